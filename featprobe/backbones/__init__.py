@@ -1,0 +1,1 @@
+"""Networks that turn frames into feature vectors, with the preprocessing of their checkpoint."""

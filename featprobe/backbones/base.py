@@ -1,0 +1,150 @@
+"""The Backbone: a network, its preprocessing and what its weights are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from featprobe.backbones.spec import Preprocess
+from featprobe.errors import InputError
+
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Adapter(Protocol):
+    """How the outputs of one family are taken from its transformers model.
+
+    ``outputs``: name -> (blocks available, width), for ``cls`` and ``mean``.
+    """
+
+    multiple: int
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int, int]]: ...
+
+    def __call__(self, model: nn.Module, x: Tensor, blocks: int) -> dict[str, Tensor]:
+        """Frames (B, 3, H, W), normalised, to name -> (B, L, D), the last L blocks in order."""
+
+
+@dataclass
+class Backbone:
+    """A frozen network.
+
+    ``name``: for tables and folders; it says when weights are random. ``origin``: where the
+    weights come from, for provenance. ``random``: True for a random initialisation. ``config``:
+    the architecture's configuration as JSON values.
+    """
+
+    name: str
+    module: nn.Module
+    adapter: Adapter
+    preprocess: Preprocess
+    origin: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    random: bool = False
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def __post_init__(self) -> None:
+        self.module.eval().requires_grad_(False)
+        height, width = self.preprocess.size
+        if height % self.adapter.multiple or width % self.adapter.multiple:
+            m = self.adapter.multiple
+            raise InputError(
+                f"{self.name}: input size {height} x {width} is no multiple of its patch size {m}; "
+                f"use --image-size {max(m, round(height / m) * m)}"
+            )
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int, int]]:
+        """Name -> (blocks available, width D)."""
+        return self.adapter.outputs
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """sha256 over names, shapes and values of all parameters and buffers."""
+        h = hashlib.sha256()
+        for name, tensor in sorted(self.module.state_dict().items()):
+            h.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            h.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+        return h.hexdigest()
+
+    def to(self, device: str | torch.device) -> Backbone:
+        """Move to a device, in place."""
+        self.module.to(device)
+        self.device = torch.device(device)
+        return self
+
+    @torch.inference_mode()
+    def prepare(self, pixels: np.ndarray, low: float, high: float) -> Tensor:
+        """Frames of one item to network input.
+
+        ``pixels`` (F, H, W) or (F, H, W, 3) of any dtype, ``low`` and ``high`` the values shown as
+        black and white (a constant item, low == high, becomes black). Returns (F, 3, h, w) float32
+        on the device: windowed, resized in float with antialiasing, cropped, normalised.
+        """
+        if pixels.dtype == np.uint16:  # torch has no arithmetic for it
+            pixels = pixels.astype(np.int32)
+        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).float()
+        x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
+        x = ((x - low) / (high - low)).clamp_(0, 1) if high > low else torch.zeros_like(x)
+        x = crop(resize(x, self.preprocess), self.preprocess)
+        mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
+        return (x - mean) / std  # grey frames become three channels here, by broadcasting
+
+    @torch.inference_mode()
+    def forward(self, x: Tensor, blocks: int = 1, precision: str = "float32") -> dict[str, Tensor]:
+        """Normalised frames (B, 3, H, W) to ``{"cls": (B, L, D), "mean": (B, L, D)}``.
+
+        The last L blocks in order, each after the final norm; ``mean`` is over patch tokens.
+        ``blocks`` above what the backbone has is cut. Returns what the backbone has, float32.
+        """
+        x = x.to(self.device)
+        dtype = PRECISIONS[precision]
+        cast = nullcontext() if dtype == torch.float32 else torch.autocast(self.device.type, dtype)
+        with cast:
+            out = self.adapter(self.module, x, blocks)
+        return {name: value.float() for name, value in out.items()}
+
+
+def resize(x: Tensor, preprocess: Preprocess) -> Tensor:
+    """Antialiased resize of (F, C, H, W) in [0, 1]; the result stays in [0, 1]."""
+    target = preprocess.resize
+    if target is None:
+        return x
+    height, width = x.shape[-2:]
+    if isinstance(target, int):
+        short, long = min(height, width), max(height, width)
+        other = int(target * long / short)  # as PIL-based processors round it
+        target = (target, other) if height <= width else (other, target)
+    if (height, width) == tuple(target):
+        return x
+    if preprocess.interpolation == "nearest":
+        return F.interpolate(x, size=target, mode="nearest-exact")
+    y = F.interpolate(
+        x, size=target, mode=preprocess.interpolation, antialias=True, align_corners=False
+    )
+    return y.clamp_(0, 1)  # bicubic overshoots
+
+
+def crop(x: Tensor, preprocess: Preprocess) -> Tensor:
+    """Centre crop of (F, C, H, W); a smaller frame is padded with zeros first."""
+    if preprocess.crop is None:
+        return x
+    h, w = preprocess.crop
+    missing_h, missing_w = max(0, h - x.shape[-2]), max(0, w - x.shape[-1])
+    if missing_h or missing_w:
+        top, left = missing_h // 2, missing_w // 2
+        x = F.pad(x, (left, missing_w - left, top, missing_h - top))
+    top, left = (x.shape[-2] - h) // 2, (x.shape[-1] - w) // 2
+    return x[..., top : top + h, left : left + w]

@@ -1,0 +1,195 @@
+"""The Dataset: items with pixels, labels, groups and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from featprobe.errors import InputError
+from featprobe.fingerprint import FileDigests, array_digest, digest
+from featprobe.images import files
+from featprobe.images.picture import FrameRecipe, Picture
+
+TASKS = ("multiclass", "multilabel", "ordinal", "regression")
+SPLITS = ("train", "val", "test")
+Progress = Callable[[int], None]
+
+
+class Source(Protocol):
+    """Where pixels come from; items are numbered as in the Dataset."""
+
+    def frames(self, i: int, recipe: FrameRecipe) -> int:
+        """Number of frames of item i, without decoding pixels."""
+
+    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        """Decode item i."""
+
+    def contents(self, progress: Progress | None = None) -> list[str]:
+        """One digest of the stored bytes for each item."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Items that are files: one path each, or the ordered paths of a DICOM series.
+
+    ``memory`` is the file in which content digests are remembered between runs.
+    """
+
+    paths: Sequence[tuple[Path, ...]]
+    memory: Path | None = None
+
+    def frames(self, i: int, recipe: FrameRecipe) -> int:
+        return files.count_frames(self.paths[i], recipe)
+
+    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        return files.read(self.paths[i], recipe)
+
+    def contents(self, progress: Progress | None = None) -> list[str]:
+        flat = FileDigests(self.memory)((p for ps in self.paths for p in ps), progress)
+        out, start = [], 0
+        for ps in self.paths:
+            part = flat[start : start + len(ps)]
+            out.append(part[0] if len(ps) == 1 else digest(part))
+            start += len(ps)
+        return out
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Items that are rows of arrays, each array (n, H, W), (n, H, W, 3) or (n, F, H, W)."""
+
+    arrays: Sequence[np.ndarray]
+
+    def _row(self, i: int) -> np.ndarray:
+        for array in self.arrays:
+            if i < len(array):
+                return array[i]
+            i -= len(array)
+        raise IndexError(i)
+
+    def frames(self, i: int, recipe: FrameRecipe) -> int:
+        row = self._row(i)
+        return len(row) if row.ndim == 3 and row.shape[-1] != 3 else 1
+
+    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        row = self._row(i)
+        if row.dtype not in (np.uint8, np.uint16, np.int16, np.int32):
+            row = row.astype(np.float32)
+        return Picture(row if row.ndim == 3 and row.shape[-1] != 3 else row[None])
+
+    def contents(self, progress: Progress | None = None) -> list[str]:
+        out = []
+        for array in self.arrays:
+            for row in array:
+                out.append(array_digest(row))
+                if progress:
+                    progress(len(out))
+        return out
+
+
+@dataclass
+class Dataset:
+    """Items and what is known of them.
+
+    ``ids`` (N,) unique text. ``targets``: None; int (N,) for multiclass and ordinal, -1 where
+    unknown; float (N, C) of 0, 1 and NaN (unknown) for multilabel; float (N,) for regression.
+    ``classes``: names of the C classes or labels. ``groups`` (N,): patient of each item, never
+    split. ``split`` (N,): ``train``, ``val``, ``test`` of an official split, or "" everywhere.
+    ``group_origin`` and ``split_origin`` say in words where the two come from.
+    ``skipped`` counts files left aside by kind (DICOM objects without pixels, other files).
+    """
+
+    name: str
+    ids: np.ndarray
+    source: Source
+    targets: np.ndarray | None = None
+    task: str | None = None
+    classes: tuple[str, ...] = ()
+    groups: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=str))
+    split: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=str))
+    group_origin: str = "none known: each item is its own group"
+    split_origin: str = "none"
+    recipe: FrameRecipe = field(default_factory=FrameRecipe)
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ids = np.asarray(self.ids, dtype=np.str_)
+        n = len(self.ids)
+        if n == 0:
+            raise InputError(f"{self.name}: the data set has no items")
+        names, counts = np.unique(self.ids, return_counts=True)
+        if (counts > 1).any():
+            raise InputError(
+                f"{self.name}: {int((counts > 1).sum())} ids occur more than once, first "
+                f"{str(names[counts > 1][0])!r}; every item needs an id of its own"
+            )
+        if not len(self.groups):
+            self.groups = self.ids.copy()
+        if not len(self.split):
+            self.split = np.full(n, "", dtype=np.str_)
+        self.groups = np.asarray(self.groups, dtype=np.str_)
+        self.split = np.asarray(self.split, dtype=np.str_)
+        if self.targets is not None:
+            self.targets = np.asarray(self.targets)
+        for what, values in (("groups", self.groups), ("split", self.split)):
+            if len(values) != n:
+                raise InputError(f"{self.name}: {len(values)} {what} for {n} items")
+        if self.targets is not None and len(self.targets) != n:
+            raise InputError(f"{self.name}: {len(self.targets)} targets for {n} items")
+        if self.targets is not None and self.task not in TASKS:
+            raise InputError(f"{self.name}: task {self.task!r} is none of {', '.join(TASKS)}")
+        odd = sorted(set(self.split.tolist()) - {"", *SPLITS})
+        if odd:
+            raise InputError(f"{self.name}: split {odd[0]!r} is none of {', '.join(SPLITS)}")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}, items={len(self)}, task={self.task}, "
+            f"classes={len(self.classes)}, groups={len(np.unique(self.groups))})"
+        )
+
+    def frames(self, i: int) -> int:
+        """Number of frames of item i, from the file's header."""
+        return self.source.frames(i, self.recipe)
+
+    def open(self, i: int) -> Picture:
+        """Decoded pixels of item i with window, geometry and notes."""
+        return self.source.read(i, self.recipe)
+
+    def read(self, i: int) -> np.ndarray:
+        """Decoded pixels of item i: (F, H, W) or (F, H, W, 3), native dtype.
+
+        Raises :class:`~featprobe.errors.UnreadableItem` naming the file.
+        """
+        return self.open(i).pixels
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over ids and contents of all items: what the features depend on.
+
+        Labels, groups and splits are left out: they can change without a new extraction.
+        """
+        return self.compute_fingerprint()
+
+    def compute_fingerprint(self, progress: Progress | None = None) -> str:
+        """As :attr:`fingerprint`, telling ``progress`` how many files are hashed."""
+        value = digest(list(zip(self.ids.tolist(), self.source.contents(progress))))
+        self.__dict__["fingerprint"] = value
+        return value
+
+
+def groups_as_codes(values: Sequence[str]) -> np.ndarray:
+    """Patient identifiers as ``patient-0001`` ... in order of appearance.
+
+    Nothing of the identifier is left, so a store can be shared; equal stays equal.
+    """
+    codes: dict[str, str] = {}
+    return np.array([codes.setdefault(v, f"patient-{len(codes) + 1:04d}") for v in values])

@@ -1,0 +1,1 @@
+"""Named data sets: one module each, found by file name."""

@@ -1,0 +1,190 @@
+"""A CSV or TSV manifest: one row an item, with a path, labels, a group and a split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from featprobe.datasets.base import Dataset, FileSource
+from featprobe.datasets.folder import SPLIT_FOLDERS, collect
+from featprobe.datasets.groups import infer_groups
+from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.images.picture import FrameRecipe
+
+if TYPE_CHECKING:
+    import pandas
+
+PATHS = ("path", "image", "file", "filename", "file_name", "filepath", "image_path")
+LABELS = ("label", "class", "target", "diagnosis", "category")
+GROUPS = ("group", "patient", "patient_id", "patientid", "subject", "subject_id")
+SPLIT_COLUMNS = ("split", "fold", "subset", "partition")
+
+
+def load_manifest(
+    path: Path,
+    name: str,
+    recipe: FrameRecipe,
+    root: Path | None = None,
+    label: Sequence[str] = (),
+    group: str = "auto",
+    task: str | None = None,
+    memory: Path | None = None,
+) -> Dataset:
+    """Read a manifest.
+
+    Columns are found by their usual names (path, label, group / patient, split; any case) or named:
+    ``label`` one column (classes) or several (multi-label: 0, 1, empty = unknown); ``group`` a
+    column, or a rule of :func:`~featprobe.datasets.groups.infer_groups`. Without a label column,
+    other columns that hold only 0, 1 and blanks are the labels. Paths are relative to ``root``
+    (default: the manifest's folder) and may not leave it. A path that is a folder is one DICOM
+    series. A file that is missing is quarantined at extraction, unless all are.
+    """
+    table = _table(path)
+    base = (root or path.parent).resolve()
+    path_column = _find(table, PATHS)
+    if path_column is None:
+        raise InputError(
+            f"{path}: no column of file paths; expected one of {', '.join(PATHS)}, "
+            f"found {', '.join(table.columns)}"
+        )
+    ids = [t.strip() for t in table[path_column]]
+    sources = [_inside(path, base, text, row) for row, text in enumerate(ids, 2)]
+    if not any(p[0].exists() for p in sources):
+        raise InputError(
+            f"{path}: none of its {len(ids)} files exist, first {sources[0][0]}; "
+            "give the folder they are relative to with --root"
+        )
+    groups, origin = _groups(path, table, ids, group)
+    data = Dataset(
+        name=name, ids=np.array(ids), source=FileSource(sources, memory), groups=groups,
+        group_origin=origin, recipe=recipe,
+    )  # fmt: skip
+    _add_labels(path, table, data, label, task, used={path_column})
+    column = _find(table, SPLIT_COLUMNS)
+    if column is not None:
+        data.split = np.array([_split(path, v) for v in table[column]])
+        data.split_origin = f"column {column!r} of the manifest"
+    return data
+
+
+def _table(path: Path) -> pandas.DataFrame:
+    import pandas
+
+    try:
+        table = pandas.read_csv(
+            path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a table that can be read: {error}") from None
+    except Exception as error:  # csv.Error of the delimiter sniffer: a single column
+        if type(error).__name__ != "Error":
+            raise
+        table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table.columns = [str(c).strip() for c in table.columns]
+    if not len(table):
+        raise InputError(f"{path}: the manifest has no rows")
+    return table
+
+
+def _find(table: pandas.DataFrame, names: Sequence[str]) -> str | None:
+    lower = {c.lower().replace(" ", "_"): c for c in table.columns}
+    return next((lower[n] for n in names if n in lower), None)
+
+
+def _inside(manifest: Path, base: Path, text: str, row: int) -> tuple[Path, ...]:
+    if not text:
+        raise InputError(f"{manifest}: row {row} has no path")
+    path = base / text
+    if not path.resolve().is_relative_to(base):
+        raise InputError(
+            f"{manifest}: row {row}: {text!r} lies outside {base}; give a --root that holds it"
+        )
+    if path.is_dir():
+        found = collect(path)
+        if len(found.paths) != 1:
+            raise InputError(
+                f"{manifest}: row {row}: {text!r} holds {len(found.paths)} items, expected one "
+                "DICOM series"
+            )
+        return found.paths[0]
+    return (path,)
+
+
+def _groups(
+    path: Path, table: pandas.DataFrame, ids: list[str], group: str
+) -> tuple[np.ndarray, str]:
+    column = _find(table, GROUPS) if group == "auto" else None
+    if group in table.columns:
+        column = group
+    if column is None:
+        known = group in ("auto", "none", "folder") or group.startswith("regex:")
+        if not known:
+            raise UnknownName(f"{path}: no column {group!r}.{nearest(group, table.columns)}")
+        return infer_groups(ids, group)
+    values = [v.strip() for v in table[column]]
+    if "" in values:
+        raise InputError(f"{path}: row {values.index('') + 2} has no {column!r} (its patient)")
+    return np.array(values), f"column {column!r} of the manifest"
+
+
+def _split(path: Path, value: str) -> str:
+    known = SPLIT_FOLDERS.get(value.strip().lower())
+    if known is None:
+        raise InputError(f"{path}: split {value!r} is none of train, val, test")
+    return known
+
+
+def _add_labels(
+    path: Path, table: pandas.DataFrame, data: Dataset, label: Sequence[str], task: str | None,
+    used: set[str],
+) -> None:  # fmt: skip
+    columns = list(label)
+    for c in columns:
+        if c not in table.columns:
+            raise UnknownName(f"{path}: no column {c!r}.{nearest(c, table.columns)}")
+    if not columns:
+        found = _find(table, LABELS)
+        special = {_find(table, GROUPS), _find(table, SPLIT_COLUMNS), *used}
+        binary = {"0", "1", "0.0", "1.0", ""}
+        columns = [found] if found else [
+            c for c in table.columns if c not in special and set(table[c].str.strip()) <= binary
+        ]  # fmt: skip
+    if not columns:
+        return
+    if len(columns) == 1 and task != "multilabel":
+        _single(path, data, [v.strip() for v in table[columns[0]]], task)
+        return
+    values = np.empty((len(table), len(columns)))
+    for j, c in enumerate(columns):
+        for i, v in enumerate(table[c]):
+            text = v.strip()
+            if text not in ("", "0", "1", "0.0", "1.0"):
+                raise InputError(
+                    f"{path}: row {i + 2}: {c!r} is {text!r}; a multi-label column holds 0, 1 or "
+                    "nothing (unknown)"
+                )
+            values[i, j] = float(text) if text else np.nan
+    data.targets, data.task, data.classes = values, "multilabel", tuple(columns)
+
+
+def _single(path: Path, data: Dataset, values: list[str], task: str | None) -> None:
+    if task in ("regression", "ordinal"):
+        try:
+            numbers = np.array([float(v) if v else np.nan for v in values])
+        except ValueError as error:
+            raise InputError(f"{path}: a {task} label is no number: {error}") from None
+        if task == "regression":
+            data.targets, data.task = numbers, task
+            return
+        grades = np.unique(numbers[~np.isnan(numbers)])
+        data.classes = tuple(f"{g:g}" for g in grades)
+        data.targets = np.where(np.isnan(numbers), -1, np.searchsorted(grades, numbers))
+        data.task = task
+        return
+    data.classes = tuple(sorted({v for v in values if v}))
+    code = {c: i for i, c in enumerate(data.classes)}
+    data.targets = np.array([code.get(v, -1) for v in values], dtype=np.int64)
+    data.task = "multiclass"

@@ -1,0 +1,1 @@
+"""From a data set and a backbone to a complete feature store."""

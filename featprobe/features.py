@@ -1,0 +1,170 @@
+"""The FeatureSet: what probes see of a feature store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.store.format import DONE, FAILED, FeatureKey, Items
+from featprobe.store.zarr import ZarrStore
+
+POOLS = ("mean", "max", "mean+std")
+_PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An item without features, and why."""
+
+    id: str
+    reason: str
+
+
+class FeatureSet:
+    """A read view of a complete store: one row an item whose frames were all extracted.
+
+    ``ids``, ``groups``, ``split`` (N,) text; ``y`` (N,) or (N, C), or None without labels;
+    ``classes``; ``task``; ``key``. Items that could not be read are in ``left_out``.
+    """
+
+    def __init__(self, store: ZarrStore) -> None:
+        self.store = store
+        self.key: FeatureKey = store.key
+        self.dataset, self.backbone = store.dataset, store.backbone
+        self.summary: Any = None  # of the extraction that returned this view
+
+    @cached_property
+    def items(self) -> Items:
+        """The table of all items, those left out included."""
+        return self.store.items()
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Kept items, first frame and number of frames of each."""
+        item, status = self.store.frame_item(), self.store.status()
+        n = len(self.items.ids)
+        frames = np.bincount(item, minlength=n)
+        good = np.bincount(item, weights=status == DONE, minlength=n)
+        first = np.searchsorted(item, np.arange(n))
+        kept = np.flatnonzero((frames > 0) & (good == frames))
+        return kept, first[kept], frames[kept]
+
+    @property
+    def ids(self) -> np.ndarray:
+        return self.items.ids[self._rows[0]]
+
+    @property
+    def groups(self) -> np.ndarray:
+        return self.items.groups[self._rows[0]]
+
+    @property
+    def split(self) -> np.ndarray:
+        return self.items.split[self._rows[0]]
+
+    @property
+    def y(self) -> np.ndarray | None:
+        targets = self.items.targets
+        return None if targets is None else targets[self._rows[0]]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.items.classes
+
+    @property
+    def task(self) -> str | None:
+        return self.items.task
+
+    def __len__(self) -> int:
+        return len(self._rows[0])
+
+    def __repr__(self) -> str:
+        views = ", ".join(f"{n}:{s[0]}" for n, s in self.store.layout.arrays.items())
+        return f"FeatureSet({self.dataset!r}, {self.backbone!r}, items={len(self)}, {views})"
+
+    @cached_property
+    def left_out(self) -> list[LeftOut]:
+        """Items that failed, each with the reason of its first failed frame."""
+        failed = np.flatnonzero(self.store.status() == FAILED)
+        if not len(failed):
+            return []
+        reasons, item, ids = self.store.reasons(), self.store.frame_item(), self.items.ids
+        firsts: dict[int, int] = {}
+        for frame in failed:
+            firsts.setdefault(int(item[frame]), int(frame))
+        return [LeftOut(str(ids[i]), str(reasons[f])) for i, f in firsts.items()]
+
+    @property
+    def default_view(self) -> str:
+        """``cls`` where the backbone has a CLS token, otherwise ``mean``."""
+        arrays = self.store.layout.arrays
+        return "cls" if "cls" in arrays else next(iter(arrays))
+
+    def x(self, view: str | None = None, pool: str = "mean") -> np.ndarray:
+        """Features (N, D') float32, one row an item.
+
+        ``view``: outputs joined by ``+``, each optionally with how many last blocks are joined:
+        ``cls``, ``cls:4``, ``mean``, ``cls+mean``; None is :attr:`default_view`. ``pool``: how
+        the frames of an item become one row: ``mean``, ``max`` or ``mean+std``.
+
+        Raises :class:`UnknownName` for a view that the store lacks, naming what it has.
+        """
+        if pool not in POOLS:
+            raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
+        parts = [self._part(p) for p in (view or self.default_view).split("+")]
+        frames = np.concatenate(
+            [self.store.read(n, b).reshape(self.store.layout.frames, -1) for n, b in parts], axis=1
+        ).astype(np.float32)
+        _, first, count = self._rows
+        if (count == 1).all() and pool != "mean+std":
+            return frames[first]
+        return np.stack([_pool(frames[f : f + n], pool) for f, n in zip(first, count)])
+
+    def _part(self, text: str) -> tuple[str, int]:
+        arrays = self.store.layout.arrays
+        have = ", ".join(f"{n} ({s[0]} block{'s' * (s[0] > 1)})" for n, s in arrays.items())
+        match = _PART.match(text)
+        if match is None:
+            raise InputError(f"view {text!r} is not understood: write cls, cls:4, mean, cls+mean")
+        name, blocks = match["name"], int(match["blocks"] or 1)
+        where = f"{self.dataset} / {self.backbone}"
+        if name not in arrays:
+            raise UnknownName(f"{where} has no {name!r}.{nearest(name, arrays)} It has: {have}")
+        if not 1 <= blocks <= arrays[name][0]:
+            raise InputError(
+                f"{where} has no {text!r}: it has {have}; extract again with --blocks {blocks}"
+            )
+        return name, blocks
+
+
+def _pool(frames: np.ndarray, pool: str) -> np.ndarray:
+    if pool == "max":
+        return frames.max(0)
+    mean = frames.mean(0, dtype=np.float32)
+    return np.concatenate([mean, frames.std(0)]) if pool == "mean+std" else mean
+
+
+def unlabeled(features: FeatureSet) -> str:
+    """Why a probe cannot run on these features, or an empty string."""
+    where = f"{features.dataset} / {features.backbone}"
+    y = features.y
+    if y is None:
+        return f"{where}: the data set has no labels, so there is nothing to probe"
+    if not len(features):
+        return f"{where}: no item could be read"
+    if features.task == "multiclass":
+        found = np.unique(y[y >= 0])
+        if len(found) < 2:
+            name = features.classes[found[0]] if len(found) else "none"
+            return f"{where}: one class only ({name}), a probe needs two"
+    return ""
+
+
+def open_stores(stores: Sequence[ZarrStore]) -> list[FeatureSet]:
+    """A FeatureSet for each store."""
+    return [FeatureSet(s) for s in stores]

@@ -1,0 +1,1 @@
+"""Files to arrays: rasters, DICOM, NIfTI, npz; the frame recipe and the intensity rules."""

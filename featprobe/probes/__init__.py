@@ -1,0 +1,1 @@
+"""Estimators that read cached features; one module each."""

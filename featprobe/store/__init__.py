@@ -1,0 +1,1 @@
+"""Feature stores on disk: format, reading, writing, listing."""

@@ -1,0 +1,117 @@
+"""What a feature store is, independent of the container that holds it. See docs/format.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from featprobe.errors import InputError
+from featprobe.fingerprint import digest
+
+FORMAT_VERSION = 1
+PENDING, DONE, FAILED = 0, 1, 2
+DTYPES = ("float16", "float32")
+SHARD_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class FeatureKey:
+    """Everything that the numbers in a store depend on.
+
+    ``weights``: sha256 of parameters and buffers; ``config``: digest of the architecture's
+    configuration; ``preprocess`` and ``recipe`` as JSON values; ``outputs``: name -> number of
+    last blocks; ``precision`` of the forward pass; ``dtype`` on disk; ``dataset``: fingerprint of
+    ids and contents. Two extractions with equal keys give equal features on the same device.
+    """
+
+    weights: str
+    config: str
+    preprocess: dict[str, Any]
+    recipe: dict[str, Any]
+    outputs: dict[str, int]
+    precision: str
+    dtype: str
+    dataset: str
+    format: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise InputError(f"unknown dtype {self.dtype!r}: use one of {', '.join(DTYPES)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, the inverse of ``FeatureKey(**d)``."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of the key; its first 12 digits name the store."""
+        return digest(self.to_dict())
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """Names of the fields in which another key (as a dict) differs."""
+        own = self.to_dict()
+        return sorted(k for k in own.keys() | other.keys() if own.get(k) != other.get(k))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shapes on disk. ``arrays``: name -> (L, D). ``shard``: frames in the unit of commit."""
+
+    frames: int
+    shard: int
+    arrays: dict[str, tuple[int, int]]
+
+    @property
+    def shards(self) -> int:
+        """Number of shards; the last may be short."""
+        return -(-self.frames // self.shard)
+
+    def bounds(self, shard: int) -> tuple[int, int]:
+        """First frame of a shard and the frame after its last."""
+        return shard * self.shard, min(self.frames, (shard + 1) * self.shard)
+
+
+def plan_shard(frames: int, arrays: Mapping[str, tuple[int, int]], dtype: str, batch: int) -> int:
+    """Frames per shard: a power of two times the batch.
+
+    Large sets get chunk files of about 4 MB (measured: a zarr chunk costs the same time whatever
+    its size, up to there). Small sets get about 32 shards, so that an interrupted run on a slow
+    device loses little.
+    """
+    row = max((blocks * width for blocks, width in arrays.values()), default=1)
+    most = max(1, SHARD_BYTES // (row * np.dtype(dtype).itemsize))
+    size = batch
+    while size * 2 <= most and size * 32 < frames:
+        size *= 2
+    return size
+
+
+@dataclass
+class Items:
+    """The table of items of a store; columns as in :class:`~featprobe.datasets.base.Dataset`."""
+
+    ids: np.ndarray
+    groups: np.ndarray
+    split: np.ndarray
+    targets: np.ndarray | None
+    task: str | None
+    classes: tuple[str, ...]
+    group_origin: str
+    split_origin: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def labels_digest(self) -> str:
+        """Digest of targets, classes, grouping and split: results with equal ones compare."""
+        _, first, codes = np.unique(self.groups, return_index=True, return_inverse=True)
+        canonical = np.argsort(np.argsort(first))[codes]  # groups by order of appearance
+        targets = None
+        if self.targets is not None:
+            values = np.asarray(self.targets, dtype=float)
+            targets = np.where(np.isnan(values), -1e9, values).tolist()
+        return digest(
+            [targets, list(self.classes), self.task, canonical.tolist(), self.split.tolist()]
+        )
