@@ -23,7 +23,7 @@ def digest(value: Any) -> str:
 def array_digest(array: np.ndarray) -> str:
     """sha256 (hex) of an array's dtype, shape and bytes in C order."""
     h = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    h.update(memoryview(np.ascontiguousarray(array)).cast("B") if array.size else b"")
+    h.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     return h.hexdigest()
 
 

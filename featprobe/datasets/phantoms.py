@@ -71,10 +71,10 @@ def ct_volume(rng: np.random.Generator, lesion: bool, shape: tuple[int, int, int
     for _ in range(10):  # vessels in the liver, brighter than it
         at = tuple(c + r * rng.uniform(-0.6, 0.6) for c, r in zip(*liver))
         radius = rng.uniform(0.03, 0.06)
-        volume += rng.uniform(30, 60) * ball(at, (radius, radius, 3 * radius))  # type: ignore[arg-type]
+        volume += rng.uniform(30, 60) * ball(at, (radius, radius, 3 * radius))
     if lesion:
         at = tuple(c + r * rng.uniform(-0.5, 0.5) for c, r in zip(*liver))
         radius = rng.uniform(0.14, 0.22)
-        volume -= rng.uniform(40, 80) * ball(at, (radius, radius, 1.6 * radius))  # type: ignore[arg-type]
+        volume -= rng.uniform(40, 80) * ball(at, (radius, radius, 1.6 * radius))
     volume += rng.normal(0, 18, shape)
     return np.clip(volume, -1024, 3071).astype(np.int16)

@@ -70,6 +70,7 @@ def value_range(picture: Picture, rule: str = "auto") -> tuple[float, float]:
         assert numbers is not None
         return numbers
     if name == "percentile":
+        assert numbers is not None
         low, high = np.percentile(pixels, numbers)
         if low < high:
             return float(low), float(high)
