@@ -1,0 +1,79 @@
+"""featprobe: frozen features of medical images, extracted once, probed in seconds.
+
+The public names below are loaded when first used, so that importing the package is cheap::
+
+    import featprobe as fp
+
+    data = fp.load_dataset("digits")
+    backbone = fp.load_backbone("resnet18", init="random", image_size=64)
+    features = fp.extract(backbone, data)
+    for result in fp.evaluate(features, "knn"):
+        print(result.metrics["auroc"], result.ci["auroc"])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from featprobe._version import __version__
+
+if TYPE_CHECKING:
+    from featprobe.backbones.base import Backbone
+    from featprobe.backbones.hf import load_backbone
+    from featprobe.datasets.base import Dataset
+    from featprobe.datasets.load import load_dataset
+    from featprobe.evaluation import evaluate
+    from featprobe.extraction.local import extract
+    from featprobe.features import FeatureSet
+    from featprobe.probes.knn import KNNProbe
+    from featprobe.probes.logistic import LogisticProbe
+    from featprobe.probes.logistic_solver import logistic_path
+    from featprobe.probes.prototype import PrototypeProbe
+    from featprobe.protocols import FewShot, Full
+    from featprobe.results import Result
+
+_WHERE = {
+    "Backbone": "backbones.base",
+    "Dataset": "datasets.base",
+    "FeatureSet": "features",
+    "FewShot": "protocols",
+    "Full": "protocols",
+    "KNNProbe": "probes.knn",
+    "LogisticProbe": "probes.logistic",
+    "PrototypeProbe": "probes.prototype",
+    "Result": "results",
+    "evaluate": "evaluation",
+    "extract": "extraction.local",
+    "load_backbone": "backbones.hf",
+    "load_dataset": "datasets.load",
+    "logistic_path": "probes.logistic_solver",
+}
+
+__all__ = [
+    "Backbone",
+    "Dataset",
+    "FeatureSet",
+    "FewShot",
+    "Full",
+    "KNNProbe",
+    "LogisticProbe",
+    "PrototypeProbe",
+    "Result",
+    "__version__",
+    "evaluate",
+    "extract",
+    "load_backbone",
+    "load_dataset",
+    "logistic_path",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'featprobe' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"featprobe.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -18,7 +18,7 @@ import torch
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.errors import StoreError, UnreadableItem, reason
-from featprobe.extract.plan import FramePlan
+from featprobe.extraction.plan import FramePlan
 from featprobe.images.intensity import value_range
 from featprobe.store.format import DONE, FAILED
 from featprobe.store.zarr import ZarrStore

@@ -19,8 +19,8 @@ from featprobe._version import __version__
 from featprobe.backbones.base import PRECISIONS, Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.extract import pipeline
-from featprobe.extract.plan import FramePlan, plan_frames
+from featprobe.extraction import pipeline
+from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.features import FeatureSet
 from featprobe.fingerprint import digest
 from featprobe.progress import Progress

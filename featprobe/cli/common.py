@@ -1,0 +1,167 @@
+"""Options and output that verbs share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from featprobe.results import Result
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Verb(click.Command):
+    """A command whose repeatable options take several values: ``--k 1 5 20``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        several = {
+            name
+            for p in self.params
+            if isinstance(p, click.Option) and p.multiple
+            for name in p.opts
+        }
+        out: list[str] = []
+        current, taken = "", 0
+        for arg in args:
+            if arg.startswith("-") and not _number(arg):
+                name, _, value = arg.partition("=")
+                current, taken = (name if name in several else ""), int(bool(value))
+            elif current:
+                if taken:
+                    out.append(current)
+                taken += 1
+            out.append(arg)
+        return super().parse_args(ctx, out)
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, shown in this order."""
+
+    def apply(f: F) -> F:
+        for decorator in reversed(decorators):
+            f = decorator(f)
+        return f
+
+    return apply
+
+
+cache_option = click.option(
+    "--cache", type=click.Path(path_type=Path), metavar="DIR",
+    help="Where stores and results live.  [default: $FEATPROBE_CACHE]",
+)  # fmt: skip
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
+)
+probe_options = options(
+    click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
+    click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
+    click.option(
+        "--features", "view", metavar="VIEW",
+        help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...  [default: cls, or mean]",
+    ),
+    click.option(
+        "--pool", default="mean", show_default=True, type=click.Choice(["mean", "max", "mean+std"]),
+        help="How the slices of a volume become one row.",
+    ),
+    click.option("--seed", default=0, show_default=True, help="Of the split and of all draws."),
+    click.option(
+        "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
+        help="Of the patient-clustered bootstrap.",
+    ),
+    cache_option,
+    json_option,
+)  # fmt: skip
+
+
+def note(text: str) -> None:
+    """A line on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_probe(
+    probe: Callable[[], Any],
+    protocol: Any,
+    *,
+    data: Sequence[str],
+    model: Sequence[str],
+    view: str | None,
+    pool: str,
+    resamples: int,
+    cache: Path | None,
+    as_json: bool,
+    title: str,
+) -> None:
+    """Run a probe on the chosen feature sets, keep and show the results.
+
+    A feature set that cannot be probed is named on standard error and the rest goes on; when none
+    can, the first reason is the error.
+    """
+    from featprobe import settings
+    from featprobe.errors import FeatprobeError, InputError
+    from featprobe.evaluation import evaluate
+    from featprobe.features import FeatureSet
+    from featprobe.store.cache import find
+
+    root = settings.cache_root(cache)
+    stores, notes = find(root, [cached_name(d) for d in data], model)
+    for text in notes:
+        note(f"left aside: {text}")
+    if not stores:
+        raise InputError(
+            f"no complete feature set in {root}; make one with "
+            "'featprobe extract --model MODEL --data DATA'"
+        )
+    shown: list[Result] = []
+    problems: list[FeatprobeError] = []
+    for store in stores:
+        try:
+            found = evaluate(
+                FeatureSet(store), probe(), protocol, view=view, pool=pool, resamples=resamples,
+                cache=root, save=True,
+            )  # fmt: skip
+        except FeatprobeError as error:
+            problems.append(error)
+            if len(stores) > 1:
+                note(f"left aside: {error}")
+            continue
+        shown.extend(found)
+        if as_json:
+            for result in found:
+                print(result.to_json(), flush=True)
+    if not shown:
+        raise problems[0]
+    for text in dict.fromkeys(_notes(shown)):
+        note(text)
+    if not as_json:
+        from featprobe.leaderboard.table import print_results
+
+        print_results(shown, title)
+
+
+def _notes(shown: Iterable[Result]) -> Iterable[str]:
+    for r in shown:
+        if r.left_out:
+            yield f"{r.dataset} / {r.backbone}: {r.left_out} items are left out, unreadable"
+        yield from (f"{r.dataset} / {r.backbone}: {text}" for text in r.notes)
+
+
+def cached_name(data: str) -> str:
+    """The name under which a data set is cached, for a name or a path."""
+    if Path(data).exists():
+        from featprobe.datasets.load import dataset_name
+
+        return dataset_name(Path(data))
+    return data

@@ -1,0 +1,150 @@
+"""featprobe extract"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from featprobe.cli.common import Verb, cache_option, json_option, note
+
+if TYPE_CHECKING:
+    from featprobe.datasets.base import Dataset
+    from featprobe.features import FeatureSet
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe extract --model dinov2_vits14 --data ./chest_xrays
+  featprobe extract --model dinov2_vits14 --init random --image-size 112 --data digits
+  featprobe extract --model facebook/dinov2-base --revision main --data labels.csv --root ./images
+  featprobe extract --model ./my_vit --data ./volumes --plane coronal --intensity percentile=5,95
+
+\b
+Run again, it reuses what is complete and goes on where it stopped.
+""",
+)
+@click.option(
+    "--model", required=True, help="Catalog name, hub id (org/name), or folder of transformers."
+)
+@click.option(
+    "--data", required=True,
+    help="Catalog name, folder, CSV manifest, MedMNIST npz, volume or DICOM file.",
+)  # fmt: skip
+@click.option("--revision", help="Of the hub id.")
+@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file.")
+@click.option("--init", type=click.Choice(["random"]), help="Random weights, the control.")
+@click.option("--seed", default=0, show_default=True, help="Of random weights.")
+@click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's.")
+@click.option(
+    "--features", multiple=True, metavar="NAME...", help="Of cls, mean.  [default: all there are]"
+)
+@click.option("--blocks", default=4, show_default=True, help="How many last blocks to store.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
+@click.option(
+    "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
+    help="Of the forward pass.  [default: float32 on a CPU, bf16 on a GPU]",
+)  # fmt: skip
+@click.option(
+    "--dtype", default="float16", show_default=True, type=click.Choice(["float16", "float32"]),
+    help="On disk.",
+)  # fmt: skip
+@click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
+@click.option("--workers", type=click.IntRange(min=1), help="Decode threads.  [default: cores]")
+@click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr"]))
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of a manifest's paths.")
+@click.option("--label", multiple=True, metavar="COLUMN...", help="Label columns of a manifest.")
+@click.option(
+    "--group", default="auto", show_default=True,
+    help="Patients: auto, none, folder, regex:PATTERN, or a manifest's column.",
+)  # fmt: skip
+@click.option(
+    "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
+    help="Of a manifest's labels.",
+)  # fmt: skip
+@click.option(
+    "--plane", default="auto", show_default=True,
+    type=click.Choice(["auto", "axial", "coronal", "sagittal"]), help="Of volumes.",
+)  # fmt: skip
+@click.option(
+    "--intensity", default="auto", show_default=True,
+    help="Black and white: auto, file, minmax, percentile=A,B, range=A,B, window=C,W.",
+)  # fmt: skip
+@click.option("--name", help="Name of the data set in the cache.")
+@click.option("--strict", is_flag=True, help="Stop at the first unreadable item.")
+@click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@cache_option
+@json_option
+def command(
+    model: str, data: str, revision: str | None, weights: Path | None, init: str | None, seed: int,
+    image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
+    precision: str | None, dtype: str, batch_size: int | None, workers: int | None, store: str,
+    root: Path | None, label: tuple[str, ...], group: str, task: str | None, plane: str,
+    intensity: str, name: str | None, strict: bool, retry_failed: bool, quiet: bool,
+    cache: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Run a frozen backbone once over a data set and store its features.
+
+    Preprocessing comes from the checkpoint. An item that cannot be read is recorded with its
+    reason and left out; the rest goes on.
+    """
+    from featprobe.datasets.load import load_dataset
+
+    dataset = load_dataset(
+        data, root=root, name=name, label=label, group=group, task=task, plane=plane,
+        intensity=intensity, cache=cache,
+    )  # fmt: skip
+
+    from featprobe.backbones.hf import load_backbone
+    from featprobe.extraction.local import extract
+
+    backbone = load_backbone(
+        model, init=init, seed=seed, image_size=image_size, weights=weights, revision=revision
+    )
+    result = extract(
+        backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
+        device=device, precision=precision, features=features or None, blocks=blocks,
+        workers=workers, strict=strict, retry_failed=retry_failed, progress=not quiet,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps({**result.summary.to_dict(), "key": result.key.digest}))
+        return
+    report(dataset, result, backbone.random)
+
+
+def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
+    """Print what the extraction did."""
+    s = result.summary
+    labels = f"{len(dataset.classes)} {dataset.task} classes" if dataset.task else "no labels"
+    patients = len(set(dataset.groups.tolist()))
+    print(f"{dataset.name}: {s.items} items, {s.frames} frames, {labels}")
+    print(f"  patients  {patients} ({dataset.group_origin})")
+    print(f"  split     {dataset.split_origin}")
+    print(f"  recipe    {', '.join(f'{k} {v}' for k, v in dataset.recipe.to_dict().items())}")
+    weights = "RANDOM weights, not pretrained" if random else "pretrained weights"
+    print(f"{result.backbone}: {weights}, {s.device}, {result.key.precision}")
+    if s.new_frames:
+        rate = s.new_frames / max(s.seconds, 1e-9)
+        print(f"  extracted {s.new_frames} frames in {s.seconds:.1f} s, {rate:.1f} frames/s")
+        print("  time      " + ", ".join(f"{k} {v:.1f} s" for k, v in s.times.items()))
+    else:
+        print("  nothing to do: all frames are in the cache")
+    if s.relabelled:
+        print("  labels, patients or split changed since the last run: the store has the new ones")
+    print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
+    for kind, n in dataset.skipped.items():
+        note(f"{dataset.name}: skipped {n} files: {kind}")
+    _list(f"{dataset.name}: note", s.notes)
+    _list(f"{dataset.name}: left out", s.failures)
+
+
+def _list(what: str, texts: dict[str, str], most: int = 10) -> None:
+    for item, text in list(texts.items())[:most]:
+        note(f"{what}: {item}: {text}")
+    if len(texts) > most:
+        note(f"{what}: and {len(texts) - most} more (all with --json)")

@@ -1,0 +1,47 @@
+"""featprobe fewshot"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from featprobe.cli.common import Verb, probe_options, run_probe
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe fewshot --shots 1 2 4 8 16 --tries 20
+  featprobe fewshot --probe prototype --by patient --data nih_cxr
+""",
+)
+@click.option(
+    "--shots", multiple=True, type=click.IntRange(min=1), default=(1, 2, 4, 8, 16),
+    show_default=True, metavar="N...", help="Items (or patients) of each class.",
+)  # fmt: skip
+@click.option(
+    "--tries", default=20, show_default=True, type=click.IntRange(min=1), help="Draws for each."
+)
+@click.option(
+    "--by", default="sample", show_default=True, type=click.Choice(["sample", "patient"]),
+    help="What a shot is.",
+)  # fmt: skip
+@click.option(
+    "--probe", default="logistic", show_default=True,
+    type=click.Choice(["logistic", "prototype", "knn"]),
+)  # fmt: skip
+@probe_options
+def command(
+    shots: tuple[int, ...], tries: int, by: str, probe: str, seed: int, **common: Any
+) -> None:
+    """Learning curves: n items of each class, drawn from train only, tested on test.
+
+    Neither val nor test is touched by a draw; the logistic probe uses C = 1.
+    """
+    from featprobe.evaluation import make_probe
+    from featprobe.protocols import FewShot
+
+    protocol = FewShot(shots=tuple(sorted(set(shots))), tries=tries, by=by, seed=seed)
+    run_probe(lambda: make_probe(probe), protocol, title=f"few-shot, {probe}", **common)

@@ -1,0 +1,50 @@
+"""featprobe leaderboard"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from featprobe.cli.common import Verb, cache_option, cached_name, json_option
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe leaderboard
+  featprobe leaderboard --data nih_cxr --metric balanced_accuracy --out table
+""",
+)
+@click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
+@click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones.")
+@click.option(
+    "--metric", default="auroc", show_default=True,
+    type=click.Choice(["auroc", "accuracy", "balanced_accuracy", "f1"]), help="Ranks.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="STEM",
+    help="Writes STEM.md and STEM.csv.  [default: leaderboard in the cache]",
+)  # fmt: skip
+@cache_option
+@json_option
+def command(
+    data: tuple[str, ...], model: tuple[str, ...], metric: str, out: Path | None,
+    cache: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Rank the newest results of every data set; print the table, write Markdown and CSV."""
+    from featprobe import results, settings
+    from featprobe.leaderboard.table import build, print_board, write
+
+    root = settings.cache_root(cache)
+    names = [cached_name(d) for d in data]
+    board = build(results.latest(results.read(root)), metric, names, model, root)
+    if as_json:
+        for row in board:
+            print(row.result.to_json())
+    else:
+        print_board(board, metric)
+    stem = out or root / "leaderboard" / "leaderboard"
+    for path in write(board, metric, stem):
+        click.echo(f"wrote {path}", err=as_json)

@@ -1,0 +1,158 @@
+"""What every probe is: an estimator of scikit-learn's contract, with candidates to choose from.
+
+The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when scikit-learn asks.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+import numpy as np
+
+from featprobe.errors import InputError
+
+
+class Probe:
+    """Base of the probes.
+
+    ``fit(x, y)`` takes features (N, D) and targets: int or text (N,) classes, or float (N, C) of
+    0, 1 and NaN (unknown). ``predict_proba(x)`` returns (N, C): class probabilities, columns in
+    the order of ``classes_``, or independent label probabilities.
+
+    A probe with several candidates (values of k, of C) lists them in :meth:`candidates`;
+    ``fit_candidates`` and ``score_candidates`` fit and score all of them at once, so that the one
+    to report can be chosen on validation data.
+    """
+
+    name: ClassVar[str] = ""
+    report_all: ClassVar[bool] = False  # every candidate is a row, not only the chosen one
+    multilabel: ClassVar[bool] = True
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Constructor arguments, as scikit-learn's ``clone`` wants them."""
+        names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
+        return {n: getattr(self, n) for n in names}
+
+    def set_params(self, **params: Any) -> Probe:
+        """Change constructor arguments; an unknown one is an error."""
+        known = self.get_params()
+        for key, value in params.items():
+            if key not in known:
+                raise InputError(
+                    f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(known)}"
+                )
+            setattr(self, key, value)
+        return self
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
+        return f"{type(self).__name__}({shown})"
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(),
+        )
+
+    # -- what a probe defines ---------------------------------------------------------------------
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """The parameter settings among which validation data choose."""
+        return [{}]
+
+    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Probe:
+        """Fit every candidate; ``y`` as in :meth:`fit`, classes as 0 .. C-1."""
+        raise NotImplementedError
+
+    def score_candidates(self, x: np.ndarray) -> np.ndarray:
+        """(G, N, C) scores of the G candidates."""
+        raise NotImplementedError
+
+    def choose(self, x: np.ndarray, y: np.ndarray) -> int:
+        """Index of the candidate that :meth:`fit` keeps when nobody chose: the first."""
+        return 0
+
+    # -- what users call --------------------------------------------------------------------------
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> Probe:
+        """Learn from all rows, with the candidate that :meth:`choose` picks.
+
+        Sets ``classes_`` (C,), ``n_features_in_`` and ``best_`` (the candidate's parameters).
+        """
+        x, y = check_x(x), np.asarray(y)
+        if len(x) != len(y):
+            raise InputError(f"{len(x)} rows of features for {len(y)} targets")
+        codes = y
+        if y.ndim == 1:
+            self.classes_, codes = np.unique(y, return_inverse=True)
+            if len(self.classes_) < 2:
+                raise InputError(f"one class only ({self.classes_[0]}), a probe needs two")
+        else:
+            self.classes_ = np.arange(y.shape[1])
+            if not self.multilabel:
+                raise InputError(f"{type(self).__name__} takes classes, not multi-label targets")
+        self.n_features_in_ = x.shape[1]
+        best = self.choose(x, codes) if len(self.candidates()) > 1 else 0
+        self.best_ = self.candidates()[best]
+        self._keep = best
+        self.fit_candidates(x, codes)
+        return self
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """(N, C) probabilities of the kept candidate."""
+        if not hasattr(self, "classes_"):
+            raise InputError(f"{type(self).__name__} is not fitted yet: call fit first")
+        x = check_x(x)
+        if x.shape[1] != self.n_features_in_:
+            raise InputError(
+                f"{x.shape[1]} features a row; {type(self).__name__} was fitted on "
+                f"{self.n_features_in_}"
+            )
+        return self.score_candidates(x)[self._keep]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """(N,) classes, or (N, C) of 0 and 1 for multi-label targets."""
+        p = self.predict_proba(x)
+        if self._multilabel_fit():
+            return (p >= 0.5).astype(int)
+        return self.classes_[p.argmax(1)]
+
+    def score(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Accuracy (of all labels, for multi-label targets)."""
+        return float(np.mean(self.predict(x) == np.asarray(y)))
+
+    def _multilabel_fit(self) -> bool:
+        return getattr(self, "_labels", False)
+
+
+def check_x(x: np.ndarray) -> np.ndarray:
+    """Features as a finite (N, D) array; :class:`InputError` says which row is not finite."""
+    x = np.asarray(x)
+    if x.ndim != 2 or not x.size:
+        raise InputError(f"features must be a non-empty (N, D) array, not of shape {x.shape}")
+    if x.dtype.kind not in "fiub":
+        raise InputError(f"features must be numbers, not {x.dtype}")
+    bad = ~np.isfinite(x).all(1)
+    if bad.any():
+        raise InputError(
+            f"features of {int(bad.sum())} rows are NaN or infinite, first row "
+            f"{int(np.flatnonzero(bad)[0])}"
+        )
+    return x
+
+
+class Standardizer:
+    """Centre and scale by the training rows; a constant feature stays zero."""
+
+    def __init__(self, x: np.ndarray, scale: bool = True) -> None:
+        self.mean = x.mean(0, dtype=np.float64)
+        std = x.std(0, dtype=np.float64) if scale else np.ones(x.shape[1])
+        self.scale = np.where(std > 1e-12 * np.maximum(1, np.abs(self.mean)), std, 1.0)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return (x - self.mean) / self.scale

@@ -1,0 +1,164 @@
+"""Which rows train, select and test."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from featprobe import splits
+from featprobe.errors import InputError
+from featprobe.fingerprint import digest
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row indices of train, val and test, with how they came about.
+
+    ``origin`` and ``grouping`` say in words where split and patients come from. No group is in two
+    parts, unless the data set's official split itself puts it there: ``crossing`` counts those.
+    """
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    origin: str
+    grouping: str
+    seed: int | None
+    crossing: int = 0
+
+    def to_dict(self, ids: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+        """Plain JSON values, with sizes and a digest of the ids in each part."""
+        parts = {n: getattr(self, n) for n in splits.NAMES}
+        return {
+            "origin": self.origin,
+            "grouping": self.grouping,
+            "seed": self.seed,
+            "crossing_groups": self.crossing,
+            "items": {n: len(i) for n, i in parts.items()},
+            "groups": {n: len(np.unique(groups[i])) for n, i in parts.items()},
+            "digest": digest([sorted(ids[i].tolist()) for i in parts.values()])[:16],
+        }
+
+
+def make_split(
+    y: np.ndarray,
+    groups: np.ndarray,
+    official: np.ndarray,
+    *,
+    seed: int = 0,
+    origin: str = "",
+    grouping: str = "",
+) -> Split:
+    """The official split where the data set ships one, otherwise one made here.
+
+    ``official`` (N,): train, val, test or "". Where there is none, items are split 60/20/20; where
+    test is official and val is not, a fifth of train becomes val. Both are stratified, by patient.
+
+    Raises :class:`InputError` for an official split without train or test, or with items outside.
+    """
+    if not (official != "").any():
+        part = splits.assign(y, groups, splits.FRACTIONS, seed)
+        made = "made here: 60/20/20, stratified, no patient in two parts"
+        train, val, test = (np.flatnonzero(part == k) for k in range(3))
+        return Split(train, val, test, made, grouping, seed)
+    train, val, test = (np.flatnonzero(official == n) for n in splits.NAMES)
+    for name, rows in (("train", train), ("test", test)):
+        if not len(rows):
+            raise InputError(f"the split of the data set ({origin}) has no {name} items")
+    used = None
+    if not len(val):
+        part = splits.assign(y[train], groups[train], (0.8, 0.2), seed)
+        train, val = train[part == 0], train[part == 1]
+        origin += "; val is a fifth of train, stratified, by patient"
+        used = seed
+    fit = set(groups[np.r_[train, val]].tolist())
+    crossing = len(fit & set(groups[test].tolist()))
+    return Split(train, val, test, origin, grouping, used, crossing)
+
+
+@dataclass(frozen=True)
+class Full:
+    """Fit on train, choose on val, refit on train and val, test once.
+
+    ``refit=False`` tests the estimator fitted on train alone.
+    """
+
+    seed: int = 0
+    refit: bool = True
+    name: str = field(default="full", init=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """``shots`` samples (or patients) of each class of train, drawn ``tries`` times; val is unused.
+
+    ``by="sample"``: n items of each class, from different patients as far as there are enough.
+    ``by="patient"``: all items that n patients have of the class. Draw t of seed s is the same for
+    every probe and backbone, and the draw of n shots is part of the draw of 2n.
+    """
+
+    shots: tuple[int, ...] = (1, 2, 4, 8, 16)
+    tries: int = 20
+    by: str = "sample"
+    seed: int = 0
+    name: str = field(default="fewshot", init=False)
+
+    def __post_init__(self) -> None:
+        if not self.shots or min(self.shots) < 1 or self.tries < 1:
+            raise InputError("few-shot needs shots and tries of at least 1")
+        if self.by not in ("sample", "patient"):
+            raise InputError(f"few-shot by {self.by!r}: choose sample or patient")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**asdict(self), "shots": list(self.shots)}
+
+    def draw(
+        self, y: np.ndarray, groups: np.ndarray, rows: np.ndarray, shots: int, attempt: int
+    ) -> np.ndarray:
+        """Rows of one draw, a sorted subset of ``rows``; fewer where a class has fewer."""
+        rng = np.random.default_rng([self.seed, attempt])
+        chosen: list[int] = []
+        for member in _members(y[rows]):
+            of_class = rows[member]
+            names, code = np.unique(groups[of_class], return_inverse=True)
+            rank = rng.permutation(len(names))[code]  # patients in random order
+            within = rng.permutation(len(of_class))
+            if self.by == "patient":
+                chosen.extend(of_class[rank < shots].tolist())
+                continue
+            by_patient = np.lexsort((within, rank))
+            turn = np.empty(len(of_class), dtype=np.int64)  # 0 for the first item of a patient, ...
+            turn[by_patient] = _running_index(rank[by_patient])
+            order = np.lexsort((rank, turn))
+            chosen.extend(of_class[order[:shots]].tolist())
+        return np.unique(np.array(chosen, dtype=np.int64))
+
+
+def _members(y: np.ndarray) -> list[np.ndarray]:
+    """Boolean masks of the classes; of positives and of all-negatives for multi-label targets."""
+    if y.ndim == 2:
+        positive = y == 1
+        return [*positive.T, ~positive.any(1)]
+    return [y == c for c in np.unique(y)]
+
+
+def _running_index(values: np.ndarray) -> np.ndarray:
+    """0, 1, 2 ... within each run of equal neighbours."""
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+
+
+def parse(protocol: Any) -> Full | FewShot:
+    """A protocol from itself or its name."""
+    if isinstance(protocol, (Full, FewShot)):
+        return protocol
+    if protocol in ("full", "fewshot"):
+        return Full() if protocol == "full" else FewShot()
+    raise InputError(f"unknown protocol {protocol!r}: use 'full', 'fewshot', or an object of them")
