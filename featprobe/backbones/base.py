@@ -94,7 +94,9 @@ class Backbone:
         """
         if pixels.dtype == np.uint16:  # torch has no arithmetic for it
             pixels = pixels.astype(np.int32)
-        x = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).float()
+        pixels = np.ascontiguousarray(pixels)
+        x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+        x = x.to(self.device).float()
         x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
         x = ((x - low) / (high - low)).clamp_(0, 1) if high > low else torch.zeros_like(x)
         x = crop(resize(x, self.preprocess), self.preprocess)

@@ -90,10 +90,8 @@ class ZarrStore:
             store = cls(temporary, group)
             store.set_items(items)
             os.rename(temporary, path)
-        except FileExistsError:
-            return cls.open(path, key)  # another process was first; its layout is the same
         except OSError as error:
-            if path.exists():
+            if path.exists():  # another process was first; its layout is the same
                 return cls.open(path, key)
             raise InputError(f"{path.parent}: cannot be written: {reason(error)}") from error
         finally:

@@ -1,0 +1,254 @@
+"""Probes under protocols: nothing leaks, everything is said."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import featprobe as fp
+from featprobe import results
+from featprobe.errors import InputError, UnknownName
+from featprobe.evaluation import PROBES, make_probe
+from featprobe.probes.base import Probe
+
+
+@pytest.fixture
+def features(tiny_backbone, class_folders) -> fp.FeatureSet:
+    return fp.extract(tiny_backbone, fp.load_dataset(class_folders))
+
+
+class Spy(Probe):
+    """Records which rows it is fitted and asked on; each row's first feature is its number."""
+
+    name = "spy"
+    fitted: list
+    asked: list
+
+    def __init__(self) -> None:
+        self.fitted, self.asked = Spy.shared
+
+    def candidates(self):
+        return [{"c": 0}, {"c": 1}]
+
+    def set_params(self, **_params):
+        return self
+
+    def get_params(self, deep: bool = True):
+        return {}
+
+    def fit_candidates(self, x, y):
+        self.fitted.append(x[:, 0].astype(int).tolist())
+        self.classes = int(y.max()) + 1
+        return self
+
+    def score_candidates(self, x):
+        self.asked.append(x[:, 0].astype(int).tolist())
+        return np.full((2, len(x), self.classes), 1 / self.classes)
+
+
+@pytest.fixture
+def spied(features, monkeypatch):
+    """Features whose rows are numbered, a probe that records, and the two lists."""
+    Spy.shared = ([], [])
+    monkeypatch.setattr(
+        fp.FeatureSet, "x", lambda self, view=None, pool="mean": np.arange(40.0)[:, None] + [[0, 1]]
+    )
+    return features, *Spy.shared
+
+
+def parts(features: fp.FeatureSet, seed: int = 0) -> list[set[int]]:
+    from featprobe.protocols import make_split
+
+    s = make_split(features.y, features.groups, features.split, seed=seed)
+    return [set(p.tolist()) for p in (s.train, s.val, s.test)]
+
+
+def test_full_chooses_on_val_refits_on_both_and_tests_once(spied) -> None:
+    features, fitted, asked = spied
+    train, val, test = parts(features)
+    fp.evaluate(features, Spy())
+    assert [set(f) for f in fitted] == [train, train | val]
+    assert [set(a) for a in asked] == [val, test]
+
+
+def test_without_refit_only_train_is_fitted(spied) -> None:
+    features, fitted, _ = spied
+    train, _, _ = parts(features)
+    fp.evaluate(features, Spy(), fp.Full(refit=False))
+    assert all(set(f) == train for f in fitted)
+
+
+def test_fewshot_never_touches_val_and_never_trains_on_test(spied) -> None:
+    features, fitted, asked = spied
+    train, val, test = parts(features)
+    fp.evaluate(features, Spy(), fp.FewShot(shots=(1, 4), tries=5))
+    assert len(fitted) == 10
+    for rows in fitted:
+        assert set(rows) <= train
+    assert all(set(a) == test for a in asked)
+    assert {len(f) for f in fitted} == {2, 8}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_patient_is_in_two_parts(features, seed: int) -> None:
+    train, val, test = (set(features.groups[list(p)]) for p in parts(features, seed))
+    assert not train & val
+    assert not train & test
+    assert not val & test
+
+
+def test_a_result_says_everything_and_survives_json(features, cache) -> None:
+    found = fp.evaluate(features, "logistic", save=True)[0]
+    assert 0.5 < found.metrics["auroc"] <= 1
+    low, high = found.ci["auroc"]
+    assert low <= found.metrics["auroc"] <= high
+    assert found.chance["auroc"] == 0.5
+    assert "no patient in two parts" in found.split["origin"]
+    assert found.split["grouping"] == "file names of the form <patient>_<index>"
+    assert sum(found.split["items"].values()) == 40
+    assert found.key == features.key.digest
+    assert found.random
+    assert found.provenance["key"]["weights"] == features.key.weights
+    again = fp.Result.from_dict(json.loads(found.to_json()))
+    assert again.to_json() == found.to_json()
+    assert [r.id for r in results.read(cache)] == [found.id]
+    scores = np.load(cache / "results" / "scores" / f"{found.id}.npz")
+    assert scores["scores"].shape == (1, found.sizes["test"], 2)
+    hit = scores["scores"][0].argmax(1) == scores["y"]
+    assert hit.mean() == pytest.approx(found.metrics["accuracy"])
+
+
+def test_the_same_run_gives_the_same_numbers(features) -> None:
+    for probe, protocol in (("knn", "full"), ("logistic", fp.FewShot(tries=3))):
+        k = fp.KNNProbe(k=5) if probe == "knn" else probe
+        one, two = (fp.evaluate(features, k, protocol) for _ in range(2))
+        for a, b in zip(one, two):
+            assert (a.metrics, a.ci) == (b.metrics, b.ci)
+
+
+def test_knn_reports_every_k_and_marks_the_one_chosen_on_val(features) -> None:
+    found = fp.evaluate(features, fp.KNNProbe(k=[1, 3, 9]))
+    assert [r.params["k"] for r in found] == [1, 3, 9]
+    assert sum(r.selected for r in found) == 1
+    best = max(found, key=lambda r: r.val["auroc"])
+    assert next(r for r in found if r.selected).val["auroc"] == best.val["auroc"]
+
+
+def test_fewshot_curves_rise_and_keep_the_spread_of_tries_apart(features) -> None:
+    found = fp.evaluate(features, "prototype", fp.FewShot(shots=(1, 8), tries=10))
+    assert [r.shots for r in found] == [1, 8]
+    assert found[1].metrics["auroc"] > found[0].metrics["auroc"] - 0.05
+    assert found[0].spread["auroc"] > 0
+
+
+def test_fewer_items_than_shots_is_said(features) -> None:
+    found = fp.evaluate(features, "prototype", fp.FewShot(shots=(50,), tries=2))[0]
+    assert any("all of them stand for 50 shots" in n for n in found.notes)
+
+
+def relabel(features: fp.FeatureSet, y, task="multiclass", classes=("a", "b")) -> fp.FeatureSet:
+    features.__dict__.pop("items", None)
+    items = features.items
+    items.targets, items.task, items.classes = y, task, classes
+    return features
+
+
+@pytest.mark.parametrize(
+    ("y", "task", "message"),
+    [
+        (np.zeros(40, int), "multiclass", r"one class only \(a\), a probe needs two"),
+        (np.full(40, -1), "multiclass", "one class only"),
+        (np.full((40, 2), np.nan), "multilabel", "every label is unknown"),
+        (np.arange(40.0), "regression", "regression targets"),
+        (None, None, "has no labels, so there is nothing to probe"),
+    ],
+)
+def test_what_cannot_be_probed_says_why(features, y, task, message) -> None:
+    with pytest.raises(InputError, match=message):
+        fp.evaluate(relabel(features, y, task), "logistic")
+
+
+def test_unknown_labels_are_left_out_and_counted(features) -> None:
+    y = np.arange(40) % 2
+    y[::10] = -1
+    found = fp.evaluate(relabel(features, y), "prototype")[0]
+    assert sum(found.split["items"].values()) == 36
+    assert "4 items without a known label are not used" in found.notes
+
+
+def test_multilabel_targets_with_unknowns_are_probed(features) -> None:
+    y = np.stack([features.y, np.arange(40) // 2 % 2], axis=1).astype(float)
+    y[::7, 1] = np.nan
+    for probe in ("logistic", fp.KNNProbe(k=5), "prototype"):
+        found = fp.evaluate(relabel(features, y, "multilabel"), probe)[0]
+        assert 0.3 < found.metrics["auroc"] <= 1
+
+
+def test_a_class_missing_from_train_scores_zero_and_breaks_nothing(features) -> None:
+    y = features.y.copy()
+    _, _, test = parts(features)
+    lone = features.groups == features.groups[min(test)]
+    y[lone] = 2
+    items = relabel(features, y, classes=("a", "b", "c")).items
+    items.split = np.array(["test" if i in test else "train" for i in range(40)])
+    found = fp.evaluate(features, "logistic")[0]
+    assert np.isfinite(found.metrics["auroc"])
+    assert np.isfinite(found.metrics["balanced_accuracy"])
+
+
+def test_unknown_probes_and_parameters_offer_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'logistic'"):
+        make_probe("logistik")
+    with pytest.raises(InputError, match="no parameter 'kk'"):
+        make_probe("knn", kk=3)
+
+
+@pytest.mark.parametrize("name", PROBES.names())
+class TestEveryProbe:
+    """The contract that each probe keeps, built in or from an entry point."""
+
+    def data(self):
+        rng = np.random.default_rng(0)
+        y = np.arange(90) % 3
+        return rng.normal(size=(90, 8)) + np.eye(8)[y] * 3, y
+
+    def test_is_cloned_by_sklearn_and_keeps_its_parameters(self, name: str) -> None:
+        from sklearn.base import clone, is_classifier
+
+        probe = PROBES.get(name)()
+        assert clone(probe).get_params() == probe.get_params()
+        assert is_classifier(probe)
+        assert probe.name == name
+
+    def test_runs_in_sklearns_cross_validation(self, name: str) -> None:
+        from sklearn.model_selection import cross_val_score
+
+        x, y = self.data()
+        assert cross_val_score(PROBES.get(name)(), x, y, cv=3).mean() > 0.8
+
+    def test_probabilities_are_in_the_order_of_classes(self, name: str) -> None:
+        x, y = self.data()
+        names = np.array(["c", "a", "b"])[y]
+        probe = PROBES.get(name)().fit(x, names)
+        p = probe.predict_proba(x)
+        assert probe.classes_.tolist() == ["a", "b", "c"]
+        np.testing.assert_allclose(p.sum(1), 1, atol=1e-9)
+        assert (probe.predict(x) == probe.classes_[p.argmax(1)]).all()
+        assert probe.score(x, names) > 0.8
+
+    def test_bad_input_is_told(self, name: str) -> None:
+        x, y = self.data()
+        probe = PROBES.get(name)()
+        with pytest.raises(InputError, match="not fitted"):
+            probe.predict_proba(x)
+        with pytest.raises(InputError, match="one class only"):
+            probe.fit(x, np.zeros(90, int))
+        with pytest.raises(InputError, match="90 rows of features for 80 targets"):
+            probe.fit(x, y[:80])
+        x[5, 2] = np.nan
+        with pytest.raises(InputError, match="1 rows are NaN or infinite, first row 5"):
+            probe.fit(x, y)
+        with pytest.raises(InputError, match="3 features a row"):
+            PROBES.get(name)().fit(*self.data()).predict_proba(np.zeros((2, 3)))

@@ -1,0 +1,101 @@
+"""Protocols: which rows train, select and test."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featprobe.errors import InputError
+from featprobe.protocols import FewShot, Full, make_split, parse
+
+NONE = np.full(60, "")
+
+
+def patients(n: int = 60, each: int = 2) -> np.ndarray:
+    return np.array([f"p{i // each}" for i in range(n)])
+
+
+def test_an_official_split_is_kept_and_val_is_cut_from_train() -> None:
+    official = np.array(["train"] * 40 + ["test"] * 20)
+    y, groups = np.arange(60) % 2, patients()
+    s = make_split(y, groups, official, origin="folders")
+    assert s.test.tolist() == list(range(40, 60))
+    assert sorted([*s.train, *s.val]) == list(range(40))
+    assert not set(groups[s.train]) & set(groups[s.val])
+    assert "folders" in s.origin
+    assert "val is a fifth of train" in s.origin
+
+
+def test_patients_that_an_official_split_lets_cross_are_counted() -> None:
+    official = np.array(["train"] * 39 + ["val"] * 2 + ["test"] * 19)
+    s = make_split(np.arange(60) % 2, patients(), official)
+    assert s.crossing == 1  # p20 has item 40 in val and item 41 in test
+    assert (len(s.train), len(s.val), len(s.test)) == (39, 2, 19)
+
+
+def test_an_official_split_without_test_is_an_error() -> None:
+    with pytest.raises(InputError, match="has no test items"):
+        make_split(np.arange(60) % 2, patients(), np.full(60, "train"), origin="column 'split'")
+
+
+def test_the_split_says_how_it_was_made() -> None:
+    y, groups = np.arange(60) % 2, patients()
+    s = make_split(y, groups, NONE, seed=3, grouping="file names")
+    d = s.to_dict(np.arange(60).astype(str), groups)
+    assert d["seed"] == 3
+    assert d["grouping"] == "file names"
+    assert "no patient in two parts" in d["origin"]
+    assert sum(d["items"].values()) == 60
+    assert sum(d["groups"].values()) == 30
+
+
+@given(
+    st.integers(0, 1000),
+    st.integers(1, 6),
+    st.sampled_from(["sample", "patient"]),
+    st.integers(0, 9),
+)
+def test_a_draw_stays_in_train_and_has_the_asked_number(seed, shots, by, attempt) -> None:
+    y, groups = np.arange(60) % 3, patients(each=4)
+    s = make_split(y, groups, NONE, seed=seed)
+    rows = FewShot(by=by, seed=seed).draw(y, groups, s.train, shots, attempt)
+    assert set(rows) <= set(s.train)
+    for c in range(3):
+        mine, have = rows[y[rows] == c], s.train[y[s.train] == c]
+        if by == "sample":
+            assert len(mine) == min(shots, len(have))
+            assert len(set(groups[mine])) == min(shots, len(set(groups[have])))
+        else:
+            assert len(set(groups[mine])) == min(shots, len(set(groups[have])))
+            assert len(mine) == np.isin(groups[have], groups[mine]).sum()
+
+
+def test_draws_are_nested_repeatable_and_differ_between_tries() -> None:
+    y, groups, train = np.arange(200) % 2, np.arange(200).astype(str), np.arange(150)
+    protocol = FewShot(seed=1)
+    four = protocol.draw(y, groups, train, 4, 0)
+    assert set(four) <= set(protocol.draw(y, groups, train, 8, 0))
+    assert (four == protocol.draw(y, groups, train, 4, 0)).all()
+    assert set(four) != set(protocol.draw(y, groups, train, 4, 1))
+
+
+def test_multilabel_draws_have_positives_of_each_label_and_negatives() -> None:
+    rng = np.random.default_rng(0)
+    y = (rng.random((100, 3)) < 0.2).astype(float)
+    rows = FewShot().draw(y, np.arange(100).astype(str), np.arange(100), 3, 0)
+    assert (y[rows].sum(0) >= 3).all()
+    assert (y[rows].sum(1) == 0).sum() == 3
+
+
+def test_a_protocol_is_found_by_name() -> None:
+    assert parse("full") == Full()
+    assert parse("fewshot") == FewShot()
+    with pytest.raises(InputError, match="unknown protocol 'zero'"):
+        parse("zero")
+
+
+def test_shots_must_be_positive() -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        FewShot(shots=(0, 1))
