@@ -87,6 +87,7 @@ def test_fewshot_never_touches_val_and_never_trains_on_test(spied) -> None:
     assert len(fitted) == 10
     for rows in fitted:
         assert set(rows) <= train
+        assert not set(rows) & (val | test)
     assert all(set(a) == test for a in asked)
     assert {len(f) for f in fitted} == {2, 8}
 

@@ -235,7 +235,7 @@ def test_items_are_decoded_once_and_not_far_ahead(class_folders) -> None:
     assert len(decoded) == len(set(decoded))
 
 
-# -- a real process, killed -------------------------------------------------------------------------
+# -- a real process, killed ----------------------------------------------------------------------
 
 
 def command(folder: Path, cache: Path) -> list[str]:
