@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from featprobe.probes.logistic import LogisticProbe
     from featprobe.probes.logistic_solver import logistic_path
     from featprobe.probes.prototype import PrototypeProbe
-    from featprobe.protocols import FewShot, Full
+    from featprobe.protocols import CrossVal, FewShot, Full
     from featprobe.results import Result
 
 _WHERE = {
     "Backbone": "backbones.base",
+    "CrossVal": "protocols",
     "Dataset": "datasets.base",
     "FeatureSet": "features",
     "FewShot": "protocols",
@@ -52,6 +53,7 @@ _WHERE = {
 
 __all__ = [
     "Backbone",
+    "CrossVal",
     "Dataset",
     "FeatureSet",
     "FewShot",

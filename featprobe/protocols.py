@@ -141,6 +141,35 @@ class FewShot:
         return np.unique(np.array(chosen, dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class CrossVal:
+    """Every fold is test once, the next one val, the rest train; an official split is not used.
+
+    Folds are stratified and no patient is in two of them. Metrics are means over folds.
+    """
+
+    folds: int = 5
+    seed: int = 0
+    name: str = field(default="cv", init=False)
+
+    def __post_init__(self) -> None:
+        if self.folds < 3:
+            raise InputError(f"{self.folds} folds: train, val and test need at least 3")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    def split(self, groups: np.ndarray, grouping: str) -> Split:
+        """All rows as test, with the folds described."""
+        patients = len(np.unique(groups))
+        if patients < self.folds:
+            raise InputError(f"{patients} patients cannot be split into {self.folds} folds")
+        none, rows = np.empty(0, dtype=np.int64), np.arange(len(groups))
+        origin = f"made here: {self.folds} folds, stratified, no patient in two folds"
+        return Split(none, none, rows, origin, grouping, self.seed)
+
+
 def _members(y: np.ndarray) -> list[np.ndarray]:
     """Boolean masks of the classes; of positives and of all-negatives for multi-label targets."""
     if y.ndim == 2:
@@ -155,10 +184,15 @@ def _running_index(values: np.ndarray) -> np.ndarray:
     return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
 
 
-def parse(protocol: Any) -> Full | FewShot:
+NAMED = {"full": Full, "fewshot": FewShot, "cv": CrossVal}
+
+
+def parse(protocol: Any) -> Full | FewShot | CrossVal:
     """A protocol from itself or its name."""
-    if isinstance(protocol, (Full, FewShot)):
+    if isinstance(protocol, (Full, FewShot, CrossVal)):
         return protocol
-    if protocol in ("full", "fewshot"):
-        return Full() if protocol == "full" else FewShot()
-    raise InputError(f"unknown protocol {protocol!r}: use 'full', 'fewshot', or an object of them")
+    if protocol not in NAMED:
+        raise InputError(
+            f"unknown protocol {protocol!r}: use one of {', '.join(NAMED)}, or an object of them"
+        )
+    return NAMED[protocol]()

@@ -34,6 +34,7 @@ def bootstrap(
     scores: Sequence[np.ndarray],
     groups: np.ndarray,
     *,
+    rows: Sequence[np.ndarray] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
@@ -41,15 +42,29 @@ def bootstrap(
 
     ``scores`` holds one (N, C) array, or one for each try of a few-shot run: every resample of
     patients is applied to all tries and the metric averaged, so that the interval speaks of new
-    patients and not of new draws.
+    patients and not of new draws. ``rows``: the positions that each of them is of, for the folds of
+    a cross-validation; by default all N.
     """
+    of = [np.arange(len(y))] * len(scores) if rows is None else list(rows)
     rng = np.random.default_rng([seed, 0xB007])
     parts: dict[str, list[np.ndarray]] = {}
     for weights in cluster_weights(groups, resamples, rng):
-        tries = [metrics.compute(task, y, p, weights) for p in scores]
+        tries = [metrics.compute(task, y[r], p, weights[:, r]) for r, p in zip(of, scores)]
         for name in tries[0]:
-            parts.setdefault(name, []).append(np.mean([t[name] for t in tries], axis=0))
+            parts.setdefault(name, []).append(nan_mean([t[name] for t in tries]))
     return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def nan_mean(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean over a list of (B,) arrays, of the defined ones; NaN where there is none.
+
+    A fold whose resample lost a class has no AUROC; the mean is then over the other folds.
+    """
+    stacked = np.stack(values)
+    defined = ~np.isnan(stacked)
+    count = defined.sum(0)
+    total = np.where(defined, stacked, 0).sum(0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

@@ -253,3 +253,37 @@ class TestEveryProbe:
             probe.fit(x, y)
         with pytest.raises(InputError, match="3 features a row"):
             PROBES.get(name)().fit(*self.data()).predict_proba(np.zeros((2, 3)))
+
+
+def test_cross_validation_tests_every_item_once_by_patient(spied) -> None:
+    features, fitted, asked = spied
+    found = fp.evaluate(features, Spy(), fp.CrossVal(folds=4))
+    assert len(found) == 1
+    tested, chosen_on = asked[1::2], asked[0::2]
+    assert sorted(i for fold in tested for i in fold) == list(range(40))
+    for fold, val, first, refit in zip(tested, chosen_on, fitted[0::2], fitted[1::2]):
+        patients = [set(features.groups[rows]) for rows in (fold, val, first)]
+        assert not patients[0] & patients[1]
+        assert not patients[0] & patients[2]
+        assert not patients[1] & patients[2]
+        assert set(refit) == set(first) | set(val)
+
+
+def test_cross_validation_means_are_over_folds(features, cache) -> None:
+    from sklearn.metrics import accuracy_score
+
+    found = fp.evaluate(features, fp.KNNProbe(k=[3, 5]), fp.CrossVal(folds=4), save=True)[0]
+    assert "4 folds" in found.split["origin"]
+    assert len(found.params["k"]) == 4
+    saved = np.load(cache / "results" / "scores" / f"{found.id}.npz")
+    overall = accuracy_score(saved["y"], saved["scores"][0].argmax(1))
+    assert found.metrics["accuracy"] == pytest.approx(overall)  # folds of equal size
+    low, high = found.ci["auroc"]
+    assert low < found.metrics["auroc"] < high
+
+
+def test_too_few_patients_or_folds_are_told(features) -> None:
+    with pytest.raises(InputError, match="20 patients cannot be split into 21 folds"):
+        fp.evaluate(features, "prototype", fp.CrossVal(folds=21))
+    with pytest.raises(InputError, match="at least 3"):
+        fp.CrossVal(folds=2)

@@ -17,8 +17,8 @@ LEVELS = [
     {"images", "metrics", "splits"},
     {"stats", "protocols"},
     {"datasets", "backbones", "store", "probes"},
-    {"results", "features"},
-    {"extraction", "evaluation"},
+    {"results", "features", "runs"},
+    {"extraction", "evaluation", "leakage"},
     {"leaderboard"},
     {"cli"},
 ]

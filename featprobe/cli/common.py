@@ -65,6 +65,39 @@ cache_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
 )
+loading_options = options(
+    click.option(
+        "--root", type=click.Path(path_type=Path),
+        help="Folder of a catalog data set, or of a manifest's paths.",
+    ),
+    click.option("--name", help="Name of the data set in the cache."),
+    click.option(
+        "--label", multiple=True, metavar="COLUMN...", help="Label columns of a manifest."
+    ),
+    click.option(
+        "--group", default="auto", show_default=True,
+        help="Patients: auto, none, folder, regex:PATTERN, or a manifest's column.",
+    ),
+    click.option(
+        "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
+        help="Of a manifest's labels.",
+    ),
+    click.option(
+        "--split", type=click.Path(path_type=Path), help="A file of 'featprobe data split'."
+    ),
+    click.option(
+        "--plane", default="auto", show_default=True,
+        type=click.Choice(["auto", "axial", "coronal", "sagittal"]), help="Of volumes.",
+    ),
+    click.option(
+        "--intensity", default="auto", show_default=True,
+        help="Black and white: auto, file, minmax, percentile=A,B, range=A,B, window=C,W.",
+    ),
+)  # fmt: skip
+folds_option = click.option(
+    "--folds", type=click.IntRange(min=3), metavar="K",
+    help="Cross-validation by patient in K folds instead of the split.",
+)  # fmt: skip
 probe_options = options(
     click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
     click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from featprobe.cli.common import json_option
+from featprobe.cli.common import Verb, cache_option, json_option, loading_options, note
+
+if TYPE_CHECKING:
+    from featprobe.datasets.audit import Audit
 
 
 @click.group(
@@ -15,12 +20,14 @@ from featprobe.cli.common import json_option
 Examples:
   featprobe data
   featprobe data show phantom_cxr
+  featprobe data check ./chest_xrays
+  featprobe data split ./chest_xrays --out split.csv --seed 1
 """,
 )
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """List the data sets that have a name. Folders, manifests and files need none."""
+    """List the data sets that have a name, show, check and split any. Folders need no name."""
     if ctx.invoked_subcommand:
         return
     from featprobe.datasets.load import CATALOG
@@ -49,3 +56,148 @@ def show(name: str, as_json: bool) -> None:
     for key, value in entry.items():
         text = ", ".join(value) if isinstance(value, list) else str(value)
         print(f"{key:10} " + text.replace("\n", "\n" + " " * 11))
+
+
+@command.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe data check ./chest_xrays
+  featprobe data check labels.csv --root ./images --json
+  featprobe data check ./dicoms --strict       exit 1 when there is a finding
+""",
+)
+@click.argument("path")
+@loading_options
+@click.option("--near", default=0.99, show_default=True, help="Cosine of a near-duplicate.")
+@click.option("--workers", type=click.IntRange(min=1), default=4, show_default=True)
+@click.option("--strict", is_flag=True, help="Exit with 1 when there are findings.")
+@cache_option
+@json_option
+def check(
+    path: str, near: float, workers: int, strict: bool, cache: Path | None, as_json: bool,
+    **loading: Any,
+) -> None:  # fmt: skip
+    """Read every item and report leakage, duplicates and what cannot be read.
+
+    Near-duplicates across splits are looked for when the cache has features of the data set.
+    """
+    from featprobe.datasets.audit import audit
+    from featprobe.datasets.load import load_dataset
+
+    dataset = load_dataset(path, cache=cache, **loading)
+    found = audit(dataset, workers, show=True)
+    _near(found, dataset, near, cache)
+    if as_json:
+        print(json.dumps(found.to_dict()))
+    else:
+        _print(found)
+    if strict and found.problems:
+        raise SystemExit(1)
+
+
+@command.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe data split ./chest_xrays --out split.csv
+  featprobe extract --model dinov2_vits14 --data ./chest_xrays --split split.csv
+""",
+)
+@click.argument("path")
+@loading_options
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
+@click.option("--seed", default=0, show_default=True)
+@cache_option
+def split(path: str, out: Path, seed: int, cache: Path | None, **loading: Any) -> None:
+    """Write the split that a probe with this seed would use, to share and to use again."""
+    import numpy as np
+
+    from featprobe.datasets.load import load_dataset
+    from featprobe.datasets.split_file import write_split
+    from featprobe.errors import InputError
+    from featprobe.protocols import make_split
+
+    d = load_dataset(path, cache=cache, **loading)
+    if d.targets is None:
+        raise InputError(f"{d.name}: the data set has no labels to stratify by")
+    s = make_split(
+        d.targets, d.groups, d.split, seed=seed, origin=d.split_origin, grouping=d.group_origin
+    )
+    part = np.empty(len(d), dtype="<U5")
+    for name in ("train", "val", "test"):
+        part[getattr(s, name)] = name
+    write_split(out, d.ids, d.groups, part)
+    sizes = s.to_dict(d.ids, d.groups)
+    print(f"wrote {out}: {s.origin}; patients: {s.grouping}")
+    for name, n in sizes["items"].items():
+        print(f"  {name:5} {n} items, {sizes['groups'][name]} patients")
+
+
+def _near(found: Audit, dataset: Any, threshold: float, cache: Path | None) -> None:
+    """Add near-duplicates when a complete store of exactly these items is in the cache."""
+    import numpy as np
+
+    from featprobe import settings
+    from featprobe.features import FeatureSet
+    from featprobe.leakage import near_duplicates
+    from featprobe.protocols import make_split
+    from featprobe.store.cache import entries
+
+    stores = [
+        e.store for e in entries(settings.cache_root(cache))
+        if e.store is not None and e.store.dataset == dataset.name and e.store.complete
+    ]  # fmt: skip
+    stores = [s for s in stores if s.key.dataset == dataset.fingerprint]
+    if not stores or dataset.targets is None:
+        return
+    stores.sort(key=lambda s: bool(s.attributes["provenance"].get("random")))
+    features = FeatureSet(stores[0])
+    row = {i: n for n, i in enumerate(dataset.ids.tolist())}
+    kept = np.array([row[i] for i in features.ids.tolist()])
+    s = make_split(dataset.targets[kept], dataset.groups[kept], dataset.split[kept])
+    part = np.empty(len(kept), dtype="<U5")
+    for name in ("train", "val", "test"):
+        part[getattr(s, name)] = name
+    found.near_duplicates = near_duplicates(features, part, threshold)
+    made = "official split" if (dataset.split != "").any() else "split of seed 0"
+    found.near_checked = f"by {features.backbone}, cosine of {threshold} or more, {made}"
+
+
+def _print(a: Audit) -> None:
+    print(f"{a.name}: {a.items} items, {a.frames} frames, {a.patients} patients")
+    print(f"  patients  {a.group_origin}")
+    print(f"  split     {a.split_origin}")
+    total = sum(a.files.values())
+    print(f"  files     {total} = " + " + ".join(f"{n} {kind}" for kind, n in a.files.items()))
+    print("  sizes     " + ", ".join(f"{s} ({n})" for s, n in a.sizes.items()))
+    parts = sorted({p for c in a.counts.values() for p in c})
+    print("\n  {:24}".format("class") + "".join(f"{p:>12}" for p in parts))
+    for name, counts in a.counts.items():
+        print(f"  {name:24}" + "".join(f"{counts.get(p, 0):>12}" for p in parts))
+    print()
+    _findings(
+        "patients in two splits", [f"{g}: {', '.join(s)}" for g, s in a.patients_in_splits.items()]
+    )
+    _findings(
+        "patients in two classes",
+        [f"{g}: {', '.join(s)}" for g, s in a.patients_in_classes.items()],
+    )
+    _findings("identical images", [" = ".join(d) for d in a.duplicates])
+    _findings("  of them across splits, classes or patients", [" = ".join(d) for d in a.leaking])
+    near = [f"{x} ~ {y} ({s:.4f})" for x, y, s in a.near_duplicates]
+    _findings(f"near-duplicates across splits ({a.near_checked})", near)
+    _findings("unreadable", [f"{i}: {r}" for i, r in a.unreadable.items()])
+    _findings("constant", a.constant)
+    _findings("of an odd size", [f"{i}: {s}" for i, s in a.odd_sizes.items()])
+    _findings("labels that look alike", [f"{x!r}, {y!r}" for x, y in a.alike_labels])
+    _findings("notes of the readers", [f"{i}: {t}" for i, t in a.notes.items()])
+    print(f"\n{a.problems} findings to look at")
+
+
+def _findings(what: str, lines: list[str], most: int = 10) -> None:
+    print(f"  {len(lines):6} {what}")
+    for line in lines[:most]:
+        print("           " + " ".join(line.split()))
+    if len(lines) > most:
+        note(f"         ... and {len(lines) - most} more (all with --json)")

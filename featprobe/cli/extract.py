@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, json_option, note
+from featprobe.cli.common import Verb, cache_option, json_option, loading_options, note
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
@@ -56,25 +56,7 @@ Run again, it reuses what is complete and goes on where it stopped.
 @click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
 @click.option("--workers", type=click.IntRange(min=1), help="Decode threads.  [default: cores]")
 @click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr"]))
-@click.option("--root", type=click.Path(path_type=Path), help="Folder of a manifest's paths.")
-@click.option("--label", multiple=True, metavar="COLUMN...", help="Label columns of a manifest.")
-@click.option(
-    "--group", default="auto", show_default=True,
-    help="Patients: auto, none, folder, regex:PATTERN, or a manifest's column.",
-)  # fmt: skip
-@click.option(
-    "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
-    help="Of a manifest's labels.",
-)  # fmt: skip
-@click.option(
-    "--plane", default="auto", show_default=True,
-    type=click.Choice(["auto", "axial", "coronal", "sagittal"]), help="Of volumes.",
-)  # fmt: skip
-@click.option(
-    "--intensity", default="auto", show_default=True,
-    help="Black and white: auto, file, minmax, percentile=A,B, range=A,B, window=C,W.",
-)  # fmt: skip
-@click.option("--name", help="Name of the data set in the cache.")
+@loading_options
 @click.option("--strict", is_flag=True, help="Stop at the first unreadable item.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -84,9 +66,8 @@ def command(
     model: str, data: str, revision: str | None, weights: Path | None, init: str | None, seed: int,
     image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     precision: str | None, dtype: str, batch_size: int | None, workers: int | None, store: str,
-    root: Path | None, label: tuple[str, ...], group: str, task: str | None, plane: str,
-    intensity: str, name: str | None, strict: bool, retry_failed: bool, quiet: bool,
-    cache: Path | None, as_json: bool,
+    strict: bool, retry_failed: bool, quiet: bool, cache: Path | None, as_json: bool,
+    **loading: Any,
 ) -> None:  # fmt: skip
     """Run a frozen backbone once over a data set and store its features.
 
@@ -95,10 +76,7 @@ def command(
     """
     from featprobe.datasets.load import load_dataset
 
-    dataset = load_dataset(
-        data, root=root, name=name, label=label, group=group, task=task, plane=plane,
-        intensity=intensity, cache=cache,
-    )  # fmt: skip
+    dataset = load_dataset(data, cache=cache, **loading)
 
     from featprobe.backbones.hf import load_backbone
     from featprobe.extraction.local import extract

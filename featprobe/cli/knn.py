@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb, probe_options, run_probe
+from featprobe.cli.common import Verb, folds_option, probe_options, run_probe
 
 
 @click.command(
@@ -29,16 +29,23 @@ Examples:
 @click.option(
     "--vote", default="softmax", show_default=True, type=click.Choice(["softmax", "uniform"])
 )  # fmt: skip
+@folds_option
 @probe_options
 def command(
-    k: tuple[int, ...], temperature: float, metric: str, vote: str, seed: int, **common: Any
+    k: tuple[int, ...],
+    temperature: float,
+    metric: str,
+    vote: str,
+    folds: int | None,
+    seed: int,
+    **common: Any,
 ) -> None:
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote."""
     from featprobe.probes.knn import KNNProbe
-    from featprobe.protocols import Full
+    from featprobe.protocols import CrossVal, Full
 
     ks = sorted(set(k))
     run_probe(
         lambda: KNNProbe(k=ks, temperature=temperature, metric=metric, vote=vote),
-        Full(seed=seed), title="k nearest neighbours", **common,
+        CrossVal(folds, seed) if folds else Full(seed=seed), title="k nearest neighbours", **common,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb, probe_options, run_probe
+from featprobe.cli.common import Verb, folds_option, probe_options, run_probe
 
 
 @click.command(
@@ -24,15 +24,23 @@ Examples:
 )  # fmt: skip
 @click.option("--no-refit", is_flag=True, help="Test the fit on train alone, without val.")
 @click.option("--no-standardize", is_flag=True, help="Use the features as they are.")
+@folds_option
 @probe_options
 def command(
-    cs: tuple[float, ...], no_refit: bool, no_standardize: bool, seed: int, **common: Any
+    cs: tuple[float, ...],
+    no_refit: bool,
+    no_standardize: bool,
+    folds: int | None,
+    seed: int,
+    **common: Any,
 ) -> None:
     """L2 logistic regression on standardised features; C by macro AUROC on val, refit, one test."""
     from featprobe.probes.logistic import LogisticProbe
-    from featprobe.protocols import Full
+    from featprobe.protocols import CrossVal, Full
 
     run_probe(
         lambda: LogisticProbe(Cs=sorted(set(cs)) or None, standardize=not no_standardize),
-        Full(seed=seed, refit=not no_refit), title="linear probe", **common,
-    )  # fmt: skip
+        CrossVal(folds, seed) if folds else Full(seed=seed, refit=not no_refit),
+        title="linear probe",
+        **common,
+    )

@@ -171,6 +171,11 @@ class Dataset:
         """
         return self.open(i).pixels
 
+    def files_per_item(self) -> list[int]:
+        """Number of files of each item; an item inside a container counts as one."""
+        paths = getattr(self.source, "paths", None)
+        return [1] * len(self) if paths is None else [len(p) for p in paths]
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over ids and contents of all items: what the features depend on.

@@ -12,6 +12,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
+from featprobe.datasets.split_file import apply_split
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.fingerprint import digest
 from featprobe.images import files
@@ -30,6 +31,7 @@ def load_dataset(
     label: Sequence[str] = (),
     group: str = "auto",
     task: str | None = None,
+    split: str | os.PathLike[str] | None = None,
     plane: str = "auto",
     intensity: str = "auto",
     cache: str | os.PathLike[str] | None = None,
@@ -42,12 +44,24 @@ def load_dataset(
     ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``:
     see :func:`~featprobe.datasets.manifest.load_manifest` and
     :func:`~featprobe.datasets.groups.infer_groups`. ``plane``, ``intensity``: the
-    :class:`~featprobe.images.picture.FrameRecipe`. ``cache``: where generated data sets and
-    content digests are kept.
+    :class:`~featprobe.images.picture.FrameRecipe`. ``split``: a file of
+    :func:`~featprobe.datasets.split_file.write_split` to use as the official split.
+    ``cache``: where generated data sets and content digests are kept.
 
     Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
     :class:`~featprobe.errors.InputError`, each naming the file.
     """
+    data = _load(path_or_name, root, name, label, group, task, plane, intensity, cache)
+    if split is not None:
+        apply_split(data, Path(split).expanduser())
+    return data
+
+
+def _load(
+    path_or_name: str | os.PathLike[str], root: str | os.PathLike[str] | None, name: str | None,
+    label: Sequence[str], group: str, task: str | None, plane: str, intensity: str,
+    cache: str | os.PathLike[str] | None,
+) -> Dataset:  # fmt: skip
     text = os.fspath(path_or_name)
     store = settings.cache_root(cache)
     recipe = FrameRecipe(plane=plane, intensity=intensity)

@@ -32,9 +32,13 @@ def setting(r: Result) -> str:
     if r.shots is not None:
         unit = "patients" if r.settings.get("by") == "patient" else "shots"
         return f"{r.shots} {unit} x {r.settings['tries']}"
-    if "k" in r.params:
-        return f"k={r.params['k']}"
-    return f"C={r.params['Cs']:.3g}" if "Cs" in r.params else ""
+    for key, name in (("k", "k"), ("Cs", "C")):
+        value = r.params.get(key)
+        if isinstance(value, list):  # the folds of a cross-validation, each with its own
+            return f"{len(value)} folds"
+        if value is not None:
+            return f"{name}={value:.3g}"
+    return f"{r.settings['folds']} folds" if r.protocol == "cv" else ""
 
 
 def probe_name(r: Result) -> str:
@@ -84,15 +88,21 @@ def build(
         r for r in results
         if (not data or r.dataset in data) and (not model or r.backbone in model)
     ]  # fmt: skip
-    leagues: dict[tuple[str, int], list[Result]] = {}
+    leagues: dict[tuple[str, str, int], list[Result]] = {}
     for r in chosen:
-        leagues.setdefault((r.dataset, r.shots or 0), []).append(r)
+        leagues.setdefault(_league(r), []).append(r)
     rows = []
-    for key in sorted(leagues, key=lambda k: (k[0], k[1])):
+    for key in sorted(leagues):
         values = [_sortable(r, metric) for r in leagues[key]]
         for r in sorted(leagues[key], key=lambda r: -_sortable(r, metric)):
             rows.append(Row(1 + sum(v > _sortable(r, metric) for v in values), r))
     return rows
+
+
+def _league(r: Result) -> tuple[str, str, int]:
+    """Results that are ranked together; the full protocol comes before folds and shots."""
+    order = {"full": "0", "cv": "1"}.get(r.protocol, "2")
+    return r.dataset, order, r.shots or 0
 
 
 def _sortable(r: Result, metric: str) -> float:
@@ -120,13 +130,13 @@ def print_board(board: Sequence[Row], metric: str) -> None:
     last = None
     for row in board:
         r = row.result
-        if last is not None and last != (r.dataset, r.shots):
+        if last is not None and last != _league(r):
             table.add_section()
-        name = "" if last == (r.dataset, r.shots) else r.dataset
+        name = "" if last == _league(r) else r.dataset
         table.add_row(
             name, str(row.rank), r.backbone, probe_name(r), setting(r), *_metric_cells(r), _size(r)
         )
-        last = (r.dataset, r.shots)
+        last = _league(r)
     _print(table, [row.result for row in board])
 
 

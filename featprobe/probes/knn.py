@@ -105,10 +105,20 @@ class KNNProbe(Probe):
 
     def _vectors(self, x: np.ndarray) -> np.ndarray:
         v = np.ascontiguousarray(x, dtype=np.float32)
-        if self.metric == "cosine":
-            norm = np.linalg.norm(v.astype(np.float64), axis=1, keepdims=True)
-            v = (v / np.maximum(norm, 1e-12)).astype(np.float32)
-        return v
+        return _unit(v) if self.metric == "cosine" else v
+
+
+def neighbours(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine similarities (N, k) and rows (N, k) of the k nearest rows of each row, itself too."""
+    unit = _unit(np.ascontiguousarray(x, dtype=np.float32))
+    index = _faiss().IndexFlatIP(unit.shape[1])
+    index.add(unit)
+    return index.search(unit, k)
+
+
+def _unit(v: np.ndarray) -> np.ndarray:
+    norm = np.linalg.norm(v.astype(np.float64), axis=1, keepdims=True)
+    return (v / np.maximum(norm, 1e-12)).astype(np.float32)
 
 
 def _faiss() -> Any:
