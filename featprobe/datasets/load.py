@@ -10,6 +10,7 @@ from pathlib import Path
 from featprobe import settings
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.folder import load_folder, load_single
+from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
@@ -18,7 +19,25 @@ from featprobe.images import files
 from featprobe.images.picture import FrameRecipe
 from featprobe.registry import Registry
 
-CATALOG = Registry("dataset", "featprobe.datasets.catalog", "ENTRY")
+# Data sets of one family share a module; their names stand here so that listing imports none.
+FAMILIES = {
+    "medmnist": (
+        "pathmnist", "chestmnist", "dermamnist", "octmnist", "pneumoniamnist", "retinamnist",
+        "breastmnist", "bloodmnist", "tissuemnist", "organamnist", "organcmnist", "organsmnist",
+        "organmnist3d", "nodulemnist3d", "adrenalmnist3d", "fracturemnist3d", "vesselmnist3d",
+        "synapsemnist3d",
+    ),
+    "msd": (
+        "msd_brain_tumour", "msd_heart", "msd_liver", "msd_hippocampus", "msd_prostate",
+        "msd_lung", "msd_pancreas", "msd_hepatic_vessel", "msd_spleen", "msd_colon",
+    ),
+}  # fmt: skip
+CATALOG = Registry(
+    "dataset",
+    "featprobe.datasets.catalog",
+    "ENTRY",
+    {name: module for module, names in FAMILIES.items() for name in names},
+)
 _GENERIC = {"images", "imagestr", "data", "train", "dicom", "img", "imgs"}
 
 
@@ -33,6 +52,7 @@ def load_dataset(
     plane: str = "auto",
     intensity: str = "auto",
     cache: str | os.PathLike[str] | None = None,
+    **options: str,
 ) -> Dataset:
     """Open a data set by catalog name or path.
 
@@ -43,7 +63,8 @@ def load_dataset(
     see :func:`~featprobe.datasets.manifest.load_manifest` and
     :func:`~featprobe.datasets.groups.infer_groups`. ``plane``, ``intensity``: the
     :class:`~featprobe.images.picture.FrameRecipe`. ``cache``: where generated data sets and
-    content digests are kept.
+    content digests are kept. ``options``: those that a catalog data set declares
+    (``uncertain="zeros"``, ``size="224"``).
 
     Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
     :class:`~featprobe.errors.InputError`, each naming the file.
@@ -52,9 +73,14 @@ def load_dataset(
     store = settings.cache_root(cache)
     recipe = FrameRecipe(plane=plane, intensity=intensity)
     if text in CATALOG:
-        data = CATALOG.get(text).load(Path(root) if root else None, store, recipe)
+        base = Path(root).expanduser() if root else None
+        data = CATALOG.get(text).load(base, store, recipe, options)
         data.name = name or data.name
-        return data
+        return _reject(label, task, data)
+    if options:
+        raise InputError(
+            f"options of a catalog data set ({', '.join(options)}) mean nothing for {text!r}"
+        )
     path = Path(text).expanduser()
     if not path.exists():
         if re.fullmatch(r"[\w.-]+", text) and not Path(text).suffix:
@@ -75,6 +101,8 @@ def load_dataset(
         return load_manifest(
             path, name, recipe, Path(root) if root else None, label, group, task, memory
         )
+    if suffix in (".h5", ".hdf5"):
+        return _reject(label, task, load_h5(path, name, recipe, memory))
     if suffix == ".npz":
         return _reject(label, task, load_npz(path, name, recipe))
     if files.kind_of(path):

@@ -11,6 +11,7 @@ import numpy as np
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.folder import SPLIT_FOLDERS, collect
 from featprobe.datasets.groups import infer_groups
+from featprobe.datasets.targets import add_text
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 
@@ -155,7 +156,7 @@ def _add_labels(
     if not columns:
         return
     if len(columns) == 1 and task != "multilabel":
-        _single(path, data, [v.strip() for v in table[columns[0]]], task)
+        add_text(data, [v.strip() for v in table[columns[0]]], path, task)
         return
     values = np.empty((len(table), len(columns)))
     for j, c in enumerate(columns):
@@ -168,23 +169,3 @@ def _add_labels(
                 )
             values[i, j] = float(text) if text else np.nan
     data.targets, data.task, data.classes = values, "multilabel", tuple(columns)
-
-
-def _single(path: Path, data: Dataset, values: list[str], task: str | None) -> None:
-    if task in ("regression", "ordinal"):
-        try:
-            numbers = np.array([float(v) if v else np.nan for v in values])
-        except ValueError as error:
-            raise InputError(f"{path}: a {task} label is no number: {error}") from None
-        if task == "regression":
-            data.targets, data.task = numbers, task
-            return
-        grades = np.unique(numbers[~np.isnan(numbers)])
-        data.classes = tuple(f"{g:g}" for g in grades)
-        data.targets = np.where(np.isnan(numbers), -1, np.searchsorted(grades, numbers))
-        data.task = task
-        return
-    data.classes = tuple(sorted({v for v in values if v}))
-    code = {c: i for i, c in enumerate(data.classes)}
-    data.targets = np.array([code.get(v, -1) for v in values], dtype=np.int64)
-    data.task = "multiclass"
