@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
-from featprobe.datasets.groups import infer_groups
+from featprobe.datasets.groups import infer_groups, stem_of
 from featprobe.errors import InputError
 from featprobe.images import dicom, files
 from featprobe.images.picture import FrameRecipe
@@ -89,7 +89,7 @@ def _masks(
 
     def key(path: Path, folder: Path) -> str:
         inner = path.relative_to(folder)
-        return (inner.parent / inner.name.split(".")[0]).as_posix()
+        return (inner.parent / stem_of(inner.as_posix())).as_posix()
 
     there = {key(p, masks): p for p in walk(masks) if files.kind_of(p)}
     keys = [key(ps[0], images) for ps in items]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,18 +73,26 @@ def load_manifest(
 
 
 def _table(path: Path) -> pandas.DataFrame:
+    """The manifest as text. Fields are separated by whatever parts the header most often."""
     import pandas
 
     try:
-        table = pandas.read_csv(
-            path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8-sig") as f:
+            header = f.readline()
+        separator = max(",;\t|", key=header.count)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pandas.errors.ParserWarning
+            )  # rows longer than the header
+            table = pandas.read_csv(
+                path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig",
+                index_col=False,
+            ).fillna("")  # fmt: skip
+    except (
+        pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError,
+        ValueError,
+    ) as error:  # fmt: skip
         raise InputError(f"{path}: not a table that can be read: {error}") from None
-    except Exception as error:  # csv.Error of the delimiter sniffer: a single column
-        if type(error).__name__ != "Error":
-            raise
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     table.columns = [str(c).strip() for c in table.columns]
     if not len(table):
         raise InputError(f"{path}: the manifest has no rows")

@@ -105,7 +105,9 @@ def numbers(table: pandas.DataFrame, columns: Sequence[str], where: Path) -> np.
     import pandas
 
     try:
-        return np.stack([pandas.to_numeric(table[c].replace("", "nan")) for c in columns], 1)
+        return np.stack(
+            [pandas.to_numeric(table[c].where(table[c] != "")).to_numpy(float) for c in columns], 1
+        )
     except ValueError as error:
         raise InputError(f"{where}: a label is no number: {error}") from None
 

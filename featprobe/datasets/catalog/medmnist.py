@@ -92,7 +92,7 @@ def _entry(name: str) -> Entry:
         build=partial(_build, name=name),
         items=sum(counts) or None,
         split_items=dict(zip(("train", "val", "test"), counts)),
-        split="official (of the npz file)",
+        split="train, val and test of the npz file",
         options={"size": sizes},
         licence="CC-BY-NC 4.0" if name == "dermamnist" else "CC-BY 4.0",
         citation="Yang et al., MedMNIST v2, Scientific Data 10:41, 2023",
