@@ -13,6 +13,7 @@ from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
+from featprobe.datasets.parquet import holds_images, load_parquet, parquet_files
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.fingerprint import digest
 from featprobe.images import files
@@ -56,8 +57,9 @@ def load_dataset(
 ) -> Dataset:
     """Open a data set by catalog name or path.
 
-    A path is a folder (class folders, split folders, plain files, DICOM series), a CSV / TSV
-    manifest, a MedMNIST npz, or a single image, volume or DICOM file. No pixels are decoded here.
+    A path is a folder (class folders, split folders, plain files, DICOM series), a CSV / TSV /
+    Parquet manifest, Parquet files with images, a MedMNIST npz, an HDF5 file of arrays, or a
+    single image, volume or DICOM file. No pixels are decoded here.
 
     ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``:
     see :func:`~featprobe.datasets.manifest.load_manifest` and
@@ -94,10 +96,12 @@ def load_dataset(
         raise InputError(f"{path}: no permission to read")
     memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.json"
     name = name or dataset_name(path)
+    suffix = path.suffix.lower()
+    if parquet_files(path) and (path.is_dir() or holds_images(path)):
+        return load_parquet(path, name, recipe, label, group, task, memory)
     if path.is_dir():
         return _reject(label, task, load_folder(path, name, recipe, group, memory))
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv", ".txt"):
+    if suffix in (".csv", ".tsv", ".txt", ".parquet"):
         return load_manifest(
             path, name, recipe, Path(root) if root else None, label, group, task, memory
         )
@@ -108,7 +112,8 @@ def load_dataset(
     if files.kind_of(path):
         return _reject(label, task, load_single(path, name, recipe, memory))
     raise InputError(
-        f"{path}: not a data set; give a folder, a CSV manifest, a MedMNIST npz or an image file"
+        f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or an "
+        "image"
     )
 
 
@@ -127,5 +132,5 @@ def dataset_name(path: Path) -> str:
 
 def _reject(label: Sequence[str], task: str | None, data: Dataset) -> Dataset:
     if label or task:
-        raise InputError("--label and --task choose columns of a CSV manifest; this is none")
+        raise InputError("--label and --task choose columns of a manifest; this is none")
     return data

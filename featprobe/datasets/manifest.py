@@ -12,6 +12,7 @@ import numpy as np
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.folder import SPLIT_FOLDERS, collect
 from featprobe.datasets.groups import infer_groups
+from featprobe.datasets.parquet import read_columns
 from featprobe.datasets.targets import add_text
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
@@ -76,6 +77,12 @@ def _table(path: Path) -> pandas.DataFrame:
     """The manifest as text. Fields are separated by whatever parts the header most often."""
     import pandas
 
+    if path.suffix.lower() == ".parquet":
+        columns = read_columns([path])[1]
+        return pandas.DataFrame(
+            {k: ["" if v is None else str(v) for v in column] for k, column in columns.items()},
+            dtype=str,
+        )
     try:
         with path.open(encoding="utf-8-sig") as f:
             header = f.readline()
