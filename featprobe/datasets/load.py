@@ -112,8 +112,8 @@ def load_dataset(
     if files.kind_of(path):
         return _reject(label, task, load_single(path, name, recipe, memory))
     raise InputError(
-        f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or an "
-        "image"
+        f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or "
+        "an image"
     )
 
 

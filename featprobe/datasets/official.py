@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def read_table(path: Path, columns: Iterable[str], **options: Any) -> pandas.Dat
         table = pandas.read_csv(
             path, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options
         )
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, OSError, ValueError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' own are ValueErrors
         raise InputError(f"{path}: not a table that can be read: {error}") from None
     table.columns = [str(c).strip() for c in table.columns]
     for c in columns:
@@ -174,8 +175,10 @@ def assemble(
     names = np.asarray(list(ids), dtype=np.str_)
     there = np.array([p is not None for p in paths], dtype=bool)
     if not there.any():
-        first = f", first {names[0]!r}" if len(names) else ""
-        raise MissingPath(f"{root}: none of the {len(names)} images of {listed_in} there{first}")
+        first = f", first {str(names[0])!r}" if len(names) else ""
+        raise MissingPath(
+            f"{root}: none of the {len(names)} images of {listed_in} are there{first}"
+        )
     files = [p if isinstance(p, tuple) else (p,) for p in paths if p is not None]
     for field in ("targets", "groups", "split"):
         if columns.get(field) is not None:

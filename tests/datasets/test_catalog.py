@@ -232,7 +232,9 @@ def test_a_part_of_the_images_is_enough(tmp_path):
     assert "8 of the 16 items of Data_Entry_2017_v2020.csv have no file" in data.notes[0]
     assert data.skipped == {"image without a row in Data_Entry_2017_v2020.csv": 1}
     shutil.rmtree(tmp_path / "images_001")
-    with pytest.raises(MissingPath, match=r"none of the 16 images of Data_Entry.* there, first"):
+    with pytest.raises(
+        MissingPath, match=r"none of the 16 images of Data_Entry.* are there, first"
+    ):
         load_dataset("nih_chestxray14", root=tmp_path, cache=tmp_path / "cache")
 
 

@@ -69,7 +69,8 @@ def test_text_lists_several_columns_and_regression(tmp_path):
     n = len(PIXELS)
     path = write(
         tmp_path / "x.parquet", image=structs(), label=["b", "a", None] * 4,
-        patient=[*range(6)] * 2, findings=[[1, 0]] * n, mass=[0, 1] * 6, edema=[1, None] * 6, age=[50.5] * n,
+        patient=[*range(6)] * 2, findings=[[1, 0]] * n, mass=[0, 1] * 6, edema=[1, None] * 6,
+        age=[50.5] * n,
     )  # fmt: skip
     data = load_dataset(path)
     assert (data.classes, data.targets.tolist()) == (("a", "b"), [1, 0, -1] * 4)
