@@ -18,12 +18,7 @@ from featprobe.results import Result
 from featprobe.runs import Cell, carry_out, scalars
 from featprobe.runs import Data as Data
 
-PROBES = Registry(
-    "probe",
-    "featprobe.probes",
-    "PROBE",
-    names={"knn": "knn", "logistic": "logistic", "prototype": "prototype"},
-)
+PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "logistic_solver"))
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +21,34 @@ class Registry:
     """The plug-ins of one kind.
 
     ``package``: dotted name of the package whose public modules are the plug-ins, each of which
-    defines ``attribute``. Names that differ from module names come from ``names``, a mapping
-    name -> module. Entry points of the group ``featprobe.<kind>`` must not reuse a built-in name.
+    defines ``attribute``. ``names``, a mapping name -> module, adds names that are not module
+    names, several of which may share a module: there ``attribute`` is a mapping name -> plug-in,
+    and the module's own name is none. ``exclude``: modules of the package that are no plug-ins.
+    Entry points of the group ``featprobe.<kind>`` must not reuse a built-in name.
     """
 
     def __init__(
-        self, kind: str, package: str, attribute: str, names: dict[str, str] | None = None
+        self,
+        kind: str,
+        package: str,
+        attribute: str,
+        names: Mapping[str, str] | None = None,
+        exclude: Collection[str] = (),
     ) -> None:
         self.kind, self.package, self.attribute = kind, package, attribute
-        self._names = names
+        self._names, self._exclude = names or {}, exclude
 
     def _builtin(self) -> dict[str, Callable[[], Any]]:
-        names = self._names
-        if names is None:
-            folder = Path(__file__).parent.joinpath(*self.package.split(".")[1:])
-            found = (m.name for m in pkgutil.iter_modules([str(folder)]))
-            names = {n: n for n in found if not n.startswith("_")}
-        return {name: self._loader(module) for name, module in names.items()}
+        folder = Path(__file__).parent.joinpath(*self.package.split(".")[1:])
+        modules = {m.name for m in pkgutil.iter_modules([str(folder)])}
+        modules -= {*self._names.values(), *self._exclude}
+        found = {m: self._loader(m) for m in modules if not m.startswith("_")}
+        return found | {n: self._loader(m, n) for n, m in self._names.items()}
 
-    def _loader(self, module: str) -> Callable[[], Any]:
+    def _loader(self, module: str, member: str | None = None) -> Callable[[], Any]:
         def load() -> Any:
-            return getattr(importlib.import_module(f"{self.package}.{module}"), self.attribute)
+            value = getattr(importlib.import_module(f"{self.package}.{module}"), self.attribute)
+            return value if member is None else value[member]
 
         return load
 

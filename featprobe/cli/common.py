@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from featprobe.datasets.base import Dataset
     from featprobe.results import Result
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,6 +85,10 @@ loading_options = options(
     ),
     click.option(
         "--split", type=click.Path(path_type=Path), help="A file of 'featprobe data split'."
+    ),
+    click.option(
+        "--option", "catalog_options", multiple=True, metavar="NAME=VALUE...",
+        help="Of a catalog data set, see 'featprobe data show NAME'.",
     ),
     click.option(
         "--plane", default="auto", show_default=True,
@@ -198,3 +203,17 @@ def cached_name(data: str) -> str:
 
         return dataset_name(Path(data))
     return data
+
+
+def open_dataset(data: str, cache: Path | None, loading: dict[str, Any]) -> Dataset:
+    """The data set of ``--data`` with the values of :data:`loading_options`."""
+    from featprobe.datasets.load import load_dataset
+    from featprobe.errors import InputError
+
+    given = dict(loading)
+    for text in given.pop("catalog_options"):
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise InputError(f"--option {text!r} is written NAME=VALUE")
+        given[name] = value
+    return load_dataset(data, cache=cache, **given)

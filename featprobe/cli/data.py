@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, json_option, loading_options, note
+from featprobe.cli.common import (
+    Verb,
+    cache_option,
+    json_option,
+    loading_options,
+    note,
+    open_dataset,
+)
 
 if TYPE_CHECKING:
     from featprobe.datasets.audit import Audit
@@ -83,9 +90,8 @@ def check(
     Near-duplicates across splits are looked for when the cache has features of the data set.
     """
     from featprobe.datasets.audit import audit
-    from featprobe.datasets.load import load_dataset
 
-    dataset = load_dataset(path, cache=cache, **loading)
+    dataset = open_dataset(path, cache, loading)
     found = audit(dataset, workers, show=True)
     _near(found, dataset, near, cache)
     if as_json:
@@ -113,12 +119,11 @@ def split(path: str, out: Path, seed: int, cache: Path | None, **loading: Any) -
     """Write the split that a probe with this seed would use, to share and to use again."""
     import numpy as np
 
-    from featprobe.datasets.load import load_dataset
     from featprobe.datasets.split_file import write_split
     from featprobe.errors import InputError
     from featprobe.protocols import make_split
 
-    d = load_dataset(path, cache=cache, **loading)
+    d = open_dataset(path, cache, loading)
     if d.targets is None:
         raise InputError(f"{d.name}: the data set has no labels to stratify by")
     s = make_split(
@@ -168,6 +173,8 @@ def _print(a: Audit) -> None:
     print(f"{a.name}: {a.items} items, {a.frames} frames, {a.patients} patients")
     print(f"  patients  {a.group_origin}")
     print(f"  split     {a.split_origin}")
+    for text in a.about:
+        print(f"  note      {text}")
     total = sum(a.files.values())
     print(f"  files     {total} = " + " + ".join(f"{n} {kind}" for kind, n in a.files.items()))
     print("  sizes     " + ", ".join(f"{s} ({n})" for s, n in a.sizes.items()))

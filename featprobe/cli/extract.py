@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, json_option, loading_options, note
+from featprobe.cli.common import (
+    Verb,
+    cache_option,
+    json_option,
+    loading_options,
+    note,
+    open_dataset,
+)
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
@@ -74,9 +81,7 @@ def command(
     Preprocessing comes from the checkpoint. An item that cannot be read is recorded with its
     reason and left out; the rest goes on.
     """
-    from featprobe.datasets.load import load_dataset
-
-    dataset = load_dataset(data, cache=cache, **loading)
+    dataset = open_dataset(data, cache, loading)
 
     from featprobe.backbones.hf import load_backbone
     from featprobe.extraction.local import extract
@@ -115,6 +120,8 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     if s.relabelled:
         print("  labels, patients or split changed since the last run: the store has the new ones")
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
+    for text in dataset.notes:
+        note(f"{dataset.name}: {text}")
     for kind, n in dataset.skipped.items():
         note(f"{dataset.name}: skipped {n} files: {kind}")
     _list(f"{dataset.name}: note", s.notes)

@@ -24,7 +24,7 @@ class Audit:
     ``counts``: class (or label) -> split -> items. ``patients_in_splits`` and
     ``patients_in_classes``: patients found in more than one, with where. ``duplicates``: lists of
     ids with identical pixels; ``leaking`` those of them that lie in two splits, two classes or two
-    patients. ``near_duplicates``: (id, id, cosine) across splits, from features.
+    patients. ``about``: notes on the data set as a whole. ``near_duplicates``: (id, id, cosine) across splits, from features.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Audit:
     leaking: list[list[str]] = field(default_factory=list)
     near_duplicates: list[tuple[str, str, float]] = field(default_factory=list)
     near_checked: str = "not checked: no features of this data set in the cache"
+    about: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     constant: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
@@ -120,6 +121,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
         constant=[i for i, s in zip(ids, seen) if s.constant],
         notes={i: s.notes for i, s in zip(ids, seen) if s.notes},
         alike_labels=alike(dataset.classes),
+        about=list(dataset.notes),
     )
     classes = class_names(dataset)
     out.counts = _counts(classes, dataset.split.tolist())

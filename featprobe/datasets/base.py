@@ -102,6 +102,12 @@ class Dataset:
     split. ``split`` (N,): ``train``, ``val``, ``test`` of an official split, or "" everywhere.
     ``group_origin`` and ``split_origin`` say in words where the two come from.
     ``skipped`` counts files left aside by kind (DICOM objects without pixels, other files).
+    ``notes``: what a reader of results should know, one line each (counts that differ from the
+    published ones, patients whom the official split itself divides).
+
+    ``masks``: None, or for each item the files of its segmentation mask, none where it has none;
+    several files (left and right lung) are united. ``mask_classes``: the name of each value of a
+    mask, background first; a mask of two values only, whatever they are (0 and 255), is 0 and 1.
     """
 
     name: str
@@ -116,6 +122,9 @@ class Dataset:
     split_origin: str = "none"
     recipe: FrameRecipe = field(default_factory=FrameRecipe)
     skipped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    masks: tuple[tuple[Path, ...], ...] | None = None
+    mask_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.ids = np.asarray(self.ids, dtype=np.str_)
@@ -136,11 +145,10 @@ class Dataset:
         self.split = np.asarray(self.split, dtype=np.str_)
         if self.targets is not None:
             self.targets = np.asarray(self.targets)
-        for what, values in (("groups", self.groups), ("split", self.split)):
-            if len(values) != n:
+        for what in ("groups", "split", "targets", "masks"):
+            values = getattr(self, what)
+            if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {len(values)} {what} for {n} items")
-        if self.targets is not None and len(self.targets) != n:
-            raise InputError(f"{self.name}: {len(self.targets)} targets for {n} items")
         if self.targets is not None and self.task not in TASKS:
             raise InputError(f"{self.name}: task {self.task!r} is none of {', '.join(TASKS)}")
         odd = sorted(set(self.split.tolist()) - {"", *SPLITS})

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from featprobe import settings
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError, MissingPath, reason
+from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.images.picture import FrameRecipe
 
 
@@ -20,10 +22,16 @@ from featprobe.images.picture import FrameRecipe
 class Entry:
     """A named data set.
 
-    ``build(root, recipe, memory)`` reads the official layout below ``root``. ``generate(folder)``
-    makes the files instead, once, for data sets that come with featprobe; ``version`` is raised
-    when what it makes changes. ``items``: expected number of items, None where it varies.
-    ``layout``: the files as downloaded, one a line, for ``featprobe data show``.
+    ``build(root, recipe, memory, **options)`` reads the official layout below ``root``.
+    ``generate(folder)`` makes the files instead, once, for data sets that come with featprobe;
+    ``version`` is raised when what it makes changes.
+
+    ``task``: one of the tasks of a Dataset, or ``segmentation``; ``classes``: then those of the
+    masks. ``items`` and ``split_items``: published numbers of items, in all and by split, None and
+    empty where they vary or are not known for sure; a data set that differs is opened with a note.
+    ``options``: name -> permitted values, the first the default. ``layout``: the files as
+    downloaded, one a line, for ``featprobe data show``. ``folder``: its folder below
+    ``$FEATPROBE_DATA``, where it is not the name.
     """
 
     name: str
@@ -31,41 +39,101 @@ class Entry:
     modality: str
     task: str
     classes: tuple[str, ...]
-    build: Callable[[Path, FrameRecipe, Path], Dataset]
+    build: Callable[..., Dataset]
     items: int | None = None
+    split_items: Mapping[str, int] = field(default_factory=dict)
     group: str = "none known"
     split: str = "none"
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     licence: str = ""
     citation: str = ""
     home: str = ""
     layout: str = ""
+    folder: str = ""
     generate: Callable[[Path], None] | None = None
     version: int = 1
 
-    def load(self, root: Path | None, cache: Path, recipe: FrameRecipe) -> Dataset:
-        """Open it below ``root``, ``$FEATPROBE_DATA/<name>``, or where it is generated."""
+    def load(
+        self,
+        root: Path | None,
+        cache: Path,
+        recipe: FrameRecipe,
+        options: Mapping[str, str] | None = None,
+    ) -> Dataset:
+        """Open it below ``root``, ``$FEATPROBE_DATA/<folder>``, or where it is generated.
+
+        Raises :class:`MissingPath` and :class:`InputError` naming the file that is absent or not
+        as published, and :class:`UnknownName` for an unknown option.
+        """
+        chosen = self._choose(options or {})
         memory = cache / "digests" / f"{self.name}.json"
         if self.generate is not None:
             folder = cache / "data" / f"{self.name}-v{self.version}"
             if not folder.exists():
                 _generate(self.generate, folder)
-            return self.build(folder, recipe, memory)
+            return self.build(folder, recipe, memory, **chosen)
+        hint = f"the layout is shown by 'featprobe data show {self.name}'"
         places = settings.data_root()
-        folder_or_none = root or (places / self.name if places else None)
-        if folder_or_none is None or not folder_or_none.is_dir():
-            where = folder_or_none or f"$FEATPROBE_DATA/{self.name}"
+        place = root or (places / (self.folder or self.name) if places else None)
+        if place is None or not place.is_dir():
+            where = place or f"$FEATPROBE_DATA/{self.folder or self.name}"
             raise MissingPath(
                 f"{self.name}: its files are expected in {where}; download them from {self.home}, "
-                "set FEATPROBE_DATA or give --root; the layout is shown by "
-                f"'featprobe data show {self.name}'"
+                f"set FEATPROBE_DATA or give --root; {hint}"
             )
-        return self.build(folder_or_none, recipe, memory)
+        try:
+            data = self.build(place, recipe, memory, **chosen)
+        except (MissingPath, InputError) as error:
+            raise type(error)(f"{self.name}: {error}; {hint}") from error
+        if (data.groups != data.ids).any():
+            data.group_origin = self.group
+        if (data.split != "").any():
+            data.split_origin = f"official: {self.split}"
+        self._check(data, chosen)
+        return data
+
+    def _choose(self, options: Mapping[str, str]) -> dict[str, str]:
+        chosen = {name: values[0] for name, values in self.options.items()}
+        for name, value in options.items():
+            if name not in chosen:
+                have = ", ".join(chosen) or "none"
+                raise UnknownName(
+                    f"{self.name} has no option {name!r}.{nearest(name, chosen)} It has: {have}"
+                )
+            if str(value) not in self.options[name]:
+                raise InputError(
+                    f"{self.name}: {name} is one of {', '.join(self.options[name])}, not {value!r}"
+                )
+            chosen[name] = str(value)
+        return chosen
+
+    def _check(self, data: Dataset, chosen: Mapping[str, str]) -> None:
+        """Note what differs from the published data set, and patients whom its split divides."""
+        plain = chosen == {name: values[0] for name, values in self.options.items()}
+        expected = {"": self.items, **self.split_items} if plain else {}
+        for split, n in expected.items():
+            found = int((data.split == split).sum()) if split else len(data)
+            if n is not None and found != n:
+                what = f"{split} items" if split else "items"
+                data.notes.append(f"{found} {what}, {n} published")
+        pairs = np.unique(np.stack([data.groups, data.split], 1), axis=0)
+        crossing = int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
+        if crossing:
+            data.notes.append(
+                f"{crossing} groups ({self.group}) occur in several parts of the official split"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """What is declared, as JSON values."""
         hidden = ("build", "generate")
         d = {k: getattr(self, k) for k in self.__dataclass_fields__ if k not in hidden}
-        return {**d, "classes": list(self.classes), "embedded": self.generate is not None}
+        return {
+            **d,
+            "classes": list(self.classes),
+            "split_items": dict(self.split_items),
+            "options": {k: list(v) for k, v in self.options.items()},
+            "embedded": self.generate is not None,
+        }
 
 
 def _generate(make: Callable[[Path], None], folder: Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
-from featprobe.datasets.groups import infer_groups
+from featprobe.datasets.groups import infer_groups, stem_of
 from featprobe.errors import InputError
 from featprobe.images import dicom, files
 from featprobe.images.picture import FrameRecipe
@@ -60,8 +60,9 @@ def load_folder(
     """Read a folder as a data set.
 
     Layouts, told apart by what is there: ``split/class/files`` where all top folders are named
-    train, val, test; ``class/files``; ``images/`` beside ``labels/`` (masks: the images are
-    items without class); files alone (no labels). A DICOM series that forms a volume is one item.
+    train, val, test; ``class/files``; ``images/`` beside ``labels/`` (the images are items without
+    class, their masks the files of the same name there); files alone (no labels). A DICOM series
+    that forms a volume is one item.
     """
     if not root.is_dir():
         raise InputError(f"{root}: not a folder")
@@ -69,13 +70,31 @@ def load_folder(
     names = {p.name for p in folders}
     for images, masks in IMAGES_OF_MASKS:
         if {images, masks} <= names:
-            return _dataset(root, name, collect(root / images), recipe, group, memory, None)
+            found = collect(root / images)
+            data = _dataset(root, name, found, recipe, group, memory, None)
+            data.masks = _masks(root / images, root / masks, found.paths)
+            return data
     top_files = any(files.kind_of(p) for p in sorted(root.iterdir()) if p.is_file())
     if top_files or not folders:
         return _dataset(root, name, collect(root), recipe, group, memory, None)
     splits = {p.name: SPLIT_FOLDERS.get(p.name.lower()) for p in folders}
     depth = 1 if all(splits.values()) else 0
     return _dataset(root, name, collect(root), recipe, group, memory, depth)
+
+
+def _masks(
+    images: Path, masks: Path, items: Sequence[tuple[Path, ...]]
+) -> tuple[tuple[Path, ...], ...]:
+    """The mask of each item: same relative path, any suffix, nnU-Net's ``_0000`` dropped."""
+
+    def key(path: Path, folder: Path) -> str:
+        inner = path.relative_to(folder)
+        return (inner.parent / stem_of(inner.as_posix())).as_posix()
+
+    there = {key(p, masks): p for p in walk(masks) if files.kind_of(p)}
+    keys = [key(ps[0], images) for ps in items]
+    found = (there.get(k) or there.get(k.removesuffix("_0000")) for k in keys)
+    return tuple((p,) if p else () for p in found)
 
 
 def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None = None) -> Dataset:

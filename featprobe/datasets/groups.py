@@ -33,7 +33,7 @@ def infer_groups(ids: Sequence[str], rule: str = "auto") -> tuple[np.ndarray, st
         raise InputError(f"unknown group rule {rule!r}: use auto, none, folder or regex:PATTERN")
     prefixes = []
     for i in ids:
-        match = _INDEX.match(_stem(i))
+        match = _INDEX.match(stem_of(i))
         prefixes.append(match["patient"] if match else "")
     unique = set(prefixes)
     if "" in unique or len(unique) == len(names) or len(unique) < max(10, len(names) / 10):
@@ -41,7 +41,8 @@ def infer_groups(ids: Sequence[str], rule: str = "auto") -> tuple[np.ndarray, st
     return np.array(prefixes), "file names of the form <patient>_<index>"
 
 
-def _stem(item: str) -> str:
+def stem_of(item: str) -> str:
+    """The file name of a path without its suffix, ``.nii.gz`` being one."""
     name = PurePosixPath(item).name
     for suffix in (".nii.gz", *([PurePosixPath(name).suffix] if "." in name else [])):
         if name.lower().endswith(suffix.lower()):

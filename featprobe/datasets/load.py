@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from featprobe import settings
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.folder import load_folder, load_single
+from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
+from featprobe.datasets.parquet import holds_images, load_parquet, parquet_files
 from featprobe.datasets.split_file import apply_split
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.fingerprint import digest
@@ -19,7 +23,25 @@ from featprobe.images import files
 from featprobe.images.picture import FrameRecipe
 from featprobe.registry import Registry
 
-CATALOG = Registry("dataset", "featprobe.datasets.catalog", "ENTRY")
+# Data sets of one family share a module; their names stand here so that listing imports none.
+FAMILIES = {
+    "medmnist": (
+        "pathmnist", "chestmnist", "dermamnist", "octmnist", "pneumoniamnist", "retinamnist",
+        "breastmnist", "bloodmnist", "tissuemnist", "organamnist", "organcmnist", "organsmnist",
+        "organmnist3d", "nodulemnist3d", "adrenalmnist3d", "fracturemnist3d", "vesselmnist3d",
+        "synapsemnist3d",
+    ),
+    "msd": (
+        "msd_brain_tumour", "msd_heart", "msd_liver", "msd_hippocampus", "msd_prostate",
+        "msd_lung", "msd_pancreas", "msd_hepatic_vessel", "msd_spleen", "msd_colon",
+    ),
+}  # fmt: skip
+CATALOG = Registry(
+    "dataset",
+    "featprobe.datasets.catalog",
+    "ENTRY",
+    {name: module for module, names in FAMILIES.items() for name in names},
+)
 _GENERIC = {"images", "imagestr", "data", "train", "dicom", "img", "imgs"}
 
 
@@ -32,43 +54,50 @@ def load_dataset(
     group: str = "auto",
     task: str | None = None,
     split: str | os.PathLike[str] | None = None,
-    plane: str = "auto",
-    intensity: str = "auto",
     cache: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> Dataset:
     """Open a data set by catalog name or path.
 
-    A path is a folder (class folders, split folders, plain files, DICOM series), a CSV / TSV
-    manifest, a MedMNIST npz, or a single image, volume or DICOM file. No pixels are decoded here.
+    A path is a folder (class folders, split folders, plain files, DICOM series), a CSV / TSV /
+    Parquet manifest, Parquet files with images, a MedMNIST npz, an HDF5 file of arrays, or a
+    single image, volume or DICOM file. No pixels are decoded here.
 
     ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``:
     see :func:`~featprobe.datasets.manifest.load_manifest` and
-    :func:`~featprobe.datasets.groups.infer_groups`. ``plane``, ``intensity``: the
-    :class:`~featprobe.images.picture.FrameRecipe`. ``split``: a file of
-    :func:`~featprobe.datasets.split_file.write_split` to use as the official split.
-    ``cache``: where generated data sets and content digests are kept.
+    :func:`~featprobe.datasets.groups.infer_groups`. ``split``: a file of
+    :func:`~featprobe.datasets.split_file.write_split` to use as the official split. ``cache``:
+    where generated data sets and content digests are kept. ``options``: fields of the
+    :class:`~featprobe.images.picture.FrameRecipe` (``plane="coronal"``, ``intensity="minmax"``),
+    and those that a catalog data set declares (``uncertain="zeros"``, ``size="224"``).
 
     Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
     :class:`~featprobe.errors.InputError`, each naming the file.
     """
-    data = _load(path_or_name, root, name, label, group, task, plane, intensity, cache)
+    rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
+    recipe = FrameRecipe(**rules)
+    data = _load(os.fspath(path_or_name), root, name, label, group, task, cache, recipe, options)
     if split is not None:
         apply_split(data, Path(split).expanduser())
     return data
 
 
 def _load(
-    path_or_name: str | os.PathLike[str], root: str | os.PathLike[str] | None, name: str | None,
-    label: Sequence[str], group: str, task: str | None, plane: str, intensity: str,
-    cache: str | os.PathLike[str] | None,
+    text: str, root: str | os.PathLike[str] | None, name: str | None, label: Sequence[str],
+    group: str, task: str | None, cache: str | os.PathLike[str] | None, recipe: FrameRecipe,
+    options: dict[str, Any],
 ) -> Dataset:  # fmt: skip
-    text = os.fspath(path_or_name)
     store = settings.cache_root(cache)
-    recipe = FrameRecipe(plane=plane, intensity=intensity)
     if text in CATALOG:
-        data = CATALOG.get(text).load(Path(root) if root else None, store, recipe)
+        base = Path(root).expanduser() if root else None
+        data = CATALOG.get(text).load(base, store, recipe, options)
         data.name = name or data.name
-        return data
+        return _reject(label, task, data)
+    if options:
+        raise InputError(
+            f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing for "
+            f"{text!r}"
+        )
     path = Path(text).expanduser()
     if not path.exists():
         if re.fullmatch(r"[\w.-]+", text) and not Path(text).suffix:
@@ -82,19 +111,24 @@ def _load(
         raise InputError(f"{path}: no permission to read")
     memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.json"
     name = name or dataset_name(path)
+    suffix = path.suffix.lower()
+    if parquet_files(path) and (path.is_dir() or holds_images(path)):
+        return load_parquet(path, name, recipe, label, group, task, memory)
     if path.is_dir():
         return _reject(label, task, load_folder(path, name, recipe, group, memory))
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv", ".txt"):
+    if suffix in (".csv", ".tsv", ".txt", ".parquet"):
         return load_manifest(
             path, name, recipe, Path(root) if root else None, label, group, task, memory
         )
+    if suffix in (".h5", ".hdf5"):
+        return _reject(label, task, load_h5(path, name, recipe, memory))
     if suffix == ".npz":
         return _reject(label, task, load_npz(path, name, recipe))
     if files.kind_of(path):
         return _reject(label, task, load_single(path, name, recipe, memory))
     raise InputError(
-        f"{path}: not a data set; give a folder, a CSV manifest, a MedMNIST npz or an image file"
+        f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or "
+        "an image"
     )
 
 
@@ -113,5 +147,5 @@ def dataset_name(path: Path) -> str:
 
 def _reject(label: Sequence[str], task: str | None, data: Dataset) -> Dataset:
     if label or task:
-        raise InputError("--label and --task choose columns of a CSV manifest; this is none")
+        raise InputError("--label and --task choose columns of a manifest; this is none")
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import numpy as np
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.folder import SPLIT_FOLDERS, collect
 from featprobe.datasets.groups import infer_groups
+from featprobe.datasets.parquet import read_columns
+from featprobe.datasets.targets import add_text
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 
@@ -71,18 +74,32 @@ def load_manifest(
 
 
 def _table(path: Path) -> pandas.DataFrame:
+    """The manifest as text. Fields are separated by whatever parts the header most often."""
     import pandas
 
-    try:
-        table = pandas.read_csv(
-            path, sep=None, engine="python", dtype=str, keep_default_na=False, encoding="utf-8-sig"
+    if path.suffix.lower() == ".parquet":
+        columns = read_columns([path])[1]
+        return pandas.DataFrame(
+            {k: ["" if v is None else str(v) for v in column] for k, column in columns.items()},
+            dtype=str,
         )
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+    try:
+        with path.open(encoding="utf-8-sig") as f:
+            header = f.readline()
+        separator = max(",;\t|", key=header.count)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", pandas.errors.ParserWarning
+            )  # rows longer than the header
+            table = pandas.read_csv(
+                path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig",
+                index_col=False,
+            ).fillna("")  # fmt: skip
+    except (
+        pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError,
+        ValueError,
+    ) as error:  # fmt: skip
         raise InputError(f"{path}: not a table that can be read: {error}") from None
-    except Exception as error:  # csv.Error of the delimiter sniffer: a single column
-        if type(error).__name__ != "Error":
-            raise
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     table.columns = [str(c).strip() for c in table.columns]
     if not len(table):
         raise InputError(f"{path}: the manifest has no rows")
@@ -155,7 +172,7 @@ def _add_labels(
     if not columns:
         return
     if len(columns) == 1 and task != "multilabel":
-        _single(path, data, [v.strip() for v in table[columns[0]]], task)
+        add_text(data, [v.strip() for v in table[columns[0]]], path, task)
         return
     values = np.empty((len(table), len(columns)))
     for j, c in enumerate(columns):
@@ -168,23 +185,3 @@ def _add_labels(
                 )
             values[i, j] = float(text) if text else np.nan
     data.targets, data.task, data.classes = values, "multilabel", tuple(columns)
-
-
-def _single(path: Path, data: Dataset, values: list[str], task: str | None) -> None:
-    if task in ("regression", "ordinal"):
-        try:
-            numbers = np.array([float(v) if v else np.nan for v in values])
-        except ValueError as error:
-            raise InputError(f"{path}: a {task} label is no number: {error}") from None
-        if task == "regression":
-            data.targets, data.task = numbers, task
-            return
-        grades = np.unique(numbers[~np.isnan(numbers)])
-        data.classes = tuple(f"{g:g}" for g in grades)
-        data.targets = np.where(np.isnan(numbers), -1, np.searchsorted(grades, numbers))
-        data.task = task
-        return
-    data.classes = tuple(sorted({v for v in values if v}))
-    code = {c: i for i, c in enumerate(data.classes)}
-    data.targets = np.array([code.get(v, -1) for v in values], dtype=np.int64)
-    data.task = "multiclass"

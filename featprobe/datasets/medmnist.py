@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from featprobe.datasets.base import SPLITS, ArraySource, Dataset
+from featprobe.datasets.targets import add_array
 from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 
-def load_npz(path: Path, name: str, recipe: FrameRecipe) -> Dataset:
+def load_npz(path: Path, name: str, recipe: FrameRecipe, classes: Sequence[str] = ()) -> Dataset:
     """Read an npz in MedMNIST's layout with its official split.
 
     Images are (n, H, W), (n, H, W, 3) or (n, D, H, W); labels (n, 1) are classes, (n, C) with
-    C > 1 are multi-label.
+    C > 1 are multi-label. ``classes``: their names, by number; the numbers where not given.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -48,12 +50,5 @@ def load_npz(path: Path, name: str, recipe: FrameRecipe) -> Dataset:
     if labels:
         if [len(x) for x in labels] != [len(a) for a in images]:
             raise InputError(f"{path}: images and labels differ in number")
-        y = np.concatenate([x.reshape(len(x), -1) for x in labels])
-        if y.shape[1] == 1:
-            values = np.unique(y)
-            data.classes = tuple(str(v) for v in values)
-            data.targets, data.task = np.searchsorted(values, y[:, 0]), "multiclass"
-        else:
-            data.classes = tuple(f"label{j}" for j in range(y.shape[1]))
-            data.targets, data.task = y.astype(float), "multilabel"
+        add_array(data, np.concatenate([x.reshape(len(x), -1) for x in labels]), path, classes)
     return data

@@ -1,0 +1,52 @@
+"""Montgomery County chest X-ray set: 138 films, 58 with tuberculosis, with lung masks.
+
+Layout as in NLM-MontgomeryCXRSet.zip (its README): the last digit of a file name is the label, 0
+normal and 1 abnormal with manifestations of tuberculosis; one film a patient.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from featprobe.datasets.base import Dataset
+from featprobe.datasets.entry import Entry
+from featprobe.datasets.official import assemble, final_digit, find, index_files
+from featprobe.errors import InputError
+from featprobe.images.picture import FrameRecipe
+
+CLASSES = ("normal", "tuberculosis")
+
+
+def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
+    images = index_files(find(root, "CXR_png", "*/CXR_png"), (".png",))
+    if not images:
+        raise InputError(f"{root}: CXR_png holds no PNG files")
+    names = sorted(images)
+    folder = images[names[0]].parent.parent / "ManualMask"
+    lungs = [index_files(folder / d, (".png",)) for d in ("leftMask", "rightMask")]
+    return assemble(
+        "montgomery", root, names, [images[n] for n in names], recipe, memory,
+        targets=np.array([final_digit(images[n]) for n in names]), task="multiclass",
+        classes=CLASSES, mask_classes=("background", "lung"),
+        masks=tuple(tuple(lung[n] for lung in lungs if n in lung) for n in names),
+    )  # fmt: skip
+
+
+ENTRY = Entry(
+    name="montgomery",
+    title="Montgomery County chest X-ray set",
+    modality="frontal chest radiographs, PNG, 12 bit in 4020 x 4892 or 4892 x 4020",
+    task="multiclass",
+    classes=CLASSES,
+    build=_build,
+    items=138,
+    group="one film a patient",
+    licence="public; attribution to the U.S. National Library of Medicine asked for",
+    citation="Jaeger et al., Two public chest X-ray datasets, QIMS 4(6), 2014",
+    home="https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/",
+    layout="""\
+CXR_png/MCUCXR_0001_0.png
+ManualMask/leftMask/MCUCXR_0001_0.png (lung masks; may be absent)
+ManualMask/rightMask/MCUCXR_0001_0.png
+(all of it may lie in MontgomerySet/)""",
+)

@@ -1,0 +1,50 @@
+"""Shenzhen Hospital chest X-ray set: 662 films, 336 with tuberculosis, lung masks for 566.
+
+Layout as in ChinaSet_AllFiles.zip (its README): the last digit of a file name is the label. The
+lung masks of Stirenko et al. (arXiv 1803.01199) are a download of their own, put into ``mask/``.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from featprobe.datasets.base import Dataset
+from featprobe.datasets.entry import Entry
+from featprobe.datasets.official import assemble, final_digit, find, index_files
+from featprobe.errors import InputError
+from featprobe.images.picture import FrameRecipe
+
+CLASSES = ("normal", "tuberculosis")
+
+
+def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
+    images = index_files(find(root, "CXR_png", "*/CXR_png"), (".png",))
+    if not images:
+        raise InputError(f"{root}: CXR_png holds no PNG files")
+    names = sorted(images)
+    masks = index_files(root / "mask", (".png",), key=lambda p: p.stem.removesuffix("_mask"))
+    return assemble(
+        "shenzhen", root, names, [images[n] for n in names], recipe, memory,
+        targets=np.array([final_digit(images[n]) for n in names]), task="multiclass",
+        classes=CLASSES, mask_classes=("background", "lung"),
+        masks=tuple((masks[n],) if n in masks else () for n in names),
+    )  # fmt: skip
+
+
+ENTRY = Entry(
+    name="shenzhen",
+    title="Shenzhen Hospital chest X-ray set",
+    modality="frontal chest radiographs, PNG, about 3000 x 3000",
+    task="multiclass",
+    classes=CLASSES,
+    build=_build,
+    items=662,
+    group="one film a patient",
+    licence="public; attribution to the U.S. National Library of Medicine asked for",
+    citation="Jaeger et al., Two public chest X-ray datasets, QIMS 4(6), 2014",
+    home="https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/",
+    layout="""\
+CXR_png/CHNCXR_0001_0.png
+mask/CHNCXR_0001_0_mask.png (lung masks; may be absent)
+(CXR_png may lie in ChinaSet_AllFiles/)""",
+)

@@ -1,0 +1,220 @@
+"""Parquet tables with encoded images, as the Hugging Face hub stores data sets."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from featprobe.datasets.base import Dataset, Progress
+from featprobe.datasets.folder import SPLIT_FOLDERS
+from featprobe.datasets.hdf5 import row_digests
+from featprobe.datasets.targets import add_array, add_text
+from featprobe.errors import InputError, MissingExtra, UnknownName, UnreadableItem, nearest
+from featprobe.images import files
+from featprobe.images.picture import FrameRecipe, Picture
+
+LABELS = ("label", "labels", "class", "target", "diagnosis", "category", "dx")
+GROUPS = ("patient", "patient_id", "subject", "subject_id", "group", "lesion_id")
+KEPT_ROW_GROUPS = 4
+# What a file begins with, and the suffix by which its reader is found; Pillow knows the others.
+_MAGIC = {b"II*\0": ".tif", b"MM\0*": ".tif"}
+
+
+@dataclass(frozen=True)
+class ParquetSource:
+    """Items that are rows of Parquet files, with an encoded image of one frame in ``column``.
+
+    The image is its bytes, or a struct of ``bytes`` and ``path``. ``starts``: for each file, the
+    first row of every row group, and the number of rows. A few row groups stay in memory, so that
+    rows read in order come from the disk once.
+    """
+
+    paths: Sequence[Path]
+    column: str
+    starts: Sequence[np.ndarray]
+    memory: Path | None = None
+    _recent: OrderedDict[tuple[int, int], Any] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def frames(self, i: int, recipe: FrameRecipe) -> int:
+        return 1
+
+    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        value, where = self._value(i)
+        encoded, name = value, ""
+        if isinstance(value, dict):
+            encoded, name = value.get("bytes"), value.get("path") or ""
+        if not encoded:
+            kept = f"its bytes are not in the table but in {name}" if name else "no image"
+            raise UnreadableItem(f"{where}: {kept}")
+        suffix = _MAGIC.get(encoded[:4]) or PurePosixPath(name).suffix or ".png"
+        with tempfile.NamedTemporaryFile(suffix=suffix) as f:  # one door for all formats: a file
+            f.write(encoded)
+            f.flush()
+            try:
+                return files.read((Path(f.name),), recipe)
+            except UnreadableItem as error:
+                raise UnreadableItem(f"{where}: {str(error).replace(f.name, name)}") from error
+
+    def contents(self, progress: Progress | None = None) -> list[str]:
+        sizes = [(p, int(s[-1])) for p, s in zip(self.paths, self.starts)]
+        return row_digests(sizes, self.memory, progress)
+
+    def _value(self, i: int) -> tuple[Any, str]:
+        """The cell of row i, and in words where it is."""
+        import pyarrow.parquet as pq
+
+        file = 0
+        while i >= self.starts[file][-1]:
+            i -= int(self.starts[file][-1])
+            file += 1
+        group = int(np.searchsorted(self.starts[file], i, side="right")) - 1
+        with self._lock:
+            if (file, group) not in self._recent:
+                with pq.ParquetFile(self.paths[file]) as f:
+                    column = f.read_row_group(group, [self.column])[self.column]
+                self._recent[file, group] = column
+                while len(self._recent) > KEPT_ROW_GROUPS:
+                    self._recent.popitem(last=False)
+            column = self._recent[file, group]
+        return column[i - int(self.starts[file][group])].as_py(), f"{self.paths[file]}: row {i}"
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """The Parquet files of a path: itself, or those of a folder and of its folder ``data``."""
+    if path.is_file():
+        return [path] if path.suffix == ".parquet" else []
+    return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+
+
+def load_parquet(
+    path: Path,
+    name: str,
+    recipe: FrameRecipe,
+    label: Sequence[str] = (),
+    group: str = "auto",
+    task: str | None = None,
+    memory: Path | None = None,
+) -> Dataset:
+    """Read a Parquet file, or a folder of them, as a data set.
+
+    The first column of images (bytes, or a struct with bytes) is shown; labels are the column of
+    a usual name or ``label``, one (text, numbers, or lists of 0 and 1) or several of 0, 1 and
+    null; class names come from the Hugging Face metadata. Groups are the column ``group``, or one
+    of a usual name. The split is the start of the file name (``train-00000-of-00002.parquet``)
+    where all files have one.
+    """
+    parts = parquet_files(path)
+    schema, table, starts = read_columns(parts)
+    column = next((c for c in schema.names if _is_image(schema.field(c).type)), None)
+    if column is None:
+        raise InputError(
+            f"{path}: no column of encoded images (binary, or a struct with bytes) among "
+            f"{', '.join(schema.names)}"
+        )
+    prefix = [p.name.split("-")[0].removesuffix(".parquet") for p in parts]
+    sizes = [int(s[-1]) for s in starts]
+    data = Dataset(
+        name=name,
+        ids=np.array([f"{p.stem}/{i:06d}" for p, n in zip(parts, sizes) for i in range(n)]),
+        source=ParquetSource(parts, column, starts, memory),
+        recipe=recipe,
+    )
+    if all(p in SPLIT_FOLDERS for p in prefix):
+        data.split = np.repeat([SPLIT_FOLDERS[p] for p in prefix], sizes)
+        data.split_origin = "names of the Parquet files"
+    known = group in ("auto", "none")
+    for wanted in (*label, *(() if known else (group,))):
+        if wanted not in table:
+            raise UnknownName(f"{path}: no column {wanted!r}.{nearest(wanted, table)}")
+    groups = group if not known else next((g for g in GROUPS if g in table), None)
+    if groups and group != "none":
+        data.groups = np.array([str(v) for v in table[groups]])
+        data.group_origin = f"column {groups!r} of the table"
+    columns = list(label) or [c for c in LABELS if c in table][:1]
+    if columns:
+        _add_labels(data, path, columns, table, task, _class_names(schema, columns[0]))
+    return data
+
+
+def holds_images(path: Path) -> bool:
+    """Whether a Parquet file has a column of encoded images; without one it is a manifest."""
+    return any(_is_image(f.type) for f in read_columns([path])[0])
+
+
+def read_columns(parts: Sequence[Path]) -> tuple[Any, dict[str, list[Any]], list[np.ndarray]]:
+    """The schema, the columns other than images by name, and the first rows of row groups.
+
+    Raises :class:`MissingExtra` without pyarrow and :class:`InputError` for a damaged file.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtra(
+            "Parquet needs pyarrow: install it with pip install 'featprobe[parquet]'"
+        ) from None
+    tables, starts = [], []
+    for part in parts:
+        try:
+            with pq.ParquetFile(part) as f:
+                schema = f.schema_arrow
+                light = [n for n in schema.names if not _is_image(schema.field(n).type)]
+                tables.append(f.read(columns=light))
+                rows = [f.metadata.row_group(g).num_rows for g in range(f.num_row_groups)]
+        except (pyarrow.ArrowException, OSError) as error:
+            raise InputError(f"{part}: not a readable Parquet file: {error}") from None
+        starts.append(np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]))
+    try:
+        whole = pyarrow.concat_tables(tables)
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{parts[0].parent}: the files differ in their columns: {error}") from None
+    return schema, whole.to_pydict(), starts
+
+
+def _is_image(kind: Any) -> bool:
+    import pyarrow.types as t
+
+    if t.is_struct(kind):
+        return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
+    return t.is_binary(kind) or t.is_large_binary(kind)
+
+
+def _class_names(schema: Any, column: str) -> list[str]:
+    """Names of a ClassLabel column from the metadata that the ``datasets`` library writes."""
+    try:
+        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        feature = info["info"]["features"][column]
+        return [str(n) for n in (feature.get("feature") or feature)["names"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _add_labels(
+    data: Dataset, path: Path, columns: list[str], table: dict[str, list[Any]], task: str | None,
+    names: list[str],
+) -> None:  # fmt: skip
+    if len(columns) > 1:
+        y = np.array([[np.nan if v is None else v for v in table[c]] for c in columns], float).T
+        add_array(data, y, path, columns)
+        return
+    values = table[columns[0]]
+    lists = any(isinstance(v, list) for v in values)
+    if names and not lists and not task:
+        values = [-1 if v is None else v for v in values]
+    elif not lists and (task or any(v is None or isinstance(v, str) for v in values)):
+        add_text(data, ["" if v is None else str(v) for v in values], path, task)
+        return
+    try:
+        y = np.array(values, dtype=float if lists else None)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: {columns[0]!r} is no label: {error}") from None
+    add_array(data, y, path, names)

@@ -1,0 +1,205 @@
+"""Folders of images: which layout is read as what."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from featprobe.datasets.load import load_dataset
+from featprobe.errors import InputError
+
+
+def png(path: Path, value: int = 9) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 6), value, np.uint8)).save(path)
+
+
+def nifti(path: Path, labels: int = 100) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(0).integers(0, labels, (5, 6, 4)).astype(np.int16)
+    nibabel.Nifti1Image(values, np.eye(4)).to_filename(path)
+
+
+def dicom_series(folder: Path, uid: str, n: int = 3, patient: str = "P1") -> None:
+    """Slices of one CT series; file names run against the order in space."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = CTImageStorage
+        meta.MediaStorageSOPInstanceUID = f"1.2.3.{uid}.{i}"
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds = Dataset()
+        ds.file_meta = meta
+        ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+        ds.SeriesInstanceUID, ds.StudyInstanceUID = f"1.2.3.{uid}", "1.2.3"
+        ds.PatientID, ds.Modality, ds.InstanceNumber = patient, "CT", i + 1
+        ds.Rows, ds.Columns, ds.SamplesPerPixel = 4, 4, 1
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+        ds.PhotometricInterpretation = "MONOCHROME2"
+        ds.ImageOrientationPatient, ds.PixelSpacing = [1, 0, 0, 0, 1, 0], [1, 1]
+        ds.ImagePositionPatient = [0, 0, 2.0 * i]
+        ds.PixelData = np.full((4, 4), 10 * i, np.int16).tobytes()
+        ds.save_as(folder / f"{uid}-{n - i}.dcm", enforce_file_format=True)
+
+
+def test_class_folders(tmp_path):
+    for c, k in (("dog", 2), ("cat", 1), ("dog", 1)):
+        png(tmp_path / c / f"{k}.png")
+    data = load_dataset(tmp_path)
+    assert data.ids.tolist() == ["cat/1.png", "dog/1.png", "dog/2.png"]
+    assert (data.classes, data.targets.tolist()) == (("cat", "dog"), [0, 1, 1])
+    assert (data.task, set(data.split.tolist())) == ("multiclass", {""})
+
+
+def test_split_folders(tmp_path):
+    for split in ("train", "Valid", "testing"):
+        for c in "ab":
+            png(tmp_path / split / c / "1.png")
+    data = load_dataset(tmp_path)
+    assert dict(zip(data.ids.tolist(), data.split.tolist())) == {
+        "train/a/1.png": "train", "train/b/1.png": "train", "Valid/a/1.png": "val",
+        "Valid/b/1.png": "val", "testing/a/1.png": "test", "testing/b/1.png": "test",
+    }  # fmt: skip
+    assert data.classes == ("a", "b")
+    assert "folders" in data.split_origin
+
+
+def test_a_class_called_test_among_others_is_a_class(tmp_path):
+    png(tmp_path / "test" / "1.png")
+    png(tmp_path / "control" / "1.png")
+    assert load_dataset(tmp_path).classes == ("control", "test")
+
+
+@pytest.mark.parametrize(
+    "images, masks", [("images", "labels"), ("images", "masks"), ("imagesTr", "labelsTr")]
+)
+def test_images_beside_masks(tmp_path, images, masks):
+    for i in range(3):
+        nifti(tmp_path / images / f"case_{i}.nii.gz")
+    nifti(tmp_path / images / "mr.1_0000.nii.gz")
+    for i in range(2):
+        nifti(tmp_path / masks / f"case_{i}.nii", 3)
+    (tmp_path / "imagesTs").mkdir()
+    data = load_dataset(tmp_path)
+    assert data.targets is None
+    names = [*(f"case_{i}.nii.gz" for i in range(3)), "mr.1_0000.nii.gz"]
+    assert data.ids.tolist() == [f"{images}/{n}" for n in names]
+    assert [len(m) for m in data.masks] == [1, 1, 0, 0]
+    assert data.masks[1][0] == tmp_path / masks / "case_1.nii"
+
+
+def test_masks_of_nnunet_names(tmp_path):
+    nifti(tmp_path / "imagesTr" / "a_0000.nii.gz")
+    nifti(tmp_path / "labelsTr" / "a.nii.gz", 2)
+    data = load_dataset(tmp_path)
+    assert data.masks == ((tmp_path / "labelsTr" / "a.nii.gz",),)
+
+
+def test_every_real_hippocampus_has_its_mask():
+    root = os.environ.get("FEATPROBE_TEST_DATA")
+    if not root:
+        pytest.skip("FEATPROBE_TEST_DATA is not set: real images are not here")
+    data = load_dataset(Path(root) / "hippocampus")
+    assert len(data) == 130
+    for paths, mask in zip(data.source.paths, data.masks):
+        assert [paths[0].name] == [m.name for m in mask]
+
+
+def test_flat_files_have_no_labels(tmp_path):
+    for i in range(3):
+        png(tmp_path / f"{i}.png", i)
+    (tmp_path / "readme.txt").write_text("x")
+    data = load_dataset(tmp_path)
+    assert (len(data), data.targets, data.skipped) == (3, None, {"not an image": 1})
+    assert data.read(2).tolist() == [[[2] * 6] * 8]
+
+
+@pytest.mark.parametrize("extra", [[], ["notes.txt", "table.csv"]])
+def test_folder_without_images(tmp_path, extra):
+    for name in extra:
+        (tmp_path / name).write_text("x")
+    said = "no image files in this folder" + (r" \(2 other files\)" if extra else "$")
+    with pytest.raises(InputError, match=said):
+        load_dataset(tmp_path)
+
+
+def test_file_outside_the_class_folders_of_a_split(tmp_path):
+    png(tmp_path / "train" / "a" / "1.png")
+    png(tmp_path / "train" / "2.png")
+    with pytest.raises(InputError, match=r"'train/2\.png' lies outside the class folders"):
+        load_dataset(tmp_path)
+
+
+def test_series_mixed_in_one_folder_are_told_apart(tmp_path):
+    dicom_series(tmp_path / "s", "7", 3)
+    dicom_series(tmp_path / "s", "8", 5)
+    data = load_dataset(tmp_path / "s")
+    assert sorted(data.frames(i) for i in range(len(data))) == [3, 5]
+    assert data.read(int(np.argmax([data.frames(i) for i in (0, 1)])))[:, 0, 0].tolist() == [
+        0, 10, 20, 30, 40,
+    ]  # fmt: skip
+    assert data.groups.tolist() == ["patient-0001"] * 2
+    assert data.group_origin == "PatientID of the DICOM headers"
+
+
+def test_a_series_alone_in_its_folder_is_named_by_it(tmp_path):
+    dicom_series(tmp_path / "ct" / "one", "7")
+    dicom_series(tmp_path / "mr" / "two", "8", patient="P2")
+    data = load_dataset(tmp_path)
+    assert data.ids.tolist() == ["ct/one", "mr/two"]
+    assert data.groups.tolist() == ["patient-0001", "patient-0002"]
+    assert data.classes == ("ct", "mr")
+
+
+def test_hidden_files_and_archive_leftovers_are_left_out(tmp_path):
+    png(tmp_path / "a" / "1.png")
+    png(tmp_path / "b" / "1.png")
+    for name in (".DS_Store", "._1.png"):
+        (tmp_path / "a" / name).write_bytes(b"\0")
+    png(tmp_path / ".thumbnails" / "1.png")
+    png(tmp_path / "a" / "__MACOSX" / "1.png")
+    data = load_dataset(tmp_path)
+    assert data.ids.tolist() == ["a/1.png", "b/1.png"]
+    assert data.skipped == {}
+
+
+def test_symlink_loop_ends(tmp_path):
+    png(tmp_path / "a" / "1.png")
+    png(tmp_path / "b" / "1.png")
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "b" / "up").symlink_to(tmp_path, target_is_directory=True)
+    assert load_dataset(tmp_path).ids.tolist() == ["a/1.png", "b/1.png"]
+
+
+@pytest.mark.parametrize("name", ["with space.png", "né-日本.png", "line\nbreak.png", "a'b\"c.png"])
+def test_odd_file_names_are_read(tmp_path, name):
+    png(tmp_path / name, 7)
+    data = load_dataset(tmp_path)
+    assert data.ids.tolist() == [name]
+    assert data.read(0).max() == 7
+
+
+def test_groups_by_folder_and_by_name(tmp_path):
+    for p in range(10):
+        for k in range(2):
+            png(tmp_path / "c" / f"p{p}" / f"{p:04d}_{k}.png")
+            png(tmp_path / "d" / f"p{p}" / f"{p:04d}_{k + 2}.png")
+    assert len(set(load_dataset(tmp_path).groups.tolist())) == 10
+    assert len(set(load_dataset(tmp_path, group="folder").groups.tolist())) == 20
+    assert len(set(load_dataset(tmp_path, group="none").groups.tolist())) == 40
+
+
+def test_pixels_decide_the_fingerprint(tmp_path):
+    png(tmp_path / "1.png", 1)
+    first = load_dataset(tmp_path).fingerprint
+    assert load_dataset(tmp_path).fingerprint == first
+    png(tmp_path / "1.png", 2)
+    assert load_dataset(tmp_path).fingerprint != first
