@@ -95,8 +95,8 @@ def _load(
         return _reject(label, task, data)
     if options:
         raise InputError(
-            f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing for "
-            f"{text!r}"
+            f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing "
+            f"for {text!r}"
         )
     path = Path(text).expanduser()
     if not path.exists():
