@@ -31,9 +31,9 @@ def row_digests(
 
 @dataclass(frozen=True)
 class H5Source(ArraySource):
-    """Items that are rows of open HDF5 arrays, read one at a time; ``paths`` are their files."""
+    """Items that are rows of open HDF5 arrays, read one at a time; ``files`` hold them."""
 
-    paths: Sequence[Path] = ()
+    files: Sequence[Path] = ()
     memory: Path | None = None
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
@@ -45,7 +45,7 @@ class H5Source(ArraySource):
         raise IndexError(i)
 
     def contents(self, progress: Progress | None = None) -> list[str]:
-        sizes = [(p, len(a)) for p, a in zip(self.paths, self.arrays)]
+        sizes = [(p, len(a)) for p, a in zip(self.files, self.arrays)]
         return row_digests(sizes, self.memory, progress)
 
 

@@ -18,7 +18,7 @@ from featprobe.datasets.folder import SPLIT_FOLDERS
 from featprobe.datasets.hdf5 import row_digests
 from featprobe.datasets.targets import add_array, add_text
 from featprobe.errors import InputError, MissingExtra, UnknownName, UnreadableItem, nearest
-from featprobe.images import files
+from featprobe.images import files as readers
 from featprobe.images.picture import FrameRecipe, Picture
 
 LABELS = ("label", "labels", "class", "target", "diagnosis", "category", "dx")
@@ -37,7 +37,7 @@ class ParquetSource:
     rows read in order come from the disk once.
     """
 
-    paths: Sequence[Path]
+    files: Sequence[Path]
     column: str
     starts: Sequence[np.ndarray]
     memory: Path | None = None
@@ -60,12 +60,12 @@ class ParquetSource:
             f.write(encoded)
             f.flush()
             try:
-                return files.read((Path(f.name),), recipe)
+                return readers.read((Path(f.name),), recipe)
             except UnreadableItem as error:
                 raise UnreadableItem(f"{where}: {str(error).replace(f.name, name)}") from error
 
     def contents(self, progress: Progress | None = None) -> list[str]:
-        sizes = [(p, int(s[-1])) for p, s in zip(self.paths, self.starts)]
+        sizes = [(p, int(s[-1])) for p, s in zip(self.files, self.starts)]
         return row_digests(sizes, self.memory, progress)
 
     def _value(self, i: int) -> tuple[Any, str]:
@@ -79,13 +79,13 @@ class ParquetSource:
         group = int(np.searchsorted(self.starts[file], i, side="right")) - 1
         with self._lock:
             if (file, group) not in self._recent:
-                with pq.ParquetFile(self.paths[file]) as f:
+                with pq.ParquetFile(self.files[file]) as f:
                     column = f.read_row_group(group, [self.column])[self.column]
                 self._recent[file, group] = column
                 while len(self._recent) > KEPT_ROW_GROUPS:
                     self._recent.popitem(last=False)
             column = self._recent[file, group]
-        return column[i - int(self.starts[file][group])].as_py(), f"{self.paths[file]}: row {i}"
+        return column[i - int(self.starts[file][group])].as_py(), f"{self.files[file]}: row {i}"
 
 
 def parquet_files(path: Path) -> list[Path]:
