@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import re
 import warnings
 import zlib
@@ -72,6 +73,9 @@ def dataset(path: Path, **options: Any) -> Any:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
+    # What pydicom warns of and logs quotes header values, which may be a patient's.
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     with _open(path) as f:
         try:
             ds = pydicom.dcmread(f, **options)
@@ -143,19 +147,10 @@ def numbers(ds: Any, name: str, count: int) -> tuple[float, ...] | None:
 def whole_number(ds: Any, name: str, default: int) -> int:
     """An element's whole number; its leading digits where it is like ``1A``, else ``default``."""
     try:
-        value = ds.get(name)
-        return default if value is None else int(value)
-    except Exception:
-        found = re.match(rb"\s*-?\d{1,12}", _raw(ds, name))
-        return int(found.group()) if found else default
-
-
-def _raw(ds: Any, name: str) -> bytes:
-    try:
-        value = ds.get_item(name).value
-    except Exception:
-        return b""
-    return value if isinstance(value, bytes) else b""
+        found = re.match(r"\s*-?\d{1,12}", str(ds.get(name)))
+    except Exception:  # a damaged value is an absent one
+        found = None
+    return int(found.group()) if found else default
 
 
 def group(ds: Any, frame: int, name: str) -> Any:

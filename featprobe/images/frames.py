@@ -63,14 +63,14 @@ def choose(picture: Picture, recipe: FrameRecipe) -> Picture:
     """Keep the recipe's frames of a stack; with ``neighbours``, join each with those beside it.
 
     Neighbours are those in the whole stack; the first and the last frame stand in for what is
-    missing beyond them. A single frame has none and stays as it is.
+    missing beyond them, so a single grey frame stands thrice. A single colour image stays.
     """
     if picture.affine is None:
         _no_spacing(recipe)
     stack = picture.pixels
     n = len(stack)
     index = foreground(stack) if recipe.frames == "foreground" else picks(n, recipe.frames)
-    join = recipe.channels == "neighbours" and n > 1
+    join = recipe.channels == "neighbours" and (n > 1 or stack.ndim == 3)
     if not join and len(index) == n:
         return picture
     if not join:

@@ -106,7 +106,12 @@ class FrameRecipe:
         _one_of("plane", self.plane, PLANES)
         _one_of("channels", self.channels, CHANNELS)
         _one_of("fit", self.fit, FITS)
-        parts(self.intensity)
+        windows = parts(self.intensity)
+        if self.channels == "neighbours" and len(windows) > 1:
+            raise InputError(
+                f"channels 'neighbours' and intensity {self.intensity!r} both fill the three "
+                "channels; choose one of them"
+            )
         frame_rule(self.frames)
         object.__setattr__(self, "spacing", _spacing(self.spacing))
         channel = self.channel
