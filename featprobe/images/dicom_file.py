@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import logging
+import os
 import re
 import warnings
 import zlib
@@ -43,6 +44,15 @@ def is_dicom(path: Path) -> bool:
     except (OSError, EOFError, zlib.error):
         return False
     return start[128:] == b"DICM"
+
+
+class _Clamped(io.BufferedReader):
+    """A file that takes no memory for bytes it does not have, whatever length a header claims."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > 1 << 16:
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)
 
 
 @contextmanager
@@ -97,7 +107,7 @@ def _open(path: Path) -> BinaryIO:
     """The file, unpacked where it is gzip; a bomb, also a deflated data set, is refused."""
     most = max_pixels() * 4
     size = path.stat().st_size
-    f = open(path, "rb")  # noqa: SIM115  the caller closes it
+    f = _Clamped(io.FileIO(path))
     start = f.read(4096)
     f.seek(0)
     if start[:2] == _GZIP:
@@ -109,7 +119,7 @@ def _open(path: Path) -> BinaryIO:
     if size * DEFLATE_RATIO > most and _DEFLATED.encode() in start:
         with f:
             _check_deflated(path, most)
-        return open(path, "rb")
+        return _Clamped(io.FileIO(path))
     return f
 
 

@@ -77,12 +77,24 @@ def _rescale_by_frame(array: np.ndarray, ds: Any) -> np.ndarray:
     return array * slope + intercept
 
 
-def _decode(path: Path, ds: Any) -> np.ndarray:
-    """``ds.pixel_array`` in RGB, with a missing decoder named."""
-    from pydicom.pixels import get_decoder, pixel_array
+def _guarded(path: Path, ds: Any) -> np.ndarray:
+    """``ds.pixel_array`` in RGB."""
+    from pydicom.pixels import pixel_array
 
     try:
         return pixel_array(ds)
+    except BaseException as error:  # a decoder written in Rust panics past Exception
+        if isinstance(error, (Exception, KeyboardInterrupt, SystemExit)):
+            raise
+        raise UnreadableItem(f"{path}: its decoder gave up: {type(error).__name__}") from error
+
+
+def _decode(path: Path, ds: Any) -> np.ndarray:
+    """As :func:`_guarded`, with a missing decoder named."""
+    from pydicom.pixels import get_decoder
+
+    try:
+        return _guarded(path, ds)
     except (RuntimeError, NotImplementedError) as error:
         syntax = ds.file_meta.TransferSyntaxUID
         try:

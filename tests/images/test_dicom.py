@@ -109,6 +109,18 @@ def test_a_missing_decoder_is_named(monkeypatch):
         files.read([Path(get_testdata_file("JPEG2000.dcm"))], PLAIN)
 
 
+def test_a_decoder_that_panics_costs_one_item(monkeypatch):
+    class PanicException(BaseException):
+        pass
+
+    def panic(ds):
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr(pydicom.pixels, "pixel_array", panic)
+    with pytest.raises(UnreadableItem, match="its decoder gave up: PanicException"):
+        files.read([Path(get_testdata_file("MR_small_RLE.dcm"))], PLAIN)
+
+
 def _no_plugins(decoder, plugin):
     raise RuntimeError("Unable to decompress: all plugins are missing dependencies")
 
