@@ -1,9 +1,10 @@
 """Arrays in npy, npz, HDF5 and MATLAB files: one image, or one stack of frames, a file.
 
-Axes: (H, W), (H, W, 3), (F, H, W) or (F, H, W, 3). A last axis of three or four is colour, its fourth
-channel (alpha) dropped; a last axis of one is dropped. MATLAB's frames lie on its last axis: (H, W, F), (H, W, 3, F). A file of several
-arrays needs the recipe's ``key``: a name, or a path such as ``cjdata/image`` into HDF5 groups and
-MATLAB structs (a struct of a MATLAB file before 7.3 is decoded at planning).
+Axes: (H, W), (H, W, 3), (F, H, W) or (F, H, W, 3). A last axis of three or four is colour, its
+fourth channel (alpha) dropped; a last axis of one is dropped. MATLAB's frames lie on its last axis:
+(H, W, F), (H, W, 3, F). A file of several arrays needs the recipe's ``key``: a name, or a path such
+as ``cjdata/image`` into HDF5 groups and MATLAB structs (a struct of a MATLAB file before 7.3 is
+decoded at planning).
 """
 
 from __future__ import annotations

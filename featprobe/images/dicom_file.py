@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import logging
-import os
 import re
 import warnings
 import zlib
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from featprobe.errors import FeatprobeError, UnreadableItem
-from featprobe.images.limits import DEFLATE_RATIO, max_pixels
+from featprobe.images.limits import DEFLATE_RATIO, Clamped, max_pixels
 
 SUFFIXES = (".dcm", ".dicom", ".ima", ".dcm.gz")
 # From the first quote that opens (no apostrophe; b'...' is one) to the last quote or the end.
@@ -44,15 +43,6 @@ def is_dicom(path: Path) -> bool:
     except (OSError, EOFError, zlib.error):
         return False
     return start[128:] == b"DICM"
-
-
-class _Clamped(io.BufferedReader):
-    """A file that takes no memory for bytes it does not have, whatever length a header claims."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is not None and size > 1 << 16:
-            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
-        return super().read(size)
 
 
 @contextmanager
@@ -107,7 +97,7 @@ def _open(path: Path) -> BinaryIO:
     """The file, unpacked where it is gzip; a bomb, also a deflated data set, is refused."""
     most = max_pixels() * 4
     size = path.stat().st_size
-    f = _Clamped(io.FileIO(path))
+    f = Clamped(path)
     start = f.read(4096)
     f.seek(0)
     if start[:2] == _GZIP:
@@ -119,7 +109,7 @@ def _open(path: Path) -> BinaryIO:
     if size * DEFLATE_RATIO > most and _DEFLATED.encode() in start:
         with f:
             _check_deflated(path, most)
-        return _Clamped(io.FileIO(path))
+        return Clamped(path)
     return f
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from pathlib import Path
@@ -41,3 +42,15 @@ def check_stored(path: Path, needed: int, deflated: bool = False) -> None:
             f"{path}: damaged or cut short: its header claims {needed} bytes of pixels, the file "
             f"has {size}"
         )
+
+
+class Clamped(io.BufferedReader):
+    """A file that takes no memory for bytes it does not have, whatever length a header claims."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > 1 << 16:
+            size = min(size, max(0, os.fstat(self.fileno()).st_size - self.tell()))
+        return super().read(size)

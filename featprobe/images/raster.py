@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from featprobe.errors import MissingExtra, UnreadableItem
-from featprobe.images.limits import check_pixels, check_stored, max_pixels
+from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _TIFF = (".tif", ".tiff")
+_BOUNDED = {1, 6, 7, 8, 32773, 32946}  # none, JPEG, deflate, PackBits: none expands beyond deflate
 
 
 def extent(path: Path, recipe: FrameRecipe) -> Extent:
@@ -23,7 +26,7 @@ def extent(path: Path, recipe: FrameRecipe) -> Extent:
     if path.suffix.lower() in _TIFF:
         import tifffile
 
-        with tifffile.TiffFile(path) as tif:
+        with Clamped(path) as f, tifffile.TiffFile(f) as tif:
             frames, height, width = _tiff_shape(path, tif)
             return Extent((width, height, frames))
     with _open(path) as image:
@@ -49,22 +52,23 @@ def load(path: Path, recipe: FrameRecipe) -> Picture:
     return Picture(array[None], notes=notes)
 
 
-def _open(path: Path) -> Image.Image:
+@contextmanager
+def _open(path: Path) -> Iterator[Image.Image]:
     """The image with its size checked. Pillow's own guard refuses at twice its limit."""
     Image.MAX_IMAGE_PIXELS = max_pixels()
-    with warnings.catch_warnings():
+    with Clamped(path) as f, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            image = Image.open(path)
+            image = Image.open(f)
         except Image.DecompressionBombError as error:
             raise UnreadableItem(
                 f"{path}: {error}; set FEATPROBE_MAX_PIXELS to allow it"
             ) from error
-    check_pixels(path, image.height, image.width)
-    if image.format == "PNG":
-        bits = {"1": 1, "L": 1, "P": 1, "I;16": 16, "I": 16}.get(image.mode, 16)
-        check_stored(path, image.height * image.width * bits // 8, deflated=True)
-    return image
+        check_pixels(path, image.height, image.width)
+        if image.format == "PNG":
+            bits = 16 if image.mode.startswith("I") else 1
+            check_stored(path, image.height * image.width * bits // 8, deflated=True)
+        yield image
 
 
 def _to_array(image: Image.Image) -> np.ndarray:
@@ -94,15 +98,16 @@ def _tiff_shape(path: Path, tif: Any) -> tuple[int, int, int]:
     if min(frames, height, width) < 1 or len(shape) != len(series.shape):
         raise UnreadableItem(f"{path}: a TIFF of shape {series.shape} ({series.axes})")
     check_pixels(path, frames, height, width)
-    if tif.pages.first.compression == 1:
-        check_stored(path, tif.pages.first.nbytes)
+    codec = int(tif.pages.first.compression)
+    if codec in _BOUNDED:
+        check_stored(path, tif.pages.first.nbytes, deflated=codec != 1)
     return frames, height, width
 
 
 def _load_tiff(path: Path) -> Picture:
     import tifffile
 
-    with tifffile.TiffFile(path) as tif:
+    with Clamped(path) as f, tifffile.TiffFile(f) as tif:
         shape = _tiff_shape(path, tif)
         page, series = tif.pages.first, tif.series[0]
         indexed = page.photometric == tifffile.PHOTOMETRIC.PALETTE

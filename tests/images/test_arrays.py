@@ -78,7 +78,9 @@ def test_a_field_of_a_matlab_struct_by_its_path(tmp_path, version):
     else:
         with h5py.File(path, "w", userblock_size=512) as f:
             f["cjdata/image"], f["cjdata/tumorMask"] = image.T, mask.T
-        with pytest.raises(UnreadableItem, match="2 arrays that may be images.*cjdata/image.*--key"):
+        with pytest.raises(
+            UnreadableItem, match=r"2 arrays that may be images.*cjdata/image.*--key"
+        ):
             files.count_frames([path], PLAIN)
     np.testing.assert_array_equal(read(path, recipe)[0], image)
     with pytest.raises(UnreadableItem, match="Did you mean"):
@@ -132,7 +134,9 @@ def test_a_bomb_is_refused_before_it_is_unpacked_and_the_limit_can_be_raised(
 
 
 def test_a_member_that_claims_more_than_the_archive_holds_is_refused(tmp_path):
-    header = b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (9000, 9000), }"
+    header = (
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (9000, 9000), }"
+    )
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("a.npy", header.ljust(127) + b"\n" + bytes(100))
     with pytest.raises(UnreadableItem, match="damaged"):

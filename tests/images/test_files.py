@@ -57,27 +57,30 @@ def good_files():
 GOOD = good_files()
 
 
+def frames_or_reason(job, path):
+    """Number of frames, or None where one of the two errors names the file on one line."""
+    try:
+        out = job([path], PLAIN)
+    except (UnreadableItem, MissingPath) as error:
+        reason = str(error)
+    else:
+        return out if isinstance(out, int) else len(out.pixels)
+    assert str(path) in reason
+    assert "\n" not in reason
+    return None
+
+
 def survives(path, data):
-    """Read fine or named: nothing but the two errors, with the path, in bounded time and memory."""
+    """Read fine or named, in bounded time and memory."""
     path.write_bytes(data)
     tracemalloc.start()
     start = time.perf_counter()
-    counted = read = None
-    try:
-        counted = files.count_frames([path], PLAIN)
-    except (UnreadableItem, MissingPath) as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
-    try:
-        read = len(files.read([path], PLAIN).pixels)
-    except (UnreadableItem, MissingPath) as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+    outcome = frames_or_reason(files.count_frames, path), frames_or_reason(files.read, path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 20
     assert peak < 2 << 30
-    return counted, read
+    return outcome
 
 
 @pytest.mark.parametrize("name", list(GOOD))
@@ -88,7 +91,11 @@ def test_good_files_are_read_as_planned(tmp_path, name):
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(deadline=None, max_examples=int(os.environ.get("FEATPROBE_EXAMPLES", 40)), suppress_health_check=list(HealthCheck))
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=list(HealthCheck),
+)
 @pytest.mark.parametrize("name", list(GOOD))
 @given(data=st.data())
 def test_cut_and_flipped_copies_are_read_or_named(tmp_path_factory, name, data):

@@ -36,7 +36,9 @@ def volume(shape=(6, 7, 8), spacing=(1, 1, 1), seed=0):
 def test_the_planned_count_is_the_number_of_frames_read(tmp_path_factory, recipe, shape, oblique):
     affine = np.diag([-0.8, 0.9, 3.0, 1.0])
     if oblique:
-        affine = affine @ np.array([[0, 0.8, 0.6, 0], [1, 0, 0, 0], [0, -0.6, 0.8, 5], [0, 0, 0, 1]])
+        affine = affine @ np.array(
+            [[0, 0.8, 0.6, 0], [1, 0, 0, 0], [0, -0.6, 0.8, 5], [0, 0, 0, 1]]
+        )
     path = tmp_path_factory.mktemp("f") / "x.nii"
     array = np.random.default_rng(1).integers(0, 99, shape).astype(np.int16)
     nibabel.save(nibabel.Nifti1Image(array, affine), path)
