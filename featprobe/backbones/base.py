@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from featprobe.backbones.spec import Preprocess
 from featprobe.errors import InputError
 
+Level = float | np.ndarray  # one value for all channels, or (3,)
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -85,12 +86,14 @@ class Backbone:
         return self
 
     @torch.inference_mode()
-    def prepare(self, pixels: np.ndarray, low: float, high: float) -> Tensor:
+    def prepare(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
         """Frames of one item to network input.
 
         ``pixels`` (F, H, W) or (F, H, W, 3) of any dtype, ``low`` and ``high`` the values shown as
-        black and white (a constant item, low == high, becomes black). Returns (F, 3, h, w) float32
-        on the device: windowed, resized in float with antialiasing, cropped, normalised.
+        black and white (a constant item, low == high, becomes black); arrays (3,) make three
+        channels of different windows. ``fit``: ``stretch`` resizes and crops as the preprocessing
+        says, ``pad`` places each frame on black by :func:`place`. Returns (F, 3, h, w) float32 on
+        the device: windowed, resized in float with antialiasing, normalised.
         """
         if pixels.dtype == np.uint16:  # torch has no arithmetic for it
             pixels = pixels.astype(np.int32)
@@ -98,8 +101,12 @@ class Backbone:
         x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
         x = x.to(self.device).float()
         x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
-        x = ((x - low) / (high - low)).clamp_(0, 1) if high > low else torch.zeros_like(x)
-        x = crop(resize(x, self.preprocess), self.preprocess)
+        windows = [windowed(x, *w) for w in zip(np.atleast_1d(low), np.atleast_1d(high))]
+        x = torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
+        if fit == "pad":
+            x = place(x, self.preprocess)
+        else:
+            x = crop(resize(x, self.preprocess), self.preprocess)
         mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
         return (x - mean) / std  # grey frames become three channels here, by broadcasting
@@ -117,6 +124,26 @@ class Backbone:
         with cast:
             out = self.adapter(self.module, x, blocks)
         return {name: value.float() for name, value in out.items()}
+
+
+def windowed(x: Tensor, low: float, high: float) -> Tensor:
+    """Values to [0, 1]: 0 at and below ``low``, 1 at and above ``high``; 0 where they are equal."""
+    if not high > low:
+        return torch.zeros_like(x)
+    return ((x - float(low)) / float(high - low)).clamp_(0, 1)
+
+
+def place(x: Tensor, preprocess: Preprocess) -> Tensor:
+    """Frames (F, C, H, W) whole in the middle of the input, the rest 0; none is enlarged.
+
+    A frame larger than the input in either direction is shrunk to fit, its aspect kept.
+    """
+    height, width = preprocess.size
+    ratio = min(height / x.shape[-2], width / x.shape[-1])
+    if ratio < 1:
+        target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
+        x = resize(x, replace(preprocess, resize=target))
+    return crop(x, replace(preprocess, crop=(height, width)))
 
 
 def resize(x: Tensor, preprocess: Preprocess) -> Tensor:

@@ -24,8 +24,8 @@ class Audit:
     ``counts``: class (or label) -> split -> items. ``patients_in_splits`` and
     ``patients_in_classes``: patients found in more than one, with where. ``duplicates``: lists of
     ids with identical pixels; ``leaking`` those of them that lie in two splits, two classes or two
-    patients. ``near_duplicates``: (id, id, cosine) across splits, from features. ``about``: notes on
-    the data set as a whole.
+    patients. ``near_duplicates``: (id, id, cosine) across splits, from features. ``about``: notes
+    on the data set as a whole.
     """
 
     name: str

@@ -12,8 +12,8 @@ import numpy as np
 
 from featprobe.errors import InputError
 from featprobe.fingerprint import FileDigests, array_digest, digest
-from featprobe.images import files
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images import files, frames
+from featprobe.images.picture import Extent, FrameRecipe, Picture
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
 SPLITS = ("train", "val", "test")
@@ -50,9 +50,10 @@ class FileSource:
         return files.read(self.paths[i], recipe)
 
     def contents(self, progress: Progress | None = None) -> list[str]:
-        flat = FileDigests(self.memory)((p for ps in self.paths for p in ps), progress)
+        stored = [files.parts(ps) for ps in self.paths]
+        flat = FileDigests(self.memory)((p for ps in stored for p in ps), progress)
         out, start = [], 0
-        for ps in self.paths:
+        for ps in stored:
             part = flat[start : start + len(ps)]
             out.append(part[0] if len(ps) == 1 else digest(part))
             start += len(ps)
@@ -74,13 +75,17 @@ class ArraySource:
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         row = self._row(i)
-        return len(row) if row.ndim == 3 and row.shape[-1] != 3 else 1
+        if recipe.frames == "foreground":
+            return len(self.read(i, recipe).pixels)
+        n = len(row) if row.ndim == 3 and row.shape[-1] != 3 else 1
+        return frames.count(Extent((row.shape[-1], row.shape[-2], n)), recipe)
 
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
         row = self._row(i)
         if row.dtype not in (np.uint8, np.uint16, np.int16, np.int32):
             row = row.astype(np.float32)
-        return Picture(row if row.ndim == 3 and row.shape[-1] != 3 else row[None])
+        stack = row.ndim == 3 and row.shape[-1] != 3
+        return frames.choose(Picture(row if stack else row[None]), recipe)
 
     def contents(self, progress: Progress | None = None) -> list[str]:
         out = []

@@ -19,7 +19,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.errors import StoreError, UnreadableItem, reason
 from featprobe.extraction.plan import FramePlan
-from featprobe.images.intensity import value_range
+from featprobe.images.intensity import Levels, value_range
 from featprobe.store.format import DONE, FAILED
 from featprobe.store.zarr import ZarrStore
 
@@ -36,12 +36,12 @@ class Times:
 
 @dataclass
 class Decoded:
-    """Pixels of an item with its black and white, or the reason it has none."""
+    """Pixels of an item with its black and white and its fit, or the reason it has none."""
 
     item: int
     pixels: np.ndarray | None = None
-    low: float = 0.0
-    high: float = 1.0
+    levels: Levels = (0.0, 1.0)
+    fit: str = "stretch"
     text: str = ""
     seconds: float = 0.0
 
@@ -66,7 +66,8 @@ def decode(dataset: Dataset, item: int, planned: int) -> Decoded:
             raise UnreadableItem(
                 f"{dataset.ids[item]}: {len(picture.pixels)} frames, its header says {planned}"
             )
-        out.low, out.high = value_range(picture, dataset.recipe.intensity)
+        out.levels = value_range(picture, dataset.recipe.intensity)
+        out.fit = dataset.recipe.fit
         notes = list(picture.notes)
         if picture.pixels.min() == picture.pixels.max():
             notes.append(f"constant image, every value is {picture.pixels.flat[0]}")
@@ -186,7 +187,8 @@ class _Shard:
         for start in range(0, len(rows), self.batch):  # a large volume never goes up whole
             part = slice(start, start + self.batch)
             begin = time.perf_counter()
-            x = self.backbone.prepare(decoded.pixels[index[part]], decoded.low, decoded.high)
+            pixels, (low, high) = decoded.pixels[index[part]], decoded.levels
+            x = self.backbone.prepare(pixels, low, high, decoded.fit)
             self.times.device += time.perf_counter() - begin
             self._frames.append(x)
             self._rows.extend(rows[part].tolist())

@@ -1,38 +1,51 @@
 """DICOM files and series through pydicom.
 
 A series is a volume when its files share one size and orientation and have positions; it is then
-ordered along the slice normal, whatever the file names say. Files of a series that do not form a
-volume (projections, secondary captures) are items of their own.
+ordered along the slice normal, whatever the file names say. A multi-frame file whose frames have
+positions is a volume of its own. Files of a series that do not form a volume (projections,
+secondary captures) are items of their own.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featprobe.errors import UnreadableItem, reason
-from featprobe.images.picture import Picture, finite
-from featprobe.images.volume import as_frames, choose_plane, frame_count
+from featprobe.images.dicom_file import (
+    SUFFIXES,
+    dataset,
+    group,
+    is_dicom,
+    named,
+    numbers,
+    whole_number,
+)
+from featprobe.images.dicom_pixels import frames_of, shown, upright, values
+from featprobe.images.limits import check_pixels
+from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume, finite, smallest
 
-SUFFIXES = (".dcm", ".dicom", ".ima")
+__all__ = ["SUFFIXES", "Header", "Scan", "extent", "is_dicom", "load", "read_header", "scan"]
+
 _TAGS = [
     "Rows", "Columns", "NumberOfFrames", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "PatientID", "Modality",
-    "SpacingBetweenSlices", "SliceThickness", "SamplesPerPixel",
+    "ImagePositionPatient", "ImageOrientationPatient", "PatientID", "SOPClassUID",
+    "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation",
 ]  # fmt: skip
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_SAME_PLACE = 1e-3  # mm
+Numbers = tuple[float, ...] | None
 
 
 @dataclass(frozen=True)
 class Header:
     """What planning needs of one file. ``position`` and ``orientation`` are None where absent.
 
-    ``patient`` and ``series`` serve grouping in memory only and are never stored.
+    ``patient``, ``series`` and ``instance`` serve grouping in memory only and are never stored.
     """
 
     path: Path
@@ -42,270 +55,251 @@ class Header:
     series: str
     patient: str
     number: int
-    position: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
+    position: Numbers
+    orientation: Numbers
+    instance: str = ""
+
+    @property
+    def depth(self) -> float:
+        """Position along the normal of the image plane, in millimetres."""
+        return _depth(self.position, self.orientation)
 
 
 @dataclass(frozen=True)
 class Scan:
-    """The images of a folder: groups of files, what was skipped, what could not be parsed."""
+    """The images of a folder: groups of files, what was skipped, what could not be parsed.
+
+    ``skipped``: objects without pixels. ``duplicates``: second copies of a slice of a volume.
+    """
 
     series: list[list[Header]]
     skipped: list[Path]
     unreadable: list[tuple[Path, str]]
-
-
-def is_dicom(path: Path) -> bool:
-    """True for a DICOM suffix or the ``DICM`` mark after the preamble."""
-    if path.suffix.lower() in SUFFIXES:
-        return True
-    try:
-        with open(path, "rb") as f:
-            return f.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
-
-
-def _dataset(path: Path, **options: Any) -> Any:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return pydicom.dcmread(path, **options)
-        except InvalidDicomError:  # no preamble and meta header: accepted if an image comes out
-            ds = pydicom.dcmread(path, force=True, **options)
-            if "Rows" not in ds:
-                raise UnreadableItem(f"{path}: not a DICOM file") from None
-            return ds
-
-
-def _numbers(ds: Any, name: str, count: int) -> tuple[float, ...] | None:
-    try:
-        values = tuple(float(v) for v in ds.get(name) or ())
-    except (TypeError, ValueError):
-        return None
-    return values if len(values) == count and np.isfinite(values).all() else None
+    duplicates: list[Path] = field(default_factory=list)
 
 
 def read_header(path: Path) -> Header | None:
     """The header of an image file; None for a DICOM object without pixels (SR, RTSTRUCT, PR)."""
-    ds = _dataset(path, stop_before_pixels=True, specific_tags=_TAGS)
-    if "Rows" not in ds or "Columns" not in ds:
-        return None
-    number = str(ds.get("InstanceNumber") or "0")
-    return Header(
-        path=path,
-        rows=int(ds.Rows),
-        columns=int(ds.Columns),
-        frames=max(1, int(ds.get("NumberOfFrames") or 1)),
-        series=str(ds.get("SeriesInstanceUID") or path),
-        patient=str(ds.get("PatientID") or ""),
-        number=int(number) if number.lstrip("-").isdigit() else 0,
-        position=_numbers(ds, "ImagePositionPatient", 3),
-        orientation=_numbers(ds, "ImageOrientationPatient", 6),
-    )
+    with named(path):
+        ds = dataset(path, stop_before_pixels=True, specific_tags=_TAGS)
+        if "Rows" not in ds or "Columns" not in ds:
+            return None
+        return Header(
+            path=path,
+            rows=int(ds.Rows),
+            columns=int(ds.Columns),
+            frames=frames_of(path, ds),
+            series=str(ds.get("SeriesInstanceUID") or path),
+            patient=str(ds.get("PatientID") or ""),
+            number=whole_number(ds, "InstanceNumber", 0),
+            position=numbers(ds, "ImagePositionPatient", 3),
+            orientation=numbers(ds, "ImageOrientationPatient", 6),
+            instance=str(ds.get("SOPInstanceUID") or path),
+        )
 
 
 def scan(paths: Iterable[Path]) -> Scan:
     """Group files into series by their headers; pixel data is not read."""
     by_series: dict[str, list[Header]] = {}
-    skipped, unreadable = [], []
+    out = Scan([], [], [])
     for path in paths:
         try:
             header = read_header(path)
-        except Exception as error:  # a parser may raise anything on a damaged file
-            unreadable.append((path, reason(error)))
+        except OSError as error:  # UnreadableItem is one
+            out.unreadable.append((path, reason(error)))
             continue
         if header is None:
-            skipped.append(path)
+            out.skipped.append(path)
         else:
             by_series.setdefault(header.series, []).append(header)
-    series = []
     for headers in by_series.values():
-        if is_volume(headers):
-            series.append(in_order(headers))
-        else:
-            series.extend([h] for h in sorted(headers, key=lambda h: (h.number, str(h.path))))
-    return Scan(series, skipped, unreadable)
+        for alike in _alike(headers):
+            kept = list({(h.instance, h.position): h for h in reversed(alike)}.values())
+            volumes = split_volumes(kept)
+            if volumes:
+                out.series.extend(volumes)
+                out.duplicates.extend({h.path for h in alike} - {h.path for h in kept})
+            else:
+                alike.sort(key=lambda h: (h.number, str(h.path)))
+                out.series.extend([h] for h in alike)
+    return out
 
 
-def is_volume(headers: Sequence[Header]) -> bool:
-    """True when the files are single frames of one size and orientation at distinct positions."""
-    first = headers[0]
-    if len(headers) < 2 or first.position is None or first.orientation is None:
-        return False
+def _alike(headers: Sequence[Header]) -> list[list[Header]]:
+    """The files of a series by size and orientation: a scout is no slice of the volume."""
+    groups: list[list[Header]] = []
     for h in headers:
-        if (h.rows, h.columns, h.frames) != (first.rows, first.columns, 1) or h.position is None:
-            return False
-        if h.orientation is None or not np.allclose(h.orientation, first.orientation, atol=1e-3):
-            return False
-    depth = np.sort([_depth(h) for h in headers])
-    return bool((np.diff(depth) > 1e-3).all())
+        for g in groups:
+            if _match(h, g[0]):
+                g.append(h)
+                break
+        else:
+            groups.append([h])
+    return groups
 
 
-def _depth(header: Header) -> float:
-    assert header.orientation is not None
-    assert header.position is not None
-    normal = np.cross(header.orientation[:3], header.orientation[3:])
-    return float(normal @ np.asarray(header.position))
+def _match(a: Header, b: Header) -> bool:
+    if (a.rows, a.columns, a.frames) != (b.rows, b.columns, b.frames):
+        return False
+    if a.orientation is None or b.orientation is None:
+        return a.orientation is b.orientation
+    return (a.position is None) == (b.position is None) and np.allclose(
+        a.orientation, b.orientation, atol=1e-3
+    )
 
 
-def in_order(headers: Sequence[Header]) -> list[Header]:
-    """Slices sorted by position along the normal of the image plane."""
-    return sorted(headers, key=_depth)
+def split_volumes(headers: Sequence[Header]) -> list[list[Header]]:
+    """Volumes made of files of one size and orientation, each ordered along the normal.
+
+    Where every position occurs k times (time points, echoes, b-values) there are k volumes, told
+    apart by InstanceNumber. Empty where the files are no volume: fewer than two positions, no
+    positions, several frames a file, or positions that occur unequally often.
+    """
+    first = headers[0]
+    if first.position is None or first.orientation is None or first.frames != 1:
+        return []
+    places: list[list[Header]] = []
+    for h in sorted(headers, key=lambda h: h.depth):
+        if places and h.depth - places[-1][0].depth <= _SAME_PLACE:
+            places[-1].append(h)
+        else:
+            places.append([h])
+    times = len(places[0])
+    if len(places) < 2 or any(len(p) != times for p in places):
+        return []
+    for p in places:
+        p.sort(key=lambda h: (h.number, str(h.path)))
+    return [[p[t] for p in places] for t in range(times)]
 
 
-def _affine(ds: Any, first: Sequence[float], last: Sequence[float], n: int) -> np.ndarray | None:
+def _depth(position: Numbers, orientation: Numbers) -> float:
+    assert position is not None
+    assert orientation is not None
+    return float(np.cross(orientation[:3], orientation[3:]) @ np.asarray(position))
+
+
+def extent(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
+    """Size and geometry of a file, or of the ordered files of a series, from headers only."""
+    with named(paths[0]):
+        ends = [dataset(p, stop_before_pixels=True) for p in dict.fromkeys([paths[0], paths[-1]])]
+        if "Rows" not in ends[0]:
+            raise UnreadableItem(f"{paths[0]}: a DICOM object without pixels")
+        n = frames_of(paths[0], ends[0])
+        shape = (int(ends[0].Columns), int(ends[0].Rows), n)
+        if len(paths) == 1:
+            slices = _slices(ends[0], n)
+            return Extent(shape, None if slices is None else slices[1])
+        check_pixels(paths[0], *shape[:2], len(paths))
+        return Extent((shape[0], shape[1], len(paths)), _series_affine(paths, ends))
+
+
+def load(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
+    """Read one file, or the ordered files of a series as a volume.
+
+    Values are those of pydicom's own pipeline: modality LUT or rescale applied, colour converted
+    to RGB, MONOCHROME1 inverted. A linear window (of the middle slice) becomes ``window``; a VOI
+    LUT or a sigmoid is applied to the values. Overlays are ignored.
+    """
+    arrays: list[np.ndarray] = []
+    datasets: list[Any] = []
+    for path in paths:
+        with named(path):
+            ds = dataset(path)
+            if not datasets and "Rows" in ds:
+                check_pixels(path, len(paths), int(ds.Rows), int(ds.Columns))
+            arrays.append(values(path, ds))
+            datasets.append(ds)
+    with named(paths[0]):
+        return _assemble(paths, arrays, datasets)
+
+
+def _assemble(
+    paths: Sequence[Path], arrays: list[np.ndarray], datasets: list[Any]
+) -> Picture | Volume:
+    shapes = {a.shape[1:] for a in arrays}
+    if len(shapes) > 1:
+        raise UnreadableItem(f"{paths[0]}: its series has slices of sizes {sorted(shapes)}")
+    pixels = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
+    pixels = smallest(pixels) if pixels.dtype.itemsize > 4 else pixels
+    pixels, notes = finite(pixels, paths[0].name)
+    middle = len(pixels) // 2
+    head = datasets[len(datasets) // 2]
+    pixels, window = upright(head, *shown(head, middle, pixels))
+    if len(paths) > 1:
+        affine = _series_affine(paths, [datasets[0], datasets[-1]])
+        positions = [numbers(d, "ImagePositionPatient", 3) for d in datasets]
+        depths = [_depth(p, numbers(head, "ImageOrientationPatient", 6)) for p in positions if p]
+        notes += _uneven(depths)
+    else:
+        slices = _slices(head, len(pixels))
+        if slices is None:
+            return Picture(pixels, window=window, notes=notes)
+        order, affine, uneven = slices
+        pixels, notes = pixels[order], notes + uneven
+    grid = pixels.transpose([2, 1, 0] + list(range(3, pixels.ndim)))  # column, row, slice
+    return Volume(grid, affine, window, notes)
+
+
+def _affine(
+    orientation: Sequence[float], spacing: Sequence[float], first: Sequence[float],
+    last: Sequence[float], n: int,
+) -> np.ndarray:  # fmt: skip
     """RAS affine of (column, row, slice), as in PS3.3 C.7.6.2.1.1."""
-    orientation = _numbers(ds, "ImageOrientationPatient", 6)
-    spacing = _numbers(ds, "PixelSpacing", 2) or (1.0, 1.0)
-    if orientation is None:
-        return None
     affine = np.eye(4)
     affine[:3, 0] = np.asarray(orientation[:3]) * spacing[1]
     affine[:3, 1] = np.asarray(orientation[3:]) * spacing[0]
-    if n > 1:
-        affine[:3, 2] = (np.asarray(last) - np.asarray(first)) / (n - 1)
-    else:
-        thickness = float(ds.get("SpacingBetweenSlices") or ds.get("SliceThickness") or 1)
-        affine[:3, 2] = np.cross(orientation[:3], orientation[3:]) * thickness
+    affine[:3, 2] = (np.asarray(last) - np.asarray(first)) / (n - 1)
     affine[:3, 3] = first
     return _TO_RAS @ affine
 
 
-def count_frames(paths: Sequence[Path], plane: str = "auto") -> int:
-    """Number of frames of a file or of a series, from headers only."""
-    ds = _dataset(paths[0], stop_before_pixels=True)
-    if len(paths) == 1:
-        if "Rows" not in ds:
-            raise UnreadableItem(f"{paths[0]}: a DICOM object without pixels")
-        return max(1, int(ds.get("NumberOfFrames") or 1))
-    affine = _series_affine(paths)
-    return frame_count((int(ds.Columns), int(ds.Rows), len(paths)), affine, plane)
+def _series_affine(paths: Sequence[Path], ends: Sequence[Any]) -> np.ndarray:
+    first, last = (numbers(d, "ImagePositionPatient", 3) for d in (ends[0], ends[-1]))
+    orientation = numbers(ends[0], "ImageOrientationPatient", 6)
+    if first is None or last is None or orientation is None:
+        raise UnreadableItem(f"{paths[0]}: a series without position and orientation is no volume")
+    spacing = numbers(ends[0], "PixelSpacing", 2) or (1.0, 1.0)
+    return _affine(orientation, spacing, first, last, len(paths))
 
 
-def _series_affine(paths: Sequence[Path], datasets: Sequence[Any] = ()) -> np.ndarray:
-    ends = [datasets[0], datasets[-1]] if datasets else [
-        _dataset(p, stop_before_pixels=True) for p in (paths[0], paths[-1])
-    ]  # fmt: skip
-    positions = [_numbers(d, "ImagePositionPatient", 3) for d in ends]
-    if positions[0] is None or positions[1] is None:
-        raise UnreadableItem(f"{paths[0]}: a series without ImagePositionPatient is no volume")
-    affine = _affine(ends[0], positions[0], positions[1], len(paths))
-    if affine is None:
-        raise UnreadableItem(f"{paths[0]}: a series without ImageOrientationPatient is no volume")
-    return affine
+def _slices(ds: Any, n: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]] | None:
+    """Order, affine and notes of a multi-frame file whose frames are slices of one volume.
 
-
-def read(paths: Sequence[Path], plane: str = "auto") -> Picture:
-    """Read one file, or the ordered files of a series as a volume.
-
-    Values are those of pydicom's own pipeline: modality LUT or rescale applied, colour converted
-    to RGB, MONOCHROME1 inverted. A linear window becomes ``window``; a VOI LUT or a sigmoid is
-    applied to the values. Overlays are ignored.
+    None where they have no positions, several orientations, or share positions.
     """
-    datasets = [_dataset(p) for p in paths]
-    arrays = [_values(p, ds) for p, ds in zip(paths, datasets)]
-    head = datasets[len(datasets) // 2]
-    pixels = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
-    pixels, notes = finite(pixels, paths[0].name)
-    pixels, window = _window(head, pixels)
-    if head.get("PhotometricInterpretation") == "MONOCHROME1":
-        total = pixels.max().astype(np.int64) + pixels.min() if pixels.dtype.kind in "iu" else (
-            pixels.max() + pixels.min()
-        )  # fmt: skip
-        pixels = (total - pixels).astype(pixels.dtype)
-        if window is not None:
-            window = (float(total) - window[1], float(total) - window[0])
-    if len(paths) == 1:
-        return Picture(pixels, window=window, notes=notes)
-    affine = _series_affine(paths, datasets)
-    grid = pixels.transpose([2, 1, 0] + list(range(3, pixels.ndim)))  # column, row, slice
-    frames, affine = as_frames(grid, affine, choose_plane(affine, plane))
-    return Picture(frames, window=window, affine=affine, notes=notes)
-
-
-def _values(path: Path, ds: Any) -> np.ndarray:
-    """Frames of one file in modality units, (F, H, W) or (F, H, W, 3)."""
-    from pydicom.pixels import apply_color_lut, apply_rescale
-
-    if "PixelData" not in ds and "FloatPixelData" not in ds and "DoubleFloatPixelData" not in ds:
-        raise UnreadableItem(f"{path}: a DICOM object without pixels")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        array = _decode(path, ds)
-        if ds.get("PhotometricInterpretation") == "PALETTE COLOR":
-            array = apply_color_lut(array, ds)[..., :3]
-        if int(ds.get("SamplesPerPixel") or 1) == 1 and array.shape[-1:] != (3,):
-            array = apply_rescale(array, ds)
-    if array.ndim == 2 or (array.ndim == 3 and _is_color(ds)):
-        array = array[None]
-    if _is_color(ds) and array.dtype == np.uint16:
-        array = (array >> max(0, int(ds.get("BitsStored") or 16) - 8)).astype(np.uint8)
-    return _smallest(array)
-
-
-def _is_color(ds: Any) -> bool:
-    return int(ds.get("SamplesPerPixel") or 1) == 3 or (
-        ds.get("PhotometricInterpretation") == "PALETTE COLOR"
-    )
-
-
-def _decode(path: Path, ds: Any) -> np.ndarray:
-    """``ds.pixel_array`` in RGB, with a missing decoder named."""
-    from pydicom.pixels import pixel_array
-
-    try:
-        return pixel_array(ds)
-    except (RuntimeError, NotImplementedError) as error:
-        if "missing dependencies" not in str(error) and "plugins" not in str(error):
-            raise
-        syntax = ds.file_meta.TransferSyntaxUID.name
-        raise UnreadableItem(
-            f"{path}: compressed as {syntax}, for which no decoder is installed; "
-            "pip install 'featprobe[dicom]' brings them"
-        ) from error
-
-
-def _smallest(array: np.ndarray) -> np.ndarray:
-    """The smallest of uint8, int16, uint16, int32 that holds the values exactly, else float32."""
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.kind == "f" and not (
-        np.isfinite(array).all() and (array == array.round()).all()
-    ):
-        return array.astype(np.float32)
-    low, high = array.min(), array.max()
-    for dtype in (np.int16, np.uint16, np.int32):
-        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-            return array.astype(dtype)
-    return array.astype(np.float32)
-
-
-def _window(ds: Any, pixels: np.ndarray) -> tuple[np.ndarray, tuple[float, float] | None]:
-    """The display window of PS3.3 C.11.2, applied where it is not linear."""
-    if pixels.ndim == 4:
-        return pixels, None
-    function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
-    if "VOILUTSequence" in ds or function == "SIGMOID":
-        from pydicom.pixels import apply_voi_lut
-
-        try:
-            shown = apply_voi_lut(pixels, ds)
-        except Exception:  # a broken lookup table leaves the values readable
-            return pixels, None
-        return _smallest(shown), (float(shown.min()), float(shown.max()))
-    try:
-        centre, width = (
-            float(v[0] if hasattr(v, "__len__") and not isinstance(v, str) else v)
-            for v in (ds.get("WindowCenter"), ds.get("WindowWidth"))
+    if n < 2 or "PerFrameFunctionalGroupsSequence" not in ds:
+        return None
+    positions, orientations = [], []
+    for i in range(n):
+        place, plane = (
+            group(ds, i, "PlanePositionSequence"),
+            group(ds, i, "PlaneOrientationSequence"),
         )
-    except (TypeError, ValueError, IndexError):
-        return pixels, None
-    if function == "LINEAR_EXACT" and width > 0:
-        return pixels, (centre - width / 2, centre + width / 2)
-    if width > 1:
-        return pixels, (centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2)
-    return pixels, None
+        positions.append(numbers(place, "ImagePositionPatient", 3) if place else None)
+        orientations.append(numbers(plane, "ImageOrientationPatient", 6) if plane else None)
+    first = orientations[0]
+    if first is None or any(p is None for p in positions):
+        return None
+    if any(o is None or not np.allclose(o, first, atol=1e-3) for o in orientations):
+        return None
+    depths = np.array([_depth(p, first) for p in positions])
+    order = np.argsort(depths, kind="stable")
+    if np.diff(depths[order]).min() <= _SAME_PLACE:
+        return None
+    measures = group(ds, 0, "PixelMeasuresSequence")
+    spacing = (measures and numbers(measures, "PixelSpacing", 2)) or (1.0, 1.0)
+    ends = positions[order[0]], positions[order[-1]]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    return order, _affine(first, spacing, *ends, n), _uneven(depths[order])
+
+
+def _uneven(depths: Sequence[float] | np.ndarray) -> tuple[str, ...]:
+    """A note where slices are missing or unevenly spaced, by more than a tenth."""
+    steps = np.diff(depths)
+    if steps.max() <= 1.1 * steps.min():
+        return ()
+    return (
+        f"slices lie {steps.min():.2f} to {steps.max():.2f} mm apart (some may be missing); "
+        "they are read as evenly spaced",
+    )

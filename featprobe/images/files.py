@@ -4,38 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from featprobe.errors import MissingPath, UnreadableItem, reason
-from featprobe.images import dicom, nifti, raster
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images import arrays, dicom, frames, itk, nifti, raster
+from featprobe.images.picture import FrameRecipe, Picture, Volume
+
+# Each module has extent(path, recipe) and load(path, recipe); DICOM's take the files of a series.
+_READERS: dict[str, Any] = {
+    "raster": raster, "nifti": nifti, "dicom": dicom, "itk": itk, "array": arrays,
+}  # fmt: skip
 
 
 def kind_of(path: Path) -> str | None:
-    """``"raster"``, ``"nifti"``, ``"dicom"``, or None for a file that is no image by its name.
+    """``"raster"``, ``"nifti"``, ``"dicom"``, ``"itk"``, ``"array"``, or None for no image.
 
-    Only a file without any suffix is opened, to look for the DICOM mark.
+    Told by the name. A file without any suffix, with a number for one, or gzipped is opened to
+    look for the DICOM mark. The detached voxels of a header (.img, .raw) are no image on their own.
     """
     name = path.name.lower()
-    if name.endswith(nifti.SUFFIXES):
-        return "nifti"
-    if name.endswith(raster.SUFFIXES):
-        return "raster"
-    if name.endswith(dicom.SUFFIXES):
-        return "dicom"
-    if "." not in name or name.rsplit(".", 1)[1].isdigit():
+    for kind in ("nifti", "dicom", "raster", "itk", "array"):
+        if name.endswith(_READERS[kind].SUFFIXES):
+            return kind
+    if "." not in name or name.rsplit(".", 1)[1].isdigit() or name.endswith(".gz"):
         return "dicom" if dicom.is_dicom(path) else None
     return None
 
 
 def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
-    """Frames of an item (one file, or the ordered files of a DICOM series), from headers only."""
+    """Frames of an item (one file, or the ordered files of a DICOM series), from headers only.
+
+    ``frames="foreground"`` decodes the item, since only its pixels tell.
+    """
+    if recipe.frames == "foreground":
+        return len(read(paths, recipe).pixels)
     kind = _kind(paths)
     try:
-        if kind == "nifti":
-            return nifti.count_frames(paths[0], recipe.plane)
-        if kind == "dicom":
-            return dicom.count_frames(paths, recipe.plane)
-        return raster.count_frames(paths[0])
+        where = paths if kind == "dicom" else paths[0]
+        return frames.count(_READERS[kind].extent(where, recipe), recipe)
     except Exception as error:
         raise _unreadable(paths[0], error) from error
 
@@ -44,27 +50,47 @@ def read(paths: Sequence[Path], recipe: FrameRecipe) -> Picture:
     """Decode an item. Whatever a decoder raises becomes :class:`UnreadableItem` with the path."""
     kind = _kind(paths)
     try:
-        if kind == "nifti":
-            return nifti.read(paths[0], recipe.plane)
-        if kind == "dicom":
-            return dicom.read(paths, recipe.plane)
-        return raster.read(paths[0])
+        loaded = _READERS[kind].load(paths if kind == "dicom" else paths[0], recipe)
+        act = frames.cut if isinstance(loaded, Volume) else frames.choose
+        return act(loaded, recipe)
     except Exception as error:
         raise _unreadable(paths[0], error) from error
+
+
+def parts(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """All files that the pixels of an item come from: also the voxels detached from a header."""
+    path = paths[0]
+    suffix = path.suffix.lower()
+    extra: tuple[Path, ...] = ()
+    if suffix == ".hdr":
+        pair = (path.with_suffix(".img"), path.with_suffix(".img.gz"))
+        extra = tuple(p for p in pair if p.exists())[:1]
+    elif suffix in (".mhd", ".nhdr"):
+        try:
+            extra = itk.detached(path)
+        except OSError:  # the item is unreadable, which reading it will say
+            extra = ()
+    return (*paths, *extra)
 
 
 def _kind(paths: Sequence[Path]) -> str:
     path = paths[0]
     if not path.exists():
-        raise MissingPath(f"{path}: no such file")
+        raise MissingPath(_one_line(f"{path}: no such file"))
     kind = kind_of(path)
     if kind is None:
-        raise UnreadableItem(f"{path}: not an image file of a known format")
+        raise UnreadableItem(_one_line(f"{path}: not an image file of a known format"))
     if path.stat().st_size == 0:
-        raise UnreadableItem(f"{path}: the file is empty")
+        raise UnreadableItem(_one_line(f"{path}: the file is empty"))
     return kind
 
 
 def _unreadable(path: Path, error: Exception) -> UnreadableItem:
     text = reason(error)
-    return UnreadableItem(text if str(path) in text else f"{path}: cannot be read: {text}")
+    return UnreadableItem(
+        _one_line(text if str(path) in text else f"{path}: cannot be read: {text}")
+    )
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "\\n").replace("\r", "\\r")

@@ -10,52 +10,112 @@ Rules, as text:
 ``file``            the display window of the file; an item without one is unreadable.
 ``minmax``          lowest to highest value of the item.
 ``percentile=A,B``  those percentiles of the item's values.
+``zscore``          the item's mean minus to plus 3 standard deviations; ``zscore=K`` for another
+                    number of them.
+``none``            the values as stored: 0 to 255 (uint8), 0 to 65535 (uint16), 0 to 1 (floating
+                    point); an item of other values is unreadable.
 ``range=A,B``       fixed values, for example Hounsfield units ``range=-1024,600``.
 ``window=C,W``      the same by centre and width.
+``lung``            and the other names of :data:`PRESETS`: CT windows in Hounsfield units.
+``A+B+C``           three rules, one for each colour channel of grey frames:
+                    ``lung+mediastinum+bone``.
 """
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.errors import InputError, UnreadableItem, nearest
 from featprobe.images.picture import Picture
 
-PLAIN = ("auto", "file", "minmax")
-WITH_NUMBERS = ("percentile", "range", "window")
+PLAIN = ("auto", "file", "minmax", "zscore", "none")
+WITH_NUMBERS = ("percentile", "range", "window", "zscore")
+# (centre, width) in Hounsfield units, the values common on radiology workstations
+PRESETS = {
+    "abdomen": (50.0, 400.0),
+    "angio": (300.0, 600.0),
+    "bone": (400.0, 1800.0),
+    "brain": (40.0, 80.0),
+    "liver": (30.0, 150.0),
+    "lung": (-600.0, 1500.0),
+    "mediastinum": (50.0, 350.0),
+    "soft-tissue": (50.0, 400.0),
+    "spine": (50.0, 250.0),
+    "stroke": (40.0, 40.0),
+    "subdural": (75.0, 215.0),
+    "temporal-bone": (600.0, 2800.0),
+}
+_NATURAL = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+Levels = tuple[float, float] | tuple[np.ndarray, np.ndarray]
+
+
+def parts(rule: str) -> list[tuple[str, tuple[float, float] | None]]:
+    """The one rule, or the three of ``A+B+C``, each parsed; :class:`InputError` otherwise."""
+    rules = re.split(r"\+(?=[A-Za-z])", rule)  # not the plus of 1e+3
+    if len(rules) not in (1, 3):
+        raise InputError(
+            f"intensity rule {rule!r} has {len(rules)} parts; one rule, or three for the colour "
+            "channels, as in 'lung+mediastinum+bone'"
+        )
+    return [parse(r) for r in rules]
 
 
 def parse(rule: str) -> tuple[str, tuple[float, float] | None]:
-    """Split a rule into its name and numbers; :class:`InputError` for anything else."""
+    """Split a single rule into its name and numbers; :class:`InputError` for anything else."""
     name, _, rest = rule.partition("=")
-    if name in PLAIN and not rest:
-        return name, None
-    if name in WITH_NUMBERS:
-        try:
-            a, b = (float(v) for v in rest.split(","))
-        except ValueError:
-            raise InputError(
-                f"intensity rule {rule!r} needs two numbers, for example '{name}=5,95'"
-            ) from None
-        if name == "window":
-            if b <= 0:
-                raise InputError(f"intensity rule {rule!r}: the width must be positive")
-            return "range", (a - b / 2, a + b / 2)
-        if not a < b or (name == "percentile" and not (a >= 0 and b <= 100)):
-            raise InputError(
-                f"intensity rule {rule!r}: the numbers must rise, percentiles 0 to 100"
-            )
-        return name, (a, b)
-    raise InputError(
-        f"unknown intensity rule {rule!r}: use auto, file, minmax, percentile=A,B, range=A,B "
-        "or window=CENTRE,WIDTH"
-    )
+    if rule in PRESETS:
+        centre, width = PRESETS[rule]
+        return "range", (centre - width / 2, centre + width / 2)
+    if name in PLAIN and rule == name:
+        return name, (3.0, 3.0) if name == "zscore" else None
+    if name not in WITH_NUMBERS:
+        known = [*PLAIN, *WITH_NUMBERS, *PRESETS]
+        raise InputError(
+            f"unknown intensity rule {rule!r}.{nearest(name, known)} Use {', '.join(PLAIN)}, "
+            "percentile=A,B, range=A,B, window=CENTRE,WIDTH, zscore=K or a CT window: "
+            f"{', '.join(PRESETS)}"
+        )
+    try:
+        a, b = (float(v) for v in (f"{rest},{rest}" if name == "zscore" else rest).split(","))
+    except ValueError:
+        example = "zscore=3" if name == "zscore" else f"{name}=5,95"
+        raise InputError(
+            f"intensity rule {rule!r} needs {'a number' if name == 'zscore' else 'two numbers'}, "
+            f"for example '{example}'"
+        ) from None
+    if not (np.isfinite(a) and np.isfinite(b)):
+        raise InputError(f"intensity rule {rule!r}: the numbers must be finite")
+    if name in ("window", "zscore"):
+        if b <= 0:
+            what = "width" if name == "window" else "number of deviations"
+            raise InputError(f"intensity rule {rule!r}: the {what} must be positive")
+        return ("range", (a - b / 2, a + b / 2)) if name == "window" else (name, (a, b))
+    if not a < b or (name == "percentile" and not (a >= 0 and b <= 100)):
+        raise InputError(f"intensity rule {rule!r}: the numbers must rise, percentiles 0 to 100")
+    return name, (a, b)
 
 
-def value_range(picture: Picture, rule: str = "auto") -> tuple[float, float]:
-    """(low, high) of one item under a rule. Equal for a constant item, never NaN."""
-    name, numbers = parse(rule)
-    pixels = picture.pixels
+def value_range(picture: Picture, rule: str = "auto") -> Levels:
+    """(low, high) of one item under a rule: two numbers, or two arrays (3,) for ``A+B+C``.
+
+    Equal for a constant item, never NaN. Looks at the whole stack where frames were chosen from
+    one.
+    """
+    pairs = [_range(picture, name, numbers) for name, numbers in parts(rule)]
+    if len(pairs) == 1:
+        return pairs[0]
+    if picture.pixels.ndim == 4:
+        raise UnreadableItem(
+            f"intensity rule {rule!r} makes colour channels of grey frames; these have channels"
+        )
+    low, high = np.array(pairs).T
+    return low, high
+
+
+def _range(picture: Picture, name: str, numbers: tuple[float, float] | None) -> tuple[float, float]:
+    pixels = picture.pixels if picture.whole is None else picture.whole
     if name == "auto":
         if picture.window is not None:
             return picture.window
@@ -66,12 +126,29 @@ def value_range(picture: Picture, rule: str = "auto") -> tuple[float, float]:
         if picture.window is None:
             raise UnreadableItem("the file carries no display window; use another --intensity")
         return picture.window
+    if name == "none":
+        return _natural(pixels)
     if name == "range":
         assert numbers is not None
         return numbers
+    if name == "zscore":
+        assert numbers is not None
+        mean, deviation = float(pixels.mean(dtype=float)), float(pixels.std(dtype=float))
+        return mean - numbers[0] * deviation, mean + numbers[1] * deviation
     if name == "percentile":
         assert numbers is not None
         low, high = np.percentile(pixels, numbers)
         if low < high:
             return float(low), float(high)
     return float(pixels.min()), float(pixels.max())
+
+
+def _natural(pixels: np.ndarray) -> tuple[float, float]:
+    """Black and white of a dtype, for ``none``."""
+    white = _NATURAL.get(pixels.dtype.name)
+    if white is None or pixels.min() < 0 or pixels.max() > white:
+        raise UnreadableItem(
+            f"intensity 'none' takes uint8, uint16 or values from 0 to 1; these are "
+            f"{pixels.dtype} from {pixels.min():g} to {pixels.max():g}; use range=A,B"
+        )
+    return 0.0, white

@@ -1,56 +1,106 @@
-"""NIfTI files through nibabel."""
+"""NIfTI files and Analyze pairs through nibabel."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featprobe.errors import UnreadableItem
-from featprobe.images.picture import Picture, finite
-from featprobe.images.volume import as_frames, frame_count
+from featprobe.images.limits import check_pixels, check_stored
+from featprobe.images.picture import Extent, FrameRecipe, Volume, finite, smallest
 
-SUFFIXES = (".nii", ".nii.gz")
-
-
-def count_frames(path: Path, plane: str = "auto") -> int:
-    """Number of frames, from the header only."""
-    import nibabel
-
-    image: Any = nibabel.load(path)
-    return frame_count(_three(path, image.shape), np.asarray(image.affine), plane)
+SUFFIXES = (".nii", ".nii.gz", ".hdr")  # a pair's .img goes with its .hdr
 
 
-def read(path: Path, plane: str = "auto") -> Picture:
-    """Read a volume, scaled by its slope and intercept, cut into frames.
+def extent(path: Path, recipe: FrameRecipe) -> Extent:
+    """Size and geometry, from the header only."""
+    return _open(path, recipe)[1]
+
+
+def load(path: Path, recipe: FrameRecipe) -> Volume:
+    """Read a volume, scaled by its slope and intercept.
 
     Integer values stay integers where the header does not scale them; otherwise float32. NaN and
-    infinities become the lowest finite value, with a note.
+    infinities become the lowest finite value, with a note. Of a file with four axes
+    ``recipe.channel`` is read. RGB voxels become colour.
     """
+    image, size = _open(path, recipe)
+    proxy = image.dataobj
+    part = _part(image.shape, recipe)
+    if proxy.dtype.names:
+        array = np.stack([np.asarray(proxy)[part][name] for name in "RGB"], axis=-1)
+        return Volume(array.reshape(*size.shape, 3), _affine(path, image))
+    scaled = proxy.slope != 1 or proxy.inter != 0
+    array = np.asarray(proxy[part] if scaled else proxy.get_unscaled()[part])
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if scaled or array.dtype.kind == "f":  # a float header means a measured scale: stay float32
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+    elif array.dtype not in (np.uint8, np.int16, np.uint16, np.int32):
+        array = smallest(array)
+    array, notes = finite(array.reshape(size.shape), path.name)
+    return Volume(array, _affine(path, image), notes=notes)
+
+
+def _open(path: Path, recipe: FrameRecipe) -> tuple[Any, Extent]:
     import nibabel
 
+    if path.name.lower().endswith(".hdr"):
+        _check_pair(path)
     image: Any = nibabel.load(path)
-    shape = _three(path, image.shape)
-    proxy = image.dataobj
-    if proxy.slope == 1 and proxy.inter == 0 and proxy.dtype.kind in "iu":
-        array = np.asarray(proxy.get_unscaled())
-        array = array.astype(array.dtype.newbyteorder("="))
-        if array.dtype not in (np.uint8, np.int16, np.uint16, np.int32):
-            array = array.astype(np.int16 if array.dtype == np.int8 else np.float32)
-    else:
-        array = np.asarray(proxy).astype(np.float32)
-    array, notes = finite(array.reshape(shape), path.name)
-    frames, affine = as_frames(array, np.asarray(image.affine), plane)
-    return Picture(frames, affine=affine, notes=notes)
+    shape = tuple(int(n) for n in image.shape)
+    if min(shape, default=0) < 1:
+        raise UnreadableItem(f"{path}: a volume of shape {shape}")
+    volume = three_axes(path, shape, recipe)
+    check_pixels(path, *shape)
+    data = Path(image.file_map["image"].filename)
+    needed = math.prod(shape) * image.dataobj.dtype.itemsize
+    check_stored(data, needed, data.suffix.lower() == ".gz")
+    return image, Extent(volume, _affine(path, image))
 
 
-def _three(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """The spatial shape: trailing axes of length one are dropped, a missing one is added."""
-    kept = list(shape)
-    while len(kept) > 3 and kept[-1] == 1:
-        kept.pop()
-    kept += [1] * (3 - len(kept))
-    if len(kept) != 3 or 0 in kept:
-        raise UnreadableItem(f"{path}: a volume of shape {tuple(shape)}; 2 or 3 axes are read")
-    return kept[0], kept[1], kept[2]
+def _check_pair(path: Path) -> None:
+    if not path.with_suffix(".img").exists() and not path.with_suffix(".img.gz").exists():
+        raise UnreadableItem(f"{path}: the .img file that holds its voxels is not beside it")
+
+
+def _affine(path: Path, image: Any) -> np.ndarray:
+    affine = np.asarray(image.affine, dtype=float)
+    if not np.isfinite(affine).all() or not np.abs(affine[:3, :3]).max(axis=0).all():
+        raise UnreadableItem(f"{path}: its orientation is not finite or has an axis of no length")
+    return affine
+
+
+def _part(shape: tuple[int, ...], recipe: FrameRecipe) -> tuple[Any, ...]:
+    """The index of the volume to read: all of three axes, the channel of a fourth."""
+    longer = [axis for axis, n in enumerate(shape) if axis > 2 and n > 1]
+    return tuple(
+        (recipe.channel if axis in longer else 0) if axis > 2 else slice(None)
+        for axis in range(len(shape))
+    )
+
+
+def three_axes(path: Path, shape: tuple[int, ...], recipe: FrameRecipe) -> tuple[int, int, int]:
+    """The shape of the volume to read; further axes of length one are dropped, missing ones added.
+
+    Raises :class:`UnreadableItem` naming the option when there is a fourth axis and
+    ``recipe.channel`` does not choose on it.
+    """
+    longer = [n for n in shape[3:] if n > 1]
+    if len(longer) > 1:
+        raise UnreadableItem(f"{path}: {len(shape)} axes {shape}; at most four are read")
+    if longer and recipe.channel is None:
+        raise UnreadableItem(
+            f"{path}: {longer[0]} volumes in one file {shape}; choose one with "
+            f"--channel 0 to {longer[0] - 1}"
+        )
+    if longer and recipe.channel is not None and recipe.channel >= longer[0]:
+        raise UnreadableItem(
+            f"{path}: no --channel {recipe.channel}: it has {longer[0]} volumes, 0 to "
+            f"{longer[0] - 1}"
+        )
+    x, y, z = (*shape[:3], 1, 1)[:3]
+    return x, y, z

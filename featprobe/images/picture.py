@@ -1,15 +1,44 @@
-"""What every reader returns, and how a file becomes frames."""
+"""What every reader returns, and how an item becomes frames."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.errors import InputError, UnreadableItem, nearest
 
-PLANES = ("auto", "axial", "coronal", "sagittal")
+PLANES = ("auto", "axial", "coronal", "sagittal", "all")
+FRAMES = ("all", "foreground", "n=COUNT", "stride=STEP")
+CHANNELS = ("grey", "neighbours")
+FITS = ("stretch", "pad")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The size of an item as its header tells it.
+
+    ``shape``: (X, Y, Z) of a volume whose ``affine`` (4, 4) maps array indices to RAS millimetres;
+    (W, H, F) of frames without geometry, ``affine`` None.
+    """
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The decoded pixels of a volume that is not cut yet: (X, Y, Z) or (X, Y, Z, 3), always finite.
+
+    ``affine``, ``window`` and ``notes`` as in :class:`Extent` and :class:`Picture`.
+    """
+
+    pixels: np.ndarray
+    affine: np.ndarray
+    window: tuple[float, float] | None = None
+    notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -19,14 +48,19 @@ class Picture:
     ``pixels``: (F, H, W) grey or (F, H, W, 3) RGB, in the smallest dtype that holds the values
     (uint8, uint16, int16, int32, float32); always finite; bright is bright (MONOCHROME1 is
     inverted). ``window``: the (low, high) values the file asks to be shown as black and white, or
-    None. ``affine``: (4, 4), maps (column, row, frame, 1) to RAS millimetres, or None where the
-    file has no geometry. ``notes``: what a reader of the result should know, one line each.
+    None. ``affine``: (4, 4), maps (column, row, index[frame], 1) to RAS millimetres, or None where
+    the frames have no common geometry. ``notes``: what a reader of the result should know, one
+    line each. ``index`` (F,): the place of each frame in the stack it was chosen from, None where
+    all are there. ``whole``: that stack, where the frames differ from it: intensity rules look at
+    it, so that the choice of frames does not change grey values.
     """
 
     pixels: np.ndarray
     window: tuple[float, float] | None = None
     affine: np.ndarray | None = None
     notes: tuple[str, ...] = field(default=())
+    index: np.ndarray | None = None
+    whole: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         p = self.pixels
@@ -40,24 +74,94 @@ class Picture:
 class FrameRecipe:
     """How the pixels of an item become the frames shown to a backbone; part of the FeatureKey.
 
-    ``plane``: the cutting plane of volumes; ``auto`` is the plane of acquisition (across the axis
-    whose spacing is at least 1.5 times the others'), axial where there is none.
+    ``plane``: the cutting plane of volumes with geometry; ``auto`` is the plane of acquisition
+    (across the axis whose spacing is at least 1.5 times the others'), axial where there is none;
+    ``all`` is axial, coronal and sagittal frames in turn, padded to one size.
     ``intensity``: the rule of :mod:`featprobe.images.intensity` that picks black and white.
+    ``frames``: ``all``; ``n=16``, that many evenly spaced (of each plane); ``stride=2``, every
+    second; ``foreground``, see :func:`featprobe.images.frames.foreground`, the only rule that
+    decodes pixels at planning.
+    ``channels``: ``grey``, one frame in three equal channels; ``neighbours``, each frame with the
+    one before and the one after it as RGB.
+    ``fit``: ``stretch`` resizes every frame to the backbone's input; ``pad`` never enlarges: a
+    frame is shrunk to fit where it must be and surrounded by black.
+    ``spacing``: millimetres to resample volumes to, one number or (left-right, back-front,
+    foot-head), 0 to leave an axis as it is; None resamples nothing. Kept as three.
+    ``channel``: which volume of a file with four axes, from 0. ``key``: which array of an npz,
+    HDF5 or MATLAB file.
     """
 
     plane: str = "auto"
     intensity: str = "auto"
+    frames: str = "all"
+    channels: str = "grey"
+    fit: str = "stretch"
+    spacing: tuple[float, float, float] | None = None
+    channel: int | None = None
+    key: str | None = None
 
     def __post_init__(self) -> None:
-        from featprobe.images.intensity import parse
+        from featprobe.images.intensity import parts
 
-        if self.plane not in PLANES:
-            raise InputError(f"unknown plane {self.plane!r}: choose one of {', '.join(PLANES)}")
-        parse(self.intensity)
+        _one_of("plane", self.plane, PLANES)
+        _one_of("channels", self.channels, CHANNELS)
+        _one_of("fit", self.fit, FITS)
+        windows = parts(self.intensity)
+        if self.channels == "neighbours" and len(windows) > 1:
+            raise InputError(
+                f"channels 'neighbours' and intensity {self.intensity!r} both fill the three "
+                "channels; choose one of them"
+            )
+        frame_rule(self.frames)
+        object.__setattr__(self, "spacing", _spacing(self.spacing))
+        channel = self.channel
+        if channel is not None and (not isinstance(channel, int) or channel < 0):
+            raise InputError(f"channel {channel!r} must be a whole number, 0 for the first volume")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of ``FrameRecipe(**d)``."""
-        return asdict(self)
+        d = asdict(self)
+        return {**d, "spacing": None if d["spacing"] is None else list(d["spacing"])}
+
+
+def frame_rule(rule: str) -> tuple[str, int]:
+    """Split ``all``, ``foreground``, ``n=16`` or ``stride=2`` into its name and number (0: none).
+
+    Raises :class:`InputError` for anything else.
+    """
+    name, _, number = rule.partition("=")
+    if rule in ("all", "foreground"):
+        return name, 0
+    if name in ("n", "stride"):
+        if not number.isdecimal() or int(number) < 1:
+            raise InputError(
+                f"frames {rule!r} needs a whole number above 0, for example '{name}=8'"
+            )
+        return name, int(number)
+    raise InputError(f"unknown frames {rule!r}.{nearest(rule, FRAMES)} Use {', '.join(FRAMES)}")
+
+
+def _one_of(what: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise InputError(
+            f"unknown {what} {value!r}.{nearest(str(value), known)} Use one of {', '.join(known)}"
+        )
+
+
+def _spacing(value: Sequence[float] | float | None) -> tuple[float, float, float] | None:
+    if value is None:
+        return None
+    try:
+        numbers = [float(v) for v in ([value] if isinstance(value, (int, float)) else value)]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) == 1:
+        numbers *= 3
+    if len(numbers) != 3 or not all(0 <= v < np.inf for v in numbers) or not any(numbers):
+        raise InputError(
+            f"spacing {value!r} must be one or three millimetre values, 0 to leave an axis as it is"
+        )
+    return numbers[0], numbers[1], numbers[2]
 
 
 def finite(array: np.ndarray, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -79,3 +183,27 @@ def finite(array: np.ndarray, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
         np.where(bad, low, array),
         (f"{what}: {n} of {array.size} values are NaN or infinite, read as the lowest finite one",),
     )
+
+
+def smallest(array: np.ndarray) -> np.ndarray:
+    """The smallest of uint8, int16, uint16, int32 that holds the values exactly, else float32.
+
+    uint8 stays; truth values become 0 and 255. Values beyond float32 become infinite, for
+    :func:`finite` to name. Raises :class:`UnreadableItem` for what is no number.
+    """
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "iuf" or not array.size:
+        raise UnreadableItem(f"an array of {array.size} {array.dtype} values is no image")
+    if array.dtype.kind == "f" and not (
+        np.isfinite(array).all() and (array == array.round()).all()
+    ):
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32)
+    low, high = array.min(), array.max()
+    for dtype in (np.int16, np.uint16, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return array.astype(dtype)
+    return array.astype(np.float32)

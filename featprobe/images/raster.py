@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
-import os
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from featprobe.errors import UnreadableItem
-from featprobe.images.picture import Picture, finite
+from featprobe.errors import MissingExtra, UnreadableItem
+from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
+from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-MAX_PIXELS = int(os.environ.get("FEATPROBE_MAX_PIXELS", 300_000_000))
-
-# Pillow's own guard against decompression bombs refuses at twice its limit.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+_TIFF = (".tif", ".tiff")
+_BOUNDED = {1, 6, 7, 8, 32773, 32946}  # none, JPEG, deflate, PackBits: none expands beyond deflate
 
 
-def count_frames(path: Path) -> int:
-    """Number of frames (pages of a TIFF, 1 otherwise), from the header only."""
-    if path.suffix.lower() in (".tif", ".tiff"):
+def extent(path: Path, recipe: FrameRecipe) -> Extent:
+    """Size and number of frames (pages of a TIFF, 1 otherwise), from the header only."""
+    if path.suffix.lower() in _TIFF:
         import tifffile
 
-        with tifffile.TiffFile(path) as tif:
-            return _pages(tif.series[0].shape)
-    return 1
+        with Clamped(path) as f, tifffile.TiffFile(f) as tif:
+            frames, height, width = _tiff_shape(path, tif)
+            return Extent((width, height, frames))
+    with _open(path) as image:
+        width, height = image.size
+        if image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter
+            width, height = height, width
+        return Extent((width, height, 1))
 
 
-def read(path: Path) -> Picture:
+def load(path: Path, recipe: FrameRecipe) -> Picture:
     """Decode one raster file.
 
     8-bit stays uint8, 16-bit greyscale stays uint16, float stays float32. Palettes become RGB
     (grey where the palette is grey), an alpha channel is dropped, EXIF orientation is applied.
     """
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return _read_tiff(path)
-    with Image.open(path) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise UnreadableItem(
-                f"{path}: {image.width} x {image.height} pixels is over the limit of {MAX_PIXELS}; "
-                "set FEATPROBE_MAX_PIXELS to allow it"
-            )
+    if path.suffix.lower() in _TIFF:
+        return _load_tiff(path)
+    with _open(path) as image:
         image.load()
         upright = ImageOps.exif_transpose(image)
     array = _to_array(upright)
     array, notes = finite(array, path.name)
     return Picture(array[None], notes=notes)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Image.Image]:
+    """The image with its size checked. Pillow's own guard refuses at twice its limit."""
+    Image.MAX_IMAGE_PIXELS = max_pixels()
+    with Clamped(path) as f, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(f)
+        except Image.DecompressionBombError as error:
+            raise UnreadableItem(
+                f"{path}: {error}; set FEATPROBE_MAX_PIXELS to allow it"
+            ) from error
+        check_pixels(path, image.height, image.width)
+        if image.format == "PNG":
+            bits = 16 if image.mode.startswith("I") else 1
+            check_stored(path, image.height * image.width * bits // 8, deflated=True)
+        yield image
 
 
 def _to_array(image: Image.Image) -> np.ndarray:
@@ -67,26 +89,43 @@ def _to_array(image: Image.Image) -> np.ndarray:
     return rgb
 
 
-def _pages(shape: tuple[int, ...]) -> int:
-    if len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4)):
-        return 1
-    return shape[0]
+def _tiff_shape(path: Path, tif: Any) -> tuple[int, int, int]:
+    """(frames, height, width) of the first series, its claims checked."""
+    series = tif.series[0]
+    shape = dict(zip(series.axes, series.shape))
+    height, width = shape.get("Y", 0), shape.get("X", 0)
+    frames = math.prod(n for axis, n in shape.items() if axis not in "YXS")
+    if min(frames, height, width) < 1 or len(shape) != len(series.shape):
+        raise UnreadableItem(f"{path}: a TIFF of shape {series.shape} ({series.axes})")
+    check_pixels(path, frames, height, width)
+    codec = int(tif.pages.first.compression)
+    if codec in _BOUNDED:
+        check_stored(path, tif.pages.first.nbytes, deflated=codec != 1)
+    return frames, height, width
 
 
-def _read_tiff(path: Path) -> Picture:
+def _load_tiff(path: Path) -> Picture:
     import tifffile
 
-    with tifffile.TiffFile(path) as tif:
-        series = tif.series[0]
-        if int(np.prod(series.shape)) > MAX_PIXELS * 3:
-            raise UnreadableItem(
-                f"{path}: {series.shape} values is over the limit of {MAX_PIXELS} pixels; "
-                "set FEATPROBE_MAX_PIXELS to allow it"
-            )
-        page = tif.pages.first
+    with Clamped(path) as f, tifffile.TiffFile(f) as tif:
+        shape = _tiff_shape(path, tif)
+        page, series = tif.pages.first, tif.series[0]
         indexed = page.photometric == tifffile.PHOTOMETRIC.PALETTE
         inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        array = series.asarray()
+        separated = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
+        try:
+            array = series.asarray()
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            codec = tifffile.COMPRESSION(page.compression).name
+            raise MissingExtra(
+                f"{path}: compressed as {codec}, which needs imagecodecs: "
+                "pip install 'featprobe[tiff]'"
+            ) from error
+        samples = series.axes.find("S")
+        if samples >= 0:
+            array = np.moveaxis(array, samples, -1)
         if indexed and page.colormap is not None:
             array = (np.moveaxis(page.colormap, 0, -1)[array] >> 8).astype(np.uint8)
     if array.dtype == bool:
@@ -95,8 +134,14 @@ def _read_tiff(path: Path) -> Picture:
         array = np.iinfo(array.dtype).max - array
     if array.dtype not in (np.uint8, np.uint16, np.int16):
         array = array.astype(np.float32)
-    if array.ndim >= 3 and array.shape[-1] == 4:
-        array = array[..., :3]
-    single = _pages(array.shape) == 1 and (array.ndim == 2 or array.shape[-1] == 3)
-    array, notes = finite(array[None] if single else array, path.name)
+    colors = array.size // math.prod(shape)
+    array = array.reshape(*shape, colors)
+    if separated and colors == 4 and array.dtype == np.uint8:  # inks: cyan, magenta, yellow, black
+        array = np.stack([_from_cmyk(a) for a in array])
+    array = array[..., :3] if colors >= 3 else array[..., 0]
+    array, notes = finite(array, path.name)
     return Picture(array, notes=notes)
+
+
+def _from_cmyk(inks: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(inks, "CMYK").convert("RGB"))

@@ -1,0 +1,100 @@
+"""images/intensity.py: black and white of an item."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featprobe.errors import InputError, UnreadableItem
+from featprobe.images.intensity import PRESETS, parts, value_range
+from featprobe.images.picture import Picture
+
+
+def picture(values, dtype=np.int16, frames=1, **more):
+    return Picture(np.resize(np.asarray(values, dtype), (frames, 4, 5)), **more)
+
+
+@pytest.mark.parametrize("rule, expected", [
+    ("lung", (-1350, 150)), ("soft-tissue", (-150, 250)), ("abdomen", (-150, 250)),
+    ("mediastinum", (-125, 225)), ("bone", (-500, 1300)), ("brain", (0, 80)), ("liver", (-45, 105)),
+    ("range=-1024,600", (-1024, 600)), ("window=40,400", (-160, 240)),
+    ("range=-1e+3,1e+3", (-1000, 1000)),
+])  # fmt: skip
+def test_fixed_windows(rule, expected):
+    assert value_range(picture(range(20)), rule) == expected
+
+
+def test_rules_that_look_at_the_values():
+    p = picture(range(20))
+    assert value_range(p, "minmax") == (0, 19)
+    assert value_range(p, "percentile=10,90") == tuple(np.percentile(np.arange(20), (10, 90)))
+    mean, sd = np.arange(20).mean(), np.arange(20).std()
+    assert value_range(p, "zscore") == pytest.approx((mean - 3 * sd, mean + 3 * sd))
+    assert value_range(p, "zscore=1.5") == pytest.approx((mean - 1.5 * sd, mean + 1.5 * sd))
+
+
+def test_auto():
+    assert value_range(picture(range(20), np.uint8)) == (0, 255)
+    assert value_range(picture(range(20))) == (0, 19)
+    stack = picture(range(40), frames=2)
+    assert value_range(stack) == tuple(np.percentile(np.arange(40), (0.5, 99.5)))
+    assert value_range(picture(range(20), window=(3, 5))) == (3, 5)
+    assert value_range(Picture(np.zeros((1, 4, 5, 3), np.uint16))) == (0, 65535)
+
+
+def test_chosen_frames_are_shown_as_in_the_whole_stack():
+    whole = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    chosen = Picture(whole[1:2], whole=whole)
+    for rule in ("auto", "minmax", "percentile=1,99", "zscore"):
+        assert value_range(chosen, rule) == value_range(Picture(whole), rule)
+    joined = Picture(np.moveaxis(whole, 0, -1)[None], whole=whole)
+    assert value_range(joined) == value_range(Picture(whole))
+
+
+def test_three_rules_are_three_channels():
+    low, high = value_range(picture(range(20)), "lung+bone+window=40,80")
+    np.testing.assert_array_equal(low, [-1350, -500, 0])
+    np.testing.assert_array_equal(high, [150, 1300, 80])
+    color = Picture(np.zeros((1, 4, 5, 3), np.uint8))
+    with pytest.raises(UnreadableItem, match="these have channels"):
+        value_range(color, "lung+bone+brain")
+
+
+def test_none_takes_values_as_they_are():
+    assert value_range(picture(range(20), np.uint8), "none") == (0, 255)
+    assert value_range(picture(range(20), np.uint16), "none") == (0, 65535)
+    assert value_range(picture([0.1, 0.9], np.float32), "none") == (0, 1)
+    for p in (picture(range(20)), picture([0.1, 1.2], np.float32)):
+        with pytest.raises(UnreadableItem, match="use range=A,B"):
+            value_range(p, "none")
+
+
+def test_file_needs_a_window():
+    with pytest.raises(UnreadableItem, match="no display window"):
+        value_range(picture(range(20)), "file")
+
+
+@pytest.mark.parametrize("rule, said", [
+    ("lungs", "Did you mean 'lung'"), ("lung+bone", "2 parts"), ("", "unknown intensity rule"),
+    ("range=1", "two numbers"), ("range=5,1", "must rise"), ("percentile=-1,50", "must rise"),
+    ("percentile=0,101", "must rise"), ("window=40,0", "width must be positive"),
+    ("zscore=0", "must be positive"), ("zscore=x", "needs a number"), ("range=nan,1", "finite"),
+    ("minmax=3", "unknown intensity rule"), ("lung+bone+bon", "Did you mean 'bone'"),
+])  # fmt: skip
+def test_other_rules_are_refused(rule, said):
+    with pytest.raises(InputError, match=said):
+        parts(rule)
+
+
+@given(
+    value=st.integers(-30000, 30000),
+    frames=st.integers(1, 3),
+    rule=st.sampled_from(["auto", "minmax", "percentile=5,95", "zscore", "none", *PRESETS]),
+)
+def test_a_constant_item_has_a_range_without_nan(value, frames, rule):
+    p = picture([value], frames=frames)
+    if rule == "none":
+        return
+    low, high = value_range(p, rule)
+    assert np.isfinite([low, high]).all()
+    assert low <= high
