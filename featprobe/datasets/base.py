@@ -66,6 +66,14 @@ class ArraySource:
 
     arrays: Sequence[np.ndarray]
 
+    def _shape(self, i: int) -> tuple[int, ...]:
+        """Shape of a row, without reading it: arrays may lie on disk."""
+        for array in self.arrays:
+            if i < len(array):
+                return array.shape[1:]
+            i -= len(array)
+        raise IndexError(i)
+
     def _row(self, i: int) -> np.ndarray:
         for array in self.arrays:
             if i < len(array):
@@ -74,11 +82,11 @@ class ArraySource:
         raise IndexError(i)
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
-        row = self._row(i)
         if recipe.frames == "foreground":
             return len(self.read(i, recipe).pixels)
-        n = len(row) if row.ndim == 3 and row.shape[-1] != 3 else 1
-        return frames.count(Extent((row.shape[-1], row.shape[-2], n)), recipe)
+        shape = self._shape(i)
+        n = shape[0] if len(shape) == 3 and shape[-1] != 3 else 1
+        return frames.count(Extent((shape[-1], shape[-2], n)), recipe)
 
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
         row = self._row(i)

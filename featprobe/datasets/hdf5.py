@@ -36,14 +36,6 @@ class H5Source(ArraySource):
     files: Sequence[Path] = ()
     memory: Path | None = None
 
-    def frames(self, i: int, recipe: FrameRecipe) -> int:
-        for array in self.arrays:
-            if i < len(array):
-                shape = array.shape[1:]
-                return shape[0] if len(shape) == 3 and shape[-1] != 3 else 1
-            i -= len(array)
-        raise IndexError(i)
-
     def contents(self, progress: Progress | None = None) -> list[str]:
         sizes = [(p, len(a)) for p, a in zip(self.files, self.arrays)]
         return row_digests(sizes, self.memory, progress)

@@ -10,8 +10,8 @@ import numpy as np
 
 from featprobe.datasets.base import FileSource
 from featprobe.errors import InputError
-from featprobe.images import files
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images import files, frames
+from featprobe.images.picture import Extent, FrameRecipe, Picture
 
 
 def natural(path: Path) -> list[str | int]:
@@ -28,12 +28,17 @@ class StackSource(FileSource):
     """
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
-        return len(self.paths[i])
+        if recipe.frames == "foreground":
+            return len(self.read(i, recipe).pixels)
+        return frames.count(Extent((1, 1, len(self.paths[i]))), recipe)  # any size: it is not asked
 
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        return frames.choose(self._stack(i), recipe)
+
+    def _stack(self, i: int) -> Picture:
         slices = []
         for path in self.paths[i]:
-            picture = files.read((path,), recipe)
+            picture = files.read((path,), FrameRecipe())  # the rule is for the stack, not a slice
             if len(picture.pixels) != 1:
                 raise InputError(f"{path}: {len(picture.pixels)} frames; a slice is one")
             slices.append(picture.pixels[0])

@@ -71,11 +71,12 @@ def picture(path: Path, shape: tuple[int, ...] = (24, 20)) -> np.ndarray | None:
     return array[None] if path.suffix == ".png" else None
 
 
-def volume(path: Path, labels: int = 0) -> None:
+def volume(path: Path, labels: int = 0, channels: int = 1) -> None:
     import nibabel
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    values = rng_of(path).integers(0, labels or 900, (12, 10, 6)).astype(np.int16)
+    shape = (12, 10, 6, channels) if channels > 1 else (12, 10, 6)
+    values = rng_of(path).integers(0, labels or 900, shape).astype(np.int16)
     nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 2.0, 1.0])).to_filename(path)
 
 
@@ -410,7 +411,7 @@ def _decathlon(root: Path, entry: Entry) -> Truth:
     for part, tag, split, cases in parts:
         for i in cases:
             file = f"{'amos' if split else 'case'}_{i:04d}.nii.gz"
-            volume(folder / f"images{tag}" / file)
+            volume(folder / f"images{tag}" / file, 0, len(entry.options.get("modality", "x")))
             volume(folder / f"labels{tag}" / file, len(entry.classes))
             (folder / f"images{tag}" / f"._{file}").write_bytes(b"\0")  # as the archives have
             row = {"image": f"./images{tag}/{file}", "label": f"./labels{tag}/{file}"}

@@ -197,9 +197,22 @@ def test_options_of_the_others(tmp_path):
     mass = open_replica("cbis_ddsm", tmp_path / "e", abnormality="mass")
     assert len(mass) == 8
     assert not [n for n in mass.notes if "several parts" in n]
+    shown = [
+        open_replica("msd_prostate", tmp_path / f"g{m}", modality=m).recipe.channel
+        for m in ("T2", "ADC")
+    ]
+    assert shown == [0, 1]
     assert open_replica("amos", tmp_path / "f", scanner="mr").ids.tolist() == [
         "amos_0600", "amos_0601",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sars_cov_2_ct", "nodulemnist3d", "glioma_grading"])
+def test_frames_are_chosen_as_the_recipe_says(name, tmp_path):
+    whole = open_replica(name, tmp_path)
+    data = open_replica(name, tmp_path, frames="n=2", channels="neighbours")
+    assert data.frames(0) == 2 < whole.frames(0)
+    assert data.read(0).shape == (2, *whole.read(0).shape[1:], 3)
 
 
 def test_larger_medmnist_is_a_file_of_its_own(tmp_path):

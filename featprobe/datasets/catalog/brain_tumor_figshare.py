@@ -7,39 +7,21 @@ PID, image, tumorBorder, tumorMask; and ``cvind.mat``, the authors' five folds b
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from featprobe.datasets.base import Dataset, FileSource
+from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, find, index_files
-from featprobe.errors import InputError, UnreadableItem, reason
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.errors import InputError, reason
+from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("meningioma", "glioma", "pituitary tumor")
 
 
-@dataclass(frozen=True)
-class FigshareSource(FileSource):
-    """Items that are ``cjdata`` files. MATLAB stores columns first, so images are transposed."""
-
-    def frames(self, i: int, recipe: FrameRecipe) -> int:
-        return 1
-
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
-        import h5py
-
-        path = self.paths[i][0]
-        try:
-            with h5py.File(path, "r") as f:
-                image = np.asarray(f["cjdata/image"]).T
-        except (OSError, KeyError) as error:
-            raise UnreadableItem(f"{path}: cannot be read: {reason(error)}") from error
-        if image.dtype not in (np.uint8, np.uint16, np.int16):
-            image = image.astype(np.float32)
-        return Picture(image[None])
+IMAGE = "cjdata/image"
 
 
 def _label(path: Path) -> tuple[int, str]:
@@ -84,11 +66,11 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, fold: str) -> Dataset:
             )
         test = folds[np.array(order) - 1] == int(fold)
         split = np.where(test, "test", "train")
+    recipe = replace(recipe, key=recipe.key or IMAGE)
     return assemble(
         "brain_tumor_figshare", root, (str(k) for k in order), [found[k] for k in order], recipe,
-        memory, make_source=lambda files: FigshareSource(files, memory),
-        targets=np.array(labels), task="multiclass", classes=CLASSES, groups=np.array(patients),
-        split=split,
+        memory, targets=np.array(labels), task="multiclass", classes=CLASSES,
+        groups=np.array(patients), split=split,
     )  # fmt: skip
 
 

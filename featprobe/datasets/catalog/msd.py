@@ -5,6 +5,7 @@ training images with their masks. The masks of the test images are not published
 left out and counted.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,8 +30,16 @@ _TASKS: dict[str, tuple[str, str, tuple[str, ...], int | None]] = {
     "msd_colon": ("Task10_Colon", "CT", ("background", "colon cancer primaries"), 126),
 }  # fmt: skip
 
+# Tasks of several modalities in one file: the option chooses the one that is shown.
+_CHANNELS = {
+    "msd_brain_tumour": ("FLAIR", "T1w", "t1gd", "T2w"),
+    "msd_prostate": ("T2", "ADC"),
+}
 
-def _build(root: Path, recipe: FrameRecipe, memory: Path, name: str) -> Dataset:
+
+def _build(root: Path, recipe: FrameRecipe, memory: Path, name: str, modality: str = "") -> Dataset:
+    if modality and recipe.channel is None:
+        recipe = replace(recipe, channel=_CHANNELS[name].index(modality))
     folder = root / _TASKS[name][0]
     return load_decathlon(
         folder if folder.is_dir() else root, name, recipe, memory, {"training": ""}
@@ -47,6 +56,7 @@ def _entry(name: str) -> Entry:
         classes=classes,
         build=partial(_build, name=name),
         items=items,
+        options={"modality": _CHANNELS[name]} if name in _CHANNELS else {},
         group="one volume a patient",
         licence="CC-BY-SA 4.0",
         citation="Antonelli et al., The Medical Segmentation Decathlon, Nature Comms 13:4128, 2022",
