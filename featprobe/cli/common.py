@@ -92,12 +92,32 @@ loading_options = options(
     ),
     click.option(
         "--plane", default="auto", show_default=True,
-        type=click.Choice(["auto", "axial", "coronal", "sagittal"]), help="Of volumes.",
+        type=click.Choice(["auto", "axial", "coronal", "sagittal", "all"]), help="Of volumes.",
+    ),
+    click.option(
+        "--frames", default="all", show_default=True,
+        help="Which slices: all, n=16, stride=2, foreground.",
+    ),
+    click.option(
+        "--channels", default="grey", show_default=True, type=click.Choice(["grey", "neighbours"]),
+        help="neighbours: the slices before and after as colours.",
     ),
     click.option(
         "--intensity", default="auto", show_default=True,
-        help="Black and white: auto, file, minmax, percentile=A,B, range=A,B, window=C,W.",
+        help="Black and white: auto, file, minmax, zscore, none, percentile=A,B, range=A,B, "
+        "window=C,W, a CT window (lung, brain, ...), or three joined by + as colours.",
     ),
+    click.option(
+        "--fit", default="stretch", show_default=True, type=click.Choice(["stretch", "pad"]),
+        help="pad: small images are surrounded by black, not enlarged.",
+    ),
+    click.option(
+        "--spacing", type=float, metavar="MM", help="Resample volumes to this voxel size."
+    ),
+    click.option(
+        "--channel", type=click.IntRange(min=0), help="Which volume of a file with four axes."
+    ),
+    click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
 )  # fmt: skip
 folds_option = click.option(
     "--folds", type=click.IntRange(min=3), metavar="K",

@@ -108,7 +108,8 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     print(f"{dataset.name}: {s.items} items, {s.frames} frames, {labels}")
     print(f"  patients  {patients} ({dataset.group_origin})")
     print(f"  split     {dataset.split_origin}")
-    print(f"  recipe    {', '.join(f'{k} {v}' for k, v in dataset.recipe.to_dict().items())}")
+    recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
+    print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
     weights = "RANDOM weights, not pretrained" if random else "pretrained weights"
     print(f"{result.backbone}: {weights}, {s.device}, {result.key.precision}")
     if s.new_frames:
