@@ -1,0 +1,67 @@
+"""backbones/base.py: how a frame recipe's windows and fit reach the network."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from featprobe.backbones.base import Backbone
+from featprobe.backbones.spec import Preprocess
+
+
+class Adapter:
+    multiple = 1
+    outputs = {"cls": (1, 1)}  # noqa: RUF012
+
+    def __call__(self, module, x, blocks):
+        return {"cls": x.mean((1, 2, 3))[:, None, None]}
+
+
+def backbone(resize=16, crop=(14, 14), mean=(0.0,) * 3, std=(1.0,) * 3):
+    return Backbone(
+        "x", torch.nn.Identity(), Adapter(), Preprocess(resize, crop, mean=mean, std=std)
+    )
+
+
+def test_three_windows_are_three_channels():
+    pixels = np.random.default_rng(0).integers(-1000, 1000, (2, 14, 14)).astype(np.int16)
+    low, high = np.array([-1350.0, 0.0, 7.0]), np.array([150.0, 80.0, 7.0])
+    x = backbone().prepare(pixels, low, high)
+    assert x.shape == (2, 3, 14, 14)
+    for c in range(2):
+        alone = backbone().prepare(pixels, float(low[c]), float(high[c]))
+        torch.testing.assert_close(x[:, c], alone[:, 0], rtol=0, atol=0)
+    assert (x[:, 2] == 0).all()  # a window of no width is black
+
+
+def test_pad_leaves_small_frames_as_they_are_in_the_middle_of_black():
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 8, 6), np.uint8)
+    x = backbone(mean=(0.5,) * 3, std=(0.5,) * 3).prepare(pixels, 0, 255, "pad")
+    shown = x[0, 0] * 0.5 + 0.5
+    torch.testing.assert_close(shown[3:11, 4:10], torch.from_numpy(pixels[0] / 255).float())
+    shown[3:11, 4:10] = 0
+    assert shown.abs().max() < 1e-6
+
+
+@given(height=st.integers(1, 40), width=st.integers(1, 40), fit=st.sampled_from(["pad", "stretch"]))
+def test_any_frame_fits_the_input(height, width, fit):
+    pixels = np.full((1, height, width), 255, np.uint8)
+    x = backbone().prepare(pixels, 0, 255, fit)
+    assert x.shape == (1, 3, 14, 14)
+    if fit == "pad":  # whole, its aspect kept, never enlarged
+        ratio = min(1, 14 / height, 14 / width)
+        rows, columns = (max(1, round(n * ratio)) for n in (height, width))
+        assert (x[0, 0] > 0.5).sum() == rows * columns
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+def test_stretch_is_window_resize_crop_normalise(dtype):
+    pixels = np.random.default_rng(0).integers(0, 200, (2, 30, 20)).astype(dtype)
+    made = backbone(resize=(16, 15), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    x = ((torch.from_numpy(pixels.astype(np.float32)) - 20) / 150).clamp(0, 1)[:, None]
+    x = F.interpolate(x, size=(16, 15), mode="bicubic", antialias=True).clamp(0, 1)
+    x = x[..., 1:15, 0:14].expand(-1, 3, -1, -1)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7)))
+    torch.testing.assert_close(made.prepare(pixels, 20, 170), (x - mean) / std)
