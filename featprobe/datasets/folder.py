@@ -118,6 +118,7 @@ def collect(root: Path) -> _Found:
             found.patients.append("")
     scanned = dicom.scan(slices)
     found.skip("DICOM object without pixels", len(scanned.skipped))
+    found.skip("second copy of a DICOM slice", len(scanned.duplicates))
     for series in scanned.series:
         found.paths.append(tuple(h.path for h in series))
         found.patients.append(series[0].patient)
