@@ -12,6 +12,7 @@ from typing import Any
 from featprobe import settings
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.folder import load_folder, load_single
+from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
@@ -92,12 +93,7 @@ def _load(
         base = Path(root).expanduser() if root else None
         data = CATALOG.get(text).load(base, store, recipe, options)
         data.name = name or data.name
-        return _reject(label, task, data)
-    if options:
-        raise InputError(
-            f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing "
-            f"for {text!r}"
-        )
+        return _regroup(group, _reject(label, task, data))
     path = Path(text).expanduser()
     if not path.exists():
         if re.fullmatch(r"[\w.-]+", text) and not Path(text).suffix:
@@ -107,6 +103,11 @@ def _load(
                 f"{nearest(text, known)} See 'featprobe data'."
             )
         raise MissingPath(f"{path}: no such file or folder")
+    if options:
+        raise InputError(
+            f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing "
+            f"for {text!r}"
+        )
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: no permission to read")
     memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.json"
@@ -120,10 +121,10 @@ def _load(
         return load_manifest(
             path, name, recipe, Path(root) if root else None, label, group, task, memory
         )
-    if suffix in (".h5", ".hdf5"):
-        return _reject(label, task, load_h5(path, name, recipe, memory))
-    if suffix == ".npz":
-        return _reject(label, task, load_npz(path, name, recipe))
+    if suffix in (".h5", ".hdf5") and recipe.key is None:  # with a key it is a single image
+        return _regroup(group, _reject(label, task, load_h5(path, name, recipe, memory)))
+    if suffix == ".npz" and recipe.key is None:
+        return _regroup(group, _reject(label, task, load_npz(path, name, recipe)))
     if files.kind_of(path):
         return _reject(label, task, load_single(path, name, recipe, memory))
     raise InputError(
@@ -143,6 +144,13 @@ def dataset_name(path: Path) -> str:
     if stem.lower() in _GENERIC and path.parent.name:
         stem = f"{path.parent.name}-{stem}"
     return re.sub(r"[^\w.-]+", "_", stem) or "data"
+
+
+def _regroup(group: str, data: Dataset) -> Dataset:
+    """Other groups than the data set's own, by a rule on its ids, where one is asked for."""
+    if group != "auto":
+        data.groups, data.group_origin = infer_groups(data.ids.tolist(), group)
+    return data
 
 
 def _reject(label: Sequence[str], task: str | None, data: Dataset) -> Dataset:

@@ -215,6 +215,14 @@ def test_frames_are_chosen_as_the_recipe_says(name, tmp_path):
     assert data.read(0).shape == (2, *whole.read(0).shape[1:], 3)
 
 
+def test_groups_can_be_asked_for(tmp_path):
+    data = open_replica("ham10000", tmp_path, group="none")
+    assert data.groups.tolist() == data.ids.tolist()
+    assert "asked for" in data.group_origin
+    with pytest.raises(InputError, match="unknown group rule 'lesion'"):
+        open_replica("ham10000", tmp_path, group="lesion")
+
+
 def test_larger_medmnist_is_a_file_of_its_own(tmp_path):
     replicas.build(tmp_path, CATALOG.get("bloodmnist"))
     (tmp_path / "bloodmnist.npz").rename(tmp_path / "bloodmnist_64.npz")

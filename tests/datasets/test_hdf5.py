@@ -62,6 +62,14 @@ def test_files_that_are_no_data_set(tmp_path, arrays, match):
         load_dataset(write(tmp_path / "x.h5", **arrays))
 
 
+def test_with_a_key_it_is_a_single_volume(tmp_path):
+    volume = RNG.integers(0, 255, (5, 8, 6), dtype=np.uint8)
+    path = write(tmp_path / "one.h5", scan=volume, mask=volume)
+    data = load_dataset(path, key="scan")
+    assert (len(data), data.frames(0)) == (1, 5)
+    np.testing.assert_array_equal(data.read(0), volume)
+
+
 def test_damaged_file(tmp_path):
     (tmp_path / "x.h5").write_bytes(b"no hdf5")
     with pytest.raises(InputError, match=r"x\.h5: not a readable HDF5 file"):

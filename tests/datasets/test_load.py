@@ -24,6 +24,12 @@ def test_unknown_name_offers_the_nearest(name, near, tmp_path, monkeypatch):
         load_dataset(name)
 
 
+def test_unknown_name_is_told_before_its_options(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownName, match="Did you mean 'chexpert'"):
+        load_dataset("chexprt", uncertain="zeros")
+
+
 @pytest.mark.parametrize("path", ["./nothing", "a/b.csv", "data.npz", "x.nii.gz"])
 def test_missing_path(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
