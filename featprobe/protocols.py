@@ -53,10 +53,11 @@ def make_split(
 ) -> Split:
     """The official split where the data set ships one, otherwise one made here.
 
-    ``official`` (N,): train, val, test or "". Where there is none, items are split 60/20/20; where
-    test is official and val is not, a fifth of train becomes val. Both are stratified, by patient.
+    ``official`` (N,): train, val, test or "". Where there is none, items are split 60/20/20. Where
+    test is official and val is not, a fifth of train becomes val. Where no test is published
+    (CheXpert), the official val is the test. What is made here is stratified, by patient.
 
-    Raises :class:`InputError` for an official split without train or test, or with items outside.
+    Raises :class:`InputError` for an official split without train, or with nothing to test on.
     """
     if not (official != "").any():
         part = splits.assign(y, groups, splits.FRACTIONS, seed)
@@ -64,6 +65,9 @@ def make_split(
         train, val, test = (np.flatnonzero(part == k) for k in range(3))
         return Split(train, val, test, made, grouping, seed)
     train, val, test = (np.flatnonzero(official == n) for n in splits.NAMES)
+    if not len(test):
+        test, val = val, test
+        origin += "; no test is published, so test is the official val"
     for name, rows in (("train", train), ("test", test)):
         if not len(rows):
             raise InputError(f"the split of the data set ({origin}) has no {name} items")

@@ -56,6 +56,7 @@ def assign(
     np.add.at(counts, code, labels)
     total = counts.sum(0)
     scale = 1 / np.maximum(total, 1)
+    scale[-1] /= 10  # classes first: of few items, none may miss a part for the total's sake
     wanted = share[:, None] * total
     rng = np.random.default_rng(seed)
     weight = (counts * scale).sum(1)

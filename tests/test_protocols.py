@@ -99,3 +99,11 @@ def test_a_protocol_is_found_by_name() -> None:
 def test_shots_must_be_positive() -> None:
     with pytest.raises(InputError, match="at least 1"):
         FewShot(shots=(0, 1))
+
+
+def test_where_no_test_is_published_the_official_val_is_the_test() -> None:
+    official = np.array(["train"] * 40 + ["val"] * 20)
+    s = make_split(np.arange(60) % 2, patients(), official, origin="official: train.csv, valid.csv")
+    assert s.test.tolist() == list(range(40, 60))
+    assert sorted([*s.train, *s.val]) == list(range(40))
+    assert "test is the official val" in s.origin

@@ -144,6 +144,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: Path | None) -> N
     import numpy as np
 
     from featprobe import settings
+    from featprobe.errors import FeatprobeError
     from featprobe.features import FeatureSet
     from featprobe.leakage import near_duplicates
     from featprobe.protocols import make_split
@@ -160,7 +161,11 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: Path | None) -> N
     features = FeatureSet(stores[0])
     row = {i: n for n, i in enumerate(dataset.ids.tolist())}
     kept = np.array([row[i] for i in features.ids.tolist()])
-    s = make_split(dataset.targets[kept], dataset.groups[kept], dataset.split[kept])
+    try:
+        s = make_split(dataset.targets[kept], dataset.groups[kept], dataset.split[kept])
+    except FeatprobeError as error:
+        found.near_checked = f"not checked: {error}"
+        return
     part = np.empty(len(kept), dtype="<U5")
     for name in ("train", "val", "test"):
         part[getattr(s, name)] = name

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featprobe.backbones.hf import load_backbone
 from featprobe.datasets.base import TASKS
 from featprobe.datasets.load import CATALOG, FAMILIES, load_dataset
 from featprobe.errors import InputError, MissingPath, UnknownName
+from featprobe.evaluation import evaluate
 from featprobe.extraction.local import extract
+from featprobe.protocols import CrossVal, Full
 from tests.datasets import replicas
 
 EMBEDDED = ("digits", "phantom_ct", "phantom_cxr")
@@ -88,16 +89,26 @@ def test_groups_cross_only_where_the_official_split_does(case):
         assert any(f"{entry.items} published" in n for n in data.notes)
 
 
-@pytest.mark.parametrize("name", ROUTES)
-def test_route_extracts(name, tmp_path):
+@pytest.mark.parametrize("name", sorted(set(CATALOG.names()) - set(EMBEDDED)))
+def test_every_layout_is_extracted_and_probed(name, tmp_path, tiny_backbone):
     replicas.build(tmp_path / "root", CATALOG.get(name))
     data = load_dataset(name, root=tmp_path / "root", cache=tmp_path / "cache")
-    backbone = load_backbone("resnet18", init="random", image_size=32)
-    features = extract(backbone, data, cache=tmp_path / "cache", device="cpu", workers=2)
+    features = extract(tiny_backbone, data, cache=tmp_path / "cache", device="cpu", workers=2)
     assert features.left_out == []
-    assert features.x().shape == (len(data), 512)
+    assert features.x().shape == (len(data), 32)
     np.testing.assert_array_equal(features.ids, data.ids)
+    if data.targets is None:
+        with pytest.raises(InputError, match="no labels, so there is nothing to probe"):
+            evaluate(features, "prototype")
+        return
     np.testing.assert_array_equal(features.y, data.targets)
+    official = (data.split != "").any()
+    protocol = Full() if official else CrossVal(folds=3)  # a replica is too small for 60/20/20
+    found = evaluate(features, "prototype", protocol, resamples=20)[0]
+    unknown = sum(int(n.split()[0]) for n in found.notes if "without a known label" in n)
+    assert sum(found.split["items"].values()) + unknown == len(data)
+    assert 0 <= found.metrics["accuracy"] <= 1
+    assert found.split["origin"].startswith("official" if official else "made here")
 
 
 @pytest.mark.parametrize("name", CATALOG.names())
