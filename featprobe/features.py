@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.images.picture import FrameRecipe
 from featprobe.store.format import DONE, FAILED, FeatureKey, Items
 from featprobe.store.zarr import ZarrStore
 
@@ -123,7 +124,9 @@ class FeatureSet:
         _, first, count = self._rows
         if (count == 1).all() and pool != "mean+std":
             return frames[first]
-        return np.stack([_pool(frames[f : f + n], pool) for f, n in zip(first, count)])
+        runs = FrameRecipe(**self.key.recipe).parts  # modalities are pooled apart and joined
+        rows = [np.split(frames[f : f + n], runs) for f, n in zip(first, count)]
+        return np.stack([np.concatenate([_pool(p, pool) for p in row]) for row in rows])
 
     def _part(self, text: str) -> tuple[str, int]:
         arrays = self.store.layout.arrays

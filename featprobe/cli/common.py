@@ -117,6 +117,14 @@ loading_options = options(
     click.option(
         "--channel", type=click.IntRange(min=0), help="Which volume of a file with four axes."
     ),
+    click.option(
+        "--modalities", multiple=True, metavar="COLUMN...",
+        help="Path columns of a manifest that make up a study.",
+    ),
+    click.option(
+        "--fusion", default="rgb", show_default=True, type=click.Choice(["rgb", "late"]),
+        help="Modalities as colours, or pooled apart and joined.",
+    ),
     click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
 )  # fmt: skip
 folds_option = click.option(

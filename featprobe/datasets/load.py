@@ -18,6 +18,7 @@ from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet, parquet_files
 from featprobe.datasets.split_file import apply_split
+from featprobe.datasets.studies import StudySource
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.fingerprint import digest
 from featprobe.images import files
@@ -78,6 +79,11 @@ def load_dataset(
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
     recipe = FrameRecipe(**rules)
     data = _load(os.fspath(path_or_name), root, name, label, group, task, cache, recipe, options)
+    if recipe.modalities and not isinstance(data.source, StudySource):
+        raise InputError(
+            f"{data.name}: modalities are columns of a manifest, or those of a catalog data set "
+            "that has several; this has none"
+        )
     if split is not None:
         apply_split(data, Path(split).expanduser())
     return data

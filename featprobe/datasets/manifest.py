@@ -13,6 +13,7 @@ from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.folder import SPLIT_FOLDERS, collect
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.parquet import read_columns
+from featprobe.datasets.studies import StudySource
 from featprobe.datasets.targets import add_text
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
@@ -43,34 +44,53 @@ def load_manifest(
     column, or a rule of :func:`~featprobe.datasets.groups.infer_groups`. Without a label column,
     other columns that hold only 0, 1 and blanks are the labels. Paths are relative to ``root``
     (default: the manifest's folder) and may not leave it. A path that is a folder is one DICOM
-    series. A file that is missing is quarantined at extraction, unless all are.
+    series. A file that is missing is quarantined at extraction, unless all are. The recipe's
+    modalities are columns of paths, and an item is the study of a row; its id is then the column
+    ``id``, or the first path.
     """
     table = _table(path)
     base = (root or path.parent).resolve()
-    path_column = _find(table, PATHS)
-    if path_column is None:
-        raise InputError(
-            f"{path}: no column of file paths; expected one of {', '.join(PATHS)}, "
-            f"found {', '.join(table.columns)}"
-        )
-    ids = [t.strip() for t in table[path_column]]
-    sources = [_inside(path, base, text, row) for row, text in enumerate(ids, 2)]
+    columns = _path_columns(path, table, recipe.modalities)
+    texts = [[t.strip() for t in table[c]] for c in columns]
+    found = [[_inside(path, base, t, row) for row, t in enumerate(ts, 2)] for ts in texts]
+    sources = [tuple(p for part in row for p in part) for row in zip(*found)]
+    id_column = _find(table, ("id",)) if recipe.modalities else None
+    ids = [t.strip() for t in table[id_column]] if id_column else texts[0]
     if not any(p[0].exists() for p in sources):
         raise InputError(
             f"{path}: none of its {len(ids)} files exist, first {sources[0][0]}; "
             "give the folder they are relative to with --root"
         )
     groups, origin = _groups(path, table, ids, group)
+    source = FileSource(sources, memory)
+    if recipe.modalities:
+        source = StudySource(sources, memory, [tuple(map(len, row)) for row in zip(*found)])
     data = Dataset(
-        name=name, ids=np.array(ids), source=FileSource(sources, memory), groups=groups,
-        group_origin=origin, recipe=recipe,
+        name=name, ids=np.array(ids), source=source, groups=groups, group_origin=origin,
+        recipe=recipe,
     )  # fmt: skip
-    _add_labels(path, table, data, label, task, used={path_column})
+    _add_labels(path, table, data, label, task, used={*columns, id_column or columns[0]})
     column = _find(table, SPLIT_COLUMNS)
     if column is not None:
         data.split = np.array([_split(path, v) for v in table[column]])
         data.split_origin = f"column {column!r} of the manifest"
     return data
+
+
+def _path_columns(path: Path, table: pandas.DataFrame, modalities: Sequence[str]) -> list[str]:
+    """The column of file paths, or the columns of the modalities."""
+    for c in modalities:
+        if c not in table.columns:
+            raise UnknownName(f"{path}: no column {c!r}.{nearest(c, table.columns)}")
+    if modalities:
+        return list(modalities)
+    column = _find(table, PATHS)
+    if column is None:
+        raise InputError(
+            f"{path}: no column of file paths; expected one of {', '.join(PATHS)}, "
+            f"found {', '.join(table.columns)}"
+        )
+    return [column]
 
 
 def _table(path: Path) -> pandas.DataFrame:

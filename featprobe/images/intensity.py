@@ -100,9 +100,11 @@ def parse(rule: str) -> tuple[str, tuple[float, float] | None]:
 def value_range(picture: Picture, rule: str = "auto") -> Levels:
     """(low, high) of one item under a rule: two numbers, or two arrays (3,) for ``A+B+C``.
 
-    Equal for a constant item, never NaN. Looks at the whole stack where frames were chosen from
-    one.
+    Equal for a constant item, never NaN. What the reader settled (``levels``) stands. Looks at the
+    whole stack where frames were chosen from one.
     """
+    if picture.levels is not None:
+        return picture.levels
     pairs = [_range(picture, name, numbers) for name, numbers in parts(rule)]
     if len(pairs) == 1:
         return pairs[0]

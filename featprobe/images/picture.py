@@ -14,6 +14,7 @@ PLANES = ("auto", "axial", "coronal", "sagittal", "all")
 FRAMES = ("all", "foreground", "n=COUNT", "stride=STEP")
 CHANNELS = ("grey", "neighbours")
 FITS = ("stretch", "pad")
+FUSIONS = ("rgb", "late")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Picture:
     the frames have no common geometry. ``notes``: what a reader of the result should know, one
     line each. ``index`` (F,): the place of each frame in the stack it was chosen from, None where
     all are there. ``whole``: that stack, where the frames differ from it: intensity rules look at
-    it, so that the choice of frames does not change grey values.
+    it, so that the choice of frames does not change grey values. ``levels``: black and white that
+    the reader has settled already, for which no rule is asked any more.
     """
 
     pixels: np.ndarray
@@ -61,6 +63,7 @@ class Picture:
     notes: tuple[str, ...] = field(default=())
     index: np.ndarray | None = None
     whole: np.ndarray | None = None
+    levels: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         p = self.pixels
@@ -89,6 +92,9 @@ class FrameRecipe:
     foot-head), 0 to leave an axis as it is; None resamples nothing. Kept as three.
     ``channel``: which volume of a file with four axes, from 0. ``key``: which array of an npz,
     HDF5 or MATLAB file.
+    ``modalities``: names of co-registered images that make up a study, from columns of a manifest;
+    ``fusion``: ``rgb``, at most three as colours; ``late``, their frames are pooled apart and the
+    features joined.
     """
 
     plane: str = "auto"
@@ -99,6 +105,8 @@ class FrameRecipe:
     spacing: tuple[float, float, float] | None = None
     channel: int | None = None
     key: str | None = None
+    modalities: tuple[str, ...] = ()
+    fusion: str = "rgb"
 
     def __post_init__(self) -> None:
         from featprobe.images.intensity import parts
@@ -113,6 +121,17 @@ class FrameRecipe:
                 "channels; choose one of them"
             )
         frame_rule(self.frames)
+        object.__setattr__(self, "modalities", tuple(self.modalities))
+        _one_of("fusion", self.fusion, FUSIONS)
+        if self.modalities and (self.channels != "grey" or len(windows) > 1):
+            raise InputError(
+                "modalities are grey frames with one intensity rule: channels 'neighbours' and "
+                "rules for three colours do not go with them"
+            )
+        if len(self.modalities) > 3 and self.fusion == "rgb":
+            raise InputError(
+                f"{len(self.modalities)} modalities do not fit three colours; use fusion 'late'"
+            )
         object.__setattr__(self, "spacing", _spacing(self.spacing))
         channel = self.channel
         if channel is not None and (not isinstance(channel, int) or channel < 0):
@@ -121,7 +140,13 @@ class FrameRecipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of ``FrameRecipe(**d)``."""
         d = asdict(self)
-        return {**d, "spacing": None if d["spacing"] is None else list(d["spacing"])}
+        spacing = None if d["spacing"] is None else list(d["spacing"])
+        return {**d, "spacing": spacing, "modalities": list(self.modalities)}
+
+    @property
+    def parts(self) -> int:
+        """Equal runs of frames of an item that are pooled apart: the modalities of late fusion."""
+        return max(1, len(self.modalities)) if self.fusion == "late" else 1
 
 
 def frame_rule(rule: str) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,6 @@ class Items:
     classes: tuple[str, ...]
     group_origin: str
     split_origin: str
-    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def labels_digest(self) -> str:

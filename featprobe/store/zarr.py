@@ -220,7 +220,6 @@ class ZarrStore:
                 "classes": list(items.classes),
                 "group_origin": items.group_origin,
                 "split_origin": items.split_origin,
-                "extra": items.extra,
             }
         )
         old = self.attributes.get("items")

@@ -234,6 +234,17 @@ def test_groups_can_be_asked_for(tmp_path):
         open_replica("ham10000", tmp_path, group="lesion")
 
 
+def test_modalities_of_a_glioma_become_one_study(tmp_path):
+    one = open_replica("glioma_grading", tmp_path)
+    study = open_replica("glioma_grading", tmp_path, modalities=("t1ce", "t2", "flair"))
+    assert study.ids.tolist() == one.ids.tolist()
+    assert study.read(0).shape == (*one.read(0).shape, 3)
+    late = open_replica("glioma_grading", tmp_path, modalities=("t1", "t2"), fusion="late")
+    assert late.frames(0) == 2 * one.frames(0) == len(late.read(0))
+    with pytest.raises(UnknownName, match="no modality 't1gd'"):
+        open_replica("glioma_grading", tmp_path, modalities=("t1gd",))
+
+
 def test_larger_medmnist_is_a_file_of_its_own(tmp_path):
     replicas.build(tmp_path, CATALOG.get("bloodmnist"))
     (tmp_path / "bloodmnist.npz").rename(tmp_path / "bloodmnist_64.npz")

@@ -2,16 +2,19 @@
 
 Layout as unpacked from MICCAI_BraTS_2019_Data_Training.zip (CBICA, Perelman School of Medicine):
 a folder a patient below ``HGG`` and ``LGG``. One modality is shown, chosen by the option
-``modality``; the masks are the tumour segmentations (their label 3 is not used, 4 is enhancing).
+``modality``, or several by the recipe's ``modalities``; the masks are the tumour segmentations
+(their label 3 is not used, 4 is enhancing).
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from featprobe.datasets.base import Dataset
+from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, find
+from featprobe.datasets.studies import StudySource
+from featprobe.errors import UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("LGG", "HGG")
@@ -32,10 +35,18 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, modality: str) -> Data
         for folder in sorted(find(base, name).iterdir())
         if folder.is_dir()
     ]
+    shown = recipe.modalities or (modality,)
+    for m in shown:
+        if m not in MODALITIES:
+            raise UnknownName(f"{base}: no modality {m!r}.{nearest(m, MODALITIES)}")
+    volumes = [tuple(_volume(folder, m) for m in shown) for _, folder in patients]
     segmented = [_volume(folder, "seg") for _, folder in patients]
     return assemble(
         "glioma_grading", base, (f.relative_to(base).as_posix() for _, f in patients),
-        [_volume(folder, modality) for _, folder in patients], recipe, memory,
+        [None if None in v else tuple(p for p in v if p) for v in volumes], recipe, memory,
+        make_source=lambda found: StudySource(found, memory, [(1,) * len(shown)] * len(found))
+        if recipe.modalities
+        else FileSource(found, memory),
         listed_in="the patients' folders", task="multiclass", classes=CLASSES,
         targets=np.array([grade for grade, _ in patients]),
         masks=[(m,) if m else () for m in segmented], mask_classes=TISSUES,
