@@ -14,18 +14,28 @@ import numpy as np
 from featprobe.errors import InputError
 
 NAMES = ("auroc", "accuracy", "balanced_accuracy", "f1")
-PRIMARY = "auroc"
+PAIRS = 4_000_000  # of a positive and a negative: beyond, ranks cost less memory
 
 
 def auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Area under the ROC curve of one binary problem, ties counted half (Mann-Whitney).
 
-    ``positive`` (N,) bool, ``score`` (N,). NaN where one of the classes has no weight.
+    ``positive`` (N,) bool, ``score`` (N,), or (T, N) for the mean over T tries. NaN where one of
+    the classes has no weight.
     """
+    scores = np.atleast_2d(score)
+    w = np.asarray(weights, dtype=np.float64)
+    n_pairs = int(positive.sum()) * int((~positive).sum())
+    if len(scores) > 1 and n_pairs <= PAIRS:
+        return _auroc_by_pairs(positive, scores, w)
+    return np.mean([_auroc_by_rank(positive, s, w) for s in scores], axis=0)
+
+
+def _auroc_by_rank(positive: np.ndarray, score: np.ndarray, w: np.ndarray) -> np.ndarray:
     order = np.argsort(score, kind="stable")
     ordered = score[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    w = np.asarray(weights, dtype=np.float64)[:, order]
+    w = w[:, order]
     is_positive = positive[order]
     pos = np.add.reduceat(w * is_positive, starts, axis=1)
     neg = np.add.reduceat(w * ~is_positive, starts, axis=1)
@@ -34,10 +44,23 @@ def auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.nd
         return (pos * (below + neg / 2)).sum(1) / (pos.sum(1) * neg.sum(1))
 
 
+def _auroc_by_pairs(positive: np.ndarray, scores: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """The mean over tries is one bilinear form in the weights: who wins each pair, how often."""
+    wins = np.zeros((int(positive.sum()), int((~positive).sum())))
+    for s in scores:
+        high, low = s[positive][:, None], s[~positive]
+        wins += (high > low) + 0.5 * (high == low)
+    pos, neg = w[:, positive], w[:, ~positive]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return ((pos @ wins) * neg).sum(1) / (len(scores) * pos.sum(1) * neg.sum(1))
+
+
 def _mean(columns: list[np.ndarray]) -> np.ndarray:
+    """Mean over classes, the undefined left out; of (B,) or (T, B) columns, then over tries."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all NaN: the mean is NaN
-        return np.nanmean(np.stack(columns, axis=1), axis=1)
+        over_classes = np.nanmean(np.stack(columns), axis=0)
+    return over_classes if over_classes.ndim == 1 else over_classes.mean(0)
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
@@ -46,18 +69,18 @@ def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
 
 
 def _multiclass(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> dict[str, np.ndarray]:
-    guess = p.argmax(1)
+    guess = p.argmax(2)  # (T, N)
     recall, f1, area = [], [], []
-    for c in range(p.shape[1]):
+    for c in range(p.shape[2]):
         truth, said = y == c, guess == c
-        n_true, n_said, both = w @ truth, w @ said, w @ (truth & said)
-        recall.append(_ratio(both, n_true))
+        n_true, n_said, both = w @ truth, said @ w.T, (truth & said) @ w.T
+        recall.append(_ratio(both, np.broadcast_to(n_true, both.shape)))
         f1.append(_ratio(2 * both, n_true + n_said))
         if truth.any() and not truth.all():
-            area.append(auroc(truth, p[:, c], w))
+            area.append(auroc(truth, p[:, :, c], w))
     return {
         "auroc": _mean(area) if area else np.full(len(w), np.nan),
-        "accuracy": _ratio(w @ (guess == y), w.sum(1)),
+        "accuracy": _ratio((guess == y) @ w.T, w.sum(1)[None]).mean(0),
         "balanced_accuracy": _mean(recall),
         "f1": _mean(f1),
     }
@@ -65,21 +88,29 @@ def _multiclass(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> dict[str, np.nda
 
 def _multilabel(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> dict[str, np.ndarray]:
     columns: dict[str, list[np.ndarray]] = {n: [] for n in NAMES}
-    for c in range(p.shape[1]):
+    for c in range(p.shape[2]):
         known = ~np.isnan(y[:, c])
-        truth, score, v = y[known, c] == 1, p[known, c], w[:, known]
+        truth, score, v = y[known, c] == 1, p[:, known, c], w[:, known]
         if not len(truth):
             continue
         said = score >= 0.5
-        hit, n_true, n_said = v @ (truth & said), v @ truth, v @ said
+        hit, n_true, n_said = (truth & said) @ v.T, v @ truth, said @ v.T
+        miss = (~truth & ~said) @ v.T
         columns["auroc"].append(
             auroc(truth, score, v) if truth.any() and not truth.all() else np.full(len(w), np.nan)
         )
-        columns["accuracy"].append(_ratio(v @ (truth == said), v.sum(1)))
-        recalls = [_ratio(hit, n_true), _ratio(v @ (~truth & ~said), v @ ~truth)]
-        columns["balanced_accuracy"].append(_mean(recalls))
+        columns["accuracy"].append(_ratio((truth == said) @ v.T, v.sum(1)[None]))
+        recalls = [_ratio(hit, n_true[None]), _ratio(miss, (v @ ~truth)[None])]
+        columns["balanced_accuracy"].append(_label_mean(recalls))
         columns["f1"].append(_ratio(2 * hit, n_true + n_said))
     return {n: _mean(v) if v else np.full(len(w), np.nan) for n, v in columns.items()}
+
+
+def _label_mean(recalls: list[np.ndarray]) -> np.ndarray:
+    """Mean of sensitivity and specificity (T, B), of the one that is defined where one is not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nanmean(np.stack(recalls), axis=0)
 
 
 def compute(
@@ -87,12 +118,14 @@ def compute(
 ) -> dict[str, np.ndarray]:
     """All metrics of a task: name -> (B,).
 
+    ``p`` is (N, C), or (T, N, C) for the mean over T tries.
     multiclass, ordinal: ``y`` (N,) class indices, ``p`` (N, C) scores; AUROC is one-vs-rest, its
     mean and those of recall and F1 unweighted over the classes present (F1: true or predicted).
     multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
     averaged, decisions at 0.5.
     """
     w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=np.float64)
+    p = p[None] if p.ndim == 2 else p
     if task in ("multiclass", "ordinal"):
         return _multiclass(y, p, w)
     if task == "multilabel":

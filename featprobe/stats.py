@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from featprobe import metrics
+from featprobe.threads import one_blas_thread
 
 RESAMPLES = 1000
 _BLOCK = 4_000_000  # values of a weight block: 32 MB
@@ -45,13 +46,21 @@ def bootstrap(
     patients and not of new draws. ``rows``: the positions that each of them is of, for the folds of
     a cross-validation; by default all N.
     """
-    of = [np.arange(len(y))] * len(scores) if rows is None else list(rows)
     rng = np.random.default_rng([seed, 0xB007])
+    together = None if rows is not None else np.stack(scores)
     parts: dict[str, list[np.ndarray]] = {}
-    for weights in cluster_weights(groups, resamples, rng):
-        tries = [metrics.compute(task, y[r], p, weights[:, r]) for r, p in zip(of, scores)]
-        for name in tries[0]:
-            parts.setdefault(name, []).append(nan_mean([t[name] for t in tries]))
+    with one_blas_thread():
+        for weights in cluster_weights(groups, resamples, rng):
+            if together is not None:
+                values = metrics.compute(task, y, together, weights)
+            else:
+                folds = [
+                    metrics.compute(task, y[r], p, weights[:, r])
+                    for r, p in zip(rows or (), scores)
+                ]
+                values = {name: nan_mean([f[name] for f in folds]) for name in folds[0]}
+            for name, value in values.items():
+                parts.setdefault(name, []).append(value)
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 

@@ -13,7 +13,7 @@ import featprobe
 
 ROOT = Path(featprobe.__file__).parent
 LEVELS = [
-    {"errors", "registry", "fingerprint", "settings", "progress", "_version"},
+    {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
     {"images", "metrics", "splits"},
     {"stats", "protocols"},
     {"datasets", "backbones", "store", "probes"},

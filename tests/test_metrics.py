@@ -107,3 +107,28 @@ def test_chance_of_labels_says_the_more_frequent_value_of_each() -> None:
 def test_an_unknown_task_is_refused() -> None:
     with pytest.raises(InputError, match="no metrics for task 'survival'"):
         metrics.compute("survival", np.zeros(2), np.zeros((2, 1)))
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["multiclass", "multilabel"]))
+def test_several_tries_give_the_mean_of_each(seed: int, task: str) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, 50)
+    p = rng.dirichlet(np.ones(3), (4, 50)).round(2)
+    if task == "multilabel":
+        y = rng.integers(0, 2, (50, 3)).astype(float)
+        y[rng.random((50, 3)) < 0.2] = np.nan
+    weights = rng.integers(0, 3, (5, 50))
+    together = metrics.compute(task, y, p, weights)
+    alone = [metrics.compute(task, y, one, weights) for one in p]
+    for name in metrics.NAMES:
+        expected = np.mean([a[name] for a in alone], axis=0)
+        np.testing.assert_allclose(together[name], expected, atol=1e-12, err_msg=name)
+
+
+def test_pairs_and_ranks_give_one_auroc(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    positive, scores = rng.random(80) < 0.3, rng.random((6, 80)).round(1)
+    weights = rng.integers(0, 3, (7, 80))
+    by_pairs = metrics.auroc(positive, scores, weights)
+    monkeypatch.setattr(metrics, "PAIRS", 0)
+    np.testing.assert_allclose(by_pairs, metrics.auroc(positive, scores, weights), atol=1e-12)

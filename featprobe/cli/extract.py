@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,9 @@ def command(
     """
     dataset = open_dataset(data, cache, loading)
 
+    # Decoding shares the cores with torch, whose threads would otherwise spin while they wait: half
+    # the frame rate on two cores. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from featprobe.backbones.hf import load_backbone
     from featprobe.extraction.local import extract
 
