@@ -16,9 +16,10 @@ from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
-from featprobe.datasets.parquet import holds_images, load_parquet, parquet_files
+from featprobe.datasets.parquet import holds_images, load_parquet
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
+from featprobe.datasets.tables import table_files
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.fingerprint import digest
 from featprobe.images import files
@@ -119,7 +120,7 @@ def _load(
     memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.json"
     name = name or dataset_name(path)
     suffix = path.suffix.lower()
-    if parquet_files(path) and (path.is_dir() or holds_images(path)):
+    if table_files(path) and (path.is_dir() or holds_images(path)):
         return load_parquet(path, name, recipe, label, group, task, memory)
     if path.is_dir():
         return _reject(label, task, load_folder(path, name, recipe, group, memory))

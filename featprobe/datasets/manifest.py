@@ -12,8 +12,8 @@ import numpy as np
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.folder import SPLIT_FOLDERS, collect
 from featprobe.datasets.groups import infer_groups
-from featprobe.datasets.parquet import read_columns
 from featprobe.datasets.studies import StudySource
+from featprobe.datasets.tables import read_columns
 from featprobe.datasets.targets import add_text
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe

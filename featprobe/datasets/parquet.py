@@ -1,4 +1,4 @@
-"""Parquet tables with encoded images, as the Hugging Face hub stores data sets."""
+"""Tables with encoded images, as the Hugging Face hub and ``datasets`` store them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ import numpy as np
 from featprobe.datasets.base import Dataset, Progress
 from featprobe.datasets.folder import SPLIT_FOLDERS
 from featprobe.datasets.hdf5 import row_digests
+from featprobe.datasets.tables import is_image, open_table, read_columns, split_name, table_files
 from featprobe.datasets.targets import add_array, add_text
-from featprobe.errors import InputError, MissingExtra, UnknownName, UnreadableItem, nearest
+from featprobe.errors import InputError, UnknownName, UnreadableItem, nearest
 from featprobe.images import files as readers
 from featprobe.images.picture import FrameRecipe, Picture
 
@@ -30,7 +31,7 @@ _MAGIC = {b"II*\0": ".tif", b"MM\0*": ".tif"}
 
 @dataclass(frozen=True)
 class ParquetSource:
-    """Items that are rows of Parquet files, with an encoded image of one frame in ``column``.
+    """Items that are rows of table files, with an encoded image of one frame in ``column``.
 
     The image is its bytes, or a struct of ``bytes`` and ``path``. ``starts``: for each file, the
     first row of every row group, and the number of rows. A few row groups stay in memory, so that
@@ -70,8 +71,6 @@ class ParquetSource:
 
     def _value(self, i: int) -> tuple[Any, str]:
         """The cell of row i, and in words where it is."""
-        import pyarrow.parquet as pq
-
         file = 0
         while i >= self.starts[file][-1]:
             i -= int(self.starts[file][-1])
@@ -79,20 +78,12 @@ class ParquetSource:
         group = int(np.searchsorted(self.starts[file], i, side="right")) - 1
         with self._lock:
             if (file, group) not in self._recent:
-                with pq.ParquetFile(self.files[file]) as f:
-                    column = f.read_row_group(group, [self.column])[self.column]
-                self._recent[file, group] = column
+                with open_table(self.files[file]) as table:
+                    self._recent[file, group] = table.cells(group, self.column)
                 while len(self._recent) > KEPT_ROW_GROUPS:
                     self._recent.popitem(last=False)
             column = self._recent[file, group]
         return column[i - int(self.starts[file][group])].as_py(), f"{self.files[file]}: row {i}"
-
-
-def parquet_files(path: Path) -> list[Path]:
-    """The Parquet files of a path: itself, or those of a folder and of its folder ``data``."""
-    if path.is_file():
-        return [path] if path.suffix == ".parquet" else []
-    return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
 
 
 def load_parquet(
@@ -104,33 +95,33 @@ def load_parquet(
     task: str | None = None,
     memory: Path | None = None,
 ) -> Dataset:
-    """Read a Parquet file, or a folder of them, as a data set.
+    """Read a Parquet file, a folder of them, or a folder saved by ``datasets``, as a data set.
 
     The first column of images (bytes, or a struct with bytes) is shown; labels are the column of
     a usual name or ``label``, one (text, numbers, or lists of 0 and 1) or several of 0, 1 and
     null; class names come from the Hugging Face metadata. Groups are the column ``group``, or one
-    of a usual name. The split is the start of the file name (``train-00000-of-00002.parquet``)
-    where all files have one.
+    of a usual name. The split is the start of the file name (``train-00000-of-00002.parquet``), or
+    the folder of an Arrow file, where all files have one.
     """
-    parts = parquet_files(path)
+    parts = table_files(path)
     schema, table, starts = read_columns(parts)
-    column = next((c for c in schema.names if _is_image(schema.field(c).type)), None)
+    column = next((c for c in schema.names if is_image(schema.field(c).type)), None)
     if column is None:
         raise InputError(
             f"{path}: no column of encoded images (binary, or a struct with bytes) among "
             f"{', '.join(schema.names)}"
         )
-    prefix = [p.name.split("-")[0].removesuffix(".parquet") for p in parts]
+    prefix = [split_name(p) for p in parts]
     sizes = [int(s[-1]) for s in starts]
     data = Dataset(
         name=name,
-        ids=np.array([f"{p.stem}/{i:06d}" for p, n in zip(parts, sizes) for i in range(n)]),
+        ids=np.array([f"{p}/{i:06d}" for p, n in zip(_stems(parts), sizes) for i in range(n)]),
         source=ParquetSource(parts, column, starts, memory),
         recipe=recipe,
     )
     if all(p in SPLIT_FOLDERS for p in prefix):
         data.split = np.repeat([SPLIT_FOLDERS[p] for p in prefix], sizes)
-        data.split_origin = "names of the Parquet files"
+        data.split_origin = "names of the table files"
     known = group in ("auto", "none")
     for wanted in (*label, *(() if known else (group,))):
         if wanted not in table:
@@ -145,47 +136,15 @@ def load_parquet(
     return data
 
 
+def _stems(parts: Sequence[Path]) -> list[str]:
+    """A name for each file: its stem, below its folder where several folders have it."""
+    stems = [p.stem for p in parts]
+    return stems if len(set(stems)) == len(stems) else [f"{p.parent.name}/{p.stem}" for p in parts]
+
+
 def holds_images(path: Path) -> bool:
     """Whether a Parquet file has a column of encoded images; without one it is a manifest."""
-    return any(_is_image(f.type) for f in read_columns([path])[0])
-
-
-def read_columns(parts: Sequence[Path]) -> tuple[Any, dict[str, list[Any]], list[np.ndarray]]:
-    """The schema, the columns other than images by name, and the first rows of row groups.
-
-    Raises :class:`MissingExtra` without pyarrow and :class:`InputError` for a damaged file.
-    """
-    try:
-        import pyarrow
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtra(
-            "Parquet needs pyarrow: install it with pip install 'featprobe[parquet]'"
-        ) from None
-    tables, starts = [], []
-    for part in parts:
-        try:
-            with pq.ParquetFile(part) as f:
-                schema = f.schema_arrow
-                light = [n for n in schema.names if not _is_image(schema.field(n).type)]
-                tables.append(f.read(columns=light))
-                rows = [f.metadata.row_group(g).num_rows for g in range(f.num_row_groups)]
-        except (pyarrow.ArrowException, OSError) as error:
-            raise InputError(f"{part}: not a readable Parquet file: {error}") from None
-        starts.append(np.concatenate([[0], np.cumsum(rows, dtype=np.int64)]))
-    try:
-        whole = pyarrow.concat_tables(tables)
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{parts[0].parent}: the files differ in their columns: {error}") from None
-    return schema, whole.to_pydict(), starts
-
-
-def _is_image(kind: Any) -> bool:
-    import pyarrow.types as t
-
-    if t.is_struct(kind):
-        return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
-    return t.is_binary(kind) or t.is_large_binary(kind)
+    return any(is_image(f.type) for f in read_columns([path])[0])
 
 
 def _class_names(schema: Any, column: str) -> list[str]:
