@@ -41,8 +41,8 @@ def make_tiny(seed: int = 0, **changes):
     import torch
     from transformers import AutoModel, Dinov2Config
 
+    from featprobe.backbones.adapters import ADAPTERS
     from featprobe.backbones.base import Backbone
-    from featprobe.backbones.hf import ADAPTERS
     from featprobe.backbones.spec import Preprocess
 
     config = Dinov2Config(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import nibabel
@@ -103,11 +102,8 @@ def test_masks_of_nnunet_names(tmp_path):
     assert data.masks == ((tmp_path / "labelsTr" / "a.nii.gz",),)
 
 
-def test_every_real_hippocampus_has_its_mask():
-    root = os.environ.get("FEATPROBE_TEST_DATA")
-    if not root:
-        pytest.skip("FEATPROBE_TEST_DATA is not set: real images are not here")
-    data = load_dataset(Path(root) / "hippocampus")
+def test_every_real_hippocampus_has_its_mask(real_data):
+    data = load_dataset(real_data / "hippocampus")
     assert len(data) == 130
     for paths, mask in zip(data.source.paths, data.masks):
         assert [paths[0].name] == [m.name for m in mask]

@@ -76,14 +76,8 @@ def test_wrong_rules_are_refused(rule, match):
         infer_groups(["a/p1.png"], rule)
 
 
-def test_the_pattern_of_nih_names_is_in_the_real_files(request):
-    import os
-    from pathlib import Path
-
-    root = os.environ.get("FEATPROBE_TEST_DATA")
-    if not root:
-        pytest.skip("FEATPROBE_TEST_DATA is not set: real images are not here")
-    folder = Path(root) / "nih_cxr"
+def test_the_pattern_of_nih_names_is_in_the_real_files(real_data):
+    folder = real_data / "nih_cxr"
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.png"))
     groups, _ = infer_groups(names)
     assert len(names) == 168

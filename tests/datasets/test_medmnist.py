@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +76,8 @@ def test_other_npz_and_damaged_files(tmp_path):
         load_dataset(tmp_path / "pickled.npz")
 
 
-def test_catalog_name_adds_the_class_names(tmp_path):
-    root = os.environ.get("FEATPROBE_TEST_DATA")
-    if not root:
-        pytest.skip("FEATPROBE_TEST_DATA is not set: real images are not here")
-    (tmp_path / "pneumoniamnist.npz").symlink_to(Path(root).resolve() / "pneumoniamnist_28.npz")
+def test_catalog_name_adds_the_class_names(tmp_path, real_data):
+    (tmp_path / "pneumoniamnist.npz").symlink_to(real_data / "pneumoniamnist_28.npz")
     data = load_dataset("pneumoniamnist", root=tmp_path, cache=tmp_path)
     assert data.classes == ("normal", "pneumonia")
     assert "3166 items, 5856 published" in data.notes
