@@ -67,10 +67,13 @@ def evaluate(
         start = time.perf_counter()
         if save:
             test = data.split.test
-            results.append(
-                settings.cache_root(cache), result,
-                ids=data.ids[test], y=data.y[test], scores=_stacked(cell, len(test), data.classes),
-            )  # fmt: skip
+            try:
+                results.append(
+                    settings.cache_root(cache), result, ids=data.ids[test], y=data.y[test],
+                    scores=_stacked(cell, len(test), data.classes), fold=_folds(cell, len(test)),
+                )  # fmt: skip
+            except InputError as error:  # the numbers are worth more than their file
+                result.notes.append(f"not kept: {error}")
         out.append(result)
     return out
 
@@ -127,6 +130,16 @@ def _stacked(cell: Cell, items: int, classes: int) -> np.ndarray:
     out = np.empty((1, items, classes))
     for rows, p in zip(cell.rows, cell.scores):
         out[0, rows] = p
+    return out
+
+
+def _folds(cell: Cell, items: int) -> np.ndarray | None:
+    """(N,) fold in which each item was tested, None without folds."""
+    if cell.rows is None:
+        return None
+    out = np.empty(items, dtype=np.int64)
+    for fold, rows in enumerate(cell.rows):
+        out[rows] = fold
     return out
 
 

@@ -65,13 +65,18 @@ class Result:
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
     @property
+    def variant(self) -> str:
+        """Digest of how the features were made: their key without the data set."""
+        return digest({k: v for k, v in self.provenance.get("key", {}).items() if k != "dataset"})
+
+    @property
     def cell(self) -> str:
         """Digest of what was asked for: a later result of the same cell replaces an earlier one."""
         fixed = {k: v for k, v in self.params.items() if k not in self.searched}
         rules = {k: v for k, v in self.settings.items() if k not in ("shots", "resamples")}
         asked = [
-            self.dataset, self.backbone, self.probe, self.protocol, self.view, self.pool,
-            rules, self.shots, fixed,
+            self.dataset, self.backbone, self.variant, self.probe, self.protocol, self.view,
+            self.pool, rules, self.shots, fixed,
         ]  # fmt: skip
         return digest(asked)
 
@@ -124,20 +129,22 @@ def results_file(cache: Path) -> Path:
 
 
 def append(
-    cache: Path, result: Result, *, ids: np.ndarray, y: np.ndarray, scores: np.ndarray
-) -> None:
+    cache: Path, result: Result, *, ids: np.ndarray, y: np.ndarray, scores: np.ndarray,
+    fold: np.ndarray | None = None,
+) -> None:  # fmt: skip
     """Keep a result: its line, and the per-sample scores for paired tests.
 
-    Scores (tries, N, C) float32 go to ``results/scores/<id>.npz`` first, with ``ids`` and ``y`` of
-    the test items; the line is appended in one write.
+    Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids`` and ``y`` of
+    the test items, and ``fold`` (N,) of a cross-validation; the line is appended in one write.
     """
     file = results_file(cache)
     try:
         (file.parent / "scores").mkdir(parents=True, exist_ok=True)
-        np.savez(
-            file.parent / "scores" / f"{result.id}.npz",
-            ids=ids, y=y, scores=scores.astype(np.float32),
-        )  # fmt: skip
+        arrays = {"ids": ids, "y": y, "scores": scores}
+        if fold is not None:
+            arrays["fold"] = fold
+        with (file.parent / "scores" / f"{result.id}.npz").open("wb") as f:
+            np.savez(f, allow_pickle=False, **arrays)
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(handle, (result.to_json() + "\n").encode())

@@ -62,14 +62,27 @@ def _codes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codes, present
 
 
-def _scores(probe: Probe, x: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
-    """(G, N, classes) scores, zero for classes that training did not have."""
+def _scores(
+    probe: Probe, x: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: int
+) -> np.ndarray:
+    """(G, N, classes) scores, zero for classes that training (``fitted``) did not have.
+
+    A label of which training had one value only, or none, is scored 0.5 everywhere: what a solver
+    makes of it is rounding, which would be ranked.
+    """
     raw = probe.score_candidates(x)
+    if fitted.ndim == 2:
+        return np.where(_one_value(fitted), 0.5, raw)
     if raw.shape[2] == classes:
         return raw
     out = np.zeros((*raw.shape[:2], classes))
     out[:, :, present] = raw
     return out
+
+
+def _one_value(y: np.ndarray) -> np.ndarray:
+    """(C,) labels without both a known positive and a known negative."""
+    return ~((y == 1).any(0) & (y == 0).any(0))
 
 
 def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
@@ -80,7 +93,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     if len(candidates) > 1 or not refit:
         codes, present = _codes(data.y[s.train])
         probe.fit_candidates(data.x[s.train], codes)
-        scored = _scores(probe, data.x[s.val], present, data.classes)
+        scored = _scores(probe, data.x[s.val], codes, present, data.classes)
         best = best_candidate(scored, data.y[s.val])
         val = [scalars(metrics.compute(data.task, data.y[s.val], p)) for p in scored]
     fit = np.r_[s.train, s.val] if refit else s.train
@@ -90,7 +103,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
         final = type(probe)(**probe.get_params()).set_params(**candidates[best])
     codes, present = _codes(data.y[fit])
     final.fit_candidates(data.x[fit], codes)
-    test = _scores(final, data.x[s.test], present, data.classes)
+    test = _scores(final, data.x[s.test], codes, present, data.classes)
     out = []
     for position, g in enumerate(shown):
         out.append(
@@ -118,7 +131,7 @@ def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
     single = {k: (1.0 if k == "Cs" else v) for k, v in base[len(base) // 2].items()}
     settled = single if len(base) > 1 else base[0]
     for shots in protocol.shots:
-        tries, sizes, notes = [], [], []
+        tries, sizes, notes, lone = [], [], [], 0
         for attempt in range(protocol.tries):
             rows = protocol.draw(data.y, data.groups, s.train, shots, attempt)
             params = dict(settled)
@@ -127,7 +140,8 @@ def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
             one = type(probe)(**probe.get_params()).set_params(**params)
             codes, present = _codes(data.y[rows])
             one.fit_candidates(data.x[rows], codes)
-            tries.append(_scores(one, data.x[s.test], present, data.classes)[0])
+            tries.append(_scores(one, data.x[s.test], codes, present, data.classes)[0])
+            lone += int(codes.ndim == 2 and bool(_one_value(codes).any()))
             sizes.append(len(rows))
         if protocol.by == "sample" and data.y.ndim == 1:
             fewest = int(np.bincount(data.y[s.train], minlength=data.classes).min())
@@ -135,6 +149,11 @@ def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
                 notes.append(
                     f"a class has only {fewest} training items; all of them stand for {shots} shots"
                 )
+        if lone:
+            notes.append(
+                f"{shots} shots: in {lone} of {protocol.tries} tries a label has one value only, "
+                "which is scored 0.5"
+            )
         fitted = round(float(np.mean(sizes)))
         settings = {**probe.get_params(), **params}
         out.append(Cell(settings, tries, fitted, shots=shots, notes=notes))

@@ -288,3 +288,21 @@ def test_too_few_patients_or_folds_are_told(features) -> None:
         fp.evaluate(features, "prototype", fp.CrossVal(folds=21))
     with pytest.raises(InputError, match="at least 3"):
         fp.CrossVal(folds=2)
+
+
+def test_a_label_with_one_value_in_a_draw_is_scored_as_chance(features, cache) -> None:
+    y = np.stack([features.y, np.ones(40)], axis=1).astype(float)
+    relabel(features, y, "multilabel")
+    for probe in ("logistic", "prototype", fp.KNNProbe(k=3)):
+        found = fp.evaluate(features, probe, fp.FewShot((2,), tries=3), save=True)[0]
+        assert any("scored 0.5" in n for n in found.notes)
+        scores = np.load(cache / "results" / "scores" / f"{found.id}.npz")["scores"]
+        assert (scores[:, :, 1] == 0.5).all()
+        assert len(np.unique(scores[:, :, 0])) > 1
+
+
+def test_results_that_cannot_be_kept_are_still_returned(features, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    found = fp.evaluate(features, "prototype", save=True, cache=tmp_path / "file")[0]
+    assert 0 <= found.metrics["auroc"] <= 1
+    assert any("not kept" in n for n in found.notes)

@@ -46,11 +46,11 @@ class Backbone:
     """
 
     name: str
-    module: nn.Module
+    module: nn.Module = field(repr=False)
     adapter: Adapter
     preprocess: Preprocess
     origin: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict, repr=False)
     random: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 

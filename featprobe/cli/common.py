@@ -142,7 +142,8 @@ probe_options = options(
         "--pool", default="mean", show_default=True, type=click.Choice(["mean", "max", "mean+std"]),
         help="How the slices of a volume become one row.",
     ),
-    click.option("--seed", default=0, show_default=True, help="Of the split and of all draws."),
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+        help="Of the split and of all draws."),
     click.option(
         "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
         help="Of the patient-clustered bootstrap.",
@@ -201,7 +202,9 @@ def run_probe(
         except FeatprobeError as error:
             problems.append(error)
             if len(stores) > 1:
-                note(f"left aside: {error}")
+                where = f"{store.dataset} / {store.backbone}"
+                told = str(error) if where in str(error) else f"{where}: {error}"
+                note(f"left aside: {told}")
             continue
         shown.extend(found)
         if as_json:

@@ -76,7 +76,10 @@ Examples:
 )
 @click.argument("path")
 @loading_options
-@click.option("--near", default=0.99, show_default=True, help="Cosine of a near-duplicate.")
+@click.option(
+    "--near", default=0.99, show_default=True, type=click.FloatRange(0, 1),
+    help="Cosine of a near-duplicate.",
+)  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), default=4, show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are findings.")
 @cache_option
@@ -113,7 +116,7 @@ Examples:
 @click.argument("path")
 @loading_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @cache_option
 def split(path: str, out: Path, seed: int, cache: Path | None, **loading: Any) -> None:
     """Write the split that a probe with this seed would use, to share and to use again."""

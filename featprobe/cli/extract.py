@@ -46,7 +46,9 @@ Run again, it reuses what is complete and goes on where it stopped.
 @click.option("--revision", help="Of the hub id.")
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file.")
 @click.option("--init", type=click.Choice(["random"]), help="Random weights, the control.")
-@click.option("--seed", default=0, show_default=True, help="Of random weights.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of random weights."
+)
 @click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's.")
 @click.option(
     "--features", multiple=True, metavar="NAME...", help="Of cls, mean.  [default: all there are]"
@@ -135,6 +137,6 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
 
 def _list(what: str, texts: dict[str, str], most: int = 10) -> None:
     for item, text in list(texts.items())[:most]:
-        note(f"{what}: {item}: {text}")
+        note(f"{what}: {text}" if item in text else f"{what}: {item}: {text}")
     if len(texts) > most:
         note(f"{what}: and {len(texts) - most} more (all with --json)")

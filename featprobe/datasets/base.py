@@ -13,7 +13,7 @@ import numpy as np
 from featprobe.errors import InputError
 from featprobe.fingerprint import FileDigests, array_digest, digest
 from featprobe.images import files, frames
-from featprobe.images.picture import Extent, FrameRecipe, Picture
+from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
 SPLITS = ("train", "val", "test")
@@ -92,8 +92,9 @@ class ArraySource:
         row = self._row(i)
         if row.dtype not in (np.uint8, np.uint16, np.int16, np.int32):
             row = row.astype(np.float32)
+        row, notes = finite(row, f"row {i}")
         stack = row.ndim == 3 and row.shape[-1] != 3
-        return frames.choose(Picture(row if stack else row[None]), recipe)
+        return frames.choose(Picture(row if stack else row[None], notes=notes), recipe)
 
     def contents(self, progress: Progress | None = None) -> list[str]:
         out = []

@@ -36,9 +36,16 @@ class _Found:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, hidden ones left out; a symlink loop is entered once."""
+    """Files below a folder, sorted, hidden ones left out; a symlink loop is entered once.
+
+    Raises :class:`InputError` for a folder that cannot be listed.
+    """
     seen = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: the folder cannot be listed: {error.strerror}")
+
+    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             folders.clear()
@@ -153,8 +160,12 @@ def _dataset(
     memory: Path | None, class_depth: int | None,
 ) -> Dataset:  # fmt: skip
     ids = _ids(root, found.paths)
-    if group == "auto" and all(found.patients):
-        groups, origin = groups_as_codes(found.patients), "PatientID of the DICOM headers"
+    anonymous = found.patients.count("")
+    if group == "auto" and anonymous < len(ids):
+        known = [f"id {p}" if p else f"none {i}" for i, p in enumerate(found.patients)]
+        groups, origin = groups_as_codes(known), "PatientID of the DICOM headers"
+        if anonymous:
+            origin += f" ({anonymous} items have none: each its own group)"
     else:
         groups, origin = infer_groups(ids, group)
     data = Dataset(

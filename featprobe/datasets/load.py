@@ -53,7 +53,7 @@ def load_dataset(
     *,
     root: str | os.PathLike[str] | None = None,
     name: str | None = None,
-    label: Sequence[str] = (),
+    label: str | Sequence[str] = (),
     group: str = "auto",
     task: str | None = None,
     split: str | os.PathLike[str] | None = None,
@@ -77,6 +77,7 @@ def load_dataset(
     Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
     :class:`~featprobe.errors.InputError`, each naming the file.
     """
+    label = [label] if isinstance(label, str) else label
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
     recipe = FrameRecipe(**rules)
     data = _load(os.fspath(path_or_name), root, name, label, group, task, cache, recipe, options)
@@ -96,6 +97,10 @@ def _load(
     options: dict[str, Any],
 ) -> Dataset:  # fmt: skip
     store = settings.cache_root(cache)
+    if not text:
+        raise InputError("the data set is an empty text; give a name or a path")
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
     if text in CATALOG:
         base = Path(root).expanduser() if root else None
         data = CATALOG.get(text).load(base, store, recipe, options)

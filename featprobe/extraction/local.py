@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -109,6 +108,7 @@ def extract(
     path = store_path(root, dataset.name, backbone.name, key.digest)
     if path.exists():
         opened = ZarrStore.open(path, key)
+        opened.touch()
         plan = FramePlan(opened.frame_item(), opened.frame_index())
     else:
         plan = plan_frames(dataset, workers, progress)
@@ -138,15 +138,11 @@ def _run(
 ) -> None:  # fmt: skip
     todo = sum(b - a for a, b in map(store.layout.bounds, shards))
 
-    def failed(item: int, text: str) -> None:
-        if show:
-            print(f"left out: {dataset.ids[item]}: {text}", file=sys.stderr)
-
     with Progress(f"{dataset.name} x {backbone.name}", todo, "frames", show) as progress:
         outcome = pipeline.run(
             backbone, dataset, store, plan, shards,
             batch=min(batch, store.layout.shard), workers=workers, strict=strict,
-            on_frames=progress.advance, on_failure=failed,
+            on_frames=progress.advance,
         )  # fmt: skip
     summary.new_frames = outcome.frames
     summary.times = {k: round(v, 3) for k, v in asdict(outcome.times).items()}

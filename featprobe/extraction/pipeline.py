@@ -105,7 +105,6 @@ def run(
     workers: int,
     strict: bool = False,
     on_frames: Callable[[int], None] = lambda n: None,
-    on_failure: Callable[[int, str], None] = lambda i, text: None,
 ) -> Outcome:
     """Extract the named shards in order into the store.
 
@@ -135,7 +134,6 @@ def run(
                     assert current.item == item
                     if current.pixels is None:
                         outcome.failures[item] = current.text
-                        on_failure(item, current.text)
                         if strict:
                             raise UnreadableItem(current.text)
                     elif current.text:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from featprobe.errors import MissingExtra, UnreadableItem
 from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
@@ -60,6 +60,8 @@ def _open(path: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             image = Image.open(f)
+        except UnidentifiedImageError as error:
+            raise UnreadableItem(f"{path}: its bytes are those of no image format") from error
         except Image.DecompressionBombError as error:
             raise UnreadableItem(
                 f"{path}: {error}; set FEATPROBE_MAX_PIXELS to allow it"

@@ -100,9 +100,9 @@ def build(
 
 
 def _league(r: Result) -> tuple[str, str, int]:
-    """Results that are ranked together; the full protocol comes before folds and shots."""
-    order = {"full": "0", "cv": "1"}.get(r.protocol, "2")
-    return r.dataset, order, r.shots or 0
+    """Results that are ranked together: one protocol, one split, one number of shots."""
+    order = {"full": "0", "cv": "1"}.get(r.protocol, f"2 {r.settings.get('by')}")
+    return r.dataset, f"{order} {r.split.get('digest', '')}", r.shots or 0
 
 
 def _sortable(r: Result, metric: str) -> float:
@@ -115,7 +115,8 @@ def print_results(results: Sequence[Result], title: str) -> None:
     table = _table(title, ["data", "backbone", "setting", *_metric_heads(), "test (patients)"])
     for r in results:
         mark = " *" if several and r.selected else ""
-        table.add_row(r.dataset, r.backbone, setting(r) + mark, *_metric_cells(r), _size(r))
+        name = backbone_name(r, results)
+        table.add_row(r.dataset, name, setting(r) + mark, *_metric_cells(r), _size(r))
     _print(table, results)
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")
@@ -128,13 +129,20 @@ def print_board(board: Sequence[Row], metric: str) -> None:
         ["data", "#", "backbone", "probe", "setting", *_metric_heads(), "test (patients)"],
     )
     last = None
+    shown = [row.result for row in board]
     for row in board:
         r = row.result
         if last is not None and last != _league(r):
             table.add_section()
         name = "" if last == _league(r) else r.dataset
         table.add_row(
-            name, str(row.rank), r.backbone, probe_name(r), setting(r), *_metric_cells(r), _size(r)
+            name,
+            str(row.rank),
+            backbone_name(r, shown),
+            probe_name(r),
+            setting(r),
+            *_metric_cells(r),
+            _size(r),
         )
         last = _league(r)
     _print(table, [row.result for row in board])
@@ -155,6 +163,7 @@ def write(board: Sequence[Row], metric: str, stem: Path) -> list[Path]:
 def markdown(board: Sequence[Row], metric: str) -> str:
     """The leaderboard as a Markdown table."""
     heads = ["data", "rank", "backbone", "probe", "setting", *_metric_heads(), "test (patients)"]
+    shown = [row.result for row in board]
     lines = [
         f"# Leaderboard, ranked by {LABELS[metric]}",
         "",
@@ -164,7 +173,8 @@ def markdown(board: Sequence[Row], metric: str) -> str:
     for row in board:
         r = row.result
         cells = [
-            r.dataset, str(row.rank), r.backbone, probe_name(r), setting(r), *_metric_cells(r),
+            r.dataset, str(row.rank), backbone_name(r, shown), probe_name(r), setting(r),
+            *_metric_cells(r),
             _size(r),
         ]  # fmt: skip
         lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
@@ -213,13 +223,27 @@ def _legend(results: Sequence[Result]) -> list[str]:
         lines.append("Few-shot: mean over tries; the interval is that of the mean.")
     if any(r.random for r in results):
         lines.append(RANDOM + ".")
-    for d in dict.fromkeys(r.dataset for r in results):
-        r = next(x for x in results if x.dataset == d)
+    splits = {(r.dataset, r.split.get("digest")): r for r in reversed(results)}
+    for r in reversed(splits.values()):
+        parts = f"train / val / test {r.sizes['train']} / {r.sizes['val']} / {r.sizes['test']}"
+        if r.protocol == "cv":
+            parts = f"{r.sizes['test']} items, each tested once; metrics are means over folds"
         lines.append(
-            f"{d}: split {r.split['origin']}; patients {r.split['grouping']}; "
-            f"train / val / test {r.sizes['train']} / {r.sizes['val']} / {r.sizes['test']}"
+            f"{r.dataset}: split {r.split['origin']}; patients {r.split['grouping']}; {parts}"
         )
-    return lines
+    for r in results:
+        if r.left_out:
+            lines.append(f"{r.dataset}: {r.left_out} items are left out, unreadable")
+        lines += [f"{r.dataset} / {r.backbone}: {n}" for n in r.notes if "patients on both" in n]
+    if any("#" in backbone_name(r, results) for r in results):
+        lines.append("#: features of one backbone made in different ways (frames, blocks, ...)")
+    return list(dict.fromkeys(lines))
+
+
+def backbone_name(r: Result, among: Sequence[Result]) -> str:
+    """The backbone, with a mark where the same one appears with features made otherwise."""
+    same = {o.variant for o in among if (o.dataset, o.backbone) == (r.dataset, r.backbone)}
+    return r.backbone if len(same) == 1 else f"{r.backbone} #{r.variant[:4]}"
 
 
 def _table(title: str, heads: Sequence[str]) -> Any:

@@ -53,7 +53,7 @@ class KNNProbe(Probe):
                 f"kNN metric {self.metric!r} with vote {self.vote!r}: choose of "
                 f"{', '.join(METRICS)} and {', '.join(VOTES)}"
             )
-        if self.temperature <= 0:
+        if not 0 < self.temperature < np.inf:
             raise InputError(f"kNN temperature {self.temperature} must be positive")
         if min(ks) < 1:
             raise InputError(f"kNN needs k of at least 1, not {min(ks)}")

@@ -58,8 +58,8 @@ def logistic_path(x: np.ndarray, y: np.ndarray, Cs: Sequence[float]) -> Logistic
     positive. Raises :class:`InputError` for a C that is not positive.
     """
     grid = np.asarray(Cs, dtype=np.float64)
-    if grid.ndim != 1 or not len(grid) or not (grid > 0).all():
-        raise InputError(f"every C must be positive, not {list(Cs)}")
+    if grid.ndim != 1 or not len(grid) or not ((grid > 0) & (grid < np.inf)).all():
+        raise InputError(f"every C must be positive and finite, not {list(Cs)}")
     problem = _Problem(np.asarray(x, dtype=np.float64), np.asarray(y))
     order = np.argsort(grid)
     results: list[tuple[np.ndarray, np.ndarray, float, int, bool]] = []

@@ -46,7 +46,8 @@ def find(
 ) -> tuple[list[ZarrStore], list[str]]:
     """Complete stores of the named data sets and backbones (all of them by default), and notes.
 
-    A backbone is named as in ``featprobe cache`` or by its beginning up to ``@`` or ``-``. The
+    Of stores that differ in the contents of the data set alone, the one last extracted counts. A
+    backbone is named as in ``featprobe cache`` or by its beginning up to ``@`` or ``-``. The
     notes say which stores are left out and why. Raises :class:`UnknownName` for a name with no
     store at all.
     """
@@ -74,7 +75,16 @@ def find(
             chosen.append(store)
         else:
             notes.append(f"{store.path.name}: incomplete, run its extract again to finish it")
-    return chosen, notes
+    newest: dict[str, ZarrStore] = {}
+    for store in sorted(chosen, key=lambda s: (s.path / "zarr.json").stat().st_mtime_ns):
+        newest[f"{store.dataset}/{store.backbone}/{store.key.variant}"] = store
+    for store in chosen:
+        if store not in newest.values():
+            notes.append(
+                f"{store.path.stem}: the files of {store.dataset} have changed since; "
+                f"'featprobe cache rm {store.path.stem}' removes it"
+            )
+    return [s for s in chosen if s in newest.values()], notes
 
 
 def _matches(wanted: str, name: str) -> bool:

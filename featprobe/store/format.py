@@ -50,6 +50,11 @@ class FeatureKey:
         """sha256 (hex) of the key; its first 12 digits name the store."""
         return digest(self.to_dict())
 
+    @property
+    def variant(self) -> str:
+        """Digest of the key without the data set: how features were made, not of what."""
+        return digest({k: v for k, v in self.to_dict().items() if k != "dataset"})
+
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Names of the fields in which another key (as a dict) differs."""
         own = self.to_dict()

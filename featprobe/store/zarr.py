@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
@@ -173,6 +174,11 @@ class ZarrStore:
         """Features (F, L, D) of one output as stored; ``blocks`` takes the last ones only."""
         have = self.layout.arrays[name][0]
         return self._read(name, (slice(None), slice(have - (blocks or have), have)))
+
+    def touch(self) -> None:
+        """Mark as used now: of stores of changed data, the one last used counts."""
+        with contextlib.suppress(OSError):  # a cache that cannot be written is still read
+            os.utime(self.path / "zarr.json")
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Mark the store complete, with the summary of the run that completed it."""

@@ -147,6 +147,8 @@ MISTAKES = {  # the command, and what the one line must say
     "lineer": "Did you mean 'linear'",
     "knn --k many": "'many' is not a valid integer",
     "knn --k 0": "0 is not in the range",
+    "knn --seed -1": "-1 is not in the range",
+    f"{EXTRACT} digits --name ../evil": "make a name",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nibabel
@@ -199,3 +200,30 @@ def test_pixels_decide_the_fingerprint(tmp_path):
     assert load_dataset(tmp_path).fingerprint == first
     png(tmp_path / "1.png", 2)
     assert load_dataset(tmp_path).fingerprint != first
+
+
+def test_one_file_without_a_patient_id_does_not_ungroup_the_others(tmp_path):
+    from featprobe.datasets.catalog.phantom_cxr import _write
+
+    film = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    for i, patient in enumerate(["A", "A", "B", "B", "", ""]):
+        _write(tmp_path / f"{i}.dcm", film + i, patient, f"9.{i}", False)
+    data = load_dataset(tmp_path)
+    assert data.groups[0] == data.groups[1] != data.groups[2] == data.groups[3]
+    assert len(set(data.groups.tolist())) == 4
+    assert "2 items have none" in data.group_origin
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    nifti(tmp_path / "a" / "x.nii.gz")
+    (tmp_path / "b").mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match="b: the folder cannot be listed"):
+        load_dataset(tmp_path)

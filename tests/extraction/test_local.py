@@ -292,3 +292,16 @@ def test_kill_9_loses_nothing_committed_and_the_rest_is_bit_equal(tmp_path: Path
         assert resumed.read(name).tobytes() == reference.read(name).tobytes()
     assert resumed.path.name == reference.path.name
     shutil.rmtree(tmp_path / "films")
+
+
+def test_features_of_changed_files_replace_the_old_ones_in_probes(
+    tiny_backbone, class_folders, cache
+) -> None:
+    from featprobe.store.cache import find
+
+    fp.extract(tiny_backbone, fp.load_dataset(class_folders))
+    (class_folders / "sick" / "sick09_1.png").unlink()
+    new = fp.extract(tiny_backbone, fp.load_dataset(class_folders))
+    stores, notes = find(cache)
+    assert [s.path for s in stores] == [new.summary.path]
+    assert any("have changed since" in n for n in notes)

@@ -75,3 +75,22 @@ def test_the_setting_says_what_was_chosen() -> None:
     )  # fmt: skip
     assert table.probe_name(shots) == "fewshot logistic cls+mean"
     assert table.setting(shots) == "4 patients x 20"
+
+
+def test_results_on_different_splits_are_not_ranked_together() -> None:
+    one = with_auroc(0.9, split={"origin": "made", "grouping": "n", "digest": "a"})
+    two = with_auroc(0.8, split={"origin": "file s.csv", "grouping": "n", "digest": "b"})
+    assert [r.rank for r in table.build([one, two], "auroc")] == [1, 1]
+    text = table.markdown(table.build([one, two], "auroc"), "auroc")
+    assert "split made" in text
+    assert "split file s.csv" in text
+
+
+def test_one_backbone_with_features_made_in_two_ways_is_told_apart() -> None:
+    rows = [result(provenance={"key": {"recipe": r, "dataset": "d"}}) for r in ("all", "n=2")]
+    names = {table.backbone_name(r, rows) for r in rows}
+    assert len(names) == 2
+    assert all(n.startswith("net #") for n in names)
+    assert table.backbone_name(rows[0], rows[:1]) == "net"
+    changed = [result(provenance={"key": {"dataset": d}}) for d in "de"]
+    assert table.backbone_name(changed[0], changed) == "net"
