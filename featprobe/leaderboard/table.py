@@ -126,7 +126,7 @@ def print_board(board: Sequence[Row], metric: str) -> None:
     """The leaderboard in the terminal."""
     table = _table(
         f"leaderboard, ranked by {LABELS[metric]}",
-        ["data", "#", "backbone", "probe", "setting", *_metric_heads(), "test (patients)"],
+        ["data", "#", "backbone", "probe", "setting", *_metric_heads(metric), "test (patients)"],
     )
     last = None
     shown = [row.result for row in board]
@@ -141,7 +141,7 @@ def print_board(board: Sequence[Row], metric: str) -> None:
             backbone_name(r, shown),
             probe_name(r),
             setting(r),
-            *_metric_cells(r),
+            *_metric_cells(r, metric),
             _size(r),
         )
         last = _league(r)
@@ -162,7 +162,15 @@ def write(board: Sequence[Row], metric: str, stem: Path) -> list[Path]:
 
 def markdown(board: Sequence[Row], metric: str) -> str:
     """The leaderboard as a Markdown table."""
-    heads = ["data", "rank", "backbone", "probe", "setting", *_metric_heads(), "test (patients)"]
+    heads = [
+        "data",
+        "rank",
+        "backbone",
+        "probe",
+        "setting",
+        *_metric_heads(metric),
+        "test (patients)",
+    ]
     shown = [row.result for row in board]
     lines = [
         f"# Leaderboard, ranked by {LABELS[metric]}",
@@ -174,7 +182,7 @@ def markdown(board: Sequence[Row], metric: str) -> str:
         r = row.result
         cells = [
             r.dataset, str(row.rank), backbone_name(r, shown), probe_name(r), setting(r),
-            *_metric_cells(r),
+            *_metric_cells(r, metric),
             _size(r),
         ]  # fmt: skip
         lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
@@ -201,16 +209,21 @@ def as_csv(board: Sequence[Row]) -> str:
     return out.getvalue()
 
 
-def _metric_heads() -> list[str]:
-    return ["AUROC [95 %]", "chance", "accuracy [95 %]", "chance", "bal. acc."]
+def _metric_heads(metric: str = "balanced_accuracy") -> list[str]:
+    """AUROC and accuracy with interval and chance, and balanced accuracy or the ranking metric."""
+    return ["AUROC [95 %]", "chance", "accuracy [95 %]", "chance", LABELS[_third(metric)]]
 
 
-def _metric_cells(r: Result) -> list[str]:
-    balanced = r.metrics["balanced_accuracy"]
+def _metric_cells(r: Result, metric: str = "balanced_accuracy") -> list[str]:
+    third = r.metrics[_third(metric)]
     return [
         value(r, "auroc"), f"{r.chance['auroc']:.2f}", value(r, "accuracy"),
-        f"{r.chance['accuracy']:.2f}", "-" if math.isnan(balanced) else f"{balanced:.3f}",
+        f"{r.chance['accuracy']:.2f}", "-" if math.isnan(third) else f"{third:.3f}",
     ]  # fmt: skip
+
+
+def _third(metric: str) -> str:
+    return metric if metric == "f1" else "balanced_accuracy"
 
 
 def _size(r: Result) -> str:

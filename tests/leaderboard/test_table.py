@@ -94,3 +94,10 @@ def test_one_backbone_with_features_made_in_two_ways_is_told_apart() -> None:
     assert table.backbone_name(rows[0], rows[:1]) == "net"
     changed = [result(provenance={"key": {"dataset": d}}) for d in "de"]
     assert table.backbone_name(changed[0], changed) == "net"
+
+
+def test_the_metric_that_ranks_is_shown() -> None:
+    board = table.build([result()], "f1")
+    text = table.markdown(board, "f1")
+    assert "| F1 |" in text
+    assert "| 0.600 |" in text
