@@ -15,8 +15,7 @@ from featprobe.probes.base import Probe
 from featprobe.protocols import CrossVal, FewShot, Full, make_split, parse
 from featprobe.registry import Registry
 from featprobe.results import Result
-from featprobe.runs import Cell, carry_out, scalars
-from featprobe.runs import Data as Data
+from featprobe.runs import Cell, Data, carry_out, scalars
 
 PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "logistic_solver"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -166,8 +165,3 @@ def unlabeled(features: FeatureSet) -> str:
             name = features.classes[found[0]] if len(found) else "none"
             return f"{where}: one class only ({name}), a probe needs two"
     return ""
-
-
-def open_stores(stores: Sequence[ZarrStore]) -> list[FeatureSet]:
-    """A FeatureSet for each store."""
-    return [FeatureSet(s) for s in stores]

@@ -28,6 +28,13 @@ class Split:
     seed: int | None
     crossing: int = 0
 
+    def parts(self) -> np.ndarray:
+        """(N,) the part of every row by name, for a split that places them all."""
+        out = np.empty(sum(len(getattr(self, n)) for n in splits.NAMES), dtype="<U5")
+        for name in splits.NAMES:
+            out[getattr(self, name)] = name
+        return out
+
     def to_dict(self, ids: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
         """Plain JSON values, with sizes and a digest of the ids in each part."""
         parts = {n: getattr(self, n) for n in splits.NAMES}

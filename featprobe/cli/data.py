@@ -120,8 +120,6 @@ Examples:
 @cache_option
 def split(path: str, out: Path, seed: int, cache: Path | None, **loading: Any) -> None:
     """Write the split that a probe with this seed would use, to share and to use again."""
-    import numpy as np
-
     from featprobe.datasets.split_file import write_split
     from featprobe.errors import InputError
     from featprobe.protocols import make_split
@@ -132,10 +130,7 @@ def split(path: str, out: Path, seed: int, cache: Path | None, **loading: Any) -
     s = make_split(
         d.targets, d.groups, d.split, seed=seed, origin=d.split_origin, grouping=d.group_origin
     )
-    part = np.empty(len(d), dtype="<U5")
-    for name in ("train", "val", "test"):
-        part[getattr(s, name)] = name
-    write_split(out, d.ids, d.groups, part)
+    write_split(out, d.ids, d.groups, s.parts())
     sizes = s.to_dict(d.ids, d.groups)
     print(f"wrote {out}: {s.origin}; patients: {s.grouping}")
     for name, n in sizes["items"].items():
@@ -169,10 +164,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: Path | None) -> N
     except FeatprobeError as error:
         found.near_checked = f"not checked: {error}"
         return
-    part = np.empty(len(kept), dtype="<U5")
-    for name in ("train", "val", "test"):
-        part[getattr(s, name)] = name
-    found.near_duplicates = near_duplicates(features, part, threshold)
+    found.near_duplicates = near_duplicates(features, s.parts(), threshold)
     made = "official split" if (dataset.split != "").any() else "split of seed 0"
     found.near_checked = f"by {features.backbone}, cosine of {threshold} or more, {made}"
 

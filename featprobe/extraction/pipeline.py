@@ -48,10 +48,9 @@ class Decoded:
 
 @dataclass
 class Outcome:
-    """What a run did: frames extracted, failures and notes as (item, text)."""
+    """What a run did: frames extracted, and notes by item (failures are in the store)."""
 
     frames: int = 0
-    failures: dict[int, str] = field(default_factory=dict)
     notes: dict[int, str] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
 
@@ -133,7 +132,6 @@ def run(
                     outcome.times.decode += current.seconds
                     assert current.item == item
                     if current.pixels is None:
-                        outcome.failures[item] = current.text
                         if strict:
                             raise UnreadableItem(current.text)
                     elif current.text:

@@ -17,7 +17,6 @@ from zarr.codecs import Crc32cCodec
 
 from featprobe.errors import InputError, MissingPath, StoreError, reason
 from featprobe.store.format import (
-    DONE,
     FAILED,
     FORMAT_VERSION,
     PENDING,
@@ -274,6 +273,3 @@ def _whole(group: zarr.Group, name: str, values: np.ndarray) -> None:
     """A small array in one chunk."""
     shape = tuple(max(1, n) for n in values.shape)
     _array(group, name, values.shape, shape, values.dtype.name)[:] = values
-
-
-__all__ = ["DONE", "FAILED", "PENDING", "SUFFIX", "ZarrStore"]
