@@ -128,6 +128,11 @@ class ModelSpec:
     pretraining: str = ""
     licence: str = "Apache-2.0"
     config: dict[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        return self.hub_id
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for ``featprobe models --json``."""

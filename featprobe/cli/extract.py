@@ -89,7 +89,7 @@ def command(
     # Decoding shares the cores with torch, whose threads would otherwise spin while they wait: half
     # the frame rate on two cores. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from featprobe.backbones.hf import load_backbone
+    from featprobe.backbones.load import load_backbone
     from featprobe.extraction.local import extract
 
     backbone = load_backbone(

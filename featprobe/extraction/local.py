@@ -69,9 +69,11 @@ def extract(
 ) -> FeatureSet:
     """Run a backbone once over a data set; reuse and resume what the cache holds.
 
-    ``features``: outputs to keep, of ``cls`` and ``mean`` (default: all the backbone has).
-    ``blocks``: how many last blocks of each, at most what there is. ``dtype``: on disk, float16
-    or float32. ``precision``: of the forward pass, float32 on a CPU and bf16 on a GPU by default.
+    ``features``: outputs to keep, of what the backbone has: ``cls``, ``mean``, ``projection`` (the
+    default), ``tokens``, ``logits``. ``blocks``: how many last blocks of ``cls`` and ``mean``, at
+    most what there is; of ``tokens`` one is kept, ``tokens:5`` keeps five. ``dtype``: on disk,
+    float16 or float32. ``precision``: of the forward pass, float32 on a CPU and bf16 on a GPU by
+    default.
     ``device``: ``cpu``, ``cuda`` or ``cuda:N``; a GPU where there is one by default.
     ``strict``: stop at the first unreadable item instead of recording it. ``retry_failed``: try
     recorded failures again. ``progress``: show it on standard error.
@@ -152,7 +154,7 @@ def _run(
 def _create(
     path: Path, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset, batch: int
 ) -> ZarrStore:
-    arrays = {n: (blocks, backbone.outputs[n][1]) for n, blocks in key.outputs.items()}
+    arrays = {n: backbone.shape(n, blocks) for n, blocks in key.outputs.items()}
     layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, batch), arrays)
     return ZarrStore.create(
         path, key, layout, plan.item, plan.index, items_of(dataset),
@@ -206,12 +208,17 @@ def choose_outputs(
     """Name -> number of last blocks to store."""
     if blocks < 1:
         raise InputError(f"--blocks {blocks} must be at least 1")
-    names = list(features) if features else list(backbone.outputs)
-    for name in names:
+    chosen: dict[str, int] = {}
+    for text in features or backbone.default_outputs:
+        name, _, deep = text.partition(":")
         if name not in backbone.outputs:
             have = ", ".join(backbone.outputs)
             raise UnknownName(
                 f"{backbone.name} has no output {name!r}.{nearest(name, backbone.outputs)} "
                 f"It has: {have}"
             )
-    return {name: min(blocks, backbone.outputs[name][0]) for name in names}
+        if deep and not (deep.isdecimal() and int(deep)):
+            raise InputError(f"output {text!r} is not understood: write cls, cls:4, tokens:5")
+        wanted = int(deep) if deep else 1 if name == "tokens" else blocks
+        chosen[name] = min(wanted, backbone.outputs[name][0])
+    return chosen

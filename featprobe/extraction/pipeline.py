@@ -201,11 +201,9 @@ class _Shard:
         x = torch.cat(self._frames) if len(self._frames) > 1 else self._frames[0]
         rows, self._rows = self._rows[: self.batch], self._rows[self.batch :]
         self._frames = [x[self.batch :]] if len(x) > self.batch else []
-        blocks = max(self.key.outputs.values())
-        out = self.backbone.forward(x[: self.batch], blocks, self.key.precision)
-        for name, wanted in self.key.outputs.items():
-            values = out[name][:, -wanted:].cpu().numpy()
-            self._store(name, rows, values)
+        out = self.backbone.forward(x[: self.batch], self.key.outputs, self.key.precision)
+        for name, values in out.items():
+            self._store(name, rows, values.cpu().numpy())
         self.times.device += time.perf_counter() - start
 
     def _store(self, name: str, rows: list[int], values: np.ndarray) -> None:

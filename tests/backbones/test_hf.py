@@ -15,7 +15,7 @@ from transformers.models.convnext.image_processing_pil_convnext import ConvNextI
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from featprobe.backbones.catalog import CATALOG
-from featprobe.backbones.hf import load_backbone
+from featprobe.backbones.load import load_backbone
 from featprobe.backbones.spec import Preprocess
 from featprobe.errors import InputError, MissingPath, UnknownName
 
