@@ -10,45 +10,59 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from featprobe.backbones.families import known
 from featprobe.backbones.formats.convnets import FOCALNET, RESNET, XDECODER
 from featprobe.backbones.formats.layout import Layout, find
 from featprobe.backbones.formats.reading import read_checkpoint, tensors
 from featprobe.backbones.formats.vits import DEIT, DINOV2, MAE, POOLED, REGISTERS, SAM, VIT
+from featprobe.backbones.source import account
 from featprobe.errors import InputError
 
-__all__ = ["account", "adopt", "convert", "linear_head", "load_state", "read_checkpoint"]
+__all__ = ["adopt", "convert", "linear_head", "load_state", "read_checkpoint"]
 
 # Asked in this order: the keys that mark one layout may occur in those behind it.
 LAYOUTS = (SAM, XDECODER, FOCALNET, REGISTERS, DINOV2, DEIT, MAE, POOLED, VIT, RESNET)
 # Heads that a backbone does not use, in transformers' own layout; any other surplus is an error.
-HEADS = ("classifier.", "head.", "pooler.", "decoder.", "lm_head.")
+HEADS = ("classifier.", "cls_classifier.", "distillation_classifier.", "head.", "pooler.",
+         "decoder.", "lm_head.")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Converted:
     """A file's tensors by the keys of the model, surplus ones by their own.
 
-    ``layout``: whose layout the file has. ``sources``: key of the model -> key of the file.
-    ``shapes``: of the file, by its own keys. ``spell``: how the file would spell a key of the
-    model that it lacks.
+    ``layout``: the name of the file's layout. ``sources``: key of the model -> key of the file.
+    ``shapes``: by key of the file. ``spell``: how the file would spell a key of the model that it
+    lacks.
     """
 
     layout: str
     state: dict[str, Tensor]
     sources: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
-    spell: Callable[[str], str]
+    spell: Callable[[str], str] = lambda key: key
 
 
-def convert(state: Mapping[str, Any], model_type: str, config: Any) -> Converted:
-    """The content of a file in the layout of ``AutoModel.from_config(config)``.
+def adopt(state: Mapping[str, Any], model_type: str) -> dict[str, Any]:
+    """What the tensors of a file fix of the configuration beyond doubt, such as ``image_size``.
 
-    Raises :class:`~featprobe.errors.InputError` where the file belongs to another family.
+    Never the depth or the width: those belong to the model named, and a file that lacks a block
+    would pass. Raises :class:`~featprobe.errors.InputError` for a file of another family.
     """
     flat = tensors(state)
     layout = _identify(flat, model_type)
     if layout is None:
-        return _own(flat, config)
+        return {}
+    return layout.facts({inner: flat[key] for inner, key in find(layout, flat).inner.items()})
+
+
+def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
+    """The content of a file in the layout of a model of transformers, which is not changed."""
+    config: Any = module.config
+    flat = tensors(state)
+    layout = _identify(flat, config.model_type)
+    if layout is None:
+        return _own(flat, module)
     keys = find(layout, flat)
     if why := layout.refuse(keys.inner, config):
         raise InputError(why)
@@ -63,6 +77,9 @@ def convert(state: Mapping[str, Any], model_type: str, config: Any) -> Converted
         elif not layout.drops(key, inner):
             out[key] = flat[key]
     out |= {key: flat[key] for key in keys.outer if not layout.drops(key, None)}
+    for pattern, value in layout.filled.items():
+        if not any(re.fullmatch(pattern, key) for key in out):
+            out |= {k: value for k in module.state_dict() if re.fullmatch(pattern, k)}
 
     def spell(target: str) -> str:
         inner = layout.inverse(target)
@@ -72,58 +89,21 @@ def convert(state: Mapping[str, Any], model_type: str, config: Any) -> Converted
     return Converted(layout.name, out, sources, shapes, spell)
 
 
-def adopt(state: Mapping[str, Any], model_type: str) -> dict[str, Any]:
-    """What the tensors of a file fix of the configuration beyond doubt, such as ``image_size``."""
-    flat = tensors(state)
-    layout = _identify(flat, model_type)
-    if layout is None:
-        return {}
-    return layout.facts({inner: flat[key] for inner, key in find(layout, flat).inner.items()})
-
-
-def load_state(module: nn.Module, state: Mapping[str, Any], source: str) -> str:
+def load_state(module: nn.Module, state: Mapping[str, Any], where: str) -> str:
     """Fill a model of transformers from the content of a file; the name of the file's layout.
 
-    ``source``: for the message that lists every missing, unexpected or reshaped key.
+    ``where``: begins the message that lists every missing, unexpected or reshaped key as the file
+    spells it.
     """
-    config: Any = module.config
     try:
-        got = convert(state, config.model_type, config)
+        got = convert(state, module)
     except InputError as error:
-        raise InputError(f"{source}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
     own = module.state_dict()
-    layout = next((x for x in LAYOUTS if x.name == got.layout), None)
-    for key in set(own) - set(got.state):
-        for pattern, value in layout.filled.items() if layout else ():
-            if re.fullmatch(pattern, key):
-                got.state[key] = value
-    reshaped = _reshaped(own, got)
-    missing = {got.spell(key) for key in own if key not in got.state}
-    surplus = {key for key in got.state if key not in own}
-    account(source, missing, surplus, reshaped, () if layout else HEADS)
-    module.load_state_dict({k: v for k, v in got.state.items() if k in own})
+    missing = {got.spell(key) for key in own.keys() - got.state.keys()}
+    account(where, missing, got.state.keys() - own.keys(), _reshaped(own, got))
+    module.load_state_dict(got.state)
     return got.layout
-
-
-def account(
-    source: str,
-    missing: Iterable[str],
-    surplus: Iterable[str],
-    reshaped: list[str],
-    heads: tuple[str, ...] = HEADS,
-) -> None:
-    """Refuse weights that do not fit, by every key; keys that start like ``heads`` may differ."""
-    parts = [
-        f"{len(keys)} {what} ({', '.join(keys[:4])}{', ...' if len(keys) > 4 else ''})"
-        for what, keys in (
-            ("missing", sorted(k for k in missing if not k.startswith(heads))),
-            ("unexpected", sorted(k for k in surplus if not k.startswith(heads))),
-            ("of another shape", reshaped),
-        )
-        if keys
-    ]
-    if parts:
-        raise InputError(f"{source}: the weights do not fit: {'; '.join(parts)}")
 
 
 def linear_head(state: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
@@ -156,30 +136,25 @@ def _identify(flat: Mapping[str, Tensor], model_type: str) -> Layout | None:
     return None
 
 
-def _own(flat: dict[str, Tensor], config: Any) -> Converted:
+def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
     """transformers' own layout of any version, with or without a head around the network."""
-    from transformers import AutoModel
-
-    from featprobe.backbones.adapters import BUILD
-
-    with torch.device("meta"):
-        empty = AutoModel.from_config(config, **BUILD.get(config.model_type, {}))
-    module, info = type(empty).from_pretrained(
+    config: Any = module.config
+    family = known(config)
+    loaded, info = type(module).from_pretrained(  # type: ignore[attr-defined]
         None, config=config, state_dict=dict(flat), output_loading_info=True,
-        ignore_mismatched_sizes=True, dtype=torch.float32, **BUILD.get(config.model_type, {}),
+        ignore_mismatched_sizes=True, dtype=torch.float32,
+        key_mapping=dict(family.renamed) or None, **family.keywords(config),
     )  # fmt: skip
-    odd = {
-        key: torch.empty(tuple(shape), device="meta") for key, shape, _ in info["mismatched_keys"]
-    }
+    odd = {k: torch.empty(tuple(shape), device="meta") for k, shape, _ in info["mismatched_keys"]}
     absent = {*info["missing_keys"], *odd}
-    state = {k: v for k, v in module.state_dict().items() if k not in absent}
-    if not state:
-        raise InputError(
-            f"no layout that is known for {config.model_type}: its keys are {_some(flat)}"
-        )
-    state |= odd | {k: flat.get(k, torch.empty(0)) for k in info["unexpected_keys"]}
+    state = {k: v for k, v in loaded.state_dict().items() if k not in absent}
+    if not state and not odd:
+        raise InputError(f"weights in a layout that is not known: its keys are {_some(flat)}")
+    dropped = (*HEADS, *family.drops)
+    surplus = {k for k in info["unexpected_keys"] if not k.startswith(dropped)}
+    state |= odd | {k: torch.empty(0) for k in surplus}
     shapes = {key: tuple(t.shape) for key, t in state.items()}
-    return Converted("transformers", state, {k: k for k in state}, shapes, lambda key: key)
+    return Converted("transformers", state, {k: k for k in state}, shapes)
 
 
 def _reshaped(own: Mapping[str, Tensor], got: Converted) -> list[str]:

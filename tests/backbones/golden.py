@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 FOLDER = Path(__file__).parent.parent / "golden" / "checkpoints"
 
@@ -51,3 +53,42 @@ def read(name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     recipe = json.loads((FOLDER / f"{name}.json").read_text())
     with np.load(FOLDER / f"{name}.npz") as z:
         return recipe, dict(z)
+
+
+def contents(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What the original code saved: tensors nested as ``a/b`` in the key names says, and settings.
+
+    Raises if numpy's generator no longer draws what it drew when the golden was made.
+    """
+    values = fill(recipe["keys"], recipe["seed"])
+    total = sum(float(np.abs(v.astype(np.float64)).sum()) for v in values.values())
+    assert abs(total - recipe["check"]) < 1e-2, "numpy draws other numbers"
+    content: dict[str, Any] = {}
+    for key, value in values.items():
+        *path, last = key.split("/")
+        place = content
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = torch.from_numpy(value)
+    settings = dict(recipe.get("settings", {}))
+    if "args" in settings:
+        settings["args"] = argparse.Namespace(**settings["args"])
+    return content | settings
+
+
+def folder(recipe: Mapping[str, Any], path: Path) -> Path:
+    """A transformers folder of the small architecture, without weights."""
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "config.json").write_text(json.dumps(recipe["config"]))
+    height, width = recipe["sizes"][0]
+    processor = {
+        "image_processor_type": "ViTImageProcessor",
+        "size": {"height": height, "width": width},
+    }
+    (path / "preprocessor_config.json").write_text(json.dumps(processor))
+    return path
+
+
+def names() -> list[str]:
+    """All goldens."""
+    return sorted(p.stem for p in FOLDER.glob("*.json"))

@@ -124,22 +124,27 @@ MAE = Layout(
 
 
 def _pooled(keys: Mapping[str, str], config: Any) -> str | None:
+    """Global pooling replaces the final norm of each token by one behind the mean of the patches.
+
+    The two do not commute, and CLS was not trained. A configuration says by ``norm_after_pool``
+    that its adapter takes the norm behind the mean.
+    """
     if getattr(config, "norm_after_pool", False):
         return None
+    key = next(key for inner, key in keys.items() if inner.startswith("fc_norm."))
     return (
-        f"{keys.get('fc_norm.weight') or keys.get('fc_norm.bias')} norms the mean of the patch "
-        "tokens, not each token: fine-tuned with global pooling, which this model cannot do; use "
-        "the pretrained file that it was tuned from"
+        f"{key} norms the mean of the patches, not each token: fine-tuned with global pooling, "
+        "which the model named does not do; use the pretrained file that it was tuned from"
     )
 
 
 POOLED = Layout(
-    name="ViT fine-tuned with global pooling (facebookresearch/mae)",
+    name="ViT fine-tuned with global pooling (facebookresearch/mae, RETFound)",
     families=("vit_mae", "vit"),
     marks=(r"fc_norm\.(weight|bias)$", r"blocks\.\d+\.attn\.qkv\.weight$"),
     rules=(*_VIT[:-1], rule("fc_norm.{p}", "layernorm.{p}")),
     beside=HEADS,
-    facts=lambda tensors: _image_size(1)(tensors) | {"norm_after_pool": True},
+    facts=_image_size(1),
     refuse=_pooled,
 )
 VIT = Layout(
