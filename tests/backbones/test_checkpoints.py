@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-import io
-import json
-import pickle
-import re
-from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig
 
-from featprobe.backbones import checkpoints
 from featprobe.backbones.base import Backbone
-from featprobe.backbones.checkpoints import adopt, linear_head, load_state, read_checkpoint
+from featprobe.backbones.checkpoints import adopt, load_state, read_checkpoint
 from featprobe.backbones.families import plan
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError, MissingPath
 from tests.backbones import golden
 
 FILES = golden.names()
