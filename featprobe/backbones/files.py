@@ -48,3 +48,15 @@ def fetched(address: str) -> Path:
                 "give it with --weights FILE, or use --init random"
             ) from error
     return path
+
+
+def hub_file(repository: str, name: str, revision: str | None = None) -> str | None:
+    """Path of a file in the local Hugging Face cache, or None when it is not there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(repository, name, revision=revision)
+    except HFValidationError:
+        return None
+    return found if isinstance(found, str) else None
