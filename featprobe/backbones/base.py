@@ -42,6 +42,9 @@ class Adapter(Protocol):
     @property
     def outputs(self) -> Mapping[str, tuple[int, int]]: ...
 
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        """The parts of the module that take the time, in order."""
+
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         """Frames (B, 3, H, W), normalised, to the wanted outputs (name -> L last blocks).
 
@@ -118,6 +121,11 @@ class Backbone:
         self.module.to(device)
         self.device = torch.device(device)
         return self
+
+    def compile(self) -> None:
+        """Compile the blocks, in place, for the one input shape that extraction uses."""
+        for part in self.adapter.blocks_of(self.module):
+            part.forward = torch.compile(part.forward, dynamic=False)
 
     @torch.inference_mode()
     def prepare(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
