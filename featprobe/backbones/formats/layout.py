@@ -27,7 +27,7 @@ SECOND = re.compile(r"(?:^|\.)(?:student|model_ema)\.")  # taken only where ther
 # State of a training run beside the network.
 TRAINING = {
     r"(optimizer|lr_scheduler|scheduler|scaler|loss_scaler|fp16_scaler|amp)\.": "training state",
-    r"(dino_loss|ibot_patch_loss)\.": "centre of a self-supervised loss",
+    r"(model\.)?(dino_loss|ibot_patch_loss)\.": "centre of a self-supervised loss",
 }
 
 
