@@ -47,10 +47,13 @@ def adopt(state: Mapping[str, Any], model_type: str) -> dict[str, Any]:
     """What the tensors of a file fix of the configuration beyond doubt, such as ``image_size``.
 
     Never the depth or the width: those belong to the model named, and a file that lacks a block
-    would pass. Raises :class:`~featprobe.errors.InputError` for a file of another family.
+    would pass. Nothing for a file of another family.
     """
     flat = tensors(state)
-    layout = _identify(flat, model_type)
+    try:
+        layout = _identify(flat, model_type)
+    except InputError:  # loading says so
+        return {}
     if layout is None:
         return {}
     return layout.facts({inner: flat[key] for inner, key in find(layout, flat).inner.items()})

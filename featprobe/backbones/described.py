@@ -45,7 +45,7 @@ def read_description(path: Path) -> Source:
         place=place,
         preprocess=_preprocess(path, given.get("preprocess")),
         revision=given.get("revision"),
-        weights=path.parent / str(weights) if weights else None,
+        weights=(path.parent / str(weights),) if weights else (),
     )
 
 

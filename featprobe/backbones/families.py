@@ -158,6 +158,16 @@ class Plan:
     keywords: dict[str, Any]
     base: str
 
+    def build(self) -> nn.Module:
+        """The architecture, drawn at random."""
+        # a class of its own lacks AutoModel's from_config
+        make = getattr(self.model, "from_config", None) or self.model._from_config
+        module = make(self.config, **self.keywords)
+        if blocks := getattr(self.config, "linear_head_blocks", 0):
+            c = self.config
+            return rules.LinearClassifier(module, c.hidden_size, blocks, c.num_labels)
+        return module
+
     def finished(self, module: nn.Module) -> nn.Module:
         """The module as it is run: the part that is the backbone, with its mends."""
         if self.family.part:
@@ -190,4 +200,5 @@ def plan(config: Config, heads: bool = True) -> Plan:
         whole = config if isinstance(config, model.config_class) else vision
         return Plan(family, model, whole, {}, "vision_model")
     model = getattr(transformers, family.model) if family.model else transformers.AutoModel
-    return Plan(family, model, vision, family.keywords(vision), "")
+    base = "backbone" if getattr(config, "linear_head_blocks", 0) else ""
+    return Plan(family, model, vision, family.keywords(vision), base)

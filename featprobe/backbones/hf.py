@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 from torch import nn
 
+from featprobe.backbones.checkpoints import HEADS, adopt, linear_head, load_state, read_checkpoint
 from featprobe.backbones.families import Plan, known, plan
+from featprobe.backbones.files import fetched, hub_reachable
+from featprobe.backbones.rules import LinearClassifier
 from featprobe.backbones.source import Loaded, Source, account, strictly
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError, MissingPath, reason
+from featprobe.errors import InputError, reason
 
-# Heads that a bare vision tower does not use; any other surplus key of a checkpoint is an error.
-HEADS = ("classifier.", "cls_classifier.", "distillation_classifier.", "head.", "pooler.",
-         "decoder.", "lm_head.")  # fmt: skip
 VOLATILE = ("_name_or_path", "transformers_version", "dtype", "architectures", "torch_dtype")
 
 
 def load(source: Source) -> Loaded:
     """Build the architecture and fill it with the weights that the source asks for."""
+    source = _with_files(source)
     config = _config(source)
     known(config)
     preprocess = source.preprocess or _preprocess(source)
-    steps = plan(config, heads=source.weights is None)
+    states = [read_checkpoint(path) for path in source.weights]
+    if states:
+        for name, value in adopt(states[0], config.model_type).items():
+            setattr(config, name, value)
+    steps = plan(config, heads=not states)
     origin: dict[str, Any] = {}
-    if source.init == "random":
-        module = _random(steps, source.seed)
-    elif source.weights is not None:
-        module = _random(steps, 0)
-        _load_file(module, source.weights, source.text)
-    else:
+    if states or source.init == "random":
+        module = _drawn(steps, source.seed)
+    if states:
+        layouts = _fill(module, states, source)
+        origin = {"weights": [f.name for f in source.weights], "layout": layouts}
+    elif source.init != "random":
         module = _pretrained(source, steps)
         place = source.folder.name if source.folder else source.place
         origin = {"source": place, "revision": getattr(module.config, "_commit_hash", None)}
@@ -45,22 +48,34 @@ def load(source: Source) -> Loaded:
     )  # fmt: skip
 
 
-def hub_reachable(seconds: float = 3.0) -> bool:
-    """Whether the Hugging Face hub answers, so that a missing network costs no long retries.
+def _with_files(source: Source) -> Source:
+    """A model that is published as files only gets them from their addresses."""
+    spec = source.spec
+    if source.place or source.init or source.weights or spec is None or not spec.files:
+        return source
+    if not all(f.startswith("https://") for f in spec.files):
+        return source
+    return replace(source, weights=tuple(fetched(address) for address in spec.files))
 
-    Behind a proxy a direct connection says nothing; the answer is then True.
-    """
-    from huggingface_hub import constants
 
-    if any(os.environ.get(v) for v in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
-        return True
-    host = urlsplit(constants.ENDPOINT)
-    try:
-        port = host.port or (443 if host.scheme == "https" else 80)
-        socket.create_connection((host.hostname or "", port), timeout=seconds).close()
-    except OSError:
-        return False
-    return True
+def _fill(module: nn.Module, states: list[Any], source: Source) -> str:
+    """Load one file, or a backbone's and its linear head's, strictly."""
+    names = [f"{path} for {source.text}" for path in source.weights]
+    if isinstance(module, LinearClassifier):
+        if len(states) != 2:
+            raise InputError(
+                f"{source.text} needs two weights files, its backbone's and then its linear head's"
+            )
+        layout = load_state(module.backbone, states[0], names[0])
+        try:
+            weight, bias = linear_head(states[1])
+        except InputError as error:
+            raise InputError(f"{names[1]}: {error}") from error
+        strictly(module.head, {"weight": weight, "bias": bias}, names[1])
+        return layout
+    if len(states) > 1:
+        raise InputError(f"{source.text} takes one weights file, not {len(states)}")
+    return load_state(module, states[0], names[0])
 
 
 def _config(source: Source) -> Any:
@@ -125,13 +140,10 @@ def _preprocess(source: Source) -> Preprocess:
         raise InputError(f"{path}: not a preprocessing that is understood: {error}") from error
 
 
-def _random(steps: Plan, seed: int) -> nn.Module:
+def _drawn(steps: Plan, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it is
         torch.manual_seed(seed)
-        build = getattr(steps.model, "from_config", steps.model)
-        if build is steps.model:  # a class of its own, not AutoModel
-            build = steps.model._from_config
-        return build(steps.config, **steps.keywords)
+        return steps.build()
 
 
 def _pretrained(source: Source, steps: Plan) -> nn.Module:
@@ -153,24 +165,3 @@ def _pretrained(source: Source, steps: Plan) -> nn.Module:
     surplus = [k for k in info["unexpected_keys"] if not k.startswith(dropped)]
     account(source.place, info["missing_keys"], surplus, reshaped)
     return module
-
-
-def _load_file(module: nn.Module, path: Path, text: str) -> None:
-    """Strictly load a safetensors file into an architecture."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise MissingPath(f"{path}: no such weights file")
-    if path.suffix != ".safetensors":
-        raise InputError(f"{path}: only .safetensors files are read as --weights")
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file: {reason(error)}") from error
-    own = module.state_dict()
-    prefix = getattr(module, "base_model_prefix", "")
-    if not set(state) & set(own) and prefix:  # saved from a model with a head around the backbone
-        state = {k.removeprefix(f"{prefix}."): v for k, v in state.items()}
-    state = {k: v for k, v in state.items() if k in own or not k.startswith(HEADS)}
-    strictly(module, state, f"{path} for {text}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def load_backbone(
     init: str | None = None,
     seed: int = 0,
     image_size: int | None = None,
-    weights: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     revision: str | None = None,
 ) -> Backbone:
     """Load a backbone with the preprocessing of its checkpoint.
@@ -35,7 +36,8 @@ def load_backbone(
     a backbone, or the name of an entry point ``featprobe.backbones`` of another package.
     ``init="random"`` builds the architecture with weights drawn under ``seed`` and needs no
     download. ``weights``: a checkpoint file for the architecture, safetensors or the original
-    authors'. ``image_size``: square input size in pixels, other than the checkpoint's.
+    authors', or two: the backbone's and its linear head's. ``image_size``: square input size in
+    pixels, other than the checkpoint's.
 
     Raises :class:`~featprobe.errors.UnknownName` with the nearest name, or
     :class:`~featprobe.errors.InputError` when weights are missing or do not fit: every missing,
@@ -45,26 +47,26 @@ def load_backbone(
         raise InputError(f"unknown init {init!r}: only 'random' can be asked for")
     if init and weights:
         raise InputError("init='random' and weights=... exclude each other")
+    given = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
+    files = tuple(Path(f).expanduser() for f in given)
     source = resolve(os.fspath(name_or_dir))
     source = replace(
         source, init=init, seed=seed, revision=revision or source.revision,
-        weights=Path(weights).expanduser() if weights is not None else source.weights,
+        weights=files or source.weights,
     )  # fmt: skip
     loaded = _load(source)
     preprocess = loaded.preprocess
     if image_size is not None:
         preprocess = preprocess.at(image_size)
     label = source.label
-    if weights is not None:
-        label += f"-{Path(weights).stem}"
+    if files:
+        label += f"-{files[0].stem}"
     if image_size is not None:
         label += f"@{image_size}"
     origin: dict[str, Any] = {"name": source.text}
     if init == "random":
         label += f"-random{seed}"
         origin |= {"init": "random", "seed": seed}
-    elif source.weights is not None:
-        origin |= {"weights": source.weights.name}
     return Backbone(
         name=label,
         module=loaded.module,

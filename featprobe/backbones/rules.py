@@ -13,6 +13,7 @@ from featprobe.backbones.adapters import (
     Maps,
     Take,
     Tokens,
+    caught,
     channels_last_map,
     pixels_of_any_size,
     sequence,
@@ -235,3 +236,25 @@ def pvt(config: Config, base: str) -> Maps:
         stride *= s
     side = config.image_size
     return maps(last, sequence(stride, prefix=1), cls=True, fixed=(side, side))(config, base)
+
+
+class LinearClassifier(nn.Module):
+    """DINOv2 with its ImageNet classifier on the CLS of the last blocks and the last patch mean.
+
+    ``blocks`` is 4 in the authors' hub by default, 1 in the other published version
+    (facebookresearch/dinov2, ``dinov2/hub/classifiers.py``).
+    """
+
+    def __init__(self, backbone: nn.Module, width: int, blocks: int, classes: int) -> None:
+        super().__init__()
+        self.backbone, self.blocks = backbone, blocks
+        self.head = nn.Linear((1 + blocks) * width, classes)
+
+    def forward(self, pixel_values: Tensor) -> Any:
+        model: Any = self.backbone
+        with caught(list(model.encoder.layer)[-self.blocks :]) as hidden:
+            model(pixel_values=pixel_values)
+        states = [model.layernorm(h) for h in hidden]
+        first = 1 + getattr(model.config, "num_register_tokens", 0)
+        joined = [h[:, 0] for h in states] + [states[-1][:, first:].mean(1)]
+        return SimpleNamespace(logits=self.head(torch.cat(joined, 1)))

@@ -20,7 +20,7 @@ class Source:
 
     ``text``: what was written; ``label``: for tables and folders; ``place``: a hub id, a folder or
     a name with a library's scheme, empty where only a checkpoint file exists. ``preprocess``
-    overrides what the place holds.
+    overrides what the place holds. ``weights``: a checkpoint file, or a backbone's and its head's.
     """
 
     text: str
@@ -29,7 +29,7 @@ class Source:
     spec: ModelSpec | None = None
     preprocess: Preprocess | None = None
     revision: str | None = None
-    weights: Path | None = None
+    weights: tuple[Path, ...] = ()
     init: str | None = None
     seed: int = 0
 

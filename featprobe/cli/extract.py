@@ -37,21 +37,30 @@ Run again, it reuses what is complete and goes on where it stopped.
 """,
 )
 @click.option(
-    "--model", required=True, help="Catalog name, hub id (org/name), or folder of transformers."
+    "--model",
+    required=True,
+    help="Catalog name, hub id (org/name), folder, YAML, timm:NAME or open_clip:ARCH:TAG.",
 )
 @click.option(
     "--data", required=True,
     help="Catalog name, folder, CSV manifest, MedMNIST npz, volume or DICOM file.",
 )  # fmt: skip
 @click.option("--revision", help="Of the hub id.")
-@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file.")
+@click.option(
+    "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
+    help="A checkpoint file: safetensors or the original authors' .pth.",
+)  # fmt: skip
 @click.option("--init", type=click.Choice(["random"]), help="Random weights, the control.")
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of random weights."
 )
 @click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's.")
 @click.option(
-    "--features", multiple=True, metavar="NAME...", help="Of cls, mean.  [default: all there are]"
+    "--features",
+    multiple=True,
+    metavar="NAME...",
+    help="Of cls, mean, projection, logits, tokens (tokens:5 keeps five blocks).  "
+    "[default: cls mean projection, those there are]",
 )
 @click.option("--blocks", default=4, show_default=True, help="How many last blocks to store.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
@@ -73,8 +82,8 @@ Run again, it reuses what is complete and goes on where it stopped.
 @cache_option
 @json_option
 def command(
-    model: str, data: str, revision: str | None, weights: Path | None, init: str | None, seed: int,
-    image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
+    model: str, data: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
+    seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     precision: str | None, dtype: str, batch_size: int | None, workers: int | None, store: str,
     strict: bool, retry_failed: bool, quiet: bool, cache: Path | None, as_json: bool,
     **loading: Any,
@@ -93,7 +102,7 @@ def command(
     from featprobe.extraction.local import extract
 
     backbone = load_backbone(
-        model, init=init, seed=seed, image_size=image_size, weights=weights, revision=revision
+        model, init=init, seed=seed, image_size=image_size, weights=list(weights), revision=revision
     )
     result = extract(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,

@@ -20,6 +20,7 @@ VERBS = {
     "models": "List the backbones, show one.",
     "data": "List the data sets, show one.",
     "cache": "List stored features, remove them.",
+    "doctor": "Say what this machine has, and what a model would need.",
 }
 
 

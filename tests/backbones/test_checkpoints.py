@@ -22,40 +22,33 @@ from safetensors.torch import save, save_file
 from transformers import AutoConfig
 
 from featprobe.backbones import checkpoints
+from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.checkpoints import adopt, linear_head, load_state, read_checkpoint
-from featprobe.backbones.families import Plan, plan
-from featprobe.backbones.spec import Preprocess
+from featprobe.backbones.families import plan
+from featprobe.backbones.load import load_backbone
 from featprobe.errors import InputError, MissingPath
 from tests.backbones import golden
 
 FILES = golden.names()
 
 
-def built(config: dict[str, Any], state: dict[str, Any] | None = None) -> tuple[Plan, Any]:
-    """The plan and the bare module of a configuration, with what a file fixes of it."""
-    given = dict(config)
-    steps = plan(AutoConfig.for_model(given.pop("model_type"), **given), heads=False)
-    if state is not None:
-        steps.config.update(adopt(state, steps.config.model_type))
+def module_of(recipe: dict[str, Any]) -> Any:
+    """The bare module of a golden's configuration."""
+    config = dict(recipe["config"])
+    steps = plan(AutoConfig.for_model(config.pop("model_type"), **config), heads=False)
     build = getattr(steps.model, "from_config", None) or steps.model._from_config
-    return steps, build(steps.config, **steps.keywords)
-
-
-def module_of(recipe: dict[str, Any]) -> torch.nn.Module:
-    return built(recipe["config"])[1]
+    return build(steps.config, **steps.keywords)
 
 
 def load(recipe: dict[str, Any], path: Path) -> Backbone:
-    """The small architecture of a golden with the weights of a file."""
-    state = read_checkpoint(path)
-    steps, module = built(recipe["config"], state)
-    load_state(module, state, str(path))
-    adapter = steps.adapter()
-    if getattr(steps.config, "norm_after_pool", False):
-        adapter = replace(adapter, norm="", pooled="layernorm", cls=False)
-    h, w = recipe["sizes"][0]
-    return Backbone("m", steps.finished(module), adapter, Preprocess(resize=(h, w), crop=None))
+    """The small architecture of a golden with the weights of a file, as a user loads it."""
+    folder = golden.folder(recipe, path.parent / "architecture")
+    backbone = load_backbone(folder, weights=path)
+    if recipe["config"].get("norm_after_pool"):
+        assert isinstance(backbone.adapter, Tokens)
+        backbone.adapter = replace(backbone.adapter, norm="", pooled="layernorm", cls=False)
+    return backbone
 
 
 def saved(recipe: dict[str, Any], path: Path) -> Path:
@@ -108,8 +101,9 @@ def test_dinov2s_linear_heads_give_its_logits(layers: int, tmp_path: Path) -> No
 
 
 def test_a_linear_head_is_no_network_and_a_network_no_linear_head(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="linear head alone"):
-        adopt({"weight": torch.zeros(3, 4), "bias": torch.zeros(3)}, "dinov2")
+    head = {"weight": torch.zeros(3, 4), "bias": torch.zeros(3)}
+    with pytest.raises(InputError, match="here: the file is a linear head alone"):
+        load_state(module_of(golden.read("dinov2")[0]), head, "here")
     with pytest.raises(InputError, match="not a linear head: its keys are blocks"):
         linear_head(golden.contents(golden.read("dinov2")[0]))
     with pytest.raises(InputError, match=r"not a linear head: weight \(3, 4\), bias \(4,\)"):
@@ -166,20 +160,24 @@ def test_a_block_that_the_model_lacks_is_refused(name: str) -> None:
 
 
 OTHERS = {
-    "dinov2": ("dinov2", "vit"), "dinov2_registers": ("with registers", "dinov2"),
-    "dino": ("ViT as timm", "dinov2"), "deit": ("distilled DeiT", "vit"),
-    "mae": ("MAE with its decoder", "deit"), "sam": ("SAM image encoder", "vit"),
-    "seem": ("SEEM", "resnet"), "focalnet": ("FocalNet", "swin"), "resnet_basic": ("ResNet", "vit"),
+    "dinov2": ("DINOv2", "dino"), "dinov2_registers": ("DINOv2 with registers", "dinov2"),
+    "dino": ("plain ViT", "dinov2"), "deit": ("distilled DeiT", "dino"),
+    "mae": ("MAE with its decoder", "deit"), "sam": ("SAM image encoder", "dino"),
+    "seem": ("FocalNet of X-Decoder and SEEM", "resnet_basic"), "focalnet": ("FocalNet", "sam"),
+    "resnet_basic": ("ResNet", "dino"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(OTHERS))
 def test_a_file_of_another_family_is_named(name: str) -> None:
-    layout, kind = OTHERS[name]
-    recipe, _ = golden.read(name)
-    with pytest.raises(InputError, match=f"the file is a .*for models of type .* a {kind}$") as e:
-        adopt(golden.contents(recipe), kind)
-    assert layout.lower() in str(e.value).lower()
+    layout, other = OTHERS[name]
+    content = golden.contents(golden.read(name)[0])
+    module = module_of(golden.read(other)[0])
+    kind = module.config.model_type
+    message = rf"^here: the file is a {layout} .*for models of type .*; the model named is a {kind}$"
+    with pytest.raises(InputError, match=message):
+        load_state(module, content, "here")
+    assert adopt(content, kind) == {}
 
 
 def test_files_fine_tuned_with_global_pooling_need_a_model_that_pools_so() -> None:

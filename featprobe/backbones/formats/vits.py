@@ -146,7 +146,7 @@ POOLED = Layout(
     refuse=_pooled,
 )
 VIT = Layout(
-    name="ViT as timm, DINO and MAE's encoder spell it",
+    name="plain ViT (timm, facebookresearch/dino, encoders of facebookresearch/mae)",
     families=("vit", "vit_mae", "deit"),
     marks=(r"blocks\.\d+\.attn\.qkv\.weight$",),
     rules=_VIT,
