@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,11 +144,12 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
     """transformers' own layout of any version, with or without a head around the network."""
     config: Any = module.config
     family = known(config)
-    loaded, info = type(module).from_pretrained(  # type: ignore[attr-defined]
-        None, config=config, state_dict=dict(flat), output_loading_info=True,
-        ignore_mismatched_sizes=True, dtype=torch.float32,
-        key_mapping=dict(family.renamed) or None, **family.keywords(config),
-    )  # fmt: skip
+    with quiet():
+        loaded, info = type(module).from_pretrained(  # type: ignore[attr-defined]
+            None, config=config, state_dict=dict(flat), output_loading_info=True,
+            ignore_mismatched_sizes=True, dtype=torch.float32,
+            key_mapping=dict(family.renamed) or None, **family.keywords(config),
+        )  # fmt: skip
     odd = {k: torch.empty(tuple(shape), device="meta") for k, shape, _ in info["mismatched_keys"]}
     absent = {*info["missing_keys"], *odd}
     state = {k: v for k, v in loaded.state_dict().items() if k not in absent}
@@ -158,6 +160,22 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
     state |= odd | {k: torch.empty(0) for k in surplus}
     shapes = {key: tuple(t.shape) for key, t in state.items()}
     return Converted("transformers", state, {k: k for k in state}, shapes)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers says nothing meanwhile: its report repeats over many lines what one will say."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def _reshaped(own: Mapping[str, Tensor], got: Converted) -> list[str]:

@@ -174,7 +174,9 @@ def test_a_file_of_another_family_is_named(name: str) -> None:
     content = golden.contents(golden.read(name)[0])
     module = module_of(golden.read(other)[0])
     kind = module.config.model_type
-    message = rf"^here: the file is a {layout} .*for models of type .*; the model named is a {kind}$"
+    message = (
+        rf"^here: the file is a {layout} .*for models of type .*; the model named is a {kind}$"
+    )
     with pytest.raises(InputError, match=message):
         load_state(module, content, "here")
     assert adopt(content, kind) == {}
@@ -273,7 +275,7 @@ def test_transformers_own_files_are_read(kind: str, how: str, tmp_path: Path) ->
         assert torch.equal(value, theirs[key]), key
 
 
-def test_transformers_own_files_are_read_strictly() -> None:
+def test_transformers_own_files_are_read_strictly(capfd: pytest.CaptureFixture[str]) -> None:
     module = module_of({"config": OWN["dinov2"]})
     state = dict(module.state_dict())
     key = "encoder.layer.1.norm1.weight"
@@ -286,6 +288,7 @@ def test_transformers_own_files_are_read_strictly() -> None:
         load_state(module, state | {key: tensor[:5].clone()}, "here")
     with pytest.raises(InputError, match="layout that is not known: its keys are a, b"):
         load_state(module, {"a": tensor, "b": tensor}, "here")
+    assert capfd.readouterr() == ("", "")
 
 
 # reading
