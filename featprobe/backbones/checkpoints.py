@@ -30,17 +30,18 @@ HEADS = ("classifier.", "cls_classifier.", "distillation_classifier.", "head.", 
 
 @dataclass(frozen=True)
 class Converted:
-    """A file's tensors by the keys of the model, surplus ones by their own.
+    """A file's tensors by the keys of the model.
 
     ``layout``: the name of the file's layout. ``sources``: key of the model -> key of the file.
-    ``shapes``: by key of the file. ``spell``: how the file would spell a key of the model that it
-    lacks.
+    ``shapes``: by key of the file. ``surplus``: keys of the file for which its layout has no use.
+    ``spell``: how the file would spell a key of the model that it lacks.
     """
 
     layout: str
     state: dict[str, Tensor]
     sources: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
+    surplus: set[str]
     spell: Callable[[str], str] = lambda key: key
 
 
@@ -72,6 +73,7 @@ def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
         raise InputError(why)
     out: dict[str, Tensor] = {}
     sources: dict[str, str] = {}
+    surplus = {key for key in keys.outer if not layout.drops(key, None)}
     for inner, key in keys.inner.items():
         targets = layout.match(inner)
         if targets and (flat[key].ndim or len(targets) == 1):
@@ -79,8 +81,7 @@ def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
             out |= zip(targets, parts)
             sources |= dict.fromkeys(targets, key)
         elif not layout.drops(key, inner):
-            out[key] = flat[key]
-    out |= {key: flat[key] for key in keys.outer if not layout.drops(key, None)}
+            surplus.add(key)
     for pattern, value in layout.filled.items():
         if not any(re.fullmatch(pattern, key) for key in out):
             out |= {k: value for k in module.state_dict() if re.fullmatch(pattern, k)}
@@ -90,7 +91,7 @@ def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
         return target if inner is None else keys.spelled(inner)
 
     shapes = {key: tuple(t.shape) for key, t in flat.items()}
-    return Converted(layout.name, out, sources, shapes, spell)
+    return Converted(layout.name, out, sources, shapes, surplus, spell)
 
 
 def load_state(module: nn.Module, state: Mapping[str, Any], where: str) -> str:
@@ -105,7 +106,8 @@ def load_state(module: nn.Module, state: Mapping[str, Any], where: str) -> str:
         raise InputError(f"{where}: {error}") from error
     own = module.state_dict()
     missing = {got.spell(key) for key in own.keys() - got.state.keys()}
-    account(where, missing, got.state.keys() - own.keys(), _reshaped(own, got))
+    unused = {got.sources.get(key, key) for key in got.state.keys() - own.keys()}
+    account(where, missing, got.surplus | unused, _reshaped(own, got))
     module.load_state_dict(got.state)
     return got.layout
 
@@ -157,9 +159,9 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
         raise InputError(f"weights in a layout that is not known: its keys are {_some(flat)}")
     dropped = (*HEADS, *family.drops)
     surplus = {k for k in info["unexpected_keys"] if not k.startswith(dropped)}
-    state |= odd | {k: torch.empty(0) for k in surplus}
+    state |= odd
     shapes = {key: tuple(t.shape) for key, t in state.items()}
-    return Converted("transformers", state, {k: k for k in state}, shapes)
+    return Converted("transformers", state, {k: k for k in state}, shapes, surplus)
 
 
 @contextmanager

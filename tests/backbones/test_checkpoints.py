@@ -155,8 +155,26 @@ def test_a_block_that_the_model_lacks_is_refused(name: str) -> None:
         config["depths"] = [1, 1, *config["depths"][2:]]
     else:
         config["num_hidden_layers"] -= 1
-    with pytest.raises(InputError, match=r"\d+ unexpected \("):
+    spelled = {re.escape(k.replace("/", ".")) for k in recipe["keys"]}
+    message = rf"here: the weights do not fit: \d+ unexpected \(({'|'.join(spelled)}), "
+    with pytest.raises(InputError, match=message):
         load_state(module_of({"config": config}), golden.contents(recipe), "here")
+
+
+def test_a_tensor_that_is_there_twice_is_refused() -> None:
+    recipe, _ = golden.read("dinov2_teacher")
+    content, module = golden.contents(recipe), module_of(recipe)
+    teacher = content["teacher"]
+    for key, extra in (
+        ("backbone.blocks.0.3.ls1.gamma", torch.ones(48)),  # also in the second chunk
+        ("backbone.layernorm.weight", torch.ones(48)),  # spelled as in transformers
+        ("layernorm.weight", torch.ones(48)),
+    ):
+        teacher[key] = extra
+        with pytest.raises(InputError, match=rf"1 unexpected \(teacher\.{re.escape(key)}\)"):
+            load_state(module, content, "here")
+        del teacher[key]
+    load_state(module, content, "here")
 
 
 OTHERS = {
