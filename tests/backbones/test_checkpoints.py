@@ -9,7 +9,6 @@ import re
 import sys
 import types
 from collections import OrderedDict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from safetensors.torch import save, save_file
 from transformers import AutoConfig
 
 from featprobe.backbones import checkpoints
-from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.checkpoints import adopt, linear_head, load_state, read_checkpoint
 from featprobe.backbones.families import plan
@@ -44,11 +42,7 @@ def module_of(recipe: dict[str, Any]) -> Any:
 def load(recipe: dict[str, Any], path: Path) -> Backbone:
     """The small architecture of a golden with the weights of a file, as a user loads it."""
     folder = golden.folder(recipe, path.parent / "architecture")
-    backbone = load_backbone(folder, weights=path)
-    if recipe["config"].get("norm_after_pool"):
-        assert isinstance(backbone.adapter, Tokens)
-        backbone.adapter = replace(backbone.adapter, norm="", pooled="layernorm", cls=False)
-    return backbone
+    return load_backbone(folder, weights=path)
 
 
 def saved(recipe: dict[str, Any], path: Path) -> Path:
@@ -205,6 +199,18 @@ def test_files_fine_tuned_with_global_pooling_need_a_model_that_pools_so() -> No
     del recipe["config"]["norm_after_pool"]
     with pytest.raises(InputError, match=r"here: model\.fc_norm\.\w+ norms the mean"):
         load_state(module_of(recipe), golden.contents(recipe), "here")
+
+
+def test_files_fine_tuned_with_global_pooling_are_read_so_without_being_told(tmp_path) -> None:
+    recipe, expected = golden.read("retfound_finetuned")
+    del recipe["config"]["norm_after_pool"]
+    backbone = load(recipe, saved(recipe, tmp_path / "w.pth"))
+    assert "cls" not in backbone.outputs
+    size = recipe["sizes"][0]
+    x = torch.from_numpy(golden.frames(*size, recipe["seed"]))
+    theirs = expected[f"mean_{size[0]}x{size[1]}"]
+    ours = backbone.forward(x, theirs.shape[1])["mean"]
+    torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=1e-4, atol=1e-4)
 
 
 def test_an_encoder_of_mae_is_a_plain_vit(tmp_path: Path) -> None:

@@ -136,13 +136,17 @@ def _pooled(keys: Mapping[str, str], config: Any) -> str | None:
     )
 
 
+def _pooled_facts(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {**_image_size(1)(tensors), "norm_after_pool": True}
+
+
 POOLED = Layout(
     name="ViT fine-tuned with global pooling (facebookresearch/mae, RETFound)",
     families=("vit_mae", "vit"),
     marks=(r"fc_norm\.(weight|bias)$", r"blocks\.\d+\.attn\.qkv\.weight$"),
     rules=(*_VIT[:-1], rule("fc_norm.{p}", "layernorm.{p}")),
     beside=HEADS,
-    facts=_image_size(1),
+    facts=_pooled_facts,
     refuse=_pooled,
 )
 VIT = Layout(
