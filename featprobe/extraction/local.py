@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +16,7 @@ from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import here, separable
 from featprobe.extraction.device import Forward
 from featprobe.extraction.opening import items_of, open_store
-from featprobe.extraction.options import ENGINES, Options, Settings, choose_outputs, settle
+from featprobe.extraction.options import Options, Settings, choose_outputs, engine_of, settle
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
 from featprobe.extraction.stopping import Stopping
@@ -61,8 +60,9 @@ def extract(
     opened = open_store(backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype)
     relabelled = opened.set_items(items_of(dataset))
     summary = Summary(
-        opened.path, opened.layout.frames, len(dataset), relabelled=relabelled, device=str(o.target)
-    )
+        opened.path, opened.layout.frames, len(dataset), relabelled=relabelled,
+        device=",".join(o.devices) or str(o.target),
+    )  # fmt: skip
     shards = [] if opened.complete and not o.retry_failed else part_of(opened, o)
     if shards:
         _run(backbone, dataset, opened, shards, o, summary)
@@ -113,8 +113,7 @@ def _run(
         Progress(f"{dataset.name} x {backbone.name}", todo, "frames", o.progress) as progress,
         Stopping() as stop,
     ):
-        module, function = ENGINES[o.engine].split(":")
-        outcome: Outcome = getattr(importlib.import_module(module), function)(
+        outcome: Outcome = engine_of(o)(
             backbone, dataset, store, shards, o, stop=lambda: stop.asked, on_frames=progress.advance
         )
     seconds = time.perf_counter() - begin
