@@ -121,7 +121,8 @@ def command(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
         device=device, precision=precision, features=features or None, blocks=blocks,
         workers=workers, item_timeout=item_timeout, compiled=compiled, part=shard,
-        strict=strict, retry_failed=retry_failed, progress=not quiet and ("json" if as_json else True),
+        strict=strict, retry_failed=retry_failed,
+        progress=False if quiet else "json" if as_json else True,
     )  # fmt: skip
     if as_json:
         print(json.dumps({**result.summary.to_dict(), "key": result.key.digest}))

@@ -16,7 +16,8 @@ class Summary:
     """What an extraction did. ``new_frames`` is 0 when everything was in the cache.
 
     ``rate``: frames a second once running; ``bottleneck``: what it mostly waited for; ``stopped``:
-    the signal that ended it early; ``outdated``: stores of the same backbone whose files were others.
+    the signal that ended it early; ``outdated``: stores of the same backbone whose files were
+    others.
     """
 
     path: Path
