@@ -159,8 +159,8 @@ def _pretrained(source: Source, steps: Plan) -> nn.Module:
             module, info = steps.model.from_pretrained(
                 source.place, config=steps.config, revision=source.revision, dtype=torch.float32,
                 local_files_only=bool(source.folder) or not hub_reachable(),
-                output_loading_info=True, ignore_mismatched_sizes=True, key_mapping=dict(steps.family.renamed) or None,
-                **steps.keywords,
+                output_loading_info=True, ignore_mismatched_sizes=True,
+                key_mapping=dict(steps.family.renamed) or None, **steps.keywords,
             )  # fmt: skip
     except (OSError, ValueError, RuntimeError) as error:
         raise _not_loaded(source.place, error) from error

@@ -6,7 +6,7 @@ import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -29,11 +29,12 @@ class Options:
     ``engine``: where it runs, ``local`` being this machine, ``ray`` a cluster. ``devices``: several
     of this machine instead of one ``device``, a process each. ``batch_size``: frames, 16 on a CPU
     and 128 on a GPU by default. ``workers``: decode processes of a device, by default its share of
-    the cores, at most eight; 0 decodes in the process itself. ``item_timeout``: seconds after which
-    an item that is still not decoded is given up. ``compiled``: compile the blocks with
-    torch.compile. ``part``: (i, n), the i-th of n parts of the shards, from 1.
-    ``strict``: stop at the first unreadable item instead of recording it. ``retry_failed``: try
-    recorded failures again. ``progress``: show it on standard error.
+    the cores, at most eight; 0 decodes in the process itself. ``streams``: batches side by side on
+    a CPU, by default as many. ``item_timeout``: seconds after which an item that is still not
+    decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n), the
+    i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of
+    recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard
+    error, as JSON events if ``"json"``.
     """
 
     engine: str = "local"
@@ -42,12 +43,13 @@ class Options:
     precision: str | None = None
     batch_size: int | None = None
     workers: int | None = None
+    streams: int | None = None
     item_timeout: float = SECONDS
     compiled: bool = False
     part: tuple[int, int] = (1, 1)
     strict: bool = False
     retry_failed: bool = False
-    progress: bool = False
+    progress: bool | Literal["json"] = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Settings(Options):
     precision: str = "float32"
     batch_size: int = 16
     workers: int = 1
+    streams: int = 1
 
 
 def settle(options: Options) -> Settings:
@@ -76,11 +79,15 @@ def settle(options: Options) -> Settings:
     i, n = options.part
     if not 1 <= i <= n:
         raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")
-    share = max(1, (os.cpu_count() or 1) // max(1, len(devices)))
+    share = min(8, max(1, (os.cpu_count() or 1) // max(1, len(devices))))
     given = {
-        **vars(options), "precision": precision, "batch_size": batch, "devices": devices,
-        "workers": min(8, share) if options.workers is None else options.workers,
-    }  # fmt: skip
+        **vars(options),
+        "devices": devices,
+        "precision": precision,
+        "batch_size": batch,
+        "workers": share if options.workers is None else options.workers,
+        "streams": (share if cpu else 1) if options.streams is None else options.streams,
+    }
     return Settings(**given, target=target)
 
 

@@ -137,7 +137,9 @@ class Actor:
 
         try:
             work, o = ray.get(self.shared[0])
-            self.hand = Hand(work, replace(o, workers=min(o.workers, max(1, self.cpus))))
+            cpus = max(1, self.cpus)
+            o = replace(o, workers=min(o.workers, cpus), streams=min(o.streams, cpus))
+            self.hand = Hand(work, o)
         except (FeatprobeError, OSError) as error:
             return Report(error=plain(error))
         except Exception as error:
