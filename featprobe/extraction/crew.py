@@ -134,7 +134,7 @@ class Leader:
         member.alone = not self.todo and bool(self.suspects)
         shards = [self.suspects.popleft()] if member.alone else self._run()
         if shards:
-            member.given, member.frames = shards, 0
+            member.given, member.frames = list(shards), 0
             self.crew.ask(member.link, shards, False)
 
     def _answer(self, member: Member, report: Report) -> None:
@@ -171,12 +171,13 @@ class Leader:
         self.on_frames(frames - member.frames)
         self.outcome.frames += frames
         self._salvaged += saved
-        for shard in lost:
-            self._deaths[shard] += 1
-            (self.given_up if self._deaths[shard] >= TRIES else self.suspects).append(shard)
+        self._deaths.update(lost)
+        again = [s for s in lost if self._deaths[s] < TRIES]
+        self.suspects += again
+        self.given_up += [s for s in lost if s not in again]
         place = self.crew.places[member.place]
-        again = f"; its {len(lost)} unfinished shards are tried again" if lost else ""
-        _tell(f"the process on {place} died ({why}){again}")
+        retried = f"; {len(again)} unfinished shards are tried again" if again else ""
+        _tell(f"the process on {place} died ({why}){retried}")
         self._in_a_row = 0 if saved else self._in_a_row + 1
         self._starts[member.place] = 0 if member.ready else self._starts[member.place] + 1
         if self._stopping() or not (self.todo or self.suspects):
@@ -202,8 +203,8 @@ class Leader:
         for shard in sorted(self.given_up)[:3]:
             a, b = self.store.layout.bounds(shard)
             names = [str(ids[i]) for i in np.unique(item[a:b])]
-            span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-            told.append(f"shard {shard} ({len(names)} items, {span})")
+            span = ", ".join(names) if len(names) < 5 else f"{names[0]} to {names[-1]}"
+            told.append(f"shard {shard} ({len(names)} items: {span})")
         more = len(self.given_up) - len(told)
         decoder = "" if self.o.workers else ", or a file that breaks its decoder (--workers 1)"
         return (

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,7 @@ def cluster(start: bool = True) -> Iterator[Any]:
         return
     handlers = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
+        _messages(ray, False)
         there = _connect(ray, start)
         with contextlib.suppress(ValueError):  # not in the main thread, so Ray took none either
             for number, handler in handlers.items():
@@ -51,14 +53,22 @@ def cluster(start: bool = True) -> Iterator[Any]:
         yield ray if there else None
     finally:
         ray.shutdown()
+        _messages(ray, True)
+
+
+def _messages(ray: Any, shown: bool) -> None:
+    """Of the daemons, which Ray prints to standard output whatever its log options say."""
+    with contextlib.suppress(AttributeError):
+        ray._private.worker._worker_logs_enabled = shown
 
 
 def _connect(ray: Any, start: bool) -> bool:
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     address = os.environ.get("RAY_ADDRESS")
     try:
+        _reach(address or "")
         ray.init(address=address or "auto", **quiet)
-    except ConnectionError as error:
+    except OSError as error:
         if address:
             raise InputError(f"RAY_ADDRESS: no Ray cluster answers at {address}") from error
         if not start:
@@ -67,6 +77,13 @@ def _connect(ray: Any, start: bool) -> bool:
     except (ValueError, RuntimeError) as error:  # another version of Ray, of Python, a bad address
         raise InputError(f"RAY_ADDRESS {address or 'auto'}: {reason(error)}") from error
     return True
+
+
+def _reach(address: str) -> None:
+    """Raises :class:`OSError` where nothing answers; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @dataclass(frozen=True)

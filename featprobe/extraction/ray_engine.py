@@ -59,6 +59,12 @@ def _see(store: ZarrStore, shards: list[int]) -> None:
     )
 
 
+def _short(error: Exception) -> str:
+    """What Ray says of a death, without its advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].split(". ")[0].rstrip(".") if lines else reason(error)
+
+
 @dataclass(eq=False)
 class Link:
     """An actor and the answer that it owes."""
@@ -106,8 +112,7 @@ class Actors:
         try:
             report: Report = self.ray.get(answer)
         except self.ray.exceptions.RayError as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            return Report(died=lines[-1] if lines else reason(error))
+            return Report(died=_short(error))
         return report
 
     def drop(self, link: Link) -> None:
