@@ -71,7 +71,7 @@ def load_backbone(
         _load_file(module, Path(weights).expanduser(), text)
         origin |= {"weights": Path(weights).name}
     else:
-        source = spec.hub_id if spec else text
+        source = spec.source if spec else text
         wanted = revision or (spec.revision if spec else None)
         module = _pretrained(source, folder, config, wanted)
         origin |= {"source": source if not folder.is_dir() else folder.name}
@@ -132,7 +132,7 @@ def _config(
 
     if spec is not None and (init or weights):
         return AutoConfig.for_model(spec.family, **spec.config)
-    source = spec.hub_id if spec else text
+    source = spec.source if spec else text
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; not a folder saved by transformers")
     try:

@@ -31,7 +31,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     line = "{:22} {:6} {:6} {:>6} {:>9}  {}"
     print(line.format("name", "width", "blocks", "patch", "M params", "hub id"))
     for s in CATALOG.values():
-        print(line.format(s.name, s.width, s.blocks, s.patch or "-", s.parameters, s.hub_id))
+        print(line.format(s.name, s.width, s.blocks, s.patch or "-", s.parameters, s.source))
 
 
 @command.command()
