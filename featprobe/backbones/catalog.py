@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Iterable
 from importlib import import_module
 
@@ -29,3 +30,15 @@ def _groups() -> Iterable[Iterable[ModelSpec]]:
 
 
 CATALOG: dict[str, ModelSpec] = merge(_groups())
+
+
+def seen_in_pretraining(backbone: str, dataset: str) -> str:
+    """Why results of a backbone on a data set are not those of unseen data; empty if not known.
+
+    ``backbone``: as it was named for loading, a name of the catalog or a hub id that it lists.
+    ``dataset``: its name in the catalog; MedMNIST's files with a size in their name count too.
+    """
+    spec = CATALOG.get(backbone)
+    specs = [spec] if spec else [s for s in CATALOG.values() if s.source and s.source == backbone]
+    name = re.sub(r"(mnist(?:3d)?)_\d+$", r"\1", dataset)
+    return next((s.overlap[name] for s in specs if name in s.overlap), "")

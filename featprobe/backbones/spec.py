@@ -146,7 +146,8 @@ class ModelSpec:
     ``data``: what it was trained on. ``overlap``: name of a catalog data set -> why results on it
     are not those of unseen data. ``config``: arguments of the family's config class that build the
     architecture without the hub; besides them ``interpolate_offset`` and ``interpolate_antialias``
-    say how position embeddings are resized, ``head_layers`` how many blocks a linear head reads.
+    say how position embeddings are resized, ``linear_head_blocks`` how many blocks a linear head
+    of ``num_labels`` classes reads.
     """
 
     name: str
@@ -156,14 +157,14 @@ class ModelSpec:
     blocks: int
     parameters: float
     preprocess: Preprocess | None
-    licence: str
-    citation: str
-    data: tuple[str, ...]
-    pretraining: str
-    outputs: tuple[str, ...] = ("cls", "mean", "tokens")
     patch: int | None = None
+    outputs: tuple[str, ...] = ("cls", "mean", "tokens")
     revision: str | None = None
     files: tuple[str, ...] = ()
+    pretraining: str = ""
+    data: tuple[str, ...] = ()
+    licence: str = "unknown"
+    citation: str = ""
     overlap: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
 
@@ -173,14 +174,15 @@ class ModelSpec:
             raise InputError(f"{self.name}: preprocessing is given, except for timm and open_clip")
         if foreign and not self.source.startswith(f"{self.family}:"):
             raise InputError(f"{self.name}: source {self.source!r} is not one of {self.family}")
-        if not self.source and not self.files:
-            raise InputError(f"{self.name}: neither a source nor a file to load weights from")
         if self.revision is not None and not re.fullmatch("[0-9a-f]{40}", self.revision):
             raise InputError(f"{self.name}: revision {self.revision!r} is not a commit")
         if odd := [o for o in self.outputs if o not in OUTPUTS]:
             raise InputError(f"{self.name}: output {odd[0]!r} is none of {', '.join(OUTPUTS)}")
-        if not (self.licence and self.citation and self.data and self.pretraining):
-            raise InputError(f"{self.name}: licence, citation, data and pretraining must be said")
+
+    @property
+    def place(self) -> str:
+        """Where loading looks for it: the source."""
+        return self.source
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for ``featprobe models --json``."""

@@ -13,9 +13,10 @@ from featprobe.backbones.spec import Preprocess
 
 class Adapter:
     multiple = 1
+    fixed = None
     outputs = {"cls": (1, 1)}  # noqa: RUF012
 
-    def __call__(self, module, x, blocks):
+    def __call__(self, module, x, wanted):
         return {"cls": x.mean((1, 2, 3))[:, None, None]}
 
 

@@ -82,7 +82,7 @@ def _classifier(size: str, layers: int) -> ModelSpec:
         ),
         licence="Apache-2.0",
         citation=_DINOV2,
-        config={**_config(size), "num_labels": 1000, "head_layers": layers},
+        config={**_config(size), "num_labels": 1000, "linear_head_blocks": layers},
     )  # fmt: skip
 
 

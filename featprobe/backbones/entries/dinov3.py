@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from featprobe.backbones.entries.shared import MAPS, SQUARE_224, TOKENS
+from featprobe.backbones.entries.shared import SQUARE_224, TOKENS
 from featprobe.backbones.spec import ModelSpec
 
 _LICENCE = "DINOv3 License (gated: accept it on the hub)"
@@ -57,7 +57,7 @@ def _convnext(size: str) -> ModelSpec:
         source=f"facebook/dinov3-convnext-{size}-pretrain-lvd1689m",
         width=widths[-1], blocks=1, parameters=millions, preprocess=SQUARE_224,
         files=(f"dinov3_convnext_{size}_pretrain_lvd1689m-{sha}.pth",),
-        outputs=MAPS, data=("LVD-1689M",),
+        outputs=TOKENS, data=("LVD-1689M",),
         pretraining="self-supervised (DINOv3), distilled from its 7 B model",
         licence=_LICENCE, citation=_DINOV3,
         config={"hidden_sizes": widths, "depths": depths, "layer_norm_eps": 1e-6},

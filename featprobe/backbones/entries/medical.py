@@ -78,7 +78,7 @@ def _dinoret(name: str, blocks: int, millions: float, file: str) -> ModelSpec:
     return ModelSpec(
         name=name, family="dinov2", source="",
         width=768, blocks=blocks, parameters=millions, patch=14, preprocess=CROP_224,
-        files=(f"https://drive.google.com/uc?export=download&id={file}",), outputs=TOKENS,
+        files=(f"drive.google.com/uc?export=download&id={file}",), outputs=TOKENS,
         data=("LVD-142M", "public colour fundus photographs"),
         pretraining="DINOv2, continued on retinal images"
         + (", only in 3 added blocks" if blocks == 15 else ""),
@@ -152,7 +152,7 @@ ENTRIES = [
         name="unoranic_plus", family="ijepa", source="",
         width=128, blocks=12, parameters=2.4, patch=4,
         preprocess=square(28, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-        files=("what its training script writes; the authors publish no checkpoint",),
+        # the authors publish no checkpoint: what their training writes is given by --weights
         outputs=("mean", "tokens"), data=("one of six MedMNIST sets",),
         overlap={
             **dict.fromkeys(

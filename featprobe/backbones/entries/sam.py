@@ -20,11 +20,11 @@ _SAMS = {  # width, blocks, heads, blocks with global attention, millions, file 
     "h": (1280, 32, 16, [7, 15, 23, 31], 637.0, "4b8939"),
 }
 _SAM2S: dict[str, tuple[int, float, dict[str, Any]]] = {  # embedding, millions, rest of the config
-    "tiny": (96, 27.2, {}),
-    "small": (96, 34.3, {
+    "tiny": (96, 26.8, {}),
+    "small": (96, 33.9, {
         "blocks_per_stage": [1, 2, 11, 2], "global_attention_blocks": [7, 10, 13],
     }),
-    "base_plus": (112, 69.1, {
+    "base_plus": (112, 68.7, {
         "blocks_per_stage": [2, 3, 16, 3], "global_attention_blocks": [12, 16, 20],
         "num_attention_heads": 2, "num_attention_heads_per_stage": [2, 4, 8, 16],
         "window_positional_embedding_background_size": [14, 14],

@@ -48,6 +48,7 @@ def _dino(size: str, patch: int) -> ModelSpec:
     return ModelSpec(
         name=f"dino_vit{size}{patch}", family="vit", source=f"facebook/dino-vit{size}{patch}",
         width=width, blocks=blocks, parameters=millions, patch=patch, preprocess=SQUARE_224,
+        revision="bf35519e78e06dbb878dd88eff1e12fc1c3f8576" if (size, patch) == ("s", 16) else None,
         files=(f"https://dl.fbaipublicfiles.com/dino/{stem}/{stem}.pth",),
         outputs=TOKENS, data=("ImageNet-1k",), pretraining="self-supervised (DINO)",
         licence="Apache-2.0", citation=_DINO,

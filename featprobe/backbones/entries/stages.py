@@ -1,4 +1,4 @@
-"""Transformers in stages, without a CLS token: Swin, Hiera, PVT."""
+"""Transformers in stages: Swin, Hiera, PVT."""
 
 from __future__ import annotations
 
@@ -108,11 +108,12 @@ def _hiera(size: str, finetuned: bool) -> ModelSpec:
 
 
 def _pvt(size: str) -> ModelSpec:
+    """The last of its stages has a CLS token."""
     depths, millions = _PVTS[size]
     return ModelSpec(
         name=f"pvt_{size}", family="pvt", source=f"Xrenya/pvt-{size}-224",
         width=512, blocks=1, parameters=millions, preprocess=square(224, "bilinear"),
-        outputs=LOGITS, data=("ImageNet-1k",), pretraining="supervised on ImageNet-1k",
+        outputs=("cls", *LOGITS), data=("ImageNet-1k",), pretraining="supervised on ImageNet-1k",
         licence="Apache-2.0", citation=_PVT,
         config={"depths": depths, "hidden_sizes": [64, 128, 320, 512], "image_size": 224},
     )  # fmt: skip

@@ -53,6 +53,9 @@ def _deit(size: str, distilled: bool) -> ModelSpec:
         family="deit" if distilled else "vit",
         source=f"facebook/deit-{_NAMES[size]}-{'distilled-' if distilled else ''}patch16-224",
         width=width, blocks=blocks, parameters=millions, patch=16, preprocess=cropped(224, 256),
+        revision=(
+            "bbc3e1095b678e390ab0ab785501fa5e4f282699" if size == "b" and not distilled else None
+        ),
         files=(
             f"https://dl.fbaipublicfiles.com/deit/deit_{_NAMES[size]}_{kind}patch16_224-{file}.pth",
         ),

@@ -1,0 +1,98 @@
+"""The forward pass of an extraction: batches in, features out, one batch behind on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from featprobe.backbones.base import Backbone
+from featprobe.errors import InputError
+
+
+@dataclass
+class Pending:
+    """Features on their way to the host."""
+
+    values: dict[str, Tensor]
+    event: torch.cuda.Event | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name -> (B, L, ...) on the host; waits for the copy."""
+        if self.event is not None:
+            self.event.synchronize()
+        return {name: value.numpy() for name, value in self.values.items()}
+
+
+class Forward:
+    """Runs batches and halves them when memory does not suffice.
+
+    ``wanted``: output -> last blocks. ``compiled``: each block is compiled for the one shape that
+    occurs; a short batch is filled up with black frames for it. ``batch`` is the present size and
+    ``halved`` how often it was cut.
+    """
+
+    def __init__(
+        self, backbone: Backbone, wanted: Mapping[str, int], precision: str, batch: int,
+        compiled: bool = False,
+    ) -> None:  # fmt: skip
+        self.backbone, self.wanted, self.precision = backbone, dict(wanted), precision
+        self.batch, self.compiled, self.halved = batch, compiled, 0
+        if compiled:
+            backbone.compile()
+
+    def __call__(self, x: Tensor) -> Pending:
+        """Normalised frames (B, 3, H, W), B at most the batch it began with.
+
+        Raises :class:`~featprobe.errors.InputError` when one frame alone is too much.
+        """
+        parts: list[dict[str, Tensor]] = []
+        start = 0
+        while start < len(x):
+            part = x[start : start + self.batch]
+            try:
+                parts.append(self._run(part))
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                if self.batch == 1 or len(part) == 1:
+                    raise InputError(
+                        f"{self.backbone.name}: {self.backbone.device} has too little memory for "
+                        "one frame; use a smaller --image-size or model, or another --device"
+                    ) from error
+                self.batch = -(-len(part) // 2)
+                self.halved += 1
+            else:
+                start += len(part)
+                continue
+            if self.backbone.device.type == "cuda":
+                torch.cuda.empty_cache()
+        joined = {n: torch.cat([p[n] for p in parts]) for n in self.wanted}
+        return self._to_host(joined if len(parts) > 1 else parts[0])
+
+    def _run(self, x: Tensor) -> dict[str, Tensor]:
+        n = len(x)
+        if self.compiled and n < self.batch:
+            x = torch.cat([x, x.new_zeros((self.batch - n, *x.shape[1:]))])
+        out = self.backbone.forward(x, self.wanted, self.precision)
+        return {name: value[:n] for name, value in out.items()}
+
+    def _to_host(self, values: dict[str, Tensor]) -> Pending:
+        if self.backbone.device.type != "cuda":
+            return Pending({name: value.cpu() for name, value in values.items()})
+        host = {}
+        for name, value in values.items():
+            host[name] = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+            host[name].copy_(value, non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+        return Pending(host, event)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "out of memory" in str(error)
