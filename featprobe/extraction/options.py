@@ -12,19 +12,27 @@ from featprobe.backbones.base import PRECISIONS, Backbone
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.extraction.workers import SECONDS
 
+# name -> module and function of the shape of local.on_this_machine
+ENGINES = {
+    "local": "featprobe.extraction.local:on_this_machine",
+    "ray": "featprobe.extraction.ray_engine:on_ray",
+}
+
 
 @dataclass(frozen=True)
 class Options:
     """How an extraction runs; none of it changes the features but ``precision``.
 
-    ``batch_size``: frames, 16 on a CPU and 128 on a GPU by default. ``workers``: decode processes,
-    as many as cores (at most eight) by default; 0 decodes in this process. ``item_timeout``:
-    seconds after which an item that is still not decoded is given up. ``compiled``: compile the
-    blocks with torch.compile. ``part``: (i, n), the i-th of n parts of the shards, from 1.
+    ``engine``: where it runs, ``local`` being this machine. ``batch_size``: frames, 16 on a CPU
+    and 128 on a GPU by default. ``workers``: decode processes, as many as cores (at most eight) by
+    default; 0 decodes in this process. ``item_timeout``: seconds after which an item that is still
+    not decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n),
+    the i-th of n parts of the shards, from 1.
     ``strict``: stop at the first unreadable item instead of recording it. ``retry_failed``: try
     recorded failures again. ``progress``: show it on standard error.
     """
 
+    engine: str = "local"
     device: str | None = None
     precision: str | None = None
     batch_size: int | None = None
@@ -57,6 +65,8 @@ def settle(options: Options) -> Settings:
     batch = (16 if cpu else 128) if options.batch_size is None else options.batch_size
     if batch < 1:
         raise InputError(f"batch size {batch} must be at least 1")
+    if options.engine not in ENGINES:
+        raise InputError(f"unknown engine {options.engine!r}: use one of {', '.join(ENGINES)}")
     i, n = options.part
     if not 1 <= i <= n:
         raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")

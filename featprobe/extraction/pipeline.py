@@ -42,9 +42,13 @@ class Times:
 
 @dataclass
 class Outcome:
-    """What a run did: frames extracted, and notes by item (failures are in the store)."""
+    """What a run did: frames extracted, and notes by item (failures are in the store).
+
+    ``batch``: the size of batches at the end, smaller than at the start where memory was short.
+    """
 
     frames: int = 0
+    batch: int = 0
     notes: dict[int, str] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     stopped: bool = False
