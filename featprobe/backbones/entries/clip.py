@@ -142,7 +142,7 @@ ENTRIES = [
             "787800c8990e6f058423089178e718139608408c", second=True),
     _siglip("siglip2_so400m14", "siglip2-so400m-patch14-224", "so400m", 14, 224, 427.7,
             "78e403963a4f6a3640d07803284752326fdf4edf", second=True),
-    _siglip("siglip2_so400m16_384", "siglip2-so400m-patch16-384", "so400m", 16, 384, 428.5,
+    _siglip("siglip2_so400m16_384", "siglip2-so400m-patch16-384", "so400m", 16, 384, 428.3,
             "dd658faac399427308559e2c3ac1e99cbe43845d", second=True),
     _blip("blip_vitb16", "blip-image-captioning-base", "b",
           "89b09ea1789f7addf2f6d6f0dfc4ce10ab58ef84", matching=False),

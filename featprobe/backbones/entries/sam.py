@@ -29,7 +29,7 @@ _SAM2S: dict[str, tuple[int, float, dict[str, Any]]] = {  # embedding, millions,
         "num_attention_heads": 2, "num_attention_heads_per_stage": [2, 4, 8, 16],
         "window_positional_embedding_background_size": [14, 14],
     }),
-    "large": (144, 212.7, {
+    "large": (144, 212.1, {
         "blocks_per_stage": [2, 6, 36, 4], "global_attention_blocks": [23, 33, 43],
         "num_attention_heads": 2, "num_attention_heads_per_stage": [2, 4, 8, 16],
         "window_size_per_stage": [8, 4, 16, 8],
