@@ -6,6 +6,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -15,8 +16,8 @@ from featprobe.datasets.base import Dataset
 from featprobe.errors import InputError, Unfinished
 from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import here, separable
-from featprobe.extraction.device import Forward
-from featprobe.extraction.opening import items_of, open_store
+from featprobe.extraction.device import Forward, Streams
+from featprobe.extraction.opening import items_of, open_store, outdated
 from featprobe.extraction.options import ENGINES, Options, Settings, choose_outputs, settle
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
@@ -65,6 +66,7 @@ def extract(
     )
     shards = [] if opened.complete and not o.retry_failed else part_of(opened, o)
     if shards:
+        summary.outdated = [p.stem for p in outdated(opened.path, opened.key)]
         _run(backbone, dataset, opened, shards, o, summary)
         summary.seconds = time.perf_counter() - start
     if not opened.complete:
@@ -139,11 +141,14 @@ def on_this_machine(
     backbone.to(o.target)
     batch = min(o.batch_size, store.layout.shard)
     runner = partial(pool(), seconds=o.item_timeout) if o.workers and separable(dataset) else here
-    forward = Forward(backbone, store.key.outputs, store.key.precision, batch, o.compiled)
     plan = FramePlan(store.frame_item(), store.frame_index())
-    outcome = pipeline.run(
-        backbone, dataset, store, plan, shards, batch=batch, workers=max(1, o.workers),
-        runner=runner, forward=forward, strict=o.strict, stop=stop, on_frames=on_frames,
-    )  # fmt: skip
+    with Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
+        forward = Forward(
+            backbone, store.key.outputs, store.key.precision, batch, o.compiled, streams
+        )
+        outcome = pipeline.run(
+            backbone, dataset, store, plan, shards, batch=batch, workers=max(1, o.workers),
+            runner=runner, forward=forward, strict=o.strict, stop=stop, on_frames=on_frames,
+        )  # fmt: skip
     outcome.batch = forward.batch
     return outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 
@@ -25,11 +26,12 @@ class Options:
 
     ``engine``: where it runs, ``local`` being this machine. ``batch_size``: frames, 16 on a CPU
     and 128 on a GPU by default. ``workers``: decode processes, as many as cores (at most eight) by
-    default; 0 decodes in this process. ``item_timeout``: seconds after which an item that is still
-    not decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n),
-    the i-th of n parts of the shards, from 1.
-    ``strict``: stop at the first unreadable item instead of recording it. ``retry_failed``: try
-    recorded failures again. ``progress``: show it on standard error.
+    default; 0 decodes in this process. ``streams``: batches side by side on a CPU, as many as cores
+    (at most eight) by default. ``item_timeout``: seconds after which an item that is still not
+    decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n), the
+    i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of
+    recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard
+    error, as JSON events if ``"json"``.
     """
 
     engine: str = "local"
@@ -37,12 +39,13 @@ class Options:
     precision: str | None = None
     batch_size: int | None = None
     workers: int | None = None
+    streams: int | None = None
     item_timeout: float = SECONDS
     compiled: bool = False
     part: tuple[int, int] = (1, 1)
     strict: bool = False
     retry_failed: bool = False
-    progress: bool = False
+    progress: bool | Literal["json"] = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Settings(Options):
     precision: str = "float32"
     batch_size: int = 16
     workers: int = 1
+    streams: int = 1
 
 
 def settle(options: Options) -> Settings:
@@ -70,8 +74,14 @@ def settle(options: Options) -> Settings:
     i, n = options.part
     if not 1 <= i <= n:
         raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")
-    workers = min(8, os.cpu_count() or 1) if options.workers is None else options.workers
-    given = {**vars(options), "precision": precision, "batch_size": batch, "workers": workers}
+    cores = min(8, os.cpu_count() or 1)
+    given = {
+        **vars(options),
+        "precision": precision,
+        "batch_size": batch,
+        "workers": cores if options.workers is None else options.workers,
+        "streams": (cores if cpu else 1) if options.streams is None else options.streams,
+    }
     return Settings(**given, target=target)
 
 

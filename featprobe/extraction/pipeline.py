@@ -20,7 +20,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.errors import StoreError, UnreadableItem
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
-from featprobe.extraction.device import Forward, Pending
+from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan
 from featprobe.store.format import DONE, FAILED
 from featprobe.store.zarr import ZarrStore
@@ -116,7 +116,7 @@ class Device:
         self.backbone, self.forward, self.batch, self.times = backbone, forward, batch, times
         self._frames: list[torch.Tensor] = []
         self._rows: list[int] = []
-        self._flying: deque[tuple[Shard, list[int], Pending]] = deque()
+        self._flying: deque[tuple[Shard, list[int], OnHost | Pending]] = deque()
 
     def add(self, shard: Shard, decoded: Decoded, rows: np.ndarray, index: np.ndarray) -> None:
         """Queue the frames ``index`` of an item for ``rows`` of a shard."""
@@ -150,7 +150,7 @@ class Device:
         rows, self._rows = self._rows[: self.batch], self._rows[self.batch :]
         self._frames = [x[self.batch :]] if len(x) > self.batch else []
         self._flying.append((shard, rows, self.forward(x[: self.batch])))
-        self.land(1)  # the copy of one batch overlaps the next one's forward pass
+        self.land(self.forward.flying)  # the next batch is prepared while these are under way
 
 
 class Writer:
