@@ -153,7 +153,9 @@ class Backbone:
         x = crop(x, self.preprocess)
         mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
-        return (x - mean) / std  # grey frames become three channels here, by broadcasting
+        x = (x - mean) / std  # grey frames become three channels here, by broadcasting
+        h, w = self.preprocess.size
+        return F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) if self.preprocess.pad else x
 
     @torch.inference_mode()
     def forward(
@@ -206,8 +208,8 @@ def place(x: Tensor, preprocess: Preprocess) -> Tensor:
     ratio = min(height / x.shape[-2], width / x.shape[-1])
     if ratio < 1:
         target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
-        x = resize(x, replace(preprocess, resize=target))
-    return crop(x, replace(preprocess, crop=(height, width)))
+        x = resize(x, replace(preprocess, resize=target, crop=None, pad=None))
+    return crop(x, replace(preprocess, crop=(height, width), pad=None))
 
 
 def resize(
@@ -218,7 +220,10 @@ def resize(
     if target is None:
         return x
     height, width = x.shape[-2:]
-    if isinstance(target, int):
+    if isinstance(target, int) and preprocess.pad:
+        scale = target / max(height, width)
+        target = (int(height * scale + 0.5), int(width * scale + 0.5))
+    elif isinstance(target, int):
         short, long = min(height, width), max(height, width)
         other = int(target * long / short)  # as PIL-based processors round it
         target = (target, other) if height <= width else (other, target)
