@@ -15,7 +15,7 @@ from featprobe.backbones.checkpoints import read_checkpoint
 from featprobe.backbones.files import hub_file, hub_reachable
 from featprobe.backbones.formats.reading import tensors
 from featprobe.backbones.source import Source, strictly
-from featprobe.errors import InputError, MissingExtra, reason
+from featprobe.errors import FeatprobeError, InputError, MissingExtra, reason
 
 WRAPPERS = ("state_dict.", "model.", "module.", "_orig_mod.")
 
@@ -40,7 +40,8 @@ def library(name: str, extra: str) -> Any:
 def hub(place: str, what: str = "weights are") -> Iterator[None]:
     """Let a library load from the hub; offline it finds cached files at once, or none.
 
-    ``what``: what is loaded, and its verb. What goes wrong becomes one :class:`~featprobe.errors.InputError` about ``place``.
+    ``what`` is loaded, with its verb. What goes wrong becomes one
+    :class:`~featprobe.errors.InputError` about ``place``.
     """
     from huggingface_hub import constants
 
@@ -49,14 +50,12 @@ def hub(place: str, what: str = "weights are") -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        if isinstance(error, InputError):
+        if isinstance(error, FeatprobeError):
             raise
         text = str(error)
         if "state_dict" in text or "No pretrained weights" in text:
             raise InputError(f"{place}: cannot be loaded: {reason(error)[:400]}") from error
-        instead = (
-            ", give --weights FILE, or use --init random" if what.startswith("weights") else ""
-        )
+        instead = "; or give --weights FILE, or --init random" if "weights" in what else ""
         raise InputError(
             f"{place}: its {what} not in the local Hugging Face cache and could not be "
             f"downloaded; check the name and the network{instead}"
