@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from featprobe.backbones.adapters import PER_BLOCK
 from featprobe.errors import InputError
 
+Taken = tuple[Any, dict[str, Tensor]]
 ODD_SIZE = re.compile("size of tensor a|shape '.*' is invalid")
 
 
@@ -101,16 +102,19 @@ class TimmTokens(Timm):
 class TimmMap(Timm):
     """A network whose width and grid change on the way: what its last stage gives, one block.
 
-    ``layout``: NCHW, NHWC or NLC, empty where it is none of them. ``own``: the mean is the model's
-    own pooling.
+    ``layout``: NCHW, NHWC or NLC, empty where it is none of them; a sequence has ``prefix`` tokens
+    before its patches, each of ``stride`` (h, w) pixels. ``own``: the mean is the model's own
+    pooling.
     """
 
     layout: str = "NCHW"
     prefix: int = 0
+    stride: tuple[int, int] = (1, 1)
     own: bool = True
 
     def take(self, net: Any, x: Tensor, wanted: Mapping[str, int]) -> tuple[Any, dict[str, Tensor]]:
-        final, grid = features(net, x, self.layout)
+        final = net.forward_features(x)
+        grid = x.shape[-2] // self.stride[0], x.shape[-1] // self.stride[1]
         found: dict[str, Tensor] = {}
         if "cls" in wanted:
             found["cls"] = final[:, 0]
@@ -123,19 +127,11 @@ class TimmMap(Timm):
         return final, {name: value[:, None] for name, value in found.items()}
 
 
-def features(net: Any, x: Tensor, layout: str) -> tuple[Any, tuple[int, int] | None]:
-    """``forward_features``, and the grid of a sequence."""
-    if layout != "NLC":
-        return net.forward_features(x), None
-    final, maps = net.forward_intermediates(x, indices=1, output_fmt="NCHW")
-    return final, tuple(maps[-1].shape[-2:])
-
-
-def tokens(final: Tensor, layout: str, grid: tuple[int, int] | None, prefix: int) -> Tensor:
+def tokens(final: Tensor, layout: str, grid: tuple[int, int], prefix: int) -> Tensor:
     """(B, h, w, D) of a map or sequence."""
     if layout == "NCHW":
         return final.permute(0, 2, 3, 1)
-    return final[:, prefix:].unflatten(1, grid) if grid else final
+    return final if layout == "NHWC" else final[:, prefix:].unflatten(1, grid)
 
 
 def adapter(net: Any, size: tuple[int, int], anything: bool, base: str = "", top: str = "") -> Timm:
@@ -158,15 +154,12 @@ def _vit(net: Any, given: dict[str, Any]) -> TimmTokens:
     width, prefix = net.embed_dim, net.num_prefix_tokens
     noise = _noise(2, prefix + 16, width)
     own = net.forward_head(noise, pre_logits=True)
-    patches, normed = noise[:, prefix:].mean(1), ""
+    like_cls = prefix > 0 and _same(own, net.fc_norm(noise[:, 0]))
+    like_mean = _same(own, net.fc_norm(noise[:, prefix:].mean(1)))
+    normed = "cls" if like_cls else "mean"
     if isinstance(net.fc_norm, nn.Identity):
-        plain = _same(own, patches) or (prefix > 0 and _same(own, noise[:, 0]))
-    else:
-        normed = "mean" if _same(own, net.fc_norm(patches)) else ""
-        if prefix and _same(own, net.fc_norm(noise[:, 0])):
-            normed = "cls"
-        plain = bool(normed)
-    head = {} if plain else {"prelogits": own.shape[-1]}
+        normed = ""
+    head = {} if like_cls or like_mean else {"prelogits": own.shape[-1]}
     return TimmTokens(
         width, prefix > 0 and _class_token(net), head | _classes(net, noise), _patch(net),
         prefix=prefix, normed=normed, blocks=len(net.blocks), **given,
@@ -178,43 +171,46 @@ def _map(net: Any, size: tuple[int, int], given: dict[str, Any]) -> TimmMap:
     x = _noise(1, 3, *size)
     final = net.forward_features(x)
     layout = _layout(final, net.num_features)
-    grid, prefix = None, 0
-    if layout == "NLC":
-        if not hasattr(net, "forward_intermediates"):
-            layout = ""
-        else:
-            final, grid = features(net, x, layout)
-            assert grid is not None
-            prefix = final.shape[1] - grid[0] * grid[1]
-            layout = layout if 0 <= prefix <= 2 else ""
+    grid, prefix = (1, 1), 0
+    if layout == "NLC" and hasattr(net, "forward_intermediates"):
+        _, (last,) = net.forward_intermediates(x, indices=1, output_fmt="NCHW")
+        grid = last.shape[-2], last.shape[-1]
+        prefix = final.shape[1] - grid[0] * grid[1]
+    if layout == "NLC" and not (0 <= prefix <= 2 and grid[0] * grid[1] > 1):
+        layout = ""
     if not layout:
         width = net.forward_head(final, pre_logits=True).flatten(1).shape[1]
         return TimmMap(0, head={"prelogits": width} | _classes(net, final), layout="", **given)
     noise = _noise(*final.shape)
     mean = tokens(noise, layout, grid, prefix).mean((1, 2))
-    weighted = [m for m in net.modules() if next(m.parameters(recurse=False), None) is not None]
-    inputs: list[tuple[nn.Module, Tensor]] = []
-    handles = [
-        m.register_forward_pre_hook(lambda m, args: inputs.append((m, args[0]))) for m in weighted
-    ]
-    try:
-        pooled = net.forward_head(noise, pre_logits=True).flatten(1)
-    finally:
-        for handle in handles:
-            handle.remove()
+    pooled, inputs = _pooled(net, noise)
     cls = prefix > 0 and _class_token(net)
     if not inputs:
         own = _same(pooled, mean)
     else:  # a norm of the mean and nothing else
-        module, given_to = inputs[0]
-        norm = len(inputs) == 1 and "norm" in type(module).__name__.lower()
-        own = norm and _same(given_to.flatten(1), mean)
+        own = inputs[0][0] and len(inputs) == 1 and _same(inputs[0][1].flatten(1), mean)
     extra = not own and not (cls and not inputs and _same(pooled, noise[:, 0]))
     head = {"prelogits": pooled.shape[1]} if extra else {}
     return TimmMap(
         mean.shape[1], cls, head | _classes(net, noise), _patch(net), layout=layout, prefix=prefix,
-        own=own, **given,
+        stride=(size[0] // grid[0], size[1] // grid[1]), own=own, **given,
     )  # fmt: skip
+
+
+def _pooled(net: Any, final: Tensor) -> tuple[Tensor, list[tuple[bool, Tensor]]]:
+    """What the head pools, and the input of each layer of weights on the way: is it a norm?"""
+    inputs: list[tuple[bool, Tensor]] = []
+
+    def note(module: nn.Module, args: Any) -> None:
+        inputs.append(("norm" in type(module).__name__.lower(), args[0]))
+
+    weighted = [m for m in net.modules() if next(m.parameters(recurse=False), None) is not None]
+    handles = [m.register_forward_pre_hook(note) for m in weighted]
+    try:
+        return net.forward_head(final, pre_logits=True).flatten(1), inputs
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _noise(*shape: int) -> Tensor:
@@ -226,9 +222,8 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 
 def _classes(net: Any, final: Any) -> dict[str, int]:
-    if getattr(net, "num_classes", 0) <= 0:
-        return {}
-    return {"logits": net.forward_head(final).shape[-1]}
+    some = getattr(net, "num_classes", 0) > 0
+    return {"logits": net.forward_head(final).shape[-1]} if some else {}
 
 
 def _class_token(net: nn.Module) -> bool:
