@@ -89,9 +89,12 @@ class Tokens:
             n: (1, width) for n, width in self.head.items()
         }
 
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        return list(model.get_submodule(self.layers).children())
+
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         deep = max((n for name, n in wanted.items() if name in PER_BLOCK), default=0)
-        layers = list(model.get_submodule(self.layers).children())
+        layers = self.blocks_of(model)
         with caught(layers[len(layers) - deep :]) as hidden:
             out = model(**self.arguments(x))
         found = heads(out, wanted)
@@ -139,6 +142,9 @@ class Maps:
     def outputs(self) -> Mapping[str, tuple[int, int]]:
         names = PER_BLOCK if self.cls else PER_BLOCK[1:]
         return dict.fromkeys(names, (1, self.width)) | {n: (1, w) for n, w in self.head.items()}
+
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        return [model.get_submodule(self.base)]
 
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         with caught([model.get_submodule(self.base)]) as inner:

@@ -43,6 +43,9 @@ class Adapter(Protocol):
     @property
     def outputs(self) -> Mapping[str, tuple[int, int]]: ...
 
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        """The parts of the module that take the time, in order."""
+
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         """Frames (B, 3, H, W), normalised, to the wanted outputs (name -> L last blocks).
 
@@ -120,6 +123,11 @@ class Backbone:
         self.device = torch.device(device)
         return self
 
+    def compile(self) -> None:
+        """Compile the blocks, in place, for the one input shape that extraction uses."""
+        for part in self.adapter.blocks_of(self.module):
+            part.forward = torch.compile(part.forward, dynamic=False)
+
     @torch.inference_mode()
     def prepare(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
         """Frames of one item to network input.
@@ -136,12 +144,14 @@ class Backbone:
         x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
         x = x.to(self.device).float()
         x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
-        windows = [windowed(x, *w) for w in zip(np.atleast_1d(low), np.atleast_1d(high))]
-        x = torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
-        if fit == "pad":
-            x = place(x, self.preprocess)
+        windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
+        if fit != "pad" and len(windows) == 1 and _within(pixels.dtype, *windows[0]):
+            # nothing is cut off, so that windowing may follow the resize, on far fewer values
+            x = windowed(resize(x, self.preprocess, None), *windows[0])
         else:
-            x = crop(resize(x, self.preprocess), self.preprocess)
+            x = torch.cat([windowed(x, *w) for w in windows], dim=1)
+            x = place(x, self.preprocess) if fit == "pad" else resize(x, self.preprocess)
+        x = crop(x, self.preprocess)
         mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
         return (x - mean) / std  # grey frames become three channels here, by broadcasting
@@ -174,6 +184,13 @@ class Backbone:
         return {name: out[name].float() for name in wanted}
 
 
+def _within(dtype: np.dtype, low: float, high: float) -> bool:
+    """Whether a window shows every value of an integer type as it is."""
+    if dtype.kind not in "iu" or not high > low:
+        return False
+    return low <= np.iinfo(dtype).min and high >= np.iinfo(dtype).max
+
+
 def windowed(x: Tensor, low: float, high: float) -> Tensor:
     """Values to [0, 1]: 0 at and below ``low``, 1 at and above ``high``; 0 where they are equal."""
     if not high > low:
@@ -194,8 +211,10 @@ def place(x: Tensor, preprocess: Preprocess) -> Tensor:
     return crop(x, replace(preprocess, crop=(height, width)))
 
 
-def resize(x: Tensor, preprocess: Preprocess) -> Tensor:
-    """Antialiased resize of (F, C, H, W) in [0, 1]; the result stays in [0, 1]."""
+def resize(
+    x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0)
+) -> Tensor:
+    """Antialiased resize of (F, C, H, W); the result is cut to ``limits``."""
     target = preprocess.resize
     if target is None:
         return x
@@ -211,7 +230,7 @@ def resize(x: Tensor, preprocess: Preprocess) -> Tensor:
     y = F.interpolate(
         x, size=target, mode=preprocess.interpolation, antialias=True, align_corners=False
     )
-    return y.clamp_(0, 1)  # bicubic overshoots
+    return y if limits is None else y.clamp_(*limits)  # bicubic overshoots
 
 
 def crop(x: Tensor, preprocess: Preprocess) -> Tensor:

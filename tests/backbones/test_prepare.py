@@ -66,3 +66,17 @@ def test_stretch_is_window_resize_crop_normalise(dtype):
     x = x[..., 1:15, 0:14].expand(-1, 3, -1, -1)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7)))
     torch.testing.assert_close(made.prepare(pixels, 20, 170), (x - mean) / std)
+
+
+@given(
+    height=st.integers(1, 60), width=st.integers(1, 60), seed=st.integers(0, 99),
+    dtype=st.sampled_from([np.uint8, np.int8, np.uint16]),
+)  # fmt: skip
+def test_windowing_behind_the_resize_is_windowing_before_it(height, width, seed, dtype):
+    limits = np.iinfo(dtype)
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(limits.min, limits.max, (2, height, width), dtype, endpoint=True)
+    low, high = float(limits.min), float(limits.max)
+    quick = backbone(resize=16).prepare(pixels, low, high)
+    plain = backbone(resize=16).prepare(pixels.astype(np.float32), low, high)  # never deferred
+    torch.testing.assert_close(quick, plain, rtol=0, atol=2e-6)
