@@ -121,7 +121,8 @@ def command(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
         device=device, precision=precision, features=features or None, blocks=blocks,
         workers=workers, item_timeout=item_timeout, compiled=compiled, part=shard,
-        strict=strict, retry_failed=retry_failed, progress=not quiet,
+        strict=strict, retry_failed=retry_failed,
+        progress=False if quiet else "json" if as_json else True,
     )  # fmt: skip
     if as_json:
         print(json.dumps({**result.summary.to_dict(), "key": result.key.digest}))
@@ -160,6 +161,8 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     if s.relabelled:
         print("  labels, patients or split changed since the last run: the store has the new ones")
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
+    for old in s.outdated:
+        note(f"{dataset.name}: its files have changed since {old}, whose features are not used")
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")
     for kind, n in dataset.skipped.items():

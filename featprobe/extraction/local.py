@@ -17,7 +17,7 @@ from featprobe.errors import InputError, Unfinished
 from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import here, separable
 from featprobe.extraction.device import Forward, Streams
-from featprobe.extraction.opening import items_of, open_store
+from featprobe.extraction.opening import items_of, open_store, outdated
 from featprobe.extraction.options import ENGINES, Options, Settings, choose_outputs, settle
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
@@ -66,6 +66,7 @@ def extract(
     )
     shards = [] if opened.complete and not o.retry_failed else part_of(opened, o)
     if shards:
+        summary.outdated = [p.stem for p in outdated(opened.path, opened.key)]
         _run(backbone, dataset, opened, shards, o, summary)
         summary.seconds = time.perf_counter() - start
     if not opened.complete:

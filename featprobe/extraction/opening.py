@@ -12,7 +12,7 @@ from featprobe import settings
 from featprobe._version import __version__
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError
+from featprobe.errors import FeatprobeError, InputError
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.fingerprint import digest
@@ -53,6 +53,19 @@ def open_store(
         return opened
     plan = plan_frames(dataset, max(1, o.workers), o.progress)
     return _create(path, key, plan, backbone, dataset, o.batch_size)
+
+
+def outdated(path: Path, key: FeatureKey) -> list[Path]:
+    """Stores beside ``path`` that differ from its key in the contents of the data set alone."""
+    found = []
+    for other in sorted(path.parent.glob(f"*{path.suffix}")):
+        try:
+            old = ZarrStore.open(other).key
+        except FeatprobeError:
+            continue
+        if old.variant == key.variant and old.dataset != key.dataset:
+            found.append(other)
+    return found
 
 
 def _create(

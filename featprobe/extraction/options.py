@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 
@@ -30,7 +31,7 @@ class Options:
     decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n), the
     i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of
     recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard
-    error.
+    error, as JSON events if ``"json"``.
     """
 
     engine: str = "local"
@@ -44,7 +45,7 @@ class Options:
     part: tuple[int, int] = (1, 1)
     strict: bool = False
     retry_failed: bool = False
-    progress: bool = False
+    progress: bool | Literal["json"] = False
 
 
 @dataclass(frozen=True)

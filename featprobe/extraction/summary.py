@@ -16,7 +16,8 @@ class Summary:
     """What an extraction did. ``new_frames`` is 0 when everything was in the cache.
 
     ``rate``: frames a second once running; ``bottleneck``: what it mostly waited for; ``stopped``:
-    the signal that ended it early.
+    the signal that ended it early; ``outdated``: stores of the same backbone whose files were
+    others.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class Summary:
     rate: float = 0.0
     bottleneck: str = ""
     failures: dict[str, str] = field(default_factory=dict)
+    outdated: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
     relabelled: bool = False
     stopped: int = 0

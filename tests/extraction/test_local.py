@@ -303,6 +303,8 @@ def test_features_of_changed_files_replace_the_old_ones_in_probes(
     fp.extract(tiny_backbone, fp.load_dataset(class_folders))
     (class_folders / "sick" / "sick09_1.png").unlink()
     new = fp.extract(tiny_backbone, fp.load_dataset(class_folders))
+    assert len(new.summary.outdated) == 1
+    assert new.summary.new_frames == 39
     stores, notes = find(cache)
     assert [s.path for s in stores] == [new.summary.path]
     assert any("have changed since" in n for n in notes)
