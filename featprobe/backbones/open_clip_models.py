@@ -172,16 +172,22 @@ class Tower(nn.Module):
             visual.output_tokens = False
 
     def forward(self, pixel_values: Tensor) -> Any:
-        positions = getattr(self.visual, "positional_embedding", None)
-        swapped = {}
-        if positions is not None:
-            patch = self.visual.patch_size
-            rows, columns = (s // p for s, p in zip(pixel_values.shape[-2:], patch))
-            if (rows, columns) != tuple(self.visual.grid_size):
-                grid = interpolate(positions[None, 1:], rows, columns, antialias=True)[0]
-                swapped = {"positional_embedding": torch.cat([positions[:1], grid])}
-        out = torch.func.functional_call(self.visual, swapped, (pixel_values,))
-        return SimpleNamespace(projection=out)
+        return SimpleNamespace(projection=self._sized(*pixel_values.shape[-2:])(pixel_values))
+
+    def _sized(self, height: int, width: int) -> Any:
+        """The tower with positions for this input; other threads see its own ones meanwhile."""
+        own = self.visual
+        positions = getattr(own, "positional_embedding", None)
+        if positions is None:
+            return own
+        grid = height // own.patch_size[0], width // own.patch_size[1]
+        if grid == tuple(own.grid_size):
+            return own
+        patches = interpolate(positions[None, 1:], *grid, antialias=True)[0]
+        twin = copy.copy(own)
+        new = nn.Parameter(torch.cat([positions[:1], patches]), requires_grad=False)
+        twin._parameters = own._parameters | {"positional_embedding": new}
+        return twin
 
 
 def _last_map(out: Tensor, _x: Tensor) -> tuple[None, Tensor, Tensor]:

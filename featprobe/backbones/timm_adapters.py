@@ -1,9 +1,8 @@
 """How outputs are taken from models of timm, whose three steps are the same for all of them.
 
 ``forward_features`` gives tokens or a map, ``forward_head(..., pre_logits=True)`` pools it and
-``forward_head`` classifies. ``mean`` is the mean of the patch tokens or of the map, behind the norm
-that follows the pooling where there is one. A pooling of another kind (attention, maximum, hidden
-layers as VGG's) is an output of its own, ``prelogits``.
+``forward_head`` classifies. ``mean`` is the mean of the patch tokens or of the map, behind a norm
+that follows the pooling; a pooling of another kind (attention, VGG's layers) is ``prelogits``.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 from featprobe.backbones.adapters import PER_BLOCK
 from featprobe.errors import InputError
 
-Taken = tuple[Any, dict[str, Tensor]]
 ODD_SIZE = re.compile("size of tensor a|shape '.*' is invalid")
 
 
@@ -27,9 +25,8 @@ ODD_SIZE = re.compile("size of tensor a|shape '.*' is invalid")
 class Timm:
     """What the adapters share.
 
-    ``width`` of tokens or map; ``head``: output -> width, of ``prelogits``, ``logits`` and
-    ``projection``; ``base``: path of timm's model in the module, ``top``: path of the module behind
-    it that projects. ``fixed``, ``multiple``: of input sides, in pixels.
+    ``width`` of tokens or map; ``head``: output -> width, of the others; ``base``: path of timm's
+    model in the module, ``top``: of what projects behind it. ``fixed``, ``multiple``: as Adapter's.
     """
 
     width: int
@@ -47,16 +44,19 @@ class Timm:
         taken = dict.fromkeys(names, (self.blocks, self.width)) if self.width else {}
         return taken | {n: (1, width) for n, width in self.head.items()}
 
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        net: Any = model.get_submodule(self.base)
+        return list(getattr(net, "blocks", net).children())
+
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         net: Any = model.get_submodule(self.base)
         try:
             final, found = self.take(net, x, wanted)
         except (AssertionError, RuntimeError) as error:
-            if not isinstance(error, AssertionError) and not ODD_SIZE.search(str(error)):
+            if isinstance(error, RuntimeError) and not ODD_SIZE.search(str(error)):
                 raise
-            raise InputError(
-                f"input of {x.shape[-2]} x {x.shape[-1]} pixels does not suit the model: {error}"
-            ) from error
+            size = f"{x.shape[-2]} x {x.shape[-1]}"
+            raise InputError(f"input of {size} pixels does not suit the model: {error}") from error
         if "prelogits" in wanted:
             found["prelogits"] = net.forward_head(final, pre_logits=True).flatten(1)[:, None]
         if "logits" in wanted:
