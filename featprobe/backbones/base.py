@@ -22,15 +22,16 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 
 # Stored unless others are asked for: tokens and class scores take many times the room.
-DEFAULT_OUTPUTS = ("cls", "mean", "projection")
+DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits")
 
 
 class Adapter(Protocol):
     """How the outputs of a network are taken.
 
-    ``outputs``: name -> (blocks available, width), of ``cls``, ``mean``, ``tokens``, ``logits``
-    and ``projection``. ``multiple``: of which input sides must be, in pixels. ``fixed``: the only
-    input size (h, w) there is, or None.
+    ``outputs``: name -> (blocks available, width), of ``cls``, ``mean``, ``tokens``, ``logits``,
+    ``projection`` and ``prelogits`` (what a classifier sees where that is neither CLS nor mean, as
+    VGG's 4096). ``multiple``: of which input sides must be, in pixels. ``fixed``: the only input
+    size (h, w) there is, or None.
     """
 
     @property
@@ -169,8 +170,8 @@ class Backbone:
 
         ``cls`` and ``mean``, the mean of the patch tokens, (B, L, D): the last L blocks in order,
         each after the final norm. ``tokens`` (B, L, h, w, D) in raster order, CLS and registers
-        left out. ``logits`` and ``projection`` (B, 1, C). ``blocks``: L for all, cut to what there
-        is, or name -> L. ``outputs``: names; :attr:`default_outputs` by default.
+        left out. ``logits``, ``projection`` and ``prelogits`` (B, 1, C). ``blocks``: L for all,
+        cut to what there is, or name -> L. ``outputs``: names; :attr:`default_outputs` by default.
         """
         x = x.to(self.device)
         if isinstance(blocks, Mapping):
