@@ -7,6 +7,7 @@ order. Outputs: ``cls`` and ``mean`` (D), ``tokens`` (h, w, D), ``logits`` (clas
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,11 +32,16 @@ def pixels_of_any_size(x: Tensor) -> dict[str, Any]:
 
 @contextmanager
 def caught(modules: list[nn.Module]) -> Iterator[list[Any]]:
-    """What the modules return during the block, in the order of their calls."""
+    """What the modules return during the block, in the order of their calls.
+
+    Only calls of this thread count: another may run its own batch through the same modules.
+    """
     outputs: list[Any] = []
+    here = threading.get_ident()
 
     def catch(_module: nn.Module, _args: Any, output: Any) -> None:
-        outputs.append(output)
+        if threading.get_ident() == here:
+            outputs.append(output)
 
     handles = [module.register_forward_hook(catch) for module in modules]
     try:

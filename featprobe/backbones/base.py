@@ -22,15 +22,16 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 
 # Stored unless others are asked for: tokens and class scores take many times the room.
-DEFAULT_OUTPUTS = ("cls", "mean", "projection")
+DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits")
 
 
 class Adapter(Protocol):
     """How the outputs of a network are taken.
 
-    ``outputs``: name -> (blocks available, width), of ``cls``, ``mean``, ``tokens``, ``logits``
-    and ``projection``. ``multiple``: of which input sides must be, in pixels. ``fixed``: the only
-    input size (h, w) there is, or None.
+    ``outputs``: name -> (blocks available, width), of ``cls``, ``mean``, ``tokens``, ``logits``,
+    ``projection`` and ``prelogits`` (what a classifier sees where that is neither CLS nor mean, as
+    VGG's 4096). ``multiple``: of which input sides must be, in pixels. ``fixed``: the only input
+    size (h, w) there is, or None.
     """
 
     @property
@@ -153,7 +154,9 @@ class Backbone:
         x = crop(x, self.preprocess)
         mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
-        return (x - mean) / std  # grey frames become three channels here, by broadcasting
+        x = (x - mean) / std  # grey frames become three channels here, by broadcasting
+        h, w = self.preprocess.size
+        return F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) if self.preprocess.pad else x
 
     @torch.inference_mode()
     def forward(
@@ -167,8 +170,8 @@ class Backbone:
 
         ``cls`` and ``mean``, the mean of the patch tokens, (B, L, D): the last L blocks in order,
         each after the final norm. ``tokens`` (B, L, h, w, D) in raster order, CLS and registers
-        left out. ``logits`` and ``projection`` (B, 1, C). ``blocks``: L for all, cut to what there
-        is, or name -> L. ``outputs``: names; :attr:`default_outputs` by default.
+        left out. ``logits``, ``projection`` and ``prelogits`` (B, 1, C). ``blocks``: L for all,
+        cut to what there is, or name -> L. ``outputs``: names; :attr:`default_outputs` by default.
         """
         x = x.to(self.device)
         if isinstance(blocks, Mapping):
@@ -206,8 +209,8 @@ def place(x: Tensor, preprocess: Preprocess) -> Tensor:
     ratio = min(height / x.shape[-2], width / x.shape[-1])
     if ratio < 1:
         target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
-        x = resize(x, replace(preprocess, resize=target))
-    return crop(x, replace(preprocess, crop=(height, width)))
+        x = resize(x, replace(preprocess, resize=target, crop=None, pad=None))
+    return crop(x, replace(preprocess, crop=(height, width), pad=None))
 
 
 def resize(
@@ -218,7 +221,10 @@ def resize(
     if target is None:
         return x
     height, width = x.shape[-2:]
-    if isinstance(target, int):
+    if isinstance(target, int) and preprocess.pad:
+        scale = target / max(height, width)
+        target = (int(height * scale + 0.5), int(width * scale + 0.5))
+    elif isinstance(target, int):
         short, long = min(height, width), max(height, width)
         other = int(target * long / short)  # as PIL-based processors round it
         target = (target, other) if height <= width else (other, target)

@@ -46,7 +46,8 @@ class Converted:
 
 
 def adopt(state: Mapping[str, Any], model_type: str) -> dict[str, Any]:
-    """What the tensors of a file fix of the configuration beyond doubt, such as ``image_size``.
+    """What a file fixes of the configuration beyond doubt, such as ``image_size`` by its tensors or
+    ``layer_norm_eps`` by its authors' code.
 
     Never the depth or the width: those belong to the model named, and a file that lacks a block
     would pass. Nothing for a file of another family.
@@ -58,7 +59,10 @@ def adopt(state: Mapping[str, Any], model_type: str) -> dict[str, Any]:
         return {}
     if layout is None:
         return {}
-    return layout.facts({inner: flat[key] for inner, key in find(layout, flat).inner.items()})
+    return {
+        **layout.fixed,
+        **layout.facts({inner: flat[key] for inner, key in find(layout, flat).inner.items()}),
+    }
 
 
 def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:

@@ -52,7 +52,8 @@ class Layout:
     occur among the inner keys, and not in a layout that is asked later. ``beside``: pattern of an
     inner key -> why it is not needed; ``dropped``: the same for keys elsewhere in the file.
     ``shorten``: pattern and replacement that undo a numbering of blocks by chunks. ``facts``: what
-    the tensors fix of the configuration beyond doubt. ``filled``: values for keys of the model
+    the tensors fix of the configuration beyond doubt; ``fixed``: what the authors' code does.
+    ``filled``: values for keys of the model
     that older files lack and inference does not read. ``refuse``: why a file with these keys
     cannot serve a configuration, or None.
     """
@@ -65,6 +66,7 @@ class Layout:
     beside: Mapping[str, str] = field(default_factory=dict)
     shorten: tuple[str, str] | None = None
     facts: Callable[[Mapping[str, Tensor]], dict[str, Any]] = lambda _tensors: {}
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     filled: Mapping[str, Tensor] = field(default_factory=dict)
     refuse: Callable[[Mapping[str, str], Any], str | None] = lambda _keys, _config: None
 

@@ -97,8 +97,8 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _torch(path: Path, head: bytes) -> Any:
-    zipped = zipfile.is_zipfile(path)
     try:
+        zipped = zipfile.is_zipfile(path)  # raises for some damage
         with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)

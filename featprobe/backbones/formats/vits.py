@@ -102,6 +102,7 @@ _BLOCKS = (
 )
 _TOKENS = {"cls_token": "cls_token", "dist_token": "distillation_token"}
 _VIT = (*_embeddings(_TOKENS), *_BLOCKS)
+_EPS = {"layer_norm_eps": 1e-6}  # the hub's files of these say 1e-12
 DEIT = Layout(
     name="distilled DeiT (facebookresearch/deit)",
     families=("deit",),
@@ -109,6 +110,7 @@ DEIT = Layout(
     rules=_VIT,
     dropped=SSL_HEADS,
     beside=HEADS,
+    fixed=_EPS,
     facts=_image_size(2),
 )
 MAE = Layout(
@@ -117,6 +119,7 @@ MAE = Layout(
     marks=(r"decoder_blocks\.\d+\.attn\.qkv\.weight$",),
     rules=_VIT,
     beside={r"(decoder_|mask_token$)": "decoder of the masked autoencoder"},
+    fixed=_EPS,
     facts=_image_size(1),
 )
 
@@ -146,6 +149,7 @@ POOLED = Layout(
     marks=(r"fc_norm\.(weight|bias)$", r"blocks\.\d+\.attn\.qkv\.weight$"),
     rules=(*_VIT[:-1], rule("fc_norm.{p}", "layernorm.{p}")),
     beside=HEADS,
+    fixed=_EPS,
     facts=_pooled_facts,
     refuse=_pooled,
 )
@@ -156,6 +160,7 @@ VIT = Layout(
     rules=_VIT,
     dropped=SSL_HEADS,
     beside=HEADS,
+    fixed=_EPS,
     facts=_image_size(1),
 )
 
