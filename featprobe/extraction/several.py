@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import IO, Any
 
+import cloudpickle
+
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.errors import InputError, reason
@@ -32,8 +34,8 @@ def on_devices(
     """The engine of ``--devices``."""
     with shared(store.path) as token, tempfile.TemporaryFile() as file:
         try:
-            pickle.dump((Work.of(backbone, dataset, store, token), o), file)
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            cloudpickle.dump((Work.of(backbone, dataset, store, token), o), file)
+        except (pickle.PicklingError, TypeError, ValueError) as error:
             raise InputError(
                 f"{dataset.name} x {backbone.name} cannot be sent to other processes "
                 f"({reason(error)}); use --device and --shard in processes of your own"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ class Unsendable:
     """A source that holds something open."""
 
     def __init__(self, source) -> None:
-        self.source, self.open = source, lambda: None
+        self.source, self.lock = source, threading.Lock()
         self.frames, self.read, self.contents = source.frames, source.read, source.contents
 
 
