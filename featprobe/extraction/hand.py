@@ -39,18 +39,18 @@ def versions() -> dict[str, str]:
 @dataclass
 class Work:
     """All that a hand needs, sent once. ``kind``: class of the store at ``path``. ``token``: a file
-    that only those see who share its folder with the leader."""
+    that only those see who share its folder with the leader, if there is one."""
 
     backbone: Backbone
     dataset: Dataset
     kind: type[Any]
     path: Path
     key: FeatureKey
-    token: Path
+    token: Path | None
     versions: dict[str, str] = field(default_factory=versions)
 
     @classmethod
-    def of(cls, backbone: Backbone, dataset: Dataset, store: ZarrStore, token: Path) -> Work:
+    def of(cls, backbone: Backbone, dataset: Dataset, store: ZarrStore, token: Path | None) -> Work:
         """The work on a store; the backbone travels through the memory of the host."""
         return cls(backbone.to("cpu"), dataset, type(store), store.path, store.key, token)
 
@@ -90,7 +90,7 @@ class Hand:
             theirs, ours = (", ".join(f"{k} {v}" for k, v in x.items())
                             for x in (work.versions, versions()))  # fmt: skip
             raise InputError(f"{where} has {ours}, but the leading process {theirs}")
-        if not work.token.exists():
+        if work.token is not None and not work.token.exists():
             raise InputError(
                 f"{where} does not see {work.path}: the cache must be on a disk that all share"
             )

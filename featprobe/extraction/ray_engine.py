@@ -42,13 +42,13 @@ def on_ray(
             outcome = Leader(crew, store, shards, o, stop=stop, on_frames=on_frames).lead()
         finally:
             crew.close()
-    if not outcome.stopped:
+    if outcome.frames == sum(b - a for a, b in map(store.layout.bounds, shards)):
         _see(store, shards)
     return outcome
 
 
 def _see(store: ZarrStore, shards: list[int]) -> None:
-    """Wait until the commits of other machines are visible; network file systems take a while."""
+    """Wait until commits of other machines are visible; network file systems take a while."""
     for _ in range(int(SEEN)):
         if not set(shards) & set(store.pending()):
             return

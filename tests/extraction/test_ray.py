@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import featprobe as fp
-from featprobe.errors import InputError, MissingExtra, UnreadableItem
+from featprobe.errors import InputError, UnreadableItem
 from featprobe.extraction.local import part_of
 from featprobe.extraction.options import Options, settle
 from featprobe.store.zarr import ZarrStore
@@ -194,13 +194,6 @@ def test_places_share_out_a_nodes_cores() -> None:
     assert gpu == [("big", 10, 1)] * 2 + [("bare", 0, 1)] * 4
     cpu = [(p.node, p.cpus, p.gpus) for p in places(fake, gpu=False)]
     assert cpu == [("small", 4, 0)] + [("big", 6, 0)] * 3 + [("bare", 1, 0)]
-
-
-def test_without_ray_the_extra_is_named(tiny_backbone, tmp_path, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    data = fp.load_dataset(make_films(tmp_path / "films", 4))
-    with pytest.raises(MissingExtra, match=r"pip install 'featprobe\[ray\]'"):
-        extract(tiny_backbone, data, tmp_path / "c", engine="ray")
 
 
 def test_an_address_without_a_cluster_is_told(tmp_path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import featprobe as fp
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.errors import InputError, MissingExtra, UnreadableItem
 from featprobe.extraction.options import Options, settle
 from featprobe.store.zarr import ZarrStore
 from tests.extraction.films import committed, extract, hostile, make_films, same, stores, when
@@ -117,6 +117,13 @@ def test_devices_share_the_cores(monkeypatch) -> None:
     assert (o.workers, o.streams) == (4, 4)
     assert settle(Options(devices=("cpu",) * 3, workers=7)).workers == 7
     assert settle(Options(device="cpu")).workers == 8
+
+
+def test_without_ray_the_extra_is_named(tiny_backbone, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    data = fp.load_dataset(make_films(tmp_path / "films", 4))
+    with pytest.raises(MissingExtra, match=r"pip install 'featprobe\[ray\]'"):
+        extract(tiny_backbone, data, tmp_path / "c", engine="ray")
 
 
 # -- a job array ----------------------------------------------------------------------------------
