@@ -27,6 +27,7 @@ EXTRAS = {
     "timm": ("timm", "torchvision"),
     "open_clip": ("open_clip", "torchvision"),
     "ray": ("ray",),
+    "torchvision": ("torchvision",),
 }
 
 

@@ -31,17 +31,17 @@ def pixels_of_any_size(x: Tensor) -> dict[str, Any]:
 
 
 @contextmanager
-def caught(modules: list[nn.Module]) -> Iterator[list[Any]]:
-    """What the modules return during the block, in the order of their calls.
+def caught(modules: list[nn.Module], inputs: bool = False) -> Iterator[list[Any]]:
+    """What the modules return during the block, or are given, in the order of their calls.
 
     Only calls of this thread count: another may run its own batch through the same modules.
     """
     outputs: list[Any] = []
     here = threading.get_ident()
 
-    def catch(_module: nn.Module, _args: Any, output: Any) -> None:
+    def catch(_module: nn.Module, args: Any, output: Any) -> None:
         if threading.get_ident() == here:
-            outputs.append(output)
+            outputs.append(args[0] if inputs else output)
 
     handles = [module.register_forward_hook(catch) for module in modules]
     try:

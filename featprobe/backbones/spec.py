@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from featprobe.errors import InputError
@@ -11,7 +12,8 @@ from featprobe.errors import InputError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
-OUTPUTS = ("cls", "mean", "tokens", "logits", "projection")
+LIBRARIES = ("timm", "open_clip", "torchvision")  # which have the preprocessing themselves
+OUTPUTS = ("cls", "mean", "tokens", "prelogits", "logits", "projection")
 INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
@@ -169,9 +171,10 @@ class ModelSpec:
     config: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        foreign = self.family in ("timm", "open_clip")
+        foreign = self.family in LIBRARIES
         if foreign != (self.preprocess is None):
-            raise InputError(f"{self.name}: preprocessing is given, except for timm and open_clip")
+            known = ", ".join(LIBRARIES)
+            raise InputError(f"{self.name}: preprocessing is given, except for {known}")
         if foreign and not self.source.startswith(f"{self.family}:"):
             raise InputError(f"{self.name}: source {self.source!r} is not one of {self.family}")
         if self.revision is not None and not re.fullmatch("[0-9a-f]{40}", self.revision):
@@ -181,8 +184,9 @@ class ModelSpec:
 
     @property
     def place(self) -> str:
-        """Where loading looks for it: the source."""
-        return self.source
+        """Where loading looks for it; ``package:NAME`` is a folder of the package."""
+        scheme, _, name = self.source.partition(":")
+        return str(Path(__file__).parent / name) if scheme == "package" else self.source
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for ``featprobe models --json``."""

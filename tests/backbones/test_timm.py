@@ -18,7 +18,8 @@ def in_a_process(cases: str, *libraries: str) -> None:
     """Run a file of tests where torchvision can be imported; skip where a library is missing."""
     missing = [n for n in (*libraries, "torchvision") if importlib.util.find_spec(n) is None]
     if missing:
-        pytest.skip(f"{', '.join(missing)} not installed: pip install 'featprobe[{libraries[0]}]'")
+        extra = libraries[0] if libraries else "timm"
+        pytest.skip(f"{', '.join(missing)} not installed: pip install 'featprobe[{extra}]'")
     done = subprocess.run(
         [sys.executable, ROOT / "tests/support/with_torchvision.py", "-m", "pytest", "-q",
          "-p", "no:cacheprovider", "-p", "no:xdist", ROOT / "tests/backbones" / cases],

@@ -1,4 +1,4 @@
-"""Networks that transformers has not: DenseNet, VGG, Inception, EVA-02, through timm."""
+"""Networks that transformers has not: DenseNet, VGG, AlexNet, Inception, EVA-02."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ _DENSENET = "Huang et al., Densely Connected Convolutional Networks, CVPR 2017, 
 _VGG = (
     "Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, "
     "ICLR 2015, arXiv 1409.1556"
+)
+_ALEXNET = (
+    "Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv 1404.5997"
 )
 _INCEPTION_V3 = (
     "Szegedy et al., Rethinking the Inception Architecture for Computer Vision, "
@@ -39,6 +42,15 @@ def _cnn(
     )  # fmt: skip
 
 
+def _dense(name: str, source: str, millions: float, citation: str) -> ModelSpec:
+    return ModelSpec(
+        name=name, family=source.partition(":")[0], source=source, width=4096, blocks=1,
+        parameters=millions, preprocess=None, outputs=("mean", "tokens", "prelogits", "logits"),
+        data=("ImageNet-1k",), pretraining="supervised on ImageNet-1k", licence="BSD-3-Clause",
+        citation=citation,
+    )  # fmt: skip
+
+
 def _eva02(
     name: str, source: str, width: int, blocks: int, millions: float, data: tuple[str, ...],
     labels: bool,
@@ -52,13 +64,14 @@ def _eva02(
     )  # fmt: skip
 
 
-# VGG: 4096 values in front of its last layer, not the 512 channels of its last map.
+# VGG and AlexNet: 4096 values in front of the last layer; their `mean` has the channels of the map.
 ENTRIES = [
     _cnn("densenet121", "densenet121.ra_in1k", 1024, 7.0, _DENSENET),
     _cnn("densenet121_tv", "densenet121.tv_in1k", 1024, 7.0, _DENSENET),
     _cnn("densenet201", "densenet201.tv_in1k", 1920, 18.1, _DENSENET),
-    _cnn("vgg16", "vgg16.tv_in1k", 4096, 134.3, _VGG, "BSD-3-Clause"),
-    _cnn("vgg19", "vgg19.tv_in1k", 4096, 139.6, _VGG, "BSD-3-Clause"),
+    _dense("vgg16", "timm:vgg16.tv_in1k", 134.3, _VGG),
+    _dense("vgg19", "timm:vgg19.tv_in1k", 139.6, _VGG),
+    _dense("alexnet", "torchvision:alexnet:IMAGENET1K_V1", 57.0, _ALEXNET),
     _cnn("inception_v3", "inception_v3.tv_in1k", 2048, 21.8, _INCEPTION_V3),
     _cnn("inception_v4", "inception_v4.tf_in1k", 1536, 41.1, _INCEPTION_V4),
     _cnn("efficientnet_b4_ra2", "efficientnet_b4.ra2_in1k", 1792, 17.5, _EFFICIENTNET),
