@@ -18,7 +18,7 @@ LEVELS = [
     {"stats", "protocols"},
     {"datasets", "backbones", "store", "probes"},
     {"results", "features", "runs"},
-    {"extraction", "evaluation", "leakage", "doctor"},
+    {"extraction", "evaluation", "leakage", "doctor", "testing"},
     {"leaderboard"},
     {"cli"},
 ]

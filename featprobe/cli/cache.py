@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,7 +21,7 @@ Examples:
 @cache_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
+def command(ctx: click.Context, cache: str | None, as_json: bool) -> None:
     """List the feature stores."""
     ctx.obj = cache
     if ctx.invoked_subcommand:
@@ -65,7 +64,7 @@ def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
 @command.command()
 @click.argument("store")
 @click.pass_obj
-def rm(cache: Path | None, store: str) -> None:
+def rm(cache: str | None, store: str) -> None:
     """Remove a store by its name or digest. Results stay."""
     from featprobe import settings
     from featprobe.store.cache import remove

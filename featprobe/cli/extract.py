@@ -74,7 +74,7 @@ Run again, it reuses what is complete and goes on where it stopped.
 )  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
 @click.option("--workers", type=click.IntRange(min=1), help="Decode threads.  [default: cores]")
-@click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr"]))
+@click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]))
 @loading_options
 @click.option("--strict", is_flag=True, help="Stop at the first unreadable item.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
@@ -85,7 +85,7 @@ def command(
     model: str, data: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     precision: str | None, dtype: str, batch_size: int | None, workers: int | None, store: str,
-    strict: bool, retry_failed: bool, quiet: bool, cache: Path | None, as_json: bool,
+    strict: bool, retry_failed: bool, quiet: bool, cache: str | None, as_json: bool,
     **loading: Any,
 ) -> None:  # fmt: skip
     """Run a frozen backbone once over a data set and store its features.

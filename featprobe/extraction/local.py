@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,9 +22,11 @@ from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.features import FeatureSet
 from featprobe.fingerprint import digest
 from featprobe.progress import Progress
+from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
+from featprobe.store.containers import SUFFIXES, create_store, open_store
 from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
-from featprobe.store.zarr import ZarrStore
+from featprobe.store.place import Place
 
 PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pillow")
 
@@ -34,7 +35,7 @@ PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pil
 class Summary:
     """What an extraction did. ``new_frames`` is 0 when everything was in the cache."""
 
-    path: Path
+    path: Place
     frames: int
     items: int
     new_frames: int = 0
@@ -82,8 +83,8 @@ def extract(
     of this run. Raises :class:`~featprobe.errors.InputError` when no item at all
     can be read.
     """
-    if store != "zarr":
-        raise InputError(f"unknown store {store!r}: 'zarr' is the one there is")
+    if store not in SUFFIXES:
+        raise InputError(f"unknown store {store!r}: use one of {', '.join(SUFFIXES)}")
     start = time.perf_counter()
     workers = default_workers() if workers is None else max(1, workers)
     target = choose_device(device)
@@ -106,15 +107,15 @@ def extract(
         dtype=dtype,
         dataset=fingerprint,
     )
-    root = settings.cache_root(cache)
-    path = store_path(root, dataset.name, backbone.name, key.digest)
+    root = settings.feature_root(cache)
+    path = store_path(root, dataset.name, backbone.name, key.digest, store)
     if path.exists():
-        opened = ZarrStore.open(path, key)
+        opened = open_store(path, key)
         opened.touch()
         plan = FramePlan(opened.frame_item(), opened.frame_index())
     else:
         plan = plan_frames(dataset, workers, progress)
-        opened = _create(path, key, plan, backbone, dataset, batch)
+        opened = _create(path, key, plan, backbone, dataset, batch, store)
     relabelled = opened.set_items(items_of(dataset))
     shards = opened.pending(retry_failed)
     summary = Summary(path, len(plan), len(dataset), relabelled=relabelled, device=str(target))
@@ -135,7 +136,7 @@ def extract(
 
 
 def _run(
-    backbone: Backbone, dataset: Dataset, store: ZarrStore, plan: FramePlan, shards: list[int],
+    backbone: Backbone, dataset: Dataset, store: FeatureStore, plan: FramePlan, shards: list[int],
     batch: int, workers: int, strict: bool, show: bool, summary: Summary,
 ) -> None:  # fmt: skip
     todo = sum(b - a for a, b in map(store.layout.bounds, shards))
@@ -152,12 +153,13 @@ def _run(
 
 
 def _create(
-    path: Path, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset, batch: int
-) -> ZarrStore:
+    path: Place, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset,
+    batch: int, kind: str,
+) -> FeatureStore:  # fmt: skip
     arrays = {n: backbone.shape(n, blocks) for n, blocks in key.outputs.items()}
     layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, batch), arrays)
-    return ZarrStore.create(
-        path, key, layout, plan.item, plan.index, items_of(dataset),
+    return create_store(
+        kind, path, key, layout, plan.item, plan.index, items_of(dataset),
         {"dataset": dataset.name, "backbone": backbone.name},
         {
             "backbone": backbone.origin,

@@ -20,8 +20,8 @@ from featprobe.datasets.base import Dataset
 from featprobe.errors import StoreError, UnreadableItem, reason
 from featprobe.extraction.plan import FramePlan
 from featprobe.images.intensity import Levels, value_range
+from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED
-from featprobe.store.zarr import ZarrStore
 
 
 @dataclass
@@ -96,7 +96,7 @@ def ahead(
 def run(
     backbone: Backbone,
     dataset: Dataset,
-    store: ZarrStore,
+    store: FeatureStore,
     plan: FramePlan,
     shards: Sequence[int],
     *,
@@ -149,7 +149,7 @@ def run(
     return outcome
 
 
-def _write(store: ZarrStore, shard: int, work: _Shard, times: Times) -> None:
+def _write(store: FeatureStore, shard: int, work: _Shard, times: Times) -> None:
     start = time.perf_counter()
     store.write_shard(shard, work.arrays, work.status, work.reasons)
     times.write += time.perf_counter() - start
@@ -159,7 +159,7 @@ class _Shard:
     """The features of one shard while they are made."""
 
     def __init__(
-        self, backbone: Backbone, store: ZarrStore, frames: int, batch: int, times: Times
+        self, backbone: Backbone, store: FeatureStore, frames: int, batch: int, times: Times
     ) -> None:
         self.backbone, self.batch, self.times = backbone, batch, times
         self.key = store.key
