@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import google_crc32c
@@ -134,7 +135,7 @@ class Rows:
 
     def check(self, shard: int) -> None:
         """Read the rows of a shard for their checksum alone."""
-        self._load(shard, self._empty(shard))
+        self._whole(shard)
 
     def read(self, blocks: int | None = None, rows: np.ndarray | None = None) -> np.ndarray:
         """Rows (n, ...): all, or those of a sorted index; the last ``blocks`` of their first axis.
@@ -142,60 +143,70 @@ class Rows:
         Every byte of a file that is read whole is checked. Of a file of which few rows are wanted
         only the size is.
         """
-        last = slice(None) if blocks is None else slice(self.shape[0] - blocks, None)
-        shape = (blocks or self.shape[0], *self.shape[1:]) if self.shape else ()
+        blocks = blocks or (self.shape[0] if self.shape else 0)
+        last = slice(self.shape[0] - blocks, None) if blocks < self.shape[0] else None
         n = self.frames if rows is None else len(rows)
-        out = np.empty((n, *shape), self.dtype)
+        out = np.empty((n, blocks, *self.shape[1:]), self.dtype)
         if rows is None:
-            shards = np.arange(-(-self.frames // self.shard))
-            cut = np.append(shards * self.shard, self.frames)
-        else:
-            shards, first = np.unique(rows // self.shard, return_index=True)
-            cut = np.append(first, n)
-        wanted = shards.tolist()
-        whole = blocks is None or blocks == self.shape[0]
-
-        def job(k: int) -> None:
-            shard, part = wanted[k], out[cut[k] : cut[k + 1]]
-            start, stop = self.bounds(shard)
-            if rows is None or (len(part) == stop - start):
-                if k % AHEAD == 0:
-                    self._announce(wanted[k + AHEAD * bool(k) : k + 2 * AHEAD])
-                if whole:
-                    self._load(shard, part)
-                else:
-                    values = self._empty(shard)
-                    self._load(shard, values)
-                    part[:] = values[:, last]
-                return
-            index = rows[cut[k] : cut[k + 1]] - start
-            found = self._sparse(shard, index)
-            if found is None:
-                part[:] = 0
-            else:
-                np.take(found[:, last], index, axis=0, out=part, mode="clip")
-
-        threads = min(len(wanted), self._threads(wanted))
-        if threads < 2:
-            for k in range(len(wanted)):
-                job(k)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                for _ in pool.map(job, range(len(wanted))):
-                    pass
+            self._all(out, last)
+        elif n:
+            self._some(out, last, rows)
         return out
 
-    def _threads(self, wanted: list[int]) -> int:
-        """Two on this machine, one copying while one checks; more where a wait is for a network."""
-        if not self.local:
-            return 8
-        if self.row * self.shard * len(wanted) < 4 * PIECE:
-            return 1
-        return min(2, os.cpu_count() or 1)
+    def _all(self, out: np.ndarray, last: slice | None) -> None:
+        shards = range(-(-self.frames // self.shard))
 
-    def _empty(self, shard: int) -> np.ndarray:
+        def job(shard: int) -> None:
+            if shard % AHEAD == 0:
+                self._announce(shards[shard + AHEAD * bool(shard) : shard + 2 * AHEAD])
+            start, stop = self.bounds(shard)
+            if last is None:
+                self._load(shard, out[start:stop])
+            else:
+                out[start:stop] = self._whole(shard)[:, last]
+
+        self._each(job, shards, out.nbytes)
+
+    def _some(self, out: np.ndarray, last: slice | None, rows: np.ndarray) -> None:
+        shard_of = rows // self.shard
+        inside = rows - shard_of * self.shard
+        cut = [0, *(np.flatnonzero(np.diff(shard_of)) + 1).tolist(), len(rows)]
+        shards = shard_of[cut[:-1]].tolist()
+        sparse = self.shard // SPARSE if self.local else 0
+
+        def job(k: int) -> None:
+            a, b = cut[k], cut[k + 1]
+            shard = shards[k]
+            if b - a < sparse:
+                values = self._maps.get(shard)
+                if values is None:
+                    values = self._map(shard)
+            else:
+                values = self._whole(shard)
+            if last is not None:
+                values = values[:, last]
+            np.take(values, inside[a:b], axis=0, out=out[a:b], mode="clip")
+
+        whole = sum(b - a >= sparse for a, b in pairwise(cut))
+        self._each(job, range(len(shards)), whole * self.shard * self.row)
+
+    def _each(self, job: Callable[[int], None], work: Sequence[int], size: int) -> None:
+        """Run jobs: in two threads on this machine, where one copies while one checks, in more
+        where the wait is for a network, and in none when that costs more than it gains."""
+        threads = min(2, os.cpu_count() or 1) if self.local else 8
+        if (self.local and size < 4 * PIECE) or threads < 2 or len(work) < 2:
+            for k in work:
+                job(k)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(job, work):
+                pass
+
+    def _whole(self, shard: int) -> np.ndarray:
         start, stop = self.bounds(shard)
-        return np.empty((stop - start, *self.shape), self.dtype)
+        values = np.empty((stop - start, *self.shape), self.dtype)
+        self._load(shard, values)
+        return values
 
     def _load(self, shard: int, out: np.ndarray) -> None:
         try:
@@ -209,28 +220,23 @@ class Rows:
                 raise self._wrap(shard, error) from error
             out[:] = 0
 
-    def _sparse(self, shard: int, index: np.ndarray) -> np.ndarray | None:
-        """An array in which the wanted rows of a shard can be looked up."""
-        start, stop = self.bounds(shard)
+    def _map(self, shard: int) -> np.ndarray:
+        """The rows of a shard without reading them; zeros where they are not extracted yet."""
         try:
-            if not self.local or len(index) * SPARSE >= stop - start:
-                values = self._empty(shard)
-                self._load(shard, values)
-                return values
-            if shard not in self._maps:
-                chunk = self._locate(shard)
-                while len(self._maps) >= MAPS:
-                    self._maps.pop(next(iter(self._maps)))
-                if chunk is None:
-                    return None
-                self._maps[shard] = chunk.map().view(self.dtype).reshape(-1, *self.shape)
-            return self._maps[shard]
+            chunk = self._locate(shard)
+            values = None if chunk is None else chunk.map()
         except (Damaged, OSError) as error:
-            if isinstance(error, FileNotFoundError) and self._pending(shard):
-                return None
-            raise self._wrap(shard, error) from error
+            if not (isinstance(error, FileNotFoundError) and self._pending(shard)):
+                raise self._wrap(shard, error) from error
+            values = None
+        if values is None:
+            return np.broadcast_to(np.zeros(1, self.dtype), (self.shard, *self.shape))
+        while len(self._maps) >= MAPS:
+            self._maps.pop(next(iter(self._maps)))
+        self._maps[shard] = values.view(self.dtype).reshape(-1, *self.shape)
+        return self._maps[shard]
 
-    def _announce(self, shards: list[int]) -> None:
+    def _announce(self, shards: Sequence[int]) -> None:
         """Tell the system which files come next, where it can be told."""
         if not self.local or not hasattr(os, "posix_fadvise"):
             return

@@ -15,7 +15,7 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, raw
 from featprobe.store.container import INDEX, STATUS, table_name
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
-from featprobe.store.place import PARTIAL, Place, aside
+from featprobe.store.place import PARTIAL, Place, aside, place
 
 SUFFIX = ".h5"
 META = "store.json"
@@ -48,8 +48,9 @@ class HDF5Store(FeatureStore):
     ) -> None:  # fmt: skip
         with aside(where) as folder:
             (folder / META).write_text(json.dumps(attributes, indent=2), encoding="utf-8")
-            (folder / "index.h5").write_bytes(parts.build(index, {}))
-            (folder / f"{table_name(items)}.h5").write_bytes(_table_file(items))
+            at = place(folder)
+            (at / "index.h5").write(*parts.build(index, {}))
+            (at / f"{table_name(items)}.h5").write(*_table_file(items))
             (folder / "parts").mkdir()
             where.adopt(folder, META)
 
@@ -71,7 +72,7 @@ class HDF5Store(FeatureStore):
     def _put(
         self, shard: int, arrays: Mapping[str, np.ndarray], status: np.ndarray, reasons: list[str]
     ) -> None:
-        self._part(shard).write(parts.build({**arrays, STATUS: status}, {"reason": reasons}))
+        self._part(shard).write(*parts.build({**arrays, STATUS: status}, {"reason": reasons}))
 
     def _drop(self, shard: int) -> None:
         self._part(shard).remove()
@@ -140,13 +141,13 @@ class HDF5Store(FeatureStore):
         return Items.made(columns, arrays.get("targets"), json.loads(texts["about"][0]))
 
     def _put_table(self, name: str, items: Items) -> None:
-        (self.path / f"{name}.h5").write(_table_file(items))
+        (self.path / f"{name}.h5").write(*_table_file(items))
 
     def _drop_table(self, name: str) -> None:
         (self.path / f"{name}.h5").remove()
 
 
-def _table_file(items: Items) -> memoryview:
+def _table_file(items: Items) -> list[memoryview]:
     texts = {n: getattr(items, n).tolist() for n in COLUMNS}
     targets = {} if items.targets is None else {"targets": items.targets}
     return parts.build(targets, {**texts, "about": [json.dumps(items.about)]})

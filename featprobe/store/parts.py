@@ -15,41 +15,56 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.store.chunks import Chunk, Damaged, crc32c
+from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
 from featprobe.store.place import Place
 
 HEADER = 2048
 ALIGN = 64
 
 
-def build(arrays: Mapping[str, np.ndarray], texts: Mapping[str, list[str]]) -> memoryview:
-    """The bytes of a file that holds arrays and columns of text."""
+def build(arrays: Mapping[str, np.ndarray], texts: Mapping[str, list[str]]) -> list[memoryview]:
+    """The bytes of a file that holds arrays and columns of text, as pieces that follow each other.
+
+    HDF5 makes everything but the arrays, whose own memory stands where it left room for them.
+    """
     import h5py
 
-    out = io.BytesIO()
-    offsets = {}
+    out, offsets = io.BytesIO(), {}
     with h5py.File(
         out, "w", libver="latest", userblock_size=HEADER, alignment_threshold=ALIGN,
         alignment_interval=ALIGN,
     ) as f:  # fmt: skip
         for name, values in arrays.items():
-            offsets[name] = f.create_dataset(name, data=values).id.get_offset() or 0
+            made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            made.set_layout(h5py.h5d.CONTIGUOUS)
+            made.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            made.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            space = h5py.h5s.create_simple(values.shape)
+            kind = h5py.h5t.py_create(values.dtype)
+            offsets[name] = h5py.h5d.create(f.id, name.encode(), kind, space, made).get_offset()
         for name, column in texts.items():
             f.create_dataset(name, data=column, dtype=h5py.string_dtype())
+    places = sorted((offsets[n] or 0, v.nbytes, n) for n, v in arrays.items() if v.nbytes)
+    size = out.seek(0, io.SEEK_END)
+    end = max([size, *(a + n for a, n, _ in places)])
+    if size < end:  # HDF5 has left out what it was not given
+        out.write(bytes(end - size))
     data = out.getbuffer()
-    places = sorted((offsets[n], v.nbytes, n) for n, v in arrays.items() if v.nbytes)
-    header = {
-        "bytes": len(data),
-        "arrays": {n: [a, size, crc32c(data[a : a + size])] for a, size, n in places},
+    rest = _rest(data, places)
+    head = {
+        "bytes": end,
+        "arrays": {n: [a, size, crc32c(raw(arrays[n]))] for a, size, n in places},
         "texts": sorted(n for n, column in texts.items() if any(column)),
-        "rest": crc32c(*_rest(data, places)),
+        "rest": crc32c(*rest),
     }
-    line = json.dumps(header, separators=(",", ":")).encode()
+    line = json.dumps(head, separators=(",", ":")).encode()
     body = line.ljust(HEADER - 10) + b"\n"
     if len(body) > HEADER - 9:
         raise ValueError(f"the header of an HDF5 part holds {HEADER} bytes, not {len(body)}")
-    data[:HEADER] = f"{crc32c(body):08x} ".encode() + body
-    return data
+    pieces = [memoryview(f"{crc32c(body):08x} ".encode() + body), rest[0]]
+    for (_, _, name), after in zip(places, rest[1:]):
+        pieces += [raw(arrays[name]), after]
+    return pieces
 
 
 def _rest(data: memoryview, places: list[tuple[int, int, str]]) -> list[memoryview]:

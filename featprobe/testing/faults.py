@@ -39,27 +39,34 @@ def kill_after(seconds: float, job: Callable[..., Any], *arguments: Any) -> bool
     return killed
 
 
-def outcome(job: Callable[..., Any], *arguments: Any, user: int | None = None) -> Any:
-    """What a function returns in a process of its own, run as another user where that is possible.
+def outcomes(*jobs: Callable[[], Any], user: int | None = None) -> list[Any]:
+    """What functions return that run at once, each in a process of its own.
 
-    Raises what it raised.
+    ``user``: run as that user, where this process may. Raises what one of them raised, and
+    ``EOFError`` when its process died.
     """
-    queue = FORK.SimpleQueue()
+    running = []
+    for job in jobs:
+        here, there = FORK.Pipe(duplex=False)
+        process = start(_tell, job, there, user)
+        there.close()
+        running.append((process, here))
+    found = [here.recv() for _, here in running]
+    for process, _ in running:
+        process.join()
+    for done, value in found:
+        if not done:
+            raise value
+    return [value for _, value in found]
 
-    def run() -> None:
-        if user is not None and os.geteuid() == 0:
-            os.setuid(user)
-        try:
-            queue.put((True, job(*arguments)))
-        except Exception as error:
-            queue.put((False, error))
 
-    process = start(run)
-    done, value = queue.get()
-    process.join()
-    if not done:
-        raise value
-    return value
+def _tell(job: Callable[[], Any], to: Any, user: int | None) -> None:
+    if user is not None and os.geteuid() == 0:
+        os.setuid(user)
+    try:
+        to.send((True, job()))
+    except Exception as error:
+        to.send((False, error))
 
 
 def flip(file: Path, position: int, bit: int = 0) -> None:

@@ -16,6 +16,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +78,19 @@ def fill(
         store.write_shard(shard, rows, np.full(b - a, DONE), [""] * (b - a))
 
 
-def join(store: FeatureStore, features: dict[str, np.ndarray], mine: Any) -> None:
-    """Extract as one of several processes: claim, write, look again; note what was written."""
+def join(store: FeatureStore, features: dict[str, np.ndarray]) -> list[int]:
+    """Extract as one of several processes: claim, write, look again. Returns what was written."""
+    mine = []
     while todo := store.pending():
         for shard in todo:
             claim = store.claim(shard)
             if claim is not None:
                 with claim:
                     fill(store, features, [shard])
-                    mine.put(shard)
+                    mine.append(shard)
         time.sleep(0.001)
     store.finish({})
-    mine.put(None)
+    return mine
 
 
 class StoreContract:
@@ -311,11 +313,7 @@ class StoreContract:
         layout = Layout(203, 4, {"cls": (2, 30), "mean": (2, 30)})
         features = make_features(layout)
         store = self.make(tmp_path, layout)
-        queues = [faults.FORK.SimpleQueue() for _ in range(2)]
-        processes = [faults.start(join, open_store(store.path), features, q) for q in queues]
-        written = [list(iter(q.get, None)) for q in queues]
-        for p in processes:
-            p.join()
+        written = faults.outcomes(*[partial(join, open_store(store.path), features)] * 2)
         assert sorted(written[0] + written[1]) == list(range(layout.shards))
         again = open_store(store.path)
         assert again.attributes["complete"]
@@ -325,7 +323,9 @@ class StoreContract:
 
     def test_a_claim_is_exclusive_and_ends_with_its_process(self, tmp_path: Path) -> None:
         store = self.make(tmp_path)
-        with store.claim(0):
+        claim = store.claim(0)
+        assert claim is not None
+        with claim:
             assert open_store(store.path).claim(0) is None
             assert store.claimed() == [0]
             assert open_store(store.path).claim(1) is not None
@@ -382,7 +382,9 @@ class StoreContract:
         with faults.small_disk(disk, 1 << 20) as grow:
             store = self.make(disk, layout)
             with pytest.raises(StoreError) as caught:
-                fill(store, features) if grow else faults.outcome(_limited, store, features)
+                fill(store, features) if grow else faults.outcomes(
+                    partial(_limited, store, features)
+                )
             text = str(caught.value)
             assert "\n" not in text
             code = errno.ENOSPC if grow else errno.EFBIG
@@ -407,7 +409,8 @@ class StoreContract:
             for place, _, _ in os.walk(folder):
                 os.chmod(place, 0o555)
             try:
-                faults.outcome(self._read_only, store.path, features, user=faults.NOBODY)
+                job = partial(self._read_only, store.path, features)
+                faults.outcomes(job, user=faults.NOBODY)
             finally:
                 for place, _, _ in os.walk(folder):
                     os.chmod(place, 0o755)
