@@ -17,7 +17,7 @@ LEVELS = [
     {"images", "metrics", "splits"},
     {"stats", "protocols"},
     {"datasets", "backbones", "store", "probes"},
-    {"results", "features", "runs"},
+    {"results", "features", "runs", "exchange"},
     {"extraction", "evaluation", "leakage", "doctor", "testing"},
     {"leaderboard"},
     {"cli"},
