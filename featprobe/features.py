@@ -11,8 +11,8 @@ import numpy as np
 
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
+from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED, FeatureKey, Items
-from featprobe.store.zarr import ZarrStore
 
 POOLS = ("mean", "max", "mean+std")
 _PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
@@ -33,7 +33,7 @@ class FeatureSet:
     ``classes``; ``task``; ``key``. Items that could not be read are in ``left_out``.
     """
 
-    def __init__(self, store: ZarrStore) -> None:
+    def __init__(self, store: FeatureStore) -> None:
         self.store = store
         self.key: FeatureKey = store.key
         self.dataset, self.backbone = store.dataset, store.backbone
@@ -97,7 +97,7 @@ class FeatureSet:
         firsts: dict[int, int] = {}
         for frame in failed:
             firsts.setdefault(int(item[frame]), int(frame))
-        return [LeftOut(str(ids[i]), str(reasons[f])) for i, f in firsts.items()]
+        return [LeftOut(str(ids[i]), reasons.get(f, "")) for i, f in firsts.items()]
 
     @property
     def default_view(self) -> str:
@@ -128,10 +128,13 @@ class FeatureSet:
         rows = [np.split(frames[f : f + n], runs) for f, n in zip(first, count)]
         return np.stack([np.concatenate([_pool(p, pool) for p in row]) for row in rows])
 
-    def frames(self, output: str, blocks: int | None = None) -> np.ndarray:
-        """One output as stored, one row a frame: (F, L, D), of ``tokens`` (F, L, h, w, D).
+    def frames(
+        self, output: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
+    ) -> np.ndarray:
+        """One output as stored, one row a frame: (n, L, D), of ``tokens`` (n, L, h, w, D).
 
-        Frames of items that could not be read are zero. ``blocks`` takes the last ones only.
+        Frames of items that could not be read are zero. ``blocks`` takes the last ones only;
+        ``frames``, a slice or an ascending index (n,), some frames only: then few bytes are read.
         """
         if output not in self.store.layout.arrays:
             have = self.store.layout.arrays
@@ -139,7 +142,7 @@ class FeatureSet:
                 f"{self.dataset} / {self.backbone} has no {output!r}.{nearest(output, have)} "
                 f"It has: {', '.join(have)}"
             )
-        return self.store.read(output, blocks)
+        return self.store.read(output, blocks, frames)
 
     def _part(self, text: str) -> tuple[str, int]:
         arrays = self.store.layout.arrays

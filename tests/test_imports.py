@@ -17,8 +17,8 @@ LEVELS = [
     {"images", "metrics", "splits"},
     {"stats", "protocols"},
     {"datasets", "backbones", "store", "probes"},
-    {"results", "features", "runs"},
-    {"extraction", "evaluation", "leakage", "doctor"},
+    {"results", "features", "runs", "exchange"},
+    {"extraction", "evaluation", "leakage", "doctor", "testing"},
     {"leaderboard"},
     {"cli"},
 ]

@@ -3,71 +3,186 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from featprobe.cli.common import cache_option, json_option
+
+if TYPE_CHECKING:
+    from featprobe.store.cache import Entry
 
 
 @click.group(
     invoke_without_command=True,
     epilog="""\b
 Examples:
-  featprobe cache
-  featprobe cache rm dinov2_vits14-1a2b3c4d5e6f
+  featprobe cache ls
+  featprobe cache show dinov2_vits14-1a2b3c4d5e6f
+  featprobe cache verify --repair
+  featprobe cache rm 1a2b3c4d5e6f
+  featprobe cache gc --yes
+
+\b
+A store is named by its file name, with or without suffix, or by its digest.
 """,
 )
 @cache_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, cache: Path | None, as_json: bool) -> None:
-    """List the feature stores."""
-    ctx.obj = cache
-    if ctx.invoked_subcommand:
-        return
+def command(ctx: click.Context, cache: str | None, as_json: bool) -> None:
+    """List, inspect, verify and remove feature stores."""
+    ctx.obj = (cache, as_json)
+    if not ctx.invoked_subcommand:
+        ctx.invoke(ls)
+
+
+def _root(ctx: click.Context) -> Any:
     from featprobe import settings
+
+    return settings.feature_root(ctx.obj[0])
+
+
+def _tell(ctx: click.Context, as_json: bool, row: dict[str, Any], line: str) -> None:
+    print(json.dumps(row) if as_json or ctx.obj[1] else line, flush=True)
+
+
+def _row(e: Entry) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "store": e.path.stem, "path": str(e.path), "bytes": e.bytes, "last_use": e.last_use / 1e9,
+        "state": e.state,
+    }  # fmt: skip
+    if e.store is None:
+        return {**row, "error": e.error}
+    return row | {
+        "data": e.store.dataset, "kind": e.store.kind, "frames": e.store.layout.frames,
+        "features": dict(e.store.key.outputs),
+    }  # fmt: skip
+
+
+def _ago(seconds: float) -> str:
+    """How long ago, roughly; a time to come is now."""
+    passed = max(0.0, time.time() - seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if passed >= size:
+            return f"{passed / size:.0f} {unit}"
+    return "now"
+
+
+@command.command()
+@json_option
+@click.pass_context
+def ls(ctx: click.Context, as_json: bool = False) -> None:
+    """List the stores with their sizes and last use."""
     from featprobe.store.cache import entries
 
-    root = settings.cache_root(cache)
-    rows: list[dict[str, Any]] = []
+    root, n, total = _root(ctx), 0, 0
+    form = "{:24} {:48} {:10} {:>9} {:>10} {:>9}  {}"
+    quiet = as_json or ctx.obj[1]
+    if not quiet:
+        print(form.format("data", "store", "state", "frames", "MB", "last use", "features"))
     for e in entries(root):
-        row = {"store": e.path.stem, "bytes": e.bytes, "path": str(e.path)}
+        r = _row(e)
+        views = ", ".join(f"{name}:{b}" for name, b in r.get("features", {}).items())
+        _tell(ctx, as_json, r, form.format(
+            str(r.get("data", "?")), e.path.name, r["state"], str(r.get("frames", "?")),
+            f"{r['bytes'] / 1e6:.1f}", _ago(r["last_use"]), views,
+        ))  # fmt: skip
+        n, total = n + 1, total + r["bytes"]
+    if not quiet:
+        print(f"{n} stores, {total / 1e6:.1f} MB in {root}")
+
+
+@command.command()
+@click.argument("name")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool) -> None:
+    """What a store holds, of which key, and how it came about."""
+    from featprobe.store.cache import named
+
+    e = named(_root(ctx), name)
+    row = _row(e)
+    if e.store is not None:
+        s = e.store
+        todo = s.pending()
+        failed = len(s.pending(retry_failed=True)) - len(todo)
+        row |= {
+            "backbone": s.backbone, "shards": s.layout.shards, "shard_frames": s.layout.shard,
+            "pending_shards": len(todo), "failed_shards": failed, "at_work": s.claimed(),
+            "arrays": {n: list(v) for n, v in s.layout.arrays.items()},
+            "digest": s.key.digest, "key": s.key.to_dict(),
+            "provenance": s.attributes.get("provenance", {}),
+            "summary": s.attributes.get("summary", {}),
+        }  # fmt: skip
+    lines = [f"{k:15} {json.dumps(v) if isinstance(v, dict) else v}" for k, v in row.items()]
+    _tell(ctx, as_json, row, "\n".join(lines))
+
+
+@command.command()
+@click.argument("name", required=False)
+@click.option("--repair", is_flag=True, help="Mark damaged shards for the next extract.")
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) -> int:
+    """Read everything in a store, or in all, and name what is damaged. Exits 1 if something is."""
+    from featprobe.progress import Progress
+    from featprobe.store.cache import entries, named
+
+    found = [named(_root(ctx), name)] if name else list(entries(_root(ctx)))
+    bad = 0
+    for e in found:
         if e.store is None:
-            rows.append({**row, "state": "damaged", "error": e.error})
+            bad += 1
+            row: dict[str, Any] = {"store": e.path.stem, "damage": [{"what": e.error}]}
+            _tell(ctx, as_json, row, f"{e.path.name}: {e.error}")
             continue
-        state = "complete" if e.store.complete else "incomplete"
-        row |= {"data": e.store.dataset, "frames": e.store.layout.frames, "state": state}
-        rows.append({**row, "features": dict(e.store.key.outputs)})
-    if as_json:
-        for row in rows:
-            print(json.dumps(row))
-        return
-    line = "{:24} {:44} {:10} {:>9} {:>9}  {}"
-    print(line.format("data", "store", "state", "frames", "MB", "features"))
-    for r in rows:
-        views = ", ".join(f"{n}:{b}" for n, b in r.get("features", {}).items())
-        size = f"{r['bytes'] / 1e6:.1f}"
-        print(
-            line.format(
-                str(r.get("data", "?")),
-                str(r["store"]),
-                str(r["state"]),
-                str(r.get("frames", "?")),
-                size,
-                views,
-            )
-        )
-    print(f"{len(rows)} stores in {root}")
+        shards = len(e.store.committed())
+        with Progress(f"verifying {e.path.name}", shards, "shards") as progress:
+            damage = e.store.verify(progress.advance)
+        row = {
+            "store": e.path.stem, "shards": shards,
+            "damage": [{"shard": d.shard, "array": d.array, "what": d.what} for d in damage],
+        }  # fmt: skip
+        lines = [f"{e.path.name}: {d}" for d in damage]
+        _tell(ctx, as_json, row, "\n".join(lines) or f"{e.path.name}: {shards} shards are sound")
+        bad += len(damage)
+        if damage and repair:
+            e.store.repair(damage)
+            n = len({d.shard for d in damage} - {None})
+            click.echo(
+                f"{e.path.name}: {n} shards are pending now; the same extract command writes them "
+                "anew", err=True,
+            )  # fmt: skip
+    return 1 if bad and not repair else 0
 
 
 @command.command()
 @click.argument("store")
-@click.pass_obj
-def rm(cache: Path | None, store: str) -> None:
+@click.pass_context
+def rm(ctx: click.Context, store: str) -> None:
     """Remove a store by its name or digest. Results stay."""
-    from featprobe import settings
     from featprobe.store.cache import remove
 
-    print(f"removed {remove(settings.cache_root(cache), store)}")
+    print(f"removed {remove(_root(ctx), store)}")
+
+
+@command.command()
+@click.option("--yes", is_flag=True, help="Remove it; otherwise it is only shown.")
+@json_option
+@click.pass_context
+def gc(ctx: click.Context, yes: bool, as_json: bool) -> None:
+    """Remove leftovers of killed runs and stores of data that has changed."""
+    from featprobe.store.sweep import litter
+
+    n = total = 0
+    for x in list(litter(_root(ctx))):
+        if yes:
+            x.remove()
+        row = {"path": str(x.path), "why": x.why, "bytes": x.bytes, "removed": yes}
+        _tell(ctx, as_json, row, f"{'removed ' * yes}{x.path}: {x.why} ({x.bytes / 1e6:.1f} MB)")
+        n, total = n + 1, total + x.bytes
+    if not (as_json or ctx.obj[1]):
+        done = "removed" if yes else "could go; 'featprobe cache gc --yes' removes them"
+        print(f"{n} things, {total / 1e6:.1f} MB {done}")

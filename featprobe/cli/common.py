@@ -60,8 +60,8 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 cache_option = click.option(
-    "--cache", type=click.Path(path_type=Path), metavar="DIR",
-    help="Where stores and results live.  [default: $FEATPROBE_CACHE]",
+    "--cache", type=str, metavar="DIR",
+    help="Where stores and results live, or s3://... for stores.  [default: $FEATPROBE_CACHE]",
 )  # fmt: skip
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
@@ -167,7 +167,7 @@ def run_probe(
     view: str | None,
     pool: str,
     resamples: int,
-    cache: Path | None,
+    cache: str | None,
     as_json: bool,
     title: str,
 ) -> None:
@@ -182,7 +182,7 @@ def run_probe(
     from featprobe.features import FeatureSet
     from featprobe.store.cache import find
 
-    root = settings.cache_root(cache)
+    root = settings.feature_root(cache)
     stores, notes = find(root, [cached_name(d) for d in data], model)
     for text in notes:
         note(f"left aside: {text}")
@@ -197,7 +197,7 @@ def run_probe(
         try:
             found = evaluate(
                 FeatureSet(store), probe(), protocol, view=view, pool=pool, resamples=resamples,
-                cache=root, save=True,
+                cache=cache, save=True,
             )  # fmt: skip
         except FeatprobeError as error:
             problems.append(error)
@@ -236,7 +236,7 @@ def cached_name(data: str) -> str:
     return data
 
 
-def open_dataset(data: str, cache: Path | None, loading: dict[str, Any]) -> Dataset:
+def open_dataset(data: str, cache: str | None, loading: dict[str, Any]) -> Dataset:
     """The data set of ``--data`` with the values of :data:`loading_options`."""
     from featprobe.datasets.load import load_dataset
     from featprobe.errors import InputError

@@ -85,7 +85,7 @@ Examples:
 @cache_option
 @json_option
 def check(
-    path: str, near: float, workers: int, strict: bool, cache: Path | None, as_json: bool,
+    path: str, near: float, workers: int, strict: bool, cache: str | None, as_json: bool,
     **loading: Any,
 ) -> None:  # fmt: skip
     """Read every item and report leakage, duplicates and what cannot be read.
@@ -118,7 +118,7 @@ Examples:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @cache_option
-def split(path: str, out: Path, seed: int, cache: Path | None, **loading: Any) -> None:
+def split(path: str, out: Path, seed: int, cache: str | None, **loading: Any) -> None:
     """Write the split that a probe with this seed would use, to share and to use again."""
     from featprobe.datasets.split_file import write_split
     from featprobe.errors import InputError
@@ -137,7 +137,7 @@ def split(path: str, out: Path, seed: int, cache: Path | None, **loading: Any) -
         print(f"  {name:5} {n} items, {sizes['groups'][name]} patients")
 
 
-def _near(found: Audit, dataset: Any, threshold: float, cache: Path | None) -> None:
+def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> None:
     """Add near-duplicates when a complete store of exactly these items is in the cache."""
     import numpy as np
 
@@ -149,7 +149,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: Path | None) -> N
     from featprobe.store.cache import entries
 
     stores = [
-        e.store for e in entries(settings.cache_root(cache))
+        e.store for e in entries(settings.feature_root(cache))
         if e.store is not None and e.store.dataset == dataset.name and e.store.complete
     ]  # fmt: skip
     stores = [s for s in stores if s.key.dataset == dataset.fingerprint]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,7 +21,7 @@ Examples:
 @click.option("--model", help="Also say what this backbone would need.")
 @cache_option
 @json_option
-def command(model: str | None, cache: Path | None, as_json: bool) -> None:
+def command(model: str | None, cache: str | None, as_json: bool) -> None:
     """Say what this machine has: versions, devices, extras, the hub, the cache.
 
     Exits 1 when something keeps featprobe from working, with what to do about it.

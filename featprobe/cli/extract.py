@@ -95,7 +95,7 @@ Run again, it reuses what is complete and goes on where it stopped.
     "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
     help="Extract the I-th of N parts only, as one task of a job array.",
 )  # fmt: skip
-@click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr"]))
+@click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]))
 @loading_options
 @click.option("--strict", is_flag=True, help="Stop at the first unreadable item.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
@@ -107,7 +107,7 @@ def command(
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
     workers: int | None, store: str, item_timeout: float, compiled: bool,
-    shard: tuple[int, int], strict: bool, retry_failed: bool, quiet: bool, cache: Path | None,
+    shard: tuple[int, int], strict: bool, retry_failed: bool, quiet: bool, cache: str | None,
     as_json: bool, **loading: Any,
 ) -> None:  # fmt: skip
     """Run a frozen backbone once over a data set and store its features.

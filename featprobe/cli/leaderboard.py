@@ -31,7 +31,7 @@ Examples:
 @json_option
 def command(
     data: tuple[str, ...], model: tuple[str, ...], metric: str, out: Path | None,
-    cache: Path | None, as_json: bool,
+    cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Rank the newest results of every data set; print the table, write Markdown and CSV."""
     from featprobe import results, settings

@@ -19,7 +19,9 @@ VERBS = {
     "leaderboard": "Rank all results in one table.",
     "models": "List the backbones, show one.",
     "data": "List the data sets, show one.",
-    "cache": "List stored features, remove them.",
+    "cache": "List, verify and remove stored features.",
+    "export": "Write stored features as npy, parquet, safetensors, zarr or HDF5.",
+    "import": "Bring features made elsewhere into the cache.",
     "doctor": "Say what this machine has, and what a model would need.",
 }
 
@@ -33,7 +35,8 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"featprobe.cli.{cmd_name}").command
+        module = "import_" if cmd_name == "import" else cmd_name
+        command: click.Command = importlib.import_module(f"featprobe.cli.{module}").command
         return command
 
     def resolve_command(

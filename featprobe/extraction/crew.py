@@ -15,8 +15,8 @@ from featprobe.errors import InputError
 from featprobe.extraction.hand import Report
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome, Times
+from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE
-from featprobe.store.zarr import ZarrStore
 
 TRIES = 3  # of a shard whose process dies, and of a process that dies while it starts
 RUN = 8  # neighbouring shards at most that are handed out together
@@ -68,7 +68,7 @@ class Leader:
     """
 
     def __init__(
-        self, crew: Crew, store: ZarrStore, shards: Iterable[int], o: Settings, *,
+        self, crew: Crew, store: FeatureStore, shards: Iterable[int], o: Settings, *,
         stop: Callable[[], bool], on_frames: Callable[[int], None],
     ) -> None:  # fmt: skip
         self.crew, self.store, self.o = crew, store, o
@@ -229,8 +229,8 @@ class Leader:
         item, status, reasons = self.store.frame_item(), self.store.status(), self.store.reasons()
         for shard in self._salvaged:
             for row in range(*self.store.layout.bounds(shard)):
-                if reasons[row] and status[row] == DONE:
-                    self.outcome.notes[int(item[row])] = str(reasons[row])
+                if row in reasons and status[row] == DONE:
+                    self.outcome.notes[int(item[row])] = reasons[row]
 
 
 def _tell(text: str) -> None:

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -25,8 +24,10 @@ from featprobe.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.extraction.local import on_this_machine
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
+from featprobe.store.base import FeatureStore
+from featprobe.store.containers import open_store
 from featprobe.store.format import FeatureKey
-from featprobe.store.zarr import ZarrStore
+from featprobe.store.place import Place
 
 SECONDS = 1.0  # at most between two reports
 
@@ -38,26 +39,32 @@ def versions() -> dict[str, str]:
 
 @dataclass
 class Work:
-    """All that a hand needs, sent once. ``kind``: class of the store at ``path``. ``token``: a file
-    that only those see who share its folder with the leader, if there is one."""
+    """All that a hand needs, sent once. ``token``: a file that only those see who share its folder
+    with the leader, if there is one."""
 
     backbone: Backbone
     dataset: Dataset
-    kind: type[Any]
-    path: Path
+    path: str
     key: FeatureKey
     token: Path | None
     versions: dict[str, str] = field(default_factory=versions)
 
     @classmethod
-    def of(cls, backbone: Backbone, dataset: Dataset, store: ZarrStore, token: Path | None) -> Work:
+    def of(
+        cls, backbone: Backbone, dataset: Dataset, store: FeatureStore, token: Path | None
+    ) -> Work:
         """The work on a store; the backbone travels through the memory of the host."""
-        return cls(backbone.to("cpu"), dataset, type(store), store.path, store.key, token)
+        return cls(backbone.to("cpu"), dataset, str(store.path), store.key, token)
 
 
 @contextlib.contextmanager
-def shared(path: Path) -> Iterator[Path]:
-    """An empty file beside a store, for as long as several processes work on it."""
+def shared(store: Place) -> Iterator[Path | None]:
+    """An empty file beside a store, for as long as several processes work on it; none beside one
+    that is not on this machine's disks."""
+    path = store.local
+    if path is None:
+        yield None
+        return
     token = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.shared")
     token.touch()
     try:
@@ -95,7 +102,7 @@ class Hand:
                 f"{where} does not see {work.path}: the cache must be on a disk that all share"
             )
         self.work, self.o = work, o
-        self.store = work.kind.open(work.path, work.key)
+        self.store = open_store(work.path, work.key)
         self._events: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._given: queue.SimpleQueue[list[int]] | None = None
         self._stop = threading.Event()

@@ -22,11 +22,12 @@ from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
+from featprobe.extraction.turns import Turns
 from featprobe.extraction.workers import pool
 from featprobe.features import FeatureSet
 from featprobe.progress import Progress
+from featprobe.store.base import FeatureStore
 from featprobe.store.format import PENDING
-from featprobe.store.zarr import ZarrStore
 
 PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pillow")
 
@@ -66,7 +67,7 @@ def extract(
     )  # fmt: skip
     shards = [] if opened.complete and not o.retry_failed else part_of(opened, o)
     if shards:
-        summary.outdated = [p.stem for p in outdated(opened.path, opened.key)]
+        summary.outdated = [p.stem for p in outdated(opened)]
         _run(backbone, dataset, opened, shards, o, summary)
         summary.seconds = time.perf_counter() - start
     if not opened.complete:
@@ -84,14 +85,14 @@ def extract(
     return result
 
 
-def part_of(store: ZarrStore, o: Settings) -> list[int]:
+def part_of(store: FeatureStore, o: Settings) -> list[int]:
     """The shards of this part that are still to be extracted; parts are runs of neighbours."""
     i, n = o.part
     low, high = (store.layout.shards * k // n for k in (i - 1, i))
     return [s for s in store.pending(o.retry_failed) if low <= s < high]
 
 
-def _unfinished(store: ZarrStore, o: Settings, summary: Summary) -> Unfinished:
+def _unfinished(store: FeatureStore, o: Settings, summary: Summary) -> Unfinished:
     status = store.status()
     done = int((status != PENDING).sum())
     told = f"{store.path.stem}: {done} of {len(status)} frames are in the cache"
@@ -106,7 +107,7 @@ def _unfinished(store: ZarrStore, o: Settings, summary: Summary) -> Unfinished:
 
 
 def _run(
-    backbone: Backbone, dataset: Dataset, store: ZarrStore, shards: list[int], o: Settings,
+    backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: list[int], o: Settings,
     summary: Summary,
 ) -> None:  # fmt: skip
     todo = sum(b - a for a, b in map(store.layout.bounds, shards))
@@ -133,8 +134,8 @@ def _run(
 
 
 def on_this_machine(
-    backbone: Backbone, dataset: Dataset, store: ZarrStore, shards: Iterable[int], o: Settings, *,
-    stop: Callable[[], bool], on_frames: Callable[[int], None],
+    backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
+    o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
 ) -> Outcome:  # fmt: skip
     """The local engine: shards in order, on the device of the settings."""
     backbone.to(o.target)
@@ -145,9 +146,14 @@ def on_this_machine(
         forward = Forward(
             backbone, store.key.outputs, store.key.precision, batch, o.compiled, streams
         )
-        outcome = pipeline.run(
-            backbone, dataset, store, plan, shards, batch=batch, workers=max(1, o.workers),
-            runner=runner, forward=forward, strict=o.strict, stop=stop, on_frames=on_frames,
-        )  # fmt: skip
+        turns = Turns(store, shards, o.retry_failed, stop)
+        try:
+            outcome = pipeline.run(
+                backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),
+                runner=runner, forward=forward, strict=o.strict, stop=stop, on_frames=on_frames,
+                on_written=turns.done,
+            )  # fmt: skip
+        finally:
+            turns.release()
     outcome.batch = forward.batch
     return outcome

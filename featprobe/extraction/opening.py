@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 
 from featprobe import settings
 from featprobe._version import __version__
@@ -17,9 +16,12 @@ from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.fingerprint import digest
 from featprobe.progress import Progress
+from featprobe.store import containers
+from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
+from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
-from featprobe.store.zarr import ZarrStore
+from featprobe.store.place import Place
 
 PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pillow")
 
@@ -27,13 +29,13 @@ PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pil
 def open_store(
     backbone: Backbone, dataset: Dataset, outputs: Mapping[str, int], o: Settings, *,
     cache: str | os.PathLike[str] | None, store: str, dtype: str,
-) -> ZarrStore:  # fmt: skip
+) -> FeatureStore:  # fmt: skip
     """The store that the key of this extraction names; made from headers when there is none.
 
     ``outputs``: name -> last blocks. ``store``: the kind of container.
     """
-    if store != "zarr":
-        raise InputError(f"unknown store {store!r}: 'zarr' is the one there is")
+    if store not in SUFFIXES:
+        raise InputError(f"unknown store {store!r}: use one of {', '.join(SUFFIXES)}")
     with Progress("hashing files", len(dataset), "files", o.progress) as p:
         fingerprint = dataset.compute_fingerprint(p.update)
     key = FeatureKey(
@@ -46,41 +48,46 @@ def open_store(
         dtype=dtype,
         dataset=fingerprint,
     )
-    path = store_path(settings.cache_root(cache), dataset.name, backbone.name, key.digest)
+    root = settings.feature_root(cache)
+    path = store_path(root, dataset.name, backbone.name, key.digest, store)
     if path.exists():
-        opened = ZarrStore.open(path, key)
+        opened = containers.open_store(path, key)
         opened.touch()
         return opened
     plan = plan_frames(dataset, max(1, o.workers), o.progress)
-    return _create(path, key, plan, backbone, dataset, o.batch_size)
+    return _create(path, key, plan, backbone, dataset, o.batch_size, store, o.target.type)
 
 
-def outdated(path: Path, key: FeatureKey) -> list[Path]:
-    """Stores beside ``path`` that differ from its key in the contents of the data set alone."""
+def outdated(store: FeatureStore) -> list[Place]:
+    """Stores beside it that differ in the contents of the data set alone."""
     found = []
-    for other in sorted(path.parent.glob(f"*{path.suffix}")):
+    for name in store.path.parent.names():
+        if name == store.path.name or not containers.kind_of(name) or name.startswith("."):
+            continue
+        other = store.path.parent / name
         try:
-            old = ZarrStore.open(other).key
+            old = containers.open_store(other).key
         except FeatprobeError:
             continue
-        if old.variant == key.variant and old.dataset != key.dataset:
+        if old.variant == store.key.variant and old.dataset != store.key.dataset:
             found.append(other)
     return found
 
 
 def _create(
-    path: Path, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset, batch: int
-) -> ZarrStore:
+    path: Place, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset,
+    batch: int, kind: str, device: str,
+) -> FeatureStore:  # fmt: skip
     arrays = {n: backbone.shape(n, blocks) for n, blocks in key.outputs.items()}
     layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, batch), arrays)
-    return ZarrStore.create(
-        path, key, layout, plan.item, plan.index, items_of(dataset),
+    return containers.create_store(
+        kind, path, key, layout, plan.item, plan.index, items_of(dataset),
         {"dataset": dataset.name, "backbone": backbone.name},
         {
             "backbone": backbone.origin,
             "random": backbone.random,
             "batch": batch,
-            "device": backbone.device.type,
+            "device": device,
             "skipped": dataset.skipped,
             "versions": {p: version(p) for p in PACKAGES} | {"featprobe": __version__},
             "python": platform.python_version(),

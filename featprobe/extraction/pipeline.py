@@ -22,8 +22,8 @@ from featprobe.errors import StoreError, UnreadableItem
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
 from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan
+from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED
-from featprobe.store.zarr import ZarrStore
 
 BEHIND = 2  # shards that wait to be written
 
@@ -57,7 +57,7 @@ class Outcome:
 class Shard:
     """The features of one shard while they are made."""
 
-    def __init__(self, number: int, store: ZarrStore) -> None:
+    def __init__(self, number: int, store: FeatureStore) -> None:
         self.number, self.store = number, store
         self.start, self.stop = store.layout.bounds(number)
         frames = self.stop - self.start
@@ -179,7 +179,7 @@ class Writer:
 def run(
     backbone: Backbone,
     dataset: Dataset,
-    store: ZarrStore,
+    store: FeatureStore,
     plan: FramePlan,
     shards: Iterable[int],
     *,

@@ -15,14 +15,14 @@ from featprobe.extraction.hand import Report, Work, shared
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.ray_cluster import Actor, Place, cluster, places
-from featprobe.store.zarr import ZarrStore
+from featprobe.store.base import FeatureStore
 
 SEEN = 60.0  # seconds until what other machines committed must be visible here
 
 
 def on_ray(
-    backbone: Backbone, dataset: Dataset, store: ZarrStore, shards: Iterable[int], o: Settings, *,
-    stop: Callable[[], bool], on_frames: Callable[[int], None],
+    backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
+    o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
 ) -> Outcome:  # fmt: skip
     """The engine of ``--engine ray``."""
     shards = list(shards)
@@ -47,7 +47,7 @@ def on_ray(
     return outcome
 
 
-def _see(store: ZarrStore, shards: list[int]) -> None:
+def _see(store: FeatureStore, shards: list[int]) -> None:
     """Wait until commits of other machines are visible; network file systems take a while."""
     for _ in range(int(SEEN)):
         if not set(shards) & set(store.pending()):

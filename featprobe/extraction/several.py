@@ -24,12 +24,12 @@ from featprobe.extraction.hand import Report, Work, shared
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.workers import told
-from featprobe.store.zarr import ZarrStore
+from featprobe.store.base import FeatureStore
 
 
 def on_devices(
-    backbone: Backbone, dataset: Dataset, store: ZarrStore, shards: Iterable[int], o: Settings, *,
-    stop: Callable[[], bool], on_frames: Callable[[int], None],
+    backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
+    o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
 ) -> Outcome:  # fmt: skip
     """The engine of ``--devices``."""
     with shared(store.path) as token, tempfile.TemporaryFile() as file:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Times
+from featprobe.store.place import Place
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Summary:
     others.
     """
 
-    path: Path
+    path: Place
     frames: int
     items: int
     new_frames: int = 0

@@ -1,55 +1,74 @@
-"""The cache as a whole: which stores there are."""
+"""The cache as a whole: which stores there are, which of them count, and what may go."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from featprobe.errors import StoreError, UnknownName, nearest
-from featprobe.store.zarr import SUFFIX, ZarrStore
+from featprobe.errors import InputError, StoreError, UnknownName, nearest
+from featprobe.store import claims, uses
+from featprobe.store.base import FeatureStore
+from featprobe.store.containers import SUFFIXES, kind_of, open_store
+from featprobe.store.place import Place, Where, place
 
 
-def store_path(cache: Path, dataset: str, backbone: str, digest: str) -> Path:
-    """``<cache>/features/<dataset>/<backbone>-<digest12>.zarr``."""
-    return cache / "features" / dataset / f"{backbone.replace('/', '_')}-{digest[:12]}{SUFFIX}"
+def store_path(
+    cache: Where | Place, dataset: str, backbone: str, digest: str, kind: str = "zarr"
+) -> Place:
+    """``<cache>/features/<dataset>/<backbone>-<digest12>.zarr``, or ``.h5`` of kind ``hdf5``."""
+    name = f"{backbone.replace('/', '_')}-{digest[:12]}{SUFFIXES[kind]}"
+    return place(cache) / "features" / dataset / name
 
 
 @dataclass(frozen=True)
 class Entry:
     """One store of a cache: opened, or the error that prevents it."""
 
-    path: Path
-    store: ZarrStore | None
+    path: Place
+    store: FeatureStore | None
     error: str = ""
 
     @property
     def bytes(self) -> int:
         """Size on disk."""
-        return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file())
+        return sum(n for _, n in self.path.files())
+
+    @property
+    def last_use(self) -> int:
+        """Nanoseconds since 1970, see :mod:`featprobe.store.uses`."""
+        return uses.last(self.path)
+
+    @property
+    def state(self) -> str:
+        """``complete``, ``incomplete`` or ``damaged``."""
+        if self.store is None:
+            return "damaged"
+        return "complete" if self.store.complete else "incomplete"
 
 
-def entries(cache: Path) -> Iterator[Entry]:
+def entries(cache: Where | Place) -> Iterator[Entry]:
     """All stores of a cache, sorted by data set and backbone; damaged ones with their error."""
-    for path in sorted((cache / "features").glob(f"*/*{SUFFIX}")):
-        if path.name.startswith("."):
-            continue
-        try:
-            yield Entry(path, ZarrStore.open(path))
-        except StoreError as error:
-            yield Entry(path, None, str(error))
+    root = place(cache) / "features"
+    for dataset in root.names():
+        for name in (root / dataset).names():
+            path = root / dataset / name
+            if name.startswith(".") or kind_of(path) is None:
+                continue
+            try:
+                yield Entry(path, open_store(path))
+            except StoreError as error:
+                yield Entry(path, None, str(error))
 
 
 def find(
-    cache: Path, datasets: Sequence[str] = (), backbones: Sequence[str] = ()
-) -> tuple[list[ZarrStore], list[str]]:
+    cache: Where | Place, datasets: Sequence[str] = (), backbones: Sequence[str] = ()
+) -> tuple[list[FeatureStore], list[str]]:
     """Complete stores of the named data sets and backbones (all of them by default), and notes.
 
-    Of stores that differ in the contents of the data set alone, the one last extracted counts. A
-    backbone is named as in ``featprobe cache`` or by its beginning up to ``@`` or ``-``. The
-    notes say which stores are left out and why. Raises :class:`UnknownName` for a name with no
-    store at all.
+    Of stores that differ in the contents of the data set alone, and of the same features in two
+    containers, the one last used counts. A backbone is named as in ``featprobe cache`` or by its
+    beginning up to ``@`` or ``-``. The notes say which stores are left out and why. Raises
+    :class:`UnknownName` for a name with no store at all.
     """
     everything = list(entries(cache))
     stores = [e.store for e in everything if e.store is not None]
@@ -75,27 +94,61 @@ def find(
             chosen.append(store)
         else:
             notes.append(f"{store.path.name}: incomplete, run its extract again to finish it")
-    newest: dict[str, ZarrStore] = {}
-    for store in sorted(chosen, key=lambda s: (s.path / "zarr.json").stat().st_mtime_ns):
+    old = superseded(chosen)
+    for store, newer in old.items():
+        why = f"the files of {store.dataset} have changed since"
+        if store.key == newer.key:
+            why = f"{newer.path.name} holds the same features and was used last"
+        notes.append(f"{store.path.name}: {why}; 'featprobe cache rm {store.path.name}' removes it")
+    return [s for s in chosen if s not in old], notes
+
+
+def superseded(stores: Sequence[FeatureStore]) -> dict[FeatureStore, FeatureStore]:
+    """Stores of the same features of other contents, each with the one used last, which counts."""
+    newest: dict[str, FeatureStore] = {}
+    for store in sorted(stores, key=lambda s: uses.last(s.path)):
         newest[f"{store.dataset}/{store.backbone}/{store.key.variant}"] = store
-    for store in chosen:
-        if store not in newest.values():
-            notes.append(
-                f"{store.path.stem}: the files of {store.dataset} have changed since; "
-                f"'featprobe cache rm {store.path.stem}' removes it"
-            )
-    return [s for s in chosen if s in newest.values()], notes
+    out = {s: newest[f"{s.dataset}/{s.backbone}/{s.key.variant}"] for s in stores}
+    return {s: n for s, n in out.items() if s is not n}
 
 
 def _matches(wanted: str, name: str) -> bool:
     return name == wanted or name.startswith((f"{wanted}@", f"{wanted}-random"))
 
 
-def remove(cache: Path, name: str) -> Path:
-    """Delete the store of that name (``<backbone>-<digest12>`` or its digest)."""
-    known = {e.path.stem: e.path for e in entries(cache)}
-    path = known.get(name) or next((p for s, p in known.items() if s.endswith(f"-{name}")), None)
-    if path is None:
-        raise UnknownName(f"no store {name!r} in {cache}.{nearest(name, known)}")
-    shutil.rmtree(path)
+def named(cache: Where | Place, name: str) -> Entry:
+    """The store of that name: ``<backbone>-<digest12>`` with or without suffix, or its digest.
+
+    Raises :class:`UnknownName`, and :class:`InputError` when several have it.
+    """
+    known = list(entries(cache))
+    names = {e.path.name for e in known}
+    found = [e for e in known if name in (e.path.name, e.path.stem)]
+    found = found or [e for e in known if e.path.stem.endswith(f"-{name}")]
+    if not found:
+        raise UnknownName(
+            f"no store {name!r} in {cache}.{nearest(name, names)} See 'featprobe cache ls'"
+        )
+    if len(found) > 1:
+        raise InputError(
+            f"{name!r} is {' and '.join(sorted(str(e.path) for e in found))}; say which by its "
+            "whole name"
+        )
+    return found[0]
+
+
+def remove(cache: Where | Place, name: str) -> Place:
+    """Delete the store of that name. Raises :class:`InputError` while a process works on it."""
+    path = named(cache, name).path
+    discard(path)
     return path
+
+
+def discard(path: Place) -> None:
+    """Delete a store and what is kept beside it."""
+    at_work = claims.held(path)
+    if at_work:
+        raise InputError(f"{path}: a process works on it now (shard {at_work[0]})")
+    path.remove()
+    claims.folder(path).remove()
+    uses.file(path).remove()

@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 PENDING, DONE, FAILED = 0, 1, 2
 DTYPES = ("float16", "float32")
 SHARD_BYTES = 4 << 20
+COLUMNS = ("ids", "groups", "split")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,24 @@ class Items:
     classes: tuple[str, ...]
     group_origin: str
     split_origin: str
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is not a column, as JSON values."""
+        return {
+            "task": self.task,
+            "classes": list(self.classes),
+            "group_origin": self.group_origin,
+            "split_origin": self.split_origin,
+        }
+
+    @classmethod
+    def made(
+        cls, columns: Mapping[str, np.ndarray], targets: np.ndarray | None, about: Mapping[str, Any]
+    ) -> Items:
+        """The inverse: a table from its columns, targets and the rest."""
+        fields: dict[str, Any] = {**about, **columns, "classes": tuple(about["classes"])}
+        return cls(targets=targets, **fields)
 
     @property
     def labels_digest(self) -> str:

@@ -2,274 +2,295 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import uuid
+import json
+import struct
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
-from zarr.codecs import Crc32cCodec
 
-from featprobe.errors import InputError, MissingPath, StoreError, reason
-from featprobe.store.format import (
-    FAILED,
-    FORMAT_VERSION,
-    PENDING,
-    FeatureKey,
-    Items,
-    Layout,
-)
+from featprobe.store.base import FeatureStore
+from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
+from featprobe.store.container import STATUS, table_name
+from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
+from featprobe.store.place import Place, aside
+
+if TYPE_CHECKING:
+    import zarr
 
 SUFFIX = ".zarr"
-_COLUMNS = ("ids", "groups", "split")
+META = "zarr.json"
 
 
-class ZarrStore:
-    """One store on disk: features by frame, their status, the table of items.
+class ZarrStore(FeatureStore):
+    """A store as a zarr group, which any reader of zarr opens.
 
     A shard is one chunk of every array. Its features are written first, each chunk file whole and
     renamed into place, and its chunk of ``status`` last: that is the commit.
+
+    Chunks are raw bytes and a crc32c, so they are read and written here directly; zarr itself makes
+    the metadata, and reads arrays of another layout.
     """
 
-    def __init__(self, path: Path, group: zarr.Group) -> None:
-        self.path, self._group = path, group
-        a: dict[str, Any] = dict(group.attrs)
-        self.attributes = a
-        self.key = FeatureKey(**a["key"])
-        self.dataset: str = a["dataset"]
-        self.backbone: str = a["backbone"]
-        self.layout = Layout(
-            a["frames"], a["shard"], {n: tuple(map(int, v)) for n, v in a["arrays"].items()}
-        )
+    kind = "zarr"
+    suffix = SUFFIX
+
+    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+        super().__init__(path, attributes)
+        self._metas: dict[str, _Meta] = {}
+
+    # -- attributes -----------------------------------------------------------------------------
 
     @classmethod
-    def create(
-        cls,
-        path: Path,
-        key: FeatureKey,
-        layout: Layout,
-        frame_item: np.ndarray,
-        frame_index: np.ndarray,
-        items: Items,
-        names: Mapping[str, str],
-        provenance: Mapping[str, Any],
-    ) -> ZarrStore:
-        """Lay out an empty store. It appears under its path complete or not at all.
+    def _attributes(cls, where: Place) -> dict[str, Any]:
+        attributes: dict[str, Any] = json.loads((where / META).read())["attributes"]
+        return attributes
 
-        ``frame_item``, ``frame_index`` (F,): the item of each frame and its number within it.
-        ``names``: ``dataset`` and ``backbone``. Raises :class:`InputError` when the place cannot
-        be written.
-        """
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            group = zarr.open_group(temporary, mode="w-", zarr_format=3)
+    def _put_attributes(self, attributes: Mapping[str, Any]) -> None:
+        document = json.loads((self.path / META).read())
+        document["attributes"] = attributes
+        (self.path / META).write(json.dumps(document, indent=2).encode())
+
+    # -- laying out -----------------------------------------------------------------------------
+
+    @classmethod
+    def _lay_out(
+        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        items: Items, attributes: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        import zarr
+
+        with aside(where) as folder:
+            group = zarr.open_group(folder, mode="w", zarr_format=3)
+            frames = layout.frames
             for name, shape in layout.arrays.items():
-                _array(group, name, (layout.frames, *shape), (layout.shard, *shape), key.dtype)
-            frames = (layout.frames,)
-            _array(group, "status", frames, (layout.shard,), "uint8")
-            group.create_array("reason", shape=frames, chunks=(layout.shard,), dtype=str)
-            _whole(group, "frame_item", frame_item.astype(np.int64))
-            _whole(group, "frame_index", frame_index.astype(np.int32))
-            group.attrs.update(
-                {
-                    "featprobe": FORMAT_VERSION,
-                    **names,
-                    "key": key.to_dict(),
-                    "frames": layout.frames,
-                    "shard": layout.shard,
-                    "arrays": {n: list(s) for n, s in layout.arrays.items()},
-                    "provenance": dict(provenance),
-                }
-            )
-            store = cls(temporary, group)
-            store.set_items(items)
-            os.rename(temporary, path)
-        except OSError as error:
-            if path.exists():  # another process was first; its layout is the same
-                return cls.open(path, key)
-            raise InputError(f"{path.parent}: cannot be written: {reason(error)}") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        return cls.open(path, key)
+                _lay(group, name, (frames, *shape), (layout.shard, *shape), key.dtype)
+            _lay(group, STATUS, (frames,), (layout.shard,), "uint8")
+            _lay(group, "reason", (frames,), (layout.shard,), "string")
+            for name, values in index.items():
+                _whole(group, name, values)
+            _write_table(group.create_group(table_name(items)), items)
+            group.attrs.update(dict(attributes))
+            where.adopt(folder, META)
 
-    @classmethod
-    def open(cls, path: Path, key: FeatureKey | None = None) -> ZarrStore:
-        """Open a store for reading and writing.
+    # -- shards ---------------------------------------------------------------------------------
 
-        Raises :class:`MissingPath`, or :class:`StoreError` for another format version, a damaged
-        index, or, where ``key`` is given, a key that differs.
-        """
-        if not path.exists():
-            raise MissingPath(f"{path}: no such feature store")
-        try:
-            group = zarr.open_group(path, mode="r+", zarr_format=3)
-            version = group.attrs.get("featprobe")
-            if version != FORMAT_VERSION:
-                raise StoreError(
-                    f"{path}: format version {version!r}; this featprobe reads {FORMAT_VERSION}"
-                )
-            store = cls(path, group)
-        except StoreError:
-            raise
-        except Exception as error:  # zarr, JSON and key errors of a damaged index
-            raise StoreError(
-                f"{path}: not a readable feature store ({reason(error)}); "
-                f"'featprobe cache rm {path.stem}' removes it"
-            ) from error
-        if key is not None and store.key != key:
-            fields = ", ".join(key.differences(store.key.to_dict()))
-            raise StoreError(
-                f"{path}: holds features of another key (different: {fields}); not read"
-            )
-        return store
+    def committed(self) -> set[int]:
+        return self._listed(STATUS)
 
-    # -- frames ---------------------------------------------------------------------------------
+    def _listed(self, name: str) -> set[int]:
+        """Chunks that there are, of an array along the frames alone."""
+        found = (self.path / name / "c").names()
+        return {int(n) for n in found if n.isdecimal() and int(n) < self.layout.shards}
 
-    def status(self) -> np.ndarray:
-        """(F,) uint8: 0 pending, 1 done, 2 failed."""
-        return self._read("status")
+    def _chunk(self, name: str, shard: int) -> Chunk | None:
+        meta = self._meta(name)
+        where = meta.file(self.path / name, shard)
+        if name == STATUS and not where.exists():
+            return None
+        if not meta.raw:
+            raise Damaged("is not laid out as featprobe does")
+        return Chunk(where, 0, meta.bytes)
 
-    def reasons(self) -> np.ndarray:
-        """(F,) text: why a frame failed, a note on one that did not, or empty."""
-        return self._text("reason")
-
-    def pending(self, retry_failed: bool = False) -> list[int]:
-        """Shards with frames still to be extracted, in order."""
-        status = self.status()
-        wanted = status == PENDING
-        if retry_failed:
-            wanted |= status == FAILED
-        return np.unique(np.flatnonzero(wanted) // self.layout.shard).tolist()
-
-    @property
-    def complete(self) -> bool:
-        """No frame is pending."""
-        return bool(self.attributes.get("complete")) or not self.pending()
-
-    def write_shard(
+    def _put(
         self, shard: int, arrays: Mapping[str, np.ndarray], status: np.ndarray, reasons: list[str]
     ) -> None:
-        """Write the features (n, L, D) of a shard, then commit its status."""
+        self._drop(shard)
+        for name, values in arrays.items():
+            self._put_chunk(name, shard, self._padded(values))
+            (self.path / name).sync()
+        if any(reasons):
+            texts = [*reasons, *[""] * (self.layout.shard - len(reasons))]
+            if self._meta("reason").codecs == ("vlen-utf8", "crc32c"):
+                self._put_chunk("reason", shard, np.frombuffer(encode(texts), np.uint8))
+            else:
+                start, stop = self.layout.bounds(shard)
+                self._zarr("reason")[start:stop] = np.array(reasons)
+        self._put_chunk(STATUS, shard, self._padded(status))
+
+    def _padded(self, values: np.ndarray) -> np.ndarray:
+        """The rows of a chunk: zarr keeps the last one whole."""
+        missing = self.layout.shard - len(values)
+        if not missing:
+            return values
+        return np.concatenate([values, np.zeros((missing, *values.shape[1:]), values.dtype)])
+
+    def _put_chunk(self, name: str, shard: int, values: np.ndarray) -> None:
+        data = raw(values)
+        check = crc32c(data).to_bytes(4, "little")
+        self._meta(name).file(self.path / name, shard).write(data, check)
+
+    def _drop(self, shard: int) -> None:
+        """The commit first, so that a shard is never half there."""
+        self._meta(STATUS).file(self.path / STATUS, shard).remove()
+        self._meta("reason").file(self.path / "reason", shard).remove()
+
+    def _shards_with_reasons(self) -> list[int]:
+        listed = self._listed("reason")
+        return sorted(listed if self.attributes.get("complete") else listed & self.committed())
+
+    def _shard_reasons(self, shard: int) -> list[str]:
         start, stop = self.layout.bounds(shard)
-        try:
-            for name, values in arrays.items():
-                self._at(name)[start:stop] = values
-            if any(reasons):
-                self._at("reason")[start:stop] = np.array(reasons)
-            self._at("status")[start:stop] = status
-        except OSError as error:
-            raise StoreError(
-                f"{self.path}: shard {shard} cannot be written: {reason(error)}; what is committed "
-                "stays, and the same command goes on from there"
-            ) from error
+        meta = self._meta("reason")
+        if meta.codecs != ("vlen-utf8", "crc32c"):
+            return np.asarray(self._zarr("reason")[start:stop]).tolist()
+        where = meta.file(self.path / "reason", shard)
+        return decode(checked(where.read()))[: stop - start] if where.exists() else []
 
-    def read(self, name: str, blocks: int | None = None) -> np.ndarray:
-        """Features (F, L, D) of one output as stored; ``blocks`` takes the last ones only."""
-        have = self.layout.arrays[name][0]
-        return self._read(name, (slice(None), slice(have - (blocks or have), have)))
+    # -- tables ---------------------------------------------------------------------------------
 
-    def touch(self) -> None:
-        """Mark as used now: of stores of changed data, the one last used counts."""
-        with contextlib.suppress(OSError):  # a cache that cannot be written is still read
-            os.utime(self.path / "zarr.json")
+    def _frame_index(self, name: str) -> np.ndarray:
+        values = self._small(name)
+        if len(values) != self.layout.frames:
+            raise Damaged("has another length")
+        return values
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Mark the store complete, with the summary of the run that completed it."""
-        self._update({"complete": True, "summary": dict(summary)})
+    def _small(self, name: str) -> np.ndarray:
+        """An array in one chunk."""
+        meta = self._meta(name, whole=True)
+        if meta.codecs == ("vlen-utf8", "crc32c"):
+            texts = decode(checked(meta.file(self.path / name, 0).read())) if meta.shape[0] else []
+            return np.array(texts, dtype=np.str_)
+        if not meta.raw:
+            values = np.asarray(self._zarr(name)[:])
+            return np.array(values.tolist(), np.str_) if values.dtype.kind in "OT" else values
+        out = np.empty(meta.shape, meta.dtype)
+        if out.size:
+            Chunk(meta.file(self.path / name, 0), 0, out.nbytes).fill(raw(out))
+        return out
 
-    # -- items ----------------------------------------------------------------------------------
+    def _table(self, name: str) -> Items:
+        about = json.loads((self.path / name / META).read())["attributes"]
+        columns = {n: self._small(f"{name}/{n}") for n in COLUMNS}
+        targets = self._small(f"{name}/targets") if about["task"] else None
+        return Items.made(columns, targets, about)
 
-    def frame_item(self) -> np.ndarray:
-        """(F,) item of each frame, non-decreasing."""
-        return self._read("frame_item")
+    def _put_table(self, name: str, items: Items) -> None:
+        import zarr
 
-    def frame_index(self) -> np.ndarray:
-        """(F,) number of each frame within its item."""
-        return self._read("frame_index")
+        (self.path / name).remove()  # of a run that was killed
+        with aside(self.path / name) as folder:
+            _write_table(zarr.open_group(folder, mode="w", zarr_format=3), items)
+            (self.path / name).adopt(folder, META)
 
-    def items(self) -> Items:
-        """The table of items."""
-        where = self.attributes["items"]
-        group = self._group[where]
-        assert isinstance(group, zarr.Group)
-        a: dict[str, Any] = dict(group.attrs)
-        columns: dict[str, Any] = {n: self._text(f"{where}/{n}") for n in _COLUMNS}
-        targets = self._read(f"{where}/targets") if a["task"] else None
-        return Items(**columns, targets=targets, **{**a, "classes": tuple(a["classes"])})
-
-    def set_items(self, items: Items) -> bool:
-        """Store the table of items; True when it replaced a different one.
-
-        The new table is written beside the old one, and one rename of the attributes switches over.
-        """
-        name = f"items-{items.labels_digest[:12]}"
-        if self.attributes.get("items") == name:
-            return False
-        group = self._group.require_group(name)
-        for column in _COLUMNS:
-            values = getattr(items, column)
-            if column not in group:
-                group.create_array(column, shape=values.shape, chunks=values.shape, dtype=str)
-            self._at(f"{name}/{column}")[:] = values
-        if items.targets is not None and "targets" not in group:
-            _whole(group, "targets", items.targets)
-        group.attrs.update(
-            {
-                "task": items.task,
-                "classes": list(items.classes),
-                "group_origin": items.group_origin,
-                "split_origin": items.split_origin,
-            }
-        )
-        old = self.attributes.get("items")
-        self._update({"items": name})
-        if old:
-            del self._group[old]
-        return bool(old)
+    def _drop_table(self, name: str) -> None:
+        (self.path / name).remove()
+        self._metas = {k: v for k, v in self._metas.items() if not k.startswith(f"{name}/")}
 
     # -- zarr -----------------------------------------------------------------------------------
 
-    def _update(self, values: Mapping[str, Any]) -> None:
-        self._group.attrs.update(dict(values))
-        self.attributes |= values
+    def _meta(self, name: str, whole: bool = False) -> _Meta:
+        if name not in self._metas:
+            found = _Meta(json.loads((self.path / name / META).read()))
+            rows, chunk = found.shape[0], found.chunk[0]
+            frames, shard = self.layout.frames, self.layout.shard
+            if (chunk != max(1, rows)) if whole else ((rows, chunk) != (frames, shard)):
+                raise Damaged("has another shape")
+            self._metas[name] = found
+        return self._metas[name]
 
-    def _at(self, name: str) -> zarr.Array:
-        array = self._group[name]
+    def _zarr(self, name: str) -> zarr.Array:
+        """An array by way of zarr: slower, and of any layout."""
+        import zarr
+
+        array = zarr.open_group(zarr_place(self.path), mode="r+", zarr_format=3)[name]
         assert isinstance(array, zarr.Array)
         return array
 
-    def _text(self, name: str) -> np.ndarray:
-        return np.array(self._read(name).tolist(), dtype=np.str_)
 
-    def _read(self, name: str, selection: Any = slice(None)) -> np.ndarray:
-        try:
-            return np.asarray(self._at(name)[selection])
-        except Exception as error:  # a checksum, a cut file, a missing array
-            raise StoreError(
-                f"{self.path}: {name} cannot be read ({reason(error)}); the store is damaged: "
-                "remove it with 'featprobe cache rm' and extract again"
-            ) from error
+class _Meta:
+    """What is needed of an array's ``zarr.json``."""
+
+    def __init__(self, d: Mapping[str, Any]) -> None:
+        self.shape = tuple(d["shape"])
+        self.chunk = tuple(d["chunk_grid"]["configuration"]["chunk_shape"])
+        self.codecs = tuple(c["name"] for c in d["codecs"])
+        self._type = d["data_type"]
+        encoding = d["chunk_key_encoding"]
+        self._separator = encoding.get("configuration", {}).get("separator", "/")
+        big = d["codecs"][0].get("configuration", {}).get("endian", "little") != "little"
+        self.raw = self.codecs == ("bytes", "crc32c") and encoding["name"] == "default" and not big
+        self.raw &= self.chunk[1:] == self.shape[1:] or not self.shape[1:]
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self._type)
+
+    @property
+    def bytes(self) -> int:
+        """Of a chunk without its checksum."""
+        return prod(self.chunk) * self.dtype.itemsize
+
+    def file(self, array: Place, chunk: int) -> Place:
+        """The file of the n-th chunk along the first axis."""
+        return array / self._separator.join(["c", str(chunk), *["0"] * (len(self.shape) - 1)])
 
 
-def _array(
+def zarr_place(where: Place) -> Any:
+    """What zarr opens a place by."""
+    if where.local is not None:
+        return where.local
+    from zarr.storage import FsspecStore
+
+    return FsspecStore.from_url(str(where))
+
+
+def _lay(
     group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str
 ) -> zarr.Array:
-    """An uncompressed array with a checksum in every chunk (features hardly compress)."""
+    """An uncompressed array with a checksum in every chunk (features hardly compress).
+
+    The chunks of arrays with several axes lie flat in one folder.
+    """
+    from zarr.codecs import Crc32cCodec
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return group.create_array(
             name, shape=shape, chunks=chunks, dtype=dtype, compressors=[Crc32cCodec()],
-            filters=None, fill_value=0, config={"write_empty_chunks": True},
+            filters=None if dtype != "string" else "auto",
+            fill_value="" if dtype == "string" else 0, config={"write_empty_chunks": True},
+            chunk_key_encoding={"name": "default", "separator": "." if len(shape) > 1 else "/"},
         )  # fmt: skip
 
 
 def _whole(group: zarr.Group, name: str, values: np.ndarray) -> None:
     """A small array in one chunk."""
     shape = tuple(max(1, n) for n in values.shape)
-    _array(group, name, values.shape, shape, values.dtype.name)[:] = values
+    dtype = "string" if values.dtype.kind == "U" else values.dtype.name
+    _lay(group, name, values.shape, shape, dtype)[:] = values
+
+
+def _write_table(group: zarr.Group, items: Items) -> None:
+    for column in COLUMNS:
+        _whole(group, column, getattr(items, column))
+    if items.targets is not None:
+        _whole(group, "targets", items.targets)
+    group.attrs.update(items.about)
+
+
+def encode(texts: list[str]) -> bytes:
+    """Text as zarr's vlen-utf8 lays it out: a count, then each text after its length."""
+    parts = [t.encode() for t in texts]
+    return struct.pack("<I", len(parts)) + b"".join(struct.pack("<I", len(p)) + p for p in parts)
+
+
+def decode(data: bytes) -> list[str]:
+    """The inverse of :func:`encode`."""
+    (count,) = struct.unpack_from("<I", data)
+    out, at = [], 4
+    for _ in range(count):
+        (size,) = struct.unpack_from("<I", data, at)
+        out.append(data[at + 4 : at + 4 + size].decode())
+        at += 4 + size
+    return out
+
+
+def checked(data: bytes) -> bytes:
+    """Bytes without the crc32c that ends them. Raises :class:`Damaged`."""
+    if len(data) < 4 or crc32c(data[:-4]) != int.from_bytes(data[-4:], "little"):
+        raise Damaged("fails its checksum")
+    return data[:-4]

@@ -1,0 +1,264 @@
+"""What a container of features is: how it is made, opened and told apart, and what each must do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from featprobe.errors import InputError, MissingPath, StoreError, reason
+from featprobe.fingerprint import digest
+from featprobe.store import claims, uses
+from featprobe.store.chunks import Chunk, Damaged
+from featprobe.store.format import FORMAT_VERSION, FeatureKey, Items, Layout
+from featprobe.store.place import Place, Where, place
+
+STATUS = "status"
+INDEX = ("frame_item", "frame_index")
+
+
+class Container(ABC):
+    """The part of a :class:`~featprobe.store.base.FeatureStore` that knows files."""
+
+    kind: ClassVar[str]
+    suffix: ClassVar[str]
+
+    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+        self.path = path
+        self.attributes = attributes
+        a = attributes
+        self.key = FeatureKey(**a["key"])
+        self.dataset: str = a["dataset"]
+        self.backbone: str = a["backbone"]
+        self.layout = Layout(
+            a["frames"], a["shard"], {n: tuple(map(int, v)) for n, v in a["arrays"].items()}
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., Container], tuple[str]]:
+        return type(self).open, (str(self.path),)
+
+    @classmethod
+    def create(
+        cls,
+        path: Where | Place,
+        key: FeatureKey,
+        layout: Layout,
+        frame_item: np.ndarray,
+        frame_index: np.ndarray,
+        items: Items,
+        names: Mapping[str, str],
+        provenance: Mapping[str, Any],
+    ) -> Self:
+        """Lay out an empty store. It appears under its path complete or not at all.
+
+        ``frame_item``, ``frame_index`` (F,): the item of each frame and its number within it.
+        ``names``: ``dataset`` and ``backbone``. A store that is there already is opened instead.
+        Raises :class:`InputError` when the place cannot be written.
+        """
+        where = place(path)
+        attributes = {
+            "featprobe": FORMAT_VERSION,
+            **names,
+            "key": key.to_dict(),
+            "frames": layout.frames,
+            "shard": layout.shard,
+            "arrays": {n: list(s) for n, s in layout.arrays.items()},
+            "items": table_name(items),
+            "provenance": dict(provenance),
+        }
+        index: dict[str, np.ndarray] = {
+            "frame_item": frame_item.astype(np.int64), "frame_index": frame_index.astype(np.int32)
+        }  # fmt: skip
+        try:
+            cls._lay_out(where, key, layout, index, items, sealed(attributes))
+        except FileExistsError:  # another process was first; its layout is the same
+            return cls.open(where, key)
+        except OSError as error:
+            if where.exists():
+                return cls.open(where, key)
+            raise InputError(f"{where.parent}: cannot be written: {reason(error)}") from error
+        uses.touch(where)
+        return cls.open(where, key)
+
+    @classmethod
+    def open(cls, path: Where | Place, key: FeatureKey | None = None) -> Self:
+        """Open a store for reading and writing. Reads its attributes and nothing else.
+
+        Raises :class:`MissingPath`, or :class:`StoreError` for another format version, a damaged
+        index, or, where ``key`` is given, a key that differs.
+        """
+        where = place(path)
+        try:
+            attributes = cls._attributes(where)
+            version = attributes.get("featprobe")
+            if version != FORMAT_VERSION:
+                raise StoreError(
+                    f"{where}: format version {version!r}; this featprobe reads {FORMAT_VERSION}"
+                )
+            if attributes != sealed(attributes) and "seal" in attributes:
+                raise ValueError("its attributes have been changed")
+            store = cls(where, attributes)
+        except StoreError:
+            raise
+        except Exception as error:  # file, JSON and key errors of a damaged index
+            if isinstance(error, FileNotFoundError) and not where.exists():
+                raise MissingPath(f"{where}: no such feature store") from None
+            raise StoreError(
+                f"{where}: not a readable feature store ({reason(error)}); "
+                f"'featprobe cache rm {where.stem}' removes it"
+            ) from error
+        if key is not None and store.key != key:
+            fields = ", ".join(key.differences(store.key.to_dict()))
+            raise StoreError(
+                f"{where}: holds features of another key (different: {fields}); not read"
+            )
+        return store
+
+    def update(self, **values: Any) -> None:
+        """Change attributes, on disk as it is now; None removes one."""
+        with self._alone():
+            changed = {**self._attributes(self.path), **values}
+            changed = sealed({k: v for k, v in changed.items() if v is not None})
+            self._put_attributes(changed)
+            self.attributes = changed
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        while (claim := claims.take(self.path, "store")) is None:
+            time.sleep(0.01)
+        with claim:
+            yield
+
+    def _damaged(self, name: str, shard: int | None, error: Exception) -> StoreError:
+        where = name if shard is None else f"{name} of shard {shard}"
+        return StoreError(
+            f"{self.path}: {where} {what_is_wrong(error)}; the store is damaged: 'featprobe cache "
+            f"verify {self.path.stem} --repair' and the same extract command mend it"
+        )
+
+    # -- items ----------------------------------------------------------------------------------
+
+    def frame_item(self) -> np.ndarray:
+        """(F,) int64 item of each frame, non-decreasing."""
+        return self._indexed("frame_item")
+
+    def frame_index(self) -> np.ndarray:
+        """(F,) int32 number of each frame within its item."""
+        return self._indexed("frame_index")
+
+    def _indexed(self, name: str) -> np.ndarray:
+        try:
+            return self._frame_index(name)
+        except Exception as error:
+            raise StoreError(
+                f"{self.path}: {name} {what_is_wrong(error)}; the store is damaged: remove it with "
+                f"'featprobe cache rm {self.path.stem}' and extract again"
+            ) from error
+
+    def items(self) -> Items:
+        """The table of items."""
+        name = self.attributes.get("items")
+        if name is None:
+            raise StoreError(f"{self.path}: no table of items; run its extract again to write one")
+        try:
+            return self._table(name)
+        except Exception as error:
+            raise self._damaged(name, None, error) from error
+
+    def set_items(self, items: Items) -> bool:
+        """Store the table of items; True when it replaced a different one.
+
+        The new table is written beside the old one; one change of the attributes switches over.
+        """
+        name, old = table_name(items), self.attributes.get("items")
+        if old == name:
+            return False
+        try:
+            self._put_table(name, items)
+            self.update(items=name)
+            if old:
+                self._drop_table(old)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: the table of items cannot be written: {reason(error)}"
+            ) from error
+        return bool(old)
+
+    # -- what a container does ------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def _lay_out(
+        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        items: Items, attributes: Mapping[str, Any],
+    ) -> None: ...  # fmt: skip
+
+    @classmethod
+    @abstractmethod
+    def _attributes(cls, where: Place) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def _put_attributes(self, attributes: Mapping[str, Any]) -> None: ...
+
+    @abstractmethod
+    def committed(self) -> set[int]:
+        """Shards that are there."""
+
+    @abstractmethod
+    def _chunk(self, name: str, shard: int) -> Chunk | None:
+        """Where rows of a shard lie, None where the shard is pending."""
+
+    @abstractmethod
+    def _put(
+        self, shard: int, arrays: Mapping[str, np.ndarray], status: np.ndarray, reasons: list[str]
+    ) -> None: ...
+
+    @abstractmethod
+    def _drop(self, shard: int) -> None: ...
+
+    @abstractmethod
+    def _shards_with_reasons(self) -> list[int]: ...
+
+    @abstractmethod
+    def _shard_reasons(self, shard: int) -> list[str]: ...
+
+    @abstractmethod
+    def _frame_index(self, name: str) -> np.ndarray: ...
+
+    @abstractmethod
+    def _table(self, name: str) -> Items: ...
+
+    @abstractmethod
+    def _put_table(self, name: str, items: Items) -> None: ...
+
+    @abstractmethod
+    def _drop_table(self, name: str) -> None: ...
+
+    def _consolidate(self) -> None:  # noqa: B027 - most have nothing to do
+        """What a container makes of a store whose shards are all there."""
+
+
+def table_name(items: Items) -> str:
+    """``items-<digest12>``."""
+    return f"items-{items.labels_digest[:12]}"
+
+
+def sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as JSON gives them back, with the digest of the others under ``seal``."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(attributes)))
+    plain.pop("seal", None)
+    return {**plain, "seal": digest(plain)[:16]}
+
+
+def what_is_wrong(error: Exception) -> str:
+    """In a few words, after the name of what was read."""
+    if isinstance(error, Damaged):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return f"cannot be read ({reason(error)})"

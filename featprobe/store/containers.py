@@ -1,0 +1,55 @@
+"""The containers there are, and which of them a place is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from featprobe.errors import MissingPath, StoreError, UnknownName, nearest
+from featprobe.store.base import FeatureStore
+from featprobe.store.format import FeatureKey
+from featprobe.store.place import Place, Where, place
+
+SUFFIXES = {"zarr": ".zarr", "hdf5": ".h5"}
+
+
+def container(kind: str) -> type[FeatureStore]:
+    """The class of a container by name. Raises :class:`UnknownName`."""
+    if kind == "zarr":
+        from featprobe.store.zarr import ZarrStore
+
+        return ZarrStore
+    if kind == "hdf5":
+        from featprobe.store.hdf5 import HDF5Store
+
+        return HDF5Store
+    raise UnknownName(
+        f"unknown store {kind!r}.{nearest(kind, SUFFIXES)} There are: {', '.join(SUFFIXES)}"
+    )
+
+
+def kind_of(path: Where | Place) -> str | None:
+    """The container that a name speaks of, None for other names."""
+    name = place(path).name
+    return next((k for k, s in SUFFIXES.items() if name.endswith(s)), None)
+
+
+def open_store(path: Where | Place, key: FeatureKey | None = None) -> FeatureStore:
+    """Open the feature store that lies there, whatever its container.
+
+    Raises what :meth:`FeatureStore.open` does.
+    """
+    where = place(path)
+    kind = kind_of(where)
+    marks = {"zarr": "zarr.json", "hdf5": "store.json"}
+    if kind is None:
+        if not where.exists():
+            raise MissingPath(f"{where}: no such feature store")
+        kind = next((k for k, mark in marks.items() if (where / mark).exists()), None)
+    if kind is None:
+        raise StoreError(f"{where}: not a feature store: it holds no {' or '.join(marks.values())}")
+    return container(kind).open(where, key)
+
+
+def create_store(kind: str, path: Where | Place, *args: Any, **kwargs: Any) -> FeatureStore:
+    """Lay out an empty store in a container by name; arguments of :meth:`FeatureStore.create`."""
+    return container(kind).create(path, *args, **kwargs)

@@ -1,0 +1,153 @@
+"""The feature store in HDF5: one immutable file a shard behind one virtual data set."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from featprobe.store import parts
+from featprobe.store.base import FeatureStore
+from featprobe.store.chunks import Chunk, raw
+from featprobe.store.container import INDEX, STATUS, table_name
+from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
+from featprobe.store.place import PARTIAL, Place, aside, place
+
+SUFFIX = ".h5"
+META = "store.json"
+ALL = "features.h5"
+
+
+class HDF5Store(FeatureStore):
+    """A store as a folder of HDF5 files.
+
+    An HDF5 file that is killed while it is written does not open again, and none can be written by
+    several processes. So a shard is a file of its own, made in memory, written aside and renamed:
+    that is the commit. :meth:`finish` adds ``features.h5``, in which all of them are one array.
+    """
+
+    kind = "hdf5"
+    suffix = SUFFIX
+
+    @classmethod
+    def _attributes(cls, where: Place) -> dict[str, Any]:
+        attributes: dict[str, Any] = json.loads((where / META).read())
+        return attributes
+
+    def _put_attributes(self, attributes: Mapping[str, Any]) -> None:
+        (self.path / META).write(json.dumps(attributes, indent=2).encode())
+
+    @classmethod
+    def _lay_out(
+        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        items: Items, attributes: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        with aside(where) as folder:
+            (folder / META).write_text(json.dumps(attributes, indent=2), encoding="utf-8")
+            at = place(folder)
+            (at / "index.h5").write(*parts.build(index, {}))
+            (at / f"{table_name(items)}.h5").write(*_table_file(items))
+            (folder / "parts").mkdir()
+            where.adopt(folder, META)
+
+    # -- shards ---------------------------------------------------------------------------------
+
+    def _part(self, shard: int) -> Place:
+        return self.path / "parts" / f"{shard:06d}.h5"
+
+    def committed(self) -> set[int]:
+        found = {n.removesuffix(SUFFIX) for n in (self.path / "parts").names()}
+        return {int(n) for n in found if n.isdecimal() and int(n) < self.layout.shards}
+
+    def _chunk(self, name: str, shard: int) -> Chunk | None:
+        try:
+            return parts.chunk(self._part(shard), name)
+        except FileNotFoundError:
+            return None
+
+    def _put(
+        self, shard: int, arrays: Mapping[str, np.ndarray], status: np.ndarray, reasons: list[str]
+    ) -> None:
+        self._part(shard).write(*parts.build({**arrays, STATUS: status}, {"reason": reasons}))
+
+    def _drop(self, shard: int) -> None:
+        self._part(shard).remove()
+
+    def _shards_with_reasons(self) -> list[int]:
+        def told(shard: int) -> bool:
+            return "reason" in parts.header(self._part(shard))["texts"]
+
+        return [s for s in sorted(self.committed()) if self._guarded(s, "header", told)]
+
+    def _shard_reasons(self, shard: int) -> list[str]:
+        return parts.texts(self._part(shard), "reason")
+
+    def _verify_shard(self, shard: int) -> Iterator[tuple[str, Exception]]:
+        found = list(super()._verify_shard(shard))
+        if not found:  # what belongs to no array
+            try:
+                parts.check(self._part(shard))
+            except Exception as error:
+                found.append((self._part(shard).name, error))
+        yield from found
+
+    def _consolidate(self) -> None:
+        if self.path.local is None:
+            return  # a virtual data set finds its files in a folder only
+        import h5py
+
+        folder, ends = self.path.local, [self.layout.bounds(s) for s in range(self.layout.shards)]
+        name = folder / f".{ALL}.{uuid.uuid4().hex[:8]}{PARTIAL}"
+        arrays: dict[str, tuple[tuple[int, ...], str]] = {STATUS: ((), "uint8")}
+        arrays |= {n: (s, self.key.dtype) for n, s in self.layout.arrays.items()}
+        try:
+            with h5py.File(name, "w", libver="latest") as f:
+                for array, (shape, dtype) in arrays.items():
+                    whole = h5py.VirtualLayout((self.layout.frames, *shape), dtype)
+                    for s, (a, b) in enumerate(ends):
+                        source = f"parts/{self._part(s).name}"
+                        whole[a:b] = h5py.VirtualSource(source, array, (b - a, *shape))
+                    f.create_virtual_dataset(array, whole)
+                for array in INDEX:
+                    values = self._frame_index(array)
+                    index = h5py.VirtualLayout(values.shape, values.dtype)
+                    index[:] = h5py.VirtualSource("index.h5", array, values.shape)
+                    f.create_virtual_dataset(array, index)
+            os.replace(name, folder / ALL)
+        finally:
+            name.unlink(missing_ok=True)
+
+    # -- tables ---------------------------------------------------------------------------------
+
+    def _frame_index(self, name: str) -> np.ndarray:
+        found = np.empty(self.layout.frames, "int64" if name == "frame_item" else "int32")
+        parts.chunk(self.path / "index.h5", name).fill(raw(found))
+        return found
+
+    def _verify_index(self) -> Iterator[tuple[str, Exception]]:
+        yield from super()._verify_index()
+        try:
+            parts.check(self.path / "index.h5")
+        except Exception as error:
+            yield "frame_item", error
+
+    def _table(self, name: str) -> Items:
+        arrays, texts = parts.read(self.path / f"{name}.h5")
+        columns = {n: np.array(texts[n], dtype=np.str_) for n in COLUMNS}
+        return Items.made(columns, arrays.get("targets"), json.loads(texts["about"][0]))
+
+    def _put_table(self, name: str, items: Items) -> None:
+        (self.path / f"{name}.h5").write(*_table_file(items))
+
+    def _drop_table(self, name: str) -> None:
+        (self.path / f"{name}.h5").remove()
+
+
+def _table_file(items: Items) -> list[memoryview]:
+    texts = {n: getattr(items, n).tolist() for n in COLUMNS}
+    targets = {} if items.targets is None else {"targets": items.targets}
+    return parts.build(targets, {**texts, "about": [json.dumps(items.about)]})

@@ -1,0 +1,317 @@
+"""Places: a file or folder on this machine, or behind an fsspec address such as ``s3://``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from featprobe.errors import InputError, MissingExtra, reason
+
+try:
+    import fcntl
+except ImportError:  # Windows: no locks
+    fcntl = None  # type: ignore[assignment]
+
+PARTIAL = ".partial"
+Where = str | os.PathLike[str]
+Buffer = bytes | bytearray | memoryview
+
+
+class Place(ABC):
+    """What a store needs of a file system: whole files put at once, parts of files read.
+
+    A file is seen complete or not at all: on this machine it is written aside, brought to the disk
+    and renamed; on an object store a put is like that by itself.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The last part of the path."""
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix."""
+        return self.name.rpartition(".")[0] or self.name
+
+    @property
+    @abstractmethod
+    def parent(self) -> Place:
+        """The folder it lies in."""
+
+    @property
+    def local(self) -> Path | None:
+        """The path on this machine, None elsewhere."""
+        return None
+
+    @abstractmethod
+    def __truediv__(self, part: str) -> Place: ...
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether there is such a file or folder."""
+
+    @abstractmethod
+    def read(self, start: int = 0, stop: int | None = None) -> bytes:
+        """Bytes of a file; fewer than asked for where it ends. Raises ``FileNotFoundError``."""
+
+    @abstractmethod
+    def write(self, *data: Buffer) -> None:
+        """Put a file whole, replacing what is there. Raises ``OSError``."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """What a folder holds; nothing when there is no such folder."""
+
+    @abstractmethod
+    def files(self) -> Iterator[tuple[str, int]]:
+        """All files below, with their bytes."""
+
+    @abstractmethod
+    def adopt(self, folder: Path, last: str) -> None:
+        """Make a finished local folder this one, its file ``last`` last.
+
+        Raises ``OSError``; ``FileExistsError`` when this is there already.
+        """
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove a file or a folder with all it holds; nothing when it is not there."""
+
+    def sync(self) -> None:  # noqa: B027 - object stores have nothing to do
+        """Bring the names in a folder to the disk."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class LocalPlace(Place):
+    """A path on this machine."""
+
+    def __init__(self, path: Where) -> None:
+        self._path = Path(path)
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def __fspath__(self) -> str:
+        return str(self._path)
+
+    @property
+    def name(self) -> str:
+        return self._path.name
+
+    @property
+    def parent(self) -> Place:
+        return LocalPlace(self._path.parent)
+
+    @property
+    def local(self) -> Path:
+        return self._path
+
+    def __truediv__(self, part: str) -> LocalPlace:
+        return LocalPlace(self._path / part)
+
+    def exists(self) -> bool:
+        return self._path.exists()
+
+    def read(self, start: int = 0, stop: int | None = None) -> bytes:
+        with self._path.open("rb", buffering=0) as f:
+            f.seek(start)
+            return f.read(-1 if stop is None else stop - start) or b""
+
+    def write(self, *data: Buffer) -> None:
+        aside = self._path.with_name(f".{self.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            handle = os.open(aside, flags, 0o666)
+        except FileNotFoundError:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(aside, flags, 0o666)
+        try:
+            try:
+                lock(handle)  # tells 'cache gc' that the writer lives
+                for part in data:
+                    rest = memoryview(part).cast("B")
+                    while rest:
+                        rest = rest[os.write(handle, rest) :]
+                os.fsync(handle)
+                os.replace(aside, self._path)
+            finally:
+                os.close(handle)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
+            raise
+
+    def names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self._path))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        for folder, _, names in os.walk(self._path):
+            for name in names:
+                path = os.path.join(folder, name)
+                with contextlib.suppress(FileNotFoundError):  # a temporary file, renamed by now
+                    yield os.path.relpath(path, self._path), os.stat(path).st_size
+
+    def adopt(self, folder: Path, last: str) -> None:
+        if self._path.exists():  # a rename would go into it, or replace it when empty
+            raise FileExistsError(f"{self} is there already")
+        for name, _ in LocalPlace(folder).files():
+            with (folder / name).open("rb") as f:
+                os.fsync(f.fileno())
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(folder, self._path)
+        self.parent.sync()
+
+    def remove(self) -> None:
+        if self._path.is_dir():
+            shutil.rmtree(self._path)
+        else:
+            self._path.unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        handle = os.open(self._path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class RemotePlace(Place):
+    """An address that fsspec understands. Put, get, list and remove is all that is asked of it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    @property
+    def _at(self) -> tuple[Any, str]:
+        """The file system and the path in it; fsspec keeps one of each kind for every process."""
+        import fsspec
+
+        try:
+            fs, path = fsspec.core.url_to_fs(self._url, use_listings_cache=False)
+        except ImportError as error:
+            kind = self._url.partition(":")[0]
+            raise MissingExtra(
+                f"{self._url}: the package for {kind} addresses is not installed "
+                f"({reason(error)}); pip install 'featprobe[s3]' brings that of s3"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{self._url}: {reason(error)}") from error
+        return fs, path
+
+    def __str__(self) -> str:
+        return self._url
+
+    @property
+    def name(self) -> str:
+        return self._url.rpartition("/")[2]
+
+    @property
+    def parent(self) -> Place:
+        return RemotePlace(self._url.rpartition("/")[0])
+
+    def __truediv__(self, part: str) -> RemotePlace:
+        return RemotePlace(f"{self._url}/{part}")
+
+    def exists(self) -> bool:
+        fs, path = self._at
+        return bool(fs.exists(path))
+
+    def read(self, start: int = 0, stop: int | None = None) -> bytes:
+        fs, path = self._at
+        return bytes(fs.cat_file(path, start=start or None, end=stop))
+
+    def write(self, *data: Buffer) -> None:
+        fs, path = self._at
+        fs.pipe_file(path, b"".join(data))
+
+    def names(self) -> list[str]:
+        fs, path = self._at
+        fs.invalidate_cache(path)
+        try:
+            found = fs.ls(path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted({n.rstrip("/").rpartition("/")[2] for n in found} - {""})
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        fs, path = self._at
+        fs.invalidate_cache(path)
+        for name, info in fs.find(path, detail=True).items():
+            yield name.rpartition(f"{path.strip('/')}/")[2], int(info.get("size") or 0)
+
+    def adopt(self, folder: Path, last: str) -> None:
+        if (self / last).exists():
+            raise FileExistsError(f"{self} is there already")
+        names = sorted(n for n, _ in LocalPlace(folder).files())
+        for name in sorted(names, key=lambda n: n == last):
+            (self / name.replace(os.sep, "/")).write((folder / name).read_bytes())
+
+    def remove(self) -> None:
+        fs, path = self._at
+        with contextlib.suppress(FileNotFoundError):
+            fs.rm(path, recursive=True)
+        fs.invalidate_cache()
+
+
+def place(where: Where | Place) -> Place:
+    """The place of a path or an address; ``file://`` addresses are paths."""
+    if isinstance(where, Place):
+        return where
+    text = os.fspath(where)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    elif "://" in text:
+        return RemotePlace(text)
+    return LocalPlace(Path(text).expanduser())
+
+
+def lock(handle: int) -> bool:
+    """Take the lock of an open file for as long as it is open; False when another has it.
+
+    True where the file system has no locks. The system releases it when the process ends.
+    """
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def aside(where: Place) -> Iterator[Path]:
+    """A local folder to lay something out in for a place; gone afterwards unless adopted."""
+    if where.local is None:
+        folder = Path(tempfile.mkdtemp(suffix=PARTIAL))
+    else:
+        folder = where.local.with_name(f".{where.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+        folder.mkdir(parents=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        lock(handle)
+        yield folder
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
