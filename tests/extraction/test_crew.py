@@ -38,8 +38,8 @@ class Store:
     def status(self) -> np.ndarray:
         return np.ones(2 * self.shards)
 
-    def reasons(self) -> np.ndarray:
-        return np.array([f"note {n}" if n % 4 == 0 else "" for n in range(2 * self.shards)])
+    def reasons(self) -> dict[int, str]:
+        return {n: f"note {n}" for n in range(0, 2 * self.shards, 4)}
 
 
 class Played:
