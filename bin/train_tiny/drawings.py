@@ -86,7 +86,7 @@ def glyph(index: int, rng: np.random.Generator, n: int) -> tuple[np.ndarray, int
     low, high = corners.min(0), corners.max(0)
     affine = (np.eye(2) + rng.normal(0, 0.1, (2, 2))) / max((high - low).max(), 0.2)
     warp = rng.normal(0, 3, (2, 2))
-    size, width = rng.uniform(0.5, 0.86), rng.uniform(0.035, 0.14)
+    size, width = rng.uniform(0.5, 0.86), rng.uniform(0.035, 0.19)
     shift = rng.uniform(-0.03, 0.03, 2)
     image, draw = _canvas(n)
     for points in strokes:

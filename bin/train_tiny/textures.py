@@ -98,9 +98,9 @@ def voronoi(index: int, rng: np.random.Generator, n: int) -> np.ndarray:
     seeds = rng.uniform(-0.1, 1.1, (count, 2))
     if proto.random() < 0.5:  # closer to a lattice
         side = int(np.ceil(count**0.5))
-        lattice = np.stack(np.mgrid[0:side, 0:side], -1).reshape(-1, 2) / (side - 1)
+        lattice = np.moveaxis(np.mgrid[0:side, 0:side], 0, -1).reshape(-1, 2) / (side - 1)
         seeds = lattice + rng.normal(0, 0.2 / side, lattice.shape)
-    grid = np.stack(np.mgrid[0:n, 0:n], -1).reshape(-1, 2) / n
+    grid = np.moveaxis(np.mgrid[0:n, 0:n], 0, -1).reshape(-1, 2) / n
     distance, nearest = cKDTree(seeds).query(grid, k=2)
     scale = len(seeds) ** -0.5
     near, gap = distance[:, 0] / scale, (distance[:, 1] - distance[:, 0]) / scale
