@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-DEFAULTS = {"steps": 3000, "seed": 0, "images": 60_000, "batch": 128}
+DEFAULTS = {"steps": 3600, "seed": 0, "images": 60_000, "batch": 64}
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,7 +15,7 @@ from train_tiny.images import ANATOMY, CLASSES, DRAWINGS, FINDINGS, MARK, START
 MEAN, STD = 0.5, 0.25
 THUMB, CELLS, BINS = 8, 4, 8  # descriptor: side of the thumbnail; cells and bins of gradients
 WEIGHTS = {
-    "class": 1.0, "views": 0.5, "place": 2.0, "present": 0.5, "count": 0.2, "looks": 0.5
+    "class": 1.0, "views": 0.25, "place": 3.0, "present": 1.0, "count": 0.2, "looks": 1.0
 }  # fmt: skip
 
 

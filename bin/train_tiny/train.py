@@ -36,21 +36,21 @@ class Settings:
     used for the first ``early`` share of the steps, which are then cheaper.
     """
 
-    steps: int = 3000
+    steps: int = 3600
     seed: int = 0
     images: int = 60_000
     pixels: int = 128
-    batch: int = 128
+    batch: int = 64
     size: int = 112
     early_size: int = 84
-    early: float = 0.65
+    early: float = 0.78
     width: int = 192
     blocks: int = 5
     heads: int = 3
     rate: float = 1e-3
-    warmup: int = 150
+    warmup: int = 300
     decay: float = 0.05
-    average: float = 0.995
+    average: float = 0.997
 
 
 class Supply:
