@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-DEFAULTS = {"steps": 3600, "seed": 0, "images": 60_000, "batch": 64}
+DEFAULTS = {"steps": 2600, "seed": 0, "images": 48_000, "batch": 64}
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})

@@ -36,19 +36,19 @@ class Settings:
     used for the first ``early`` share of the steps, which are then cheaper.
     """
 
-    steps: int = 3600
+    steps: int = 2600
     seed: int = 0
-    images: int = 60_000
+    images: int = 48_000
     pixels: int = 128
     batch: int = 64
     size: int = 112
     early_size: int = 84
-    early: float = 0.78
+    early: float = 0.8
     width: int = 192
     blocks: int = 5
     heads: int = 3
     rate: float = 1e-3
-    warmup: int = 300
+    warmup: int = 250
     decay: float = 0.05
     average: float = 0.997
 
