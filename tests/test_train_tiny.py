@@ -21,8 +21,9 @@ if not SCRIPT.is_dir():
 sys.path.insert(0, str(SCRIPT.parent))
 
 from train_tiny import images  # noqa: E402
-from train_tiny.__main__ import main  # noqa: E402
+from train_tiny.__main__ import DEFAULTS, main  # noqa: E402
 from train_tiny.compare import compare, markdown  # noqa: E402
+from train_tiny.train import Settings  # noqa: E402
 
 SMALL = [
     "--steps", "24", "--images", "96", "--batch", "16", "--threads", "1", "--quiet",
@@ -80,6 +81,10 @@ def test_an_unknown_setting_is_named() -> None:
     done = CliRunner().invoke(main, ["--set", "dept=3"])
     assert done.exit_code == 2
     assert "'dept' is none of steps, seed" in done.output
+
+
+def test_help_says_the_defaults_of_the_settings() -> None:
+    assert {k: getattr(Settings(), k) for k in DEFAULTS} == DEFAULTS
 
 
 def test_every_class_is_painted_under_its_name() -> None:

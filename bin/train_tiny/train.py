@@ -24,7 +24,7 @@ from train_tiny.augment import Draws, Views, views
 from train_tiny.images import Pool, make_pool
 from train_tiny.model import MEAN, STD, WEIGHTS, Learner, config, total
 
-SHARDS = 1_000_003  # keeps the pool's seeds apart from those of the views
+POOL = 1_000_003  # keeps the pool's seeds apart from those of the views
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,12 @@ def train(
     begun = time.perf_counter()
     target = torch.device(device)
     with Progress("images", s.images, "images", show) as p:
-        pool = make_pool(s.images, s.pixels, s.seed * SHARDS + 1, processes, p.update)
+        pool = make_pool(s.images, s.pixels, s.seed * POOL + 1, processes, p.update)
     made = time.perf_counter() - begun
-    torch.manual_seed(s.seed)
-    learner = Learner(config(s.size, s.width, s.blocks, s.heads)).to(target).train()
+    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it is
+        torch.manual_seed(s.seed)
+        learner = Learner(config(s.size, s.width, s.blocks, s.heads))
+    learner = learner.to(target).train()
     kept = deepcopy(learner.backbone).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(_groups(learner, s.decay), lr=s.rate, betas=(0.9, 0.98))
     supply = Supply(pool, s, target)
@@ -190,6 +192,7 @@ def write(out: Path, backbone: Any, record: dict[str, Any]) -> None:
     }
     part = out / "model.safetensors.part"
     save_file(state, part, metadata={"format": "pt"})
+    part.chmod(0o644)  # safetensors writes files that only their owner may read
     part.replace(out / "model.safetensors")
     cfg = backbone.config.to_diff_dict()
     cfg = {k: v for k, v in cfg.items() if not k.startswith("_")}
