@@ -20,7 +20,7 @@ from featprobe._version import __version__
 
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone
-    from featprobe.backbones.hf import load_backbone
+    from featprobe.backbones.load import load_backbone
     from featprobe.datasets.base import Dataset
     from featprobe.datasets.load import load_dataset
     from featprobe.evaluation import evaluate
@@ -46,7 +46,7 @@ _WHERE = {
     "Result": "results",
     "evaluate": "evaluation",
     "extract": "extraction.local",
-    "load_backbone": "backbones.hf",
+    "load_backbone": "backbones.load",
     "load_dataset": "datasets.load",
     "logistic_path": "probes.logistic_solver",
 }

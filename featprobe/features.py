@@ -101,9 +101,10 @@ class FeatureSet:
 
     @property
     def default_view(self) -> str:
-        """``cls`` where the backbone has a CLS token, otherwise ``mean``."""
+        """``cls`` where it is stored, otherwise ``mean``, otherwise the first other vector."""
         arrays = self.store.layout.arrays
-        return "cls" if "cls" in arrays else next(iter(arrays))
+        vectors = [n for n in arrays if n != "tokens"]
+        return next((n for n in ("cls", "mean") if n in arrays), next(iter(vectors), "tokens"))
 
     def x(self, view: str | None = None, pool: str = "mean") -> np.ndarray:
         """Features (N, D') float32, one row an item.
@@ -127,6 +128,19 @@ class FeatureSet:
         rows = [np.split(frames[f : f + n], runs) for f, n in zip(first, count)]
         return np.stack([np.concatenate([_pool(p, pool) for p in row]) for row in rows])
 
+    def frames(self, output: str, blocks: int | None = None) -> np.ndarray:
+        """One output as stored, one row a frame: (F, L, D), of ``tokens`` (F, L, h, w, D).
+
+        Frames of items that could not be read are zero. ``blocks`` takes the last ones only.
+        """
+        if output not in self.store.layout.arrays:
+            have = self.store.layout.arrays
+            raise UnknownName(
+                f"{self.dataset} / {self.backbone} has no {output!r}.{nearest(output, have)} "
+                f"It has: {', '.join(have)}"
+            )
+        return self.store.read(output, blocks)
+
     def _part(self, text: str) -> tuple[str, int]:
         arrays = self.store.layout.arrays
         have = ", ".join(f"{n} ({s[0]} block{'s' * (s[0] > 1)})" for n, s in arrays.items())
@@ -135,6 +149,11 @@ class FeatureSet:
             raise InputError(f"view {text!r} is not understood: write cls, cls:4, mean, cls+mean")
         name, blocks = match["name"], int(match["blocks"] or 1)
         where = f"{self.dataset} / {self.backbone}"
+        if name == "tokens":
+            raise InputError(
+                "tokens are a grid for every frame, not one vector: 'mean' is their average, and "
+                "FeatureSet.frames('tokens') reads them"
+            )
         if name not in arrays:
             raise UnknownName(f"{where} has no {name!r}.{nearest(name, arrays)} It has: {have}")
         if not 1 <= blocks <= arrays[name][0]:

@@ -41,8 +41,8 @@ def make_tiny(seed: int = 0, **changes):
     import torch
     from transformers import AutoModel, Dinov2Config
 
-    from featprobe.backbones.adapters import ADAPTERS
     from featprobe.backbones.base import Backbone
+    from featprobe.backbones.families import FAMILIES
     from featprobe.backbones.spec import Preprocess
 
     config = Dinov2Config(
@@ -53,7 +53,7 @@ def make_tiny(seed: int = 0, **changes):
         torch.manual_seed(seed)
         module = AutoModel.from_config(config)
     return Backbone(
-        name=f"tiny-random{seed}", module=module, adapter=ADAPTERS["dinov2"](config),
+        name=f"tiny-random{seed}", module=module, adapter=FAMILIES["dinov2"].adapter(config, ""),
         preprocess=Preprocess(resize=32, crop=(28, 28)), random=True,
         config=config.to_diff_dict(),
     )  # fmt: skip

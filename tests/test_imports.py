@@ -18,7 +18,7 @@ LEVELS = [
     {"stats", "protocols"},
     {"datasets", "backbones", "store", "probes"},
     {"results", "features", "runs"},
-    {"extraction", "evaluation", "leakage"},
+    {"extraction", "evaluation", "leakage", "doctor"},
     {"leaderboard"},
     {"cli"},
 ]

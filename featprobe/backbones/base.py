@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,19 +21,36 @@ Level = float | np.ndarray  # one value for all channels, or (3,)
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Adapter(Protocol):
-    """How the outputs of one family are taken from its transformers model.
+# Stored unless others are asked for: tokens and class scores take many times the room.
+DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits")
 
-    ``outputs``: name -> (blocks available, width), for ``cls`` and ``mean``.
+
+class Adapter(Protocol):
+    """How the outputs of a network are taken.
+
+    ``outputs``: name -> (blocks available, width), of ``cls``, ``mean``, ``tokens``, ``logits``,
+    ``projection`` and ``prelogits`` (what a classifier sees where that is neither CLS nor mean, as
+    VGG's 4096). ``multiple``: of which input sides must be, in pixels. ``fixed``: the only input
+    size (h, w) there is, or None.
     """
 
-    multiple: int
+    @property
+    def multiple(self) -> int: ...
+
+    @property
+    def fixed(self) -> tuple[int, int] | None: ...
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, int]]: ...
 
-    def __call__(self, model: nn.Module, x: Tensor, blocks: int) -> dict[str, Tensor]:
-        """Frames (B, 3, H, W), normalised, to name -> (B, L, D), the last L blocks in order."""
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        """The parts of the module that take the time, in order."""
+
+    def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
+        """Frames (B, 3, H, W), normalised, to the wanted outputs (name -> L last blocks).
+
+        Returns name -> (B, L, D), the last L blocks in order; ``tokens`` is (B, L, h, w, D).
+        """
 
 
 @dataclass
@@ -57,8 +74,12 @@ class Backbone:
     def __post_init__(self) -> None:
         self.module.eval().requires_grad_(False)
         height, width = self.preprocess.size
-        if height % self.adapter.multiple or width % self.adapter.multiple:
-            m = self.adapter.multiple
+        fixed, m = self.adapter.fixed, self.adapter.multiple
+        if fixed and (height, width) != fixed:
+            raise InputError(
+                f"{self.name}: its input is {fixed[0]} x {fixed[1]} pixels, not {height} x {width}"
+            )
+        if height % m or width % m:
             raise InputError(
                 f"{self.name}: input size {height} x {width} is no multiple of its patch size {m}; "
                 f"use --image-size {max(m, round(height / m) * m)}"
@@ -68,6 +89,23 @@ class Backbone:
     def outputs(self) -> Mapping[str, tuple[int, int]]:
         """Name -> (blocks available, width D)."""
         return self.adapter.outputs
+
+    @property
+    def default_outputs(self) -> tuple[str, ...]:
+        """What is extracted when nothing is named."""
+        return tuple(n for n in DEFAULT_OUTPUTS if n in self.outputs)
+
+    @cached_property
+    def grid(self) -> tuple[int, int]:
+        """(h, w) of the tokens, as one black frame shows."""
+        x = torch.zeros(1, 3, *self.preprocess.size)
+        h, w = self.forward(x, outputs=["tokens"])["tokens"].shape[2:4]
+        return h, w
+
+    def shape(self, name: str, blocks: int) -> tuple[int, ...]:
+        """Of one frame's output: (L, D), or (L, h, w, D) for ``tokens``."""
+        width = self.outputs[name][1]
+        return (blocks, *self.grid, width) if name == "tokens" else (blocks, width)
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -85,6 +123,11 @@ class Backbone:
         self.device = torch.device(device)
         return self
 
+    def compile(self) -> None:
+        """Compile the blocks, in place, for the one input shape that extraction uses."""
+        for part in self.adapter.blocks_of(self.module):
+            part.forward = torch.compile(part.forward, dynamic=False)
+
     @torch.inference_mode()
     def prepare(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
         """Frames of one item to network input.
@@ -101,29 +144,53 @@ class Backbone:
         x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
         x = x.to(self.device).float()
         x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
-        windows = [windowed(x, *w) for w in zip(np.atleast_1d(low), np.atleast_1d(high))]
-        x = torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
-        if fit == "pad":
-            x = place(x, self.preprocess)
+        windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
+        if fit != "pad" and len(windows) == 1 and _within(pixels.dtype, *windows[0]):
+            # nothing is cut off, so that windowing may follow the resize, on far fewer values
+            x = windowed(resize(x, self.preprocess, None), *windows[0])
         else:
-            x = crop(resize(x, self.preprocess), self.preprocess)
+            x = torch.cat([windowed(x, *w) for w in windows], dim=1)
+            x = place(x, self.preprocess) if fit == "pad" else resize(x, self.preprocess)
+        x = crop(x, self.preprocess)
         mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
-        return (x - mean) / std  # grey frames become three channels here, by broadcasting
+        x = (x - mean) / std  # grey frames become three channels here, by broadcasting
+        h, w = self.preprocess.size
+        return F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) if self.preprocess.pad else x
 
     @torch.inference_mode()
-    def forward(self, x: Tensor, blocks: int = 1, precision: str = "float32") -> dict[str, Tensor]:
-        """Normalised frames (B, 3, H, W) to ``{"cls": (B, L, D), "mean": (B, L, D)}``.
+    def forward(
+        self,
+        x: Tensor,
+        blocks: int | Mapping[str, int] = 1,
+        precision: str = "float32",
+        outputs: Iterable[str] | None = None,
+    ) -> dict[str, Tensor]:
+        """Normalised frames (B, 3, H, W) to outputs, float32.
 
-        The last L blocks in order, each after the final norm; ``mean`` is over patch tokens.
-        ``blocks`` above what the backbone has is cut. Returns what the backbone has, float32.
+        ``cls`` and ``mean``, the mean of the patch tokens, (B, L, D): the last L blocks in order,
+        each after the final norm. ``tokens`` (B, L, h, w, D) in raster order, CLS and registers
+        left out. ``logits``, ``projection`` and ``prelogits`` (B, 1, C). ``blocks``: L for all,
+        cut to what there is, or name -> L. ``outputs``: names; :attr:`default_outputs` by default.
         """
         x = x.to(self.device)
+        if isinstance(blocks, Mapping):
+            wanted = dict(blocks)
+        else:
+            names = self.default_outputs if outputs is None else outputs
+            wanted = {n: min(blocks, self.outputs[n][0]) for n in names}
         dtype = PRECISIONS[precision]
         cast = nullcontext() if dtype == torch.float32 else torch.autocast(self.device.type, dtype)
         with cast:
-            out = self.adapter(self.module, x, blocks)
-        return {name: value.float() for name, value in out.items()}
+            out = self.adapter(self.module, x, wanted)
+        return {name: out[name].float() for name in wanted}
+
+
+def _within(dtype: np.dtype, low: float, high: float) -> bool:
+    """Whether a window shows every value of an integer type as it is."""
+    if dtype.kind not in "iu" or not high > low:
+        return False
+    return low <= np.iinfo(dtype).min and high >= np.iinfo(dtype).max
 
 
 def windowed(x: Tensor, low: float, high: float) -> Tensor:
@@ -142,17 +209,22 @@ def place(x: Tensor, preprocess: Preprocess) -> Tensor:
     ratio = min(height / x.shape[-2], width / x.shape[-1])
     if ratio < 1:
         target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
-        x = resize(x, replace(preprocess, resize=target))
-    return crop(x, replace(preprocess, crop=(height, width)))
+        x = resize(x, replace(preprocess, resize=target, crop=None, pad=None))
+    return crop(x, replace(preprocess, crop=(height, width), pad=None))
 
 
-def resize(x: Tensor, preprocess: Preprocess) -> Tensor:
-    """Antialiased resize of (F, C, H, W) in [0, 1]; the result stays in [0, 1]."""
+def resize(
+    x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0)
+) -> Tensor:
+    """Antialiased resize of (F, C, H, W); the result is cut to ``limits``."""
     target = preprocess.resize
     if target is None:
         return x
     height, width = x.shape[-2:]
-    if isinstance(target, int):
+    if isinstance(target, int) and preprocess.pad:
+        scale = target / max(height, width)
+        target = (int(height * scale + 0.5), int(width * scale + 0.5))
+    elif isinstance(target, int):
         short, long = min(height, width), max(height, width)
         other = int(target * long / short)  # as PIL-based processors round it
         target = (target, other) if height <= width else (other, target)
@@ -163,7 +235,7 @@ def resize(x: Tensor, preprocess: Preprocess) -> Tensor:
     y = F.interpolate(
         x, size=target, mode=preprocess.interpolation, antialias=True, align_corners=False
     )
-    return y.clamp_(0, 1)  # bicubic overshoots
+    return y if limits is None else y.clamp_(*limits)  # bicubic overshoots
 
 
 def crop(x: Tensor, preprocess: Preprocess) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,12 @@ class FeatureKey:
 
 @dataclass(frozen=True)
 class Layout:
-    """Shapes on disk. ``arrays``: name -> (L, D). ``shard``: frames in the unit of commit."""
+    """Shapes on disk. ``arrays``: name -> (L, D), or (L, h, w, D) for tokens. ``shard``: frames in
+    the unit of commit."""
 
     frames: int
     shard: int
-    arrays: dict[str, tuple[int, int]]
+    arrays: dict[str, tuple[int, ...]]
 
     @property
     def shards(self) -> int:
@@ -79,14 +81,14 @@ class Layout:
         return shard * self.shard, min(self.frames, (shard + 1) * self.shard)
 
 
-def plan_shard(frames: int, arrays: Mapping[str, tuple[int, int]], dtype: str, batch: int) -> int:
+def plan_shard(frames: int, arrays: Mapping[str, tuple[int, ...]], dtype: str, batch: int) -> int:
     """Frames per shard: a power of two times the batch.
 
     Large sets get chunk files of about 4 MB (measured: a zarr chunk costs the same time whatever
     its size, up to there). Small sets get about 32 shards, so that an interrupted run on a slow
     device loses little.
     """
-    row = max((blocks * width for blocks, width in arrays.values()), default=1)
+    row = max((prod(shape) for shape in arrays.values()), default=1)
     most = max(1, SHARD_BYTES // (row * np.dtype(dtype).itemsize))
     size = batch
     while size * 2 <= most and size * 32 < frames:

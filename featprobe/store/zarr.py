@@ -44,7 +44,7 @@ class ZarrStore:
         self.dataset: str = a["dataset"]
         self.backbone: str = a["backbone"]
         self.layout = Layout(
-            a["frames"], a["shard"], {n: (int(v[0]), int(v[1])) for n, v in a["arrays"].items()}
+            a["frames"], a["shard"], {n: tuple(map(int, v)) for n, v in a["arrays"].items()}
         )
 
     @classmethod

@@ -1,0 +1,63 @@
+"""A user's own backbone, described by a YAML file that names a transformers folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from featprobe.backbones.source import Source
+from featprobe.backbones.spec import Preprocess
+from featprobe.errors import InputError, MissingPath, nearest, reason
+
+FIELDS = ("name", "path", "weights", "revision", "preprocess")
+
+
+def read_description(path: Path) -> Source:
+    """Read ``name``, ``path`` and optionally ``weights``, ``revision`` and ``preprocess``.
+
+    ``path``: a folder saved by transformers (relative to the file), a hub id, ``timm:NAME`` or
+    ``open_clip:ARCH:TAG``. ``preprocess``: the fields of
+    :class:`~featprobe.backbones.spec.Preprocess`; by default the folder's own.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise MissingPath(f"{path}: no such file")
+    try:
+        given: Any = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as YAML: {reason(error)}") from error
+    if not isinstance(given, dict) or "path" not in given:
+        raise InputError(f"{path}: a backbone's YAML needs at least 'path: FOLDER'")
+    for field in given:
+        if field not in FIELDS:
+            raise InputError(f"{path}: unknown field {field!r}.{nearest(str(field), FIELDS)}")
+    place = str(given["path"])
+    beside = path.parent / place
+    if beside.is_dir():
+        place = str(beside)
+    elif place.startswith((".", "/", "~")):
+        raise MissingPath(f"{path}: {place}: no such model folder")
+    weights = given.get("weights")
+    return Source(
+        str(path),
+        label=str(given.get("name") or path.stem),
+        place=place,
+        preprocess=_preprocess(path, given.get("preprocess")),
+        revision=given.get("revision"),
+        weights=(path.parent / str(weights),) if weights else (),
+    )
+
+
+def _preprocess(path: Path, given: Any) -> Preprocess | None:
+    if given is None:
+        return None
+    try:
+        fields: dict[str, Any] = {k: _tuple(v) for k, v in given.items()}
+        return Preprocess(**fields)
+    except (TypeError, AttributeError, InputError) as error:
+        raise InputError(f"{path}: preprocess: {reason(error)}") from error
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

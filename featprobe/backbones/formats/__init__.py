@@ -1,0 +1,1 @@
+"""Key layouts of checkpoints as their authors saved them."""

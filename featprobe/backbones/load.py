@@ -1,0 +1,138 @@
+"""Loading a backbone from whatever names it: the one entry, :func:`load_backbone`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from featprobe.backbones.base import Backbone
+from featprobe.backbones.catalog import CATALOG
+from featprobe.backbones.described import read_description
+from featprobe.backbones.source import Loaded, Source
+from featprobe.backbones.spec import ModelSpec
+from featprobe.errors import InputError, MissingPath, UnknownName, nearest
+
+GROUP = "featprobe.backbones"  # entry points of other distributions
+# scheme -> module that loads it; each needs an extra
+LIBRARIES = {
+    "timm": "timm_models", "open_clip": "open_clip_models", "torchvision": "torchvision_models",
+}  # fmt: skip
+
+
+def load_backbone(
+    name_or_dir: str | os.PathLike[str],
+    *,
+    init: str | None = None,
+    seed: int = 0,
+    image_size: int | None = None,
+    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    revision: str | None = None,
+) -> Backbone:
+    """Load a backbone with the preprocessing of its checkpoint.
+
+    ``name_or_dir``: a catalog name (``dinov2_vitl14``), a hub id (``facebook/dinov2-small``), a
+    folder saved by transformers, ``timm:NAME``, ``open_clip:ARCH:TAG``, ``torchvision:NAME``, a
+    YAML file that describes a backbone, or the name of an entry point ``featprobe.backbones`` of
+    another package.
+    ``init="random"`` builds the architecture with weights drawn under ``seed`` and needs no
+    download. ``weights``: a checkpoint file for the architecture, safetensors or the original
+    authors', or two: the backbone's and its linear head's. ``image_size``: square input size in
+    pixels, other than the checkpoint's.
+
+    Raises :class:`~featprobe.errors.UnknownName` with the nearest name, or
+    :class:`~featprobe.errors.InputError` when weights are missing or do not fit: every missing,
+    surplus or reshaped key is named.
+    """
+    if init not in (None, "random"):
+        raise InputError(f"unknown init {init!r}: only 'random' can be asked for")
+    if init and weights:
+        raise InputError("init='random' and weights=... exclude each other")
+    given = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
+    files = tuple(Path(f).expanduser() for f in given)
+    source = resolve(os.fspath(name_or_dir))
+    source = replace(
+        source, init=init, seed=seed, revision=revision or source.revision,
+        weights=files or source.weights,
+    )  # fmt: skip
+    loaded = _load(source)
+    preprocess = loaded.preprocess
+    if image_size is not None:
+        preprocess = preprocess.at(image_size)
+    label = source.label
+    if files:
+        label += f"-{files[0].stem}"
+    if image_size is not None:
+        label += f"@{image_size}"
+    origin: dict[str, Any] = {"name": source.text}
+    if init == "random":
+        label += f"-random{seed}"
+        origin |= {"init": "random", "seed": seed}
+    return Backbone(
+        name=label,
+        module=loaded.module,
+        adapter=loaded.adapter,
+        preprocess=preprocess,
+        origin=origin | loaded.origin,
+        config=loaded.config,
+        random=init == "random",
+    )
+
+
+def _load(source: Source) -> Loaded:
+    library, _, rest = source.place.partition(":")
+    if library in LIBRARIES and rest:
+        module = importlib.import_module(f"featprobe.backbones.{LIBRARIES[library]}")
+        loaded: Loaded = module.load(source)
+        return loaded
+    from featprobe.backbones import hf
+
+    return hf.load(source)
+
+
+def resolve(text: str) -> Source:
+    """What the text names; nothing is loaded."""
+    spec = CATALOG.get(text) or _entry_point(text)
+    if spec is not None:
+        return from_spec(text, spec)
+    path = Path(text).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        return read_description(path)
+    if text.partition(":")[0] in LIBRARIES and ":" in text:
+        return Source(text, label=text.replace(":", "_").replace("/", "_"), place=text)
+    if path.is_dir():
+        return Source(text, label=path.resolve().name, place=str(path))
+    if text.count("/") == 1 and not text.startswith((".", "/", "~")):
+        return Source(text, label=text.rsplit("/", 1)[1], place=text)
+    if "/" in text:
+        raise MissingPath(f"{text}: no such model folder")
+    raise UnknownName(
+        f"unknown model {text!r}.{nearest(text, CATALOG)} See 'featprobe models'; a hub id "
+        "(org/name), timm:NAME, open_clip:ARCH:TAG, a folder or a YAML file works too."
+    )
+
+
+def from_spec(text: str, spec: ModelSpec) -> Source:
+    """The source of an entry of the catalog."""
+    return Source(
+        text, label=spec.name, place=spec.place, spec=spec, revision=spec.revision,
+        preprocess=spec.preprocess,
+    )  # fmt: skip
+
+
+def _entry_point(text: str) -> ModelSpec | None:
+    for point in importlib.metadata.entry_points(group=GROUP):
+        if point.name != text:
+            continue
+        found = point.load()
+        if not isinstance(found, ModelSpec):
+            raise InputError(
+                f"entry point {point.value} of {GROUP} must be a ModelSpec, "
+                f"not {type(found).__name__}"
+            )
+        return replace(found, name=point.name)
+    return None

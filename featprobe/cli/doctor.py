@@ -1,0 +1,109 @@
+"""featprobe doctor"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featprobe.cli.common import cache_option, json_option
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  featprobe doctor
+  featprobe doctor --model dinov2_vitl14
+  featprobe doctor --json > report.json     to put into an issue
+"""
+)
+@click.option("--model", help="Also say what this backbone would need.")
+@cache_option
+@json_option
+def command(model: str | None, cache: Path | None, as_json: bool) -> None:
+    """Say what this machine has: versions, devices, extras, the hub, the cache.
+
+    Exits 1 when something keeps featprobe from working, with what to do about it.
+    """
+    from featprobe import doctor
+
+    asked = doctor.needs(model) if model else None
+    found = doctor.report(cache)
+    wrong = doctor.problems(found)
+    if as_json:
+        print(json.dumps({**found, "problems": wrong, "model": asked}))
+    else:
+        show(found)
+        if asked:
+            show_model(asked, found)
+        for text in wrong:
+            print(f"problem     {text}")
+        if not wrong:
+            print("no problem found")
+    raise SystemExit(1 if wrong else 0)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a report, one subject a line."""
+    print(f"featprobe   {found['featprobe']}, Python {found['python']}, {found['platform']}")
+    have = [f"{p} {v}" for p, v in found["packages"].items() if v]
+    print(f"packages    {', '.join(have)}")
+    present = [e for e, missing in found["extras"].items() if not missing]
+    absent = [f"{e} (no {', '.join(m)})" for e, m in found["extras"].items() if m]
+    print(f"extras      {', '.join(present) or 'none'}")
+    if absent:
+        print(f"  not here  {', '.join(absent)}")
+    d = found["devices"]
+    memory = f", {size(d['bytes'])} memory" if d["bytes"] else ""
+    print(f"cpu         {d['cores']} cores, {d['threads']} torch threads{memory}")
+    for gpu in d["gpus"]:
+        bf16 = "bf16" if d["bf16"] else "no bf16"
+        print(f"gpu         {gpu['device']}: {gpu['name']}, {size(gpu['bytes'])}, {bf16}")
+    if not d["gpus"]:
+        build = f"CUDA {d['torch_cuda']}" if d["torch_cuda"] else "a CPU build"
+        print(f"gpu         none that torch sees ({build}); extraction runs on the CPU")
+    hub = found["hub"]
+    state = "reachable" if hub["reachable"] else "not reachable: folders and --weights still work"
+    print(f"hub         {hub['address']} {'set offline' if hub['offline'] else state}")
+    print(f"  weights   in {hub['folder']}")
+    c = found["cache"]
+    odd = "".join(f", {c[k]} {k}" for k in ("incomplete", "damaged") if c[k])
+    print(
+        f"cache       {c['path']}: {c['stores']} stores{odd}, {size(c['bytes'])}, "
+        f"{size(c['free'])} free"
+    )
+    print(f"data        {found['data'] or 'FEATPROBE_DATA is not set; use --root'}")
+
+
+def show_model(asked: dict[str, Any], found: dict[str, Any]) -> None:
+    """Print what a backbone would need."""
+    print(f"model       {asked['name']}")
+    if "parameters" in asked:
+        shape = " x ".join(map(str, asked["input"])) if asked["input"] else "its own"
+        print(
+            f"  size      {asked['parameters']:g} M parameters, {size(asked['bytes'])} in float32; "
+            f"input {shape}; about {asked['frame_bytes']} bytes of features a frame"
+        )
+        print(f"  licence   {asked['licence']}")
+    for extra in asked["missing"]:
+        print(f"  needs     pip install 'featprobe[{extra}]'")
+    if asked["here"]:
+        print(f"  weights   here: {asked['here']}")
+    elif asked["place"] or any(f.startswith("https://") for f in asked.get("files", ())):
+        where = asked["place"] or ", ".join(asked["files"])
+        if found["hub"]["reachable"]:
+            print(f"  weights   not here; will be downloaded from {where}")
+        else:
+            print(f"  weights   not here, and {where} cannot be reached: give --weights FILE")
+    else:
+        print(f"  weights   give {', '.join(asked.get('files', ())) or 'them'} with --weights FILE")
+
+
+def size(bytes_: float) -> str:
+    """Bytes as text in decimal units."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if bytes_ >= scale:
+            return f"{bytes_ / scale:.1f} {unit}"
+    return f"{bytes_:.0f} B"
