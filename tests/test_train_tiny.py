@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import featprobe as fp
@@ -72,6 +73,8 @@ def test_the_folder_loads_and_gives_cls_and_mean(trained: Path) -> None:
     backbone = fp.load_backbone(trained)
     assert not backbone.random
     assert backbone.preprocess.size == (56, 56)
+    for made in (backbone, fp.load_backbone(trained, init="random")):
+        assert {p.dtype for p in made.module.parameters()} == {torch.float32}
     frames = np.random.default_rng(0).integers(0, 255, (3, 40, 50)).astype(np.uint8)
     out = backbone.forward(backbone.prepare(frames, 0, 255))
     assert {k: tuple(v.shape) for k, v in out.items()} == {"cls": (3, 1, 32), "mean": (3, 1, 32)}

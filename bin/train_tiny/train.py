@@ -196,7 +196,8 @@ def write(out: Path, backbone: Any, record: dict[str, Any]) -> None:
     part.replace(out / "model.safetensors")
     cfg = backbone.config.to_diff_dict()
     cfg = {k: v for k, v in cfg.items() if not k.startswith("_")}
-    cfg |= {"architectures": ["Dinov2Model"], "model_type": "dinov2", "dtype": "float16"}
+    cfg.pop("dtype", None)  # of the file only: a random initialisation is made in float32
+    cfg |= {"architectures": ["Dinov2Model"], "model_type": "dinov2"}
     size = record["settings"]["size"]
     _json(out / "config.json", cfg)
     _json(out / "preprocessor_config.json", {
