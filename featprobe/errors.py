@@ -42,6 +42,15 @@ class MissingExtra(FeatprobeError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
 
+class Unfinished(FeatprobeError):
+    """Only a part of the work is done, as asked for or because of a signal; ``code`` is the exit
+    status that says which. What is committed stays."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'x'?"`` for the closest known spelling, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from featprobe import metrics, results, settings, stats
+from featprobe.backbones.catalog import seen_in_pretraining
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.probes.base import Probe
@@ -181,6 +182,7 @@ def _result(
         key=features.key.digest,
         labels=features.items.labels_digest,
         random=bool(provenance.get("random")),
+        overlap=_overlap(provenance, features.dataset),
         selected=cell.selected,
         searched=sorted(probe.candidates()[0]),
         shots=cell.shots,
@@ -191,3 +193,11 @@ def _result(
         versions=results.versions(),
         provenance={"key": features.key.to_dict(), **provenance},
     )
+
+
+def _overlap(provenance: dict[str, Any], dataset: str) -> str:
+    """Why the backbone has seen the data set in pretraining; random weights have seen nothing."""
+    origin = provenance.get("backbone") or {}
+    if provenance.get("random"):
+        return ""
+    return seen_in_pretraining(str(origin.get("name", "")), dataset)

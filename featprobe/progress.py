@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -13,10 +14,13 @@ SECONDS_BETWEEN_LINES = 15.0
 class Progress:
     """Counts work; shows rate and time left. ``with Progress("extract", 100, "frames") as p``.
 
-    Nothing is shown where ``show`` is False or the work is done before the first line is due.
+    Nothing is shown where ``show`` is False or the work is done before the first line is due. With
+    ``"json"`` each line is an object with ``what``, ``done``, ``total``, ``rate`` and ``left`` (s).
     """
 
-    def __init__(self, what: str, total: int, unit: str = "", show: bool = True) -> None:
+    def __init__(
+        self, what: str, total: int, unit: str = "", show: bool | Literal["json"] = True
+    ) -> None:
         self.what, self.total, self.unit, self.show = what, total, unit, show
         self.done = 0
         self._bar: Any = None
@@ -24,7 +28,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         self._start = self._last = time.monotonic()
-        if self.show and sys.stderr.isatty():
+        if self.show is True and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import (
                 BarColumn,
@@ -55,6 +59,11 @@ class Progress:
         elif now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             left = (self.total - done) / max(rate, 1e-9)
+            if self.show == "json":
+                event = {"what": self.what, "done": done, "total": self.total, "unit": self.unit}
+                event |= {"rate": round(rate, 3), "left": round(left, 1)}
+                print(json.dumps({"event": "progress", **event}), file=sys.stderr, flush=True)
+                return
             print(
                 f"{self.what}: {done}/{self.total} {self.unit}, {rate:.1f} {self.unit}/s, "
                 f"{left:.0f} s left",

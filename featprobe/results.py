@@ -30,7 +30,8 @@ class Result:
     data among settings of the ``searched`` parameters (True also where there was nothing to
     choose); only these enter a leaderboard.
     ``key``: digest of the feature store's key, ``labels``: of targets, patients and split.
-    ``random``: the backbone has random weights.
+    ``random``: the backbone has random weights. ``overlap``: why the backbone is known to have seen
+    this data set in pretraining, empty where it is not.
     """
 
     dataset: str
@@ -51,6 +52,7 @@ class Result:
     key: str
     labels: str
     random: bool = False
+    overlap: str = ""
     selected: bool = True
     searched: list[str] = field(default_factory=list)
     shots: int | None = None

@@ -306,3 +306,26 @@ def test_results_that_cannot_be_kept_are_still_returned(features, tmp_path) -> N
     found = fp.evaluate(features, "prototype", save=True, cache=tmp_path / "file")[0]
     assert 0 <= found.metrics["auroc"] <= 1
     assert any("not kept" in n for n in found.notes)
+
+
+def test_a_backbone_that_was_pretrained_on_the_data_is_said(class_folders, monkeypatch) -> None:
+    from dataclasses import replace
+
+    from featprobe.backbones.catalog import CATALOG
+    from tests.conftest import make_tiny
+
+    entry = replace(CATALOG["resnet18"], name="seer", overlap={"films": "it was trained on Films"})
+    monkeypatch.setitem(CATALOG, "seer", entry)
+    data = fp.load_dataset(class_folders)
+    for name, random, expected in (
+        ("seer", False, "it was trained on Films"),
+        ("seer", True, ""),  # random weights have seen nothing
+        ("resnet34", False, ""),
+    ):
+        backbone = replace(
+            make_tiny(), name=f"{name}{random}", random=random, origin={"name": name}
+        )
+        found = fp.evaluate(fp.extract(backbone, data), "knn")
+        assert {r.overlap for r in found} == {expected}
+        again = [results.Result.from_dict(json.loads(r.to_json())) for r in found]
+        assert {r.overlap for r in again} == {expected}

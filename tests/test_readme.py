@@ -13,7 +13,7 @@ def test_the_python_example_runs(capsys) -> None:
     assert len(blocks) == 1
     exec(compile(blocks[0], str(README), "exec"), {})
     out = capsys.readouterr().out
-    assert re.search(r"\(226, 512\) \(226,\) \('lesion', 'none'\)", out)
+    assert re.search(r"\(226, 384\) \(226,\) \('lesion', 'none'\)", out)
     assert re.search(r"AUROC 0\.\d{3} \[0\.\d{3}, [01]\.\d{3}\]", out)
 
 

@@ -7,6 +7,7 @@ order. Outputs: ``cls`` and ``mean`` (D), ``tokens`` (h, w, D), ``logits`` (clas
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,12 +31,17 @@ def pixels_of_any_size(x: Tensor) -> dict[str, Any]:
 
 
 @contextmanager
-def caught(modules: list[nn.Module]) -> Iterator[list[Any]]:
-    """What the modules return during the block, in the order of their calls."""
-    outputs: list[Any] = []
+def caught(modules: list[nn.Module], inputs: bool = False) -> Iterator[list[Any]]:
+    """What the modules return during the block, or are given, in the order of their calls.
 
-    def catch(_module: nn.Module, _args: Any, output: Any) -> None:
-        outputs.append(output)
+    Only calls of this thread count: another may run its own batch through the same modules.
+    """
+    outputs: list[Any] = []
+    here = threading.get_ident()
+
+    def catch(_module: nn.Module, args: Any, output: Any) -> None:
+        if threading.get_ident() == here:
+            outputs.append(args[0] if inputs else output)
 
     handles = [module.register_forward_hook(catch) for module in modules]
     try:
@@ -89,9 +95,12 @@ class Tokens:
             n: (1, width) for n, width in self.head.items()
         }
 
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        return list(model.get_submodule(self.layers).children())
+
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         deep = max((n for name, n in wanted.items() if name in PER_BLOCK), default=0)
-        layers = list(model.get_submodule(self.layers).children())
+        layers = self.blocks_of(model)
         with caught(layers[len(layers) - deep :]) as hidden:
             out = model(**self.arguments(x))
         found = heads(out, wanted)
@@ -139,6 +148,9 @@ class Maps:
     def outputs(self) -> Mapping[str, tuple[int, int]]:
         names = PER_BLOCK if self.cls else PER_BLOCK[1:]
         return dict.fromkeys(names, (1, self.width)) | {n: (1, w) for n, w in self.head.items()}
+
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        return [model.get_submodule(self.base)]
 
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         with caught([model.get_submodule(self.base)]) as inner:

@@ -22,15 +22,16 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 
 # Stored unless others are asked for: tokens and class scores take many times the room.
-DEFAULT_OUTPUTS = ("cls", "mean", "projection")
+DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits")
 
 
 class Adapter(Protocol):
     """How the outputs of a network are taken.
 
-    ``outputs``: name -> (blocks available, width), of ``cls``, ``mean``, ``tokens``, ``logits``
-    and ``projection``. ``multiple``: of which input sides must be, in pixels. ``fixed``: the only
-    input size (h, w) there is, or None.
+    ``outputs``: name -> (blocks available, width), of ``cls``, ``mean``, ``tokens``, ``logits``,
+    ``projection`` and ``prelogits`` (what a classifier sees where that is neither CLS nor mean, as
+    VGG's 4096). ``multiple``: of which input sides must be, in pixels. ``fixed``: the only input
+    size (h, w) there is, or None.
     """
 
     @property
@@ -41,6 +42,9 @@ class Adapter(Protocol):
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, int]]: ...
+
+    def blocks_of(self, model: nn.Module) -> list[nn.Module]:
+        """The parts of the module that take the time, in order."""
 
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         """Frames (B, 3, H, W), normalised, to the wanted outputs (name -> L last blocks).
@@ -119,6 +123,11 @@ class Backbone:
         self.device = torch.device(device)
         return self
 
+    def compile(self) -> None:
+        """Compile the blocks, in place, for the one input shape that extraction uses."""
+        for part in self.adapter.blocks_of(self.module):
+            part.forward = torch.compile(part.forward, dynamic=False)
+
     @torch.inference_mode()
     def prepare(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
         """Frames of one item to network input.
@@ -135,15 +144,19 @@ class Backbone:
         x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
         x = x.to(self.device).float()
         x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
-        windows = [windowed(x, *w) for w in zip(np.atleast_1d(low), np.atleast_1d(high))]
-        x = torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]
-        if fit == "pad":
-            x = place(x, self.preprocess)
+        windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
+        if fit != "pad" and len(windows) == 1 and _within(pixels.dtype, *windows[0]):
+            # nothing is cut off, so that windowing may follow the resize, on far fewer values
+            x = windowed(resize(x, self.preprocess, None), *windows[0])
         else:
-            x = crop(resize(x, self.preprocess), self.preprocess)
+            x = torch.cat([windowed(x, *w) for w in windows], dim=1)
+            x = place(x, self.preprocess) if fit == "pad" else resize(x, self.preprocess)
+        x = crop(x, self.preprocess)
         mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
-        return (x - mean) / std  # grey frames become three channels here, by broadcasting
+        x = (x - mean) / std  # grey frames become three channels here, by broadcasting
+        h, w = self.preprocess.size
+        return F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) if self.preprocess.pad else x
 
     @torch.inference_mode()
     def forward(
@@ -157,8 +170,8 @@ class Backbone:
 
         ``cls`` and ``mean``, the mean of the patch tokens, (B, L, D): the last L blocks in order,
         each after the final norm. ``tokens`` (B, L, h, w, D) in raster order, CLS and registers
-        left out. ``logits`` and ``projection`` (B, 1, C). ``blocks``: L for all, cut to what there
-        is, or name -> L. ``outputs``: names; :attr:`default_outputs` by default.
+        left out. ``logits``, ``projection`` and ``prelogits`` (B, 1, C). ``blocks``: L for all,
+        cut to what there is, or name -> L. ``outputs``: names; :attr:`default_outputs` by default.
         """
         x = x.to(self.device)
         if isinstance(blocks, Mapping):
@@ -171,6 +184,13 @@ class Backbone:
         with cast:
             out = self.adapter(self.module, x, wanted)
         return {name: out[name].float() for name in wanted}
+
+
+def _within(dtype: np.dtype, low: float, high: float) -> bool:
+    """Whether a window shows every value of an integer type as it is."""
+    if dtype.kind not in "iu" or not high > low:
+        return False
+    return low <= np.iinfo(dtype).min and high >= np.iinfo(dtype).max
 
 
 def windowed(x: Tensor, low: float, high: float) -> Tensor:
@@ -189,17 +209,22 @@ def place(x: Tensor, preprocess: Preprocess) -> Tensor:
     ratio = min(height / x.shape[-2], width / x.shape[-1])
     if ratio < 1:
         target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
-        x = resize(x, replace(preprocess, resize=target))
-    return crop(x, replace(preprocess, crop=(height, width)))
+        x = resize(x, replace(preprocess, resize=target, crop=None, pad=None))
+    return crop(x, replace(preprocess, crop=(height, width), pad=None))
 
 
-def resize(x: Tensor, preprocess: Preprocess) -> Tensor:
-    """Antialiased resize of (F, C, H, W) in [0, 1]; the result stays in [0, 1]."""
+def resize(
+    x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0)
+) -> Tensor:
+    """Antialiased resize of (F, C, H, W); the result is cut to ``limits``."""
     target = preprocess.resize
     if target is None:
         return x
     height, width = x.shape[-2:]
-    if isinstance(target, int):
+    if isinstance(target, int) and preprocess.pad:
+        scale = target / max(height, width)
+        target = (int(height * scale + 0.5), int(width * scale + 0.5))
+    elif isinstance(target, int):
         short, long = min(height, width), max(height, width)
         other = int(target * long / short)  # as PIL-based processors round it
         target = (target, other) if height <= width else (other, target)
@@ -210,7 +235,7 @@ def resize(x: Tensor, preprocess: Preprocess) -> Tensor:
     y = F.interpolate(
         x, size=target, mode=preprocess.interpolation, antialias=True, align_corners=False
     )
-    return y.clamp_(0, 1)  # bicubic overshoots
+    return y if limits is None else y.clamp_(*limits)  # bicubic overshoots
 
 
 def crop(x: Tensor, preprocess: Preprocess) -> Tensor:

@@ -2,78 +2,43 @@
 
 from __future__ import annotations
 
-from featprobe.backbones.spec import HALF, ModelSpec, Preprocess
+import pkgutil
+import re
+from collections.abc import Iterable
+from importlib import import_module
 
-_DINOV2 = Preprocess(resize=256, crop=(224, 224))
-_VIT = Preprocess(
-    resize=(224, 224), crop=None, interpolation="bilinear", mean=HALF, std=HALF
-)  # fmt: skip
-_RESNET = Preprocess(resize=256, crop=(224, 224))
-
-_VIT_SIZES = {  # name: hub name, width, blocks, heads, millions of parameters
-    "s": ("small", 384, 12, 6, 22.1),
-    "b": ("base", 768, 12, 12, 86.6),
-    "l": ("large", 1024, 24, 16, 304.4),
-    "g": ("giant", 1536, 40, 24, 1136.5),
-}
-_RESNETS = {  # depths, layer type, stage widths, millions of parameters
-    18: ([2, 2, 2, 2], "basic", [64, 128, 256, 512], 11.2),
-    34: ([3, 4, 6, 3], "basic", [64, 128, 256, 512], 21.3),
-    50: ([3, 4, 6, 3], "bottleneck", [256, 512, 1024, 2048], 23.5),
-    101: ([3, 4, 23, 3], "bottleneck", [256, 512, 1024, 2048], 42.5),
-    152: ([3, 8, 36, 3], "bottleneck", [256, 512, 1024, 2048], 58.1),
-}
+from featprobe.backbones import entries
+from featprobe.backbones.spec import ModelSpec
+from featprobe.errors import InputError
 
 
-def _dinov2(size: str, registers: int) -> ModelSpec:
-    hub, width, blocks, heads, millions = _VIT_SIZES[size]
-    config = {
-        "hidden_size": width, "num_hidden_layers": blocks, "num_attention_heads": heads,
-        "image_size": 518, "patch_size": 14, "use_swiglu_ffn": size == "g",
-    }  # fmt: skip
-    return ModelSpec(
-        name=f"dinov2_vit{size}14" + ("_reg" if registers else ""),
-        family="dinov2_with_registers" if registers else "dinov2",
-        hub_id=f"facebook/dinov2-{'with-registers-' if registers else ''}{hub}",
-        width=width, blocks=blocks, parameters=millions, patch=14, preprocess=_DINOV2,
-        pretraining="self-supervised (DINOv2) on LVD-142M",
-        config={**config, "num_register_tokens": registers} if registers else config,
-    )  # fmt: skip
+def merge(groups: Iterable[Iterable[ModelSpec]]) -> dict[str, ModelSpec]:
+    """Entries of several groups by name; :class:`InputError` where two share one."""
+    out: dict[str, ModelSpec] = {}
+    for group in groups:
+        for spec in group:
+            if spec.name in out:
+                raise InputError(f"two backbones are called {spec.name!r}")
+            out[spec.name] = spec
+    return out
 
 
-def _vit(size: str, finetuned: bool) -> ModelSpec:
-    hub, width, blocks, heads, _ = _VIT_SIZES[size]
-    return ModelSpec(
-        name=f"vit_{size}16" + ("" if finetuned else "_in21k"),
-        family="vit",
-        hub_id=f"google/vit-{hub}-patch16-224" + ("" if finetuned else "-in21k"),
-        width=width, blocks=blocks, parameters={"b": 85.8, "l": 303.3}[size], patch=16,
-        preprocess=_VIT,
-        pretraining="supervised on ImageNet-21k" + (", then ImageNet-1k" if finetuned else ""),
-        config={
-            "hidden_size": width, "num_hidden_layers": blocks, "num_attention_heads": heads,
-            "intermediate_size": 4 * width, "image_size": 224, "patch_size": 16,
-        },
-    )  # fmt: skip
+def _groups() -> Iterable[Iterable[ModelSpec]]:
+    """Every module below ``entries`` is a group: adding one is adding a file."""
+    for module in sorted(m.name for m in pkgutil.iter_modules(entries.__path__)):
+        yield import_module(f"{entries.__name__}.{module}").ENTRIES
 
 
-def _resnet(depth: int) -> ModelSpec:
-    depths, kind, widths, millions = _RESNETS[depth]
-    return ModelSpec(
-        name=f"resnet{depth}", family="resnet", hub_id=f"microsoft/resnet-{depth}",
-        width=widths[-1], blocks=1, parameters=millions, preprocess=_RESNET,
-        pretraining="supervised on ImageNet-1k",
-        config={
-            "embedding_size": 64, "hidden_sizes": widths, "depths": depths, "layer_type": kind,
-        },
-    )  # fmt: skip
+CATALOG: dict[str, ModelSpec] = merge(_groups())
 
 
-CATALOG: dict[str, ModelSpec] = {
-    spec.name: spec
-    for spec in (
-        *(_dinov2(s, registers) for registers in (0, 4) for s in "sblg"),
-        *(_vit(s, finetuned) for s in "bl" for finetuned in (True, False)),
-        *(_resnet(d) for d in _RESNETS),
-    )
-}
+def seen_in_pretraining(backbone: str, dataset: str) -> str:
+    """Why results of a backbone on a data set are not those of unseen data; empty if not known.
+
+    ``backbone``: as it was named for loading, a name of the catalog or a hub id that it lists.
+    ``dataset``: its name in the catalog; MedMNIST's files with a size in their name count too.
+    """
+    spec = CATALOG.get(backbone)
+    specs = [spec] if spec else [s for s in CATALOG.values() if s.source and s.source == backbone]
+    name = re.sub(r"(mnist(?:3d)?)_\d+$", r"\1", dataset)
+    return next((s.overlap[name] for s in specs if name in s.overlap), "")

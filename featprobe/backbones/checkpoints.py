@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,31 +30,39 @@ HEADS = ("classifier.", "cls_classifier.", "distillation_classifier.", "head.", 
 
 @dataclass(frozen=True)
 class Converted:
-    """A file's tensors by the keys of the model, surplus ones by their own.
+    """A file's tensors by the keys of the model.
 
     ``layout``: the name of the file's layout. ``sources``: key of the model -> key of the file.
-    ``shapes``: by key of the file. ``spell``: how the file would spell a key of the model that it
-    lacks.
+    ``shapes``: by key of the file. ``surplus``: keys of the file for which its layout has no use.
+    ``spell``: how the file would spell a key of the model that it lacks.
     """
 
     layout: str
     state: dict[str, Tensor]
     sources: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
+    surplus: set[str]
     spell: Callable[[str], str] = lambda key: key
 
 
 def adopt(state: Mapping[str, Any], model_type: str) -> dict[str, Any]:
-    """What the tensors of a file fix of the configuration beyond doubt, such as ``image_size``.
+    """What a file fixes of the configuration beyond doubt, such as ``image_size`` by its tensors or
+    ``layer_norm_eps`` by its authors' code.
 
     Never the depth or the width: those belong to the model named, and a file that lacks a block
-    would pass. Raises :class:`~featprobe.errors.InputError` for a file of another family.
+    would pass. Nothing for a file of another family.
     """
     flat = tensors(state)
-    layout = _identify(flat, model_type)
+    try:
+        layout = _identify(flat, model_type)
+    except InputError:  # loading says so
+        return {}
     if layout is None:
         return {}
-    return layout.facts({inner: flat[key] for inner, key in find(layout, flat).inner.items()})
+    return {
+        **layout.fixed,
+        **layout.facts({inner: flat[key] for inner, key in find(layout, flat).inner.items()}),
+    }
 
 
 def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
@@ -68,6 +77,7 @@ def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
         raise InputError(why)
     out: dict[str, Tensor] = {}
     sources: dict[str, str] = {}
+    surplus = {key for key in keys.outer if not layout.drops(key, None)}
     for inner, key in keys.inner.items():
         targets = layout.match(inner)
         if targets and (flat[key].ndim or len(targets) == 1):
@@ -75,8 +85,7 @@ def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
             out |= zip(targets, parts)
             sources |= dict.fromkeys(targets, key)
         elif not layout.drops(key, inner):
-            out[key] = flat[key]
-    out |= {key: flat[key] for key in keys.outer if not layout.drops(key, None)}
+            surplus.add(key)
     for pattern, value in layout.filled.items():
         if not any(re.fullmatch(pattern, key) for key in out):
             out |= {k: value for k in module.state_dict() if re.fullmatch(pattern, k)}
@@ -86,7 +95,7 @@ def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
         return target if inner is None else keys.spelled(inner)
 
     shapes = {key: tuple(t.shape) for key, t in flat.items()}
-    return Converted(layout.name, out, sources, shapes, spell)
+    return Converted(layout.name, out, sources, shapes, surplus, spell)
 
 
 def load_state(module: nn.Module, state: Mapping[str, Any], where: str) -> str:
@@ -101,7 +110,8 @@ def load_state(module: nn.Module, state: Mapping[str, Any], where: str) -> str:
         raise InputError(f"{where}: {error}") from error
     own = module.state_dict()
     missing = {got.spell(key) for key in own.keys() - got.state.keys()}
-    account(where, missing, got.state.keys() - own.keys(), _reshaped(own, got))
+    unused = {got.sources.get(key, key) for key in got.state.keys() - own.keys()}
+    account(where, missing, got.surplus | unused, _reshaped(own, got))
     module.load_state_dict(got.state)
     return got.layout
 
@@ -140,11 +150,12 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
     """transformers' own layout of any version, with or without a head around the network."""
     config: Any = module.config
     family = known(config)
-    loaded, info = type(module).from_pretrained(  # type: ignore[attr-defined]
-        None, config=config, state_dict=dict(flat), output_loading_info=True,
-        ignore_mismatched_sizes=True, dtype=torch.float32,
-        key_mapping=dict(family.renamed) or None, **family.keywords(config),
-    )  # fmt: skip
+    with quiet():
+        loaded, info = type(module).from_pretrained(  # type: ignore[attr-defined]
+            None, config=config, state_dict=dict(flat), output_loading_info=True,
+            ignore_mismatched_sizes=True, dtype=torch.float32,
+            key_mapping=dict(family.renamed) or None, **family.keywords(config),
+        )  # fmt: skip
     odd = {k: torch.empty(tuple(shape), device="meta") for k, shape, _ in info["mismatched_keys"]}
     absent = {*info["missing_keys"], *odd}
     state = {k: v for k, v in loaded.state_dict().items() if k not in absent}
@@ -152,9 +163,25 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
         raise InputError(f"weights in a layout that is not known: its keys are {_some(flat)}")
     dropped = (*HEADS, *family.drops)
     surplus = {k for k in info["unexpected_keys"] if not k.startswith(dropped)}
-    state |= odd | {k: torch.empty(0) for k in surplus}
+    state |= odd
     shapes = {key: tuple(t.shape) for key, t in state.items()}
-    return Converted("transformers", state, {k: k for k in state}, shapes)
+    return Converted("transformers", state, {k: k for k in state}, shapes, surplus)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers says nothing meanwhile: its report repeats over many lines what one will say."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def _reshaped(own: Mapping[str, Tensor], got: Converted) -> list[str]:

@@ -10,7 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from featprobe.backbones.checkpoints import HEADS, adopt, linear_head, load_state, read_checkpoint
+from featprobe.backbones.checkpoints import (
+    HEADS,
+    adopt,
+    linear_head,
+    load_state,
+    quiet,
+    read_checkpoint,
+)
 from featprobe.backbones.families import Plan, known, plan
 from featprobe.backbones.files import fetched, hub_reachable
 from featprobe.backbones.rules import LinearClassifier
@@ -28,10 +35,10 @@ def load(source: Source) -> Loaded:
     known(config)
     preprocess = source.preprocess or _preprocess(source)
     states = [read_checkpoint(path) for path in source.weights]
-    if states:
-        for name, value in adopt(states[0], config.model_type).items():
-            setattr(config, name, value)
     steps = plan(config, heads=not states)
+    if states:
+        for name, value in adopt(states[0], steps.config.model_type).items():
+            setattr(steps.config, name, value)
     origin: dict[str, Any] = {}
     if states or source.init == "random":
         module = _drawn(steps, source.seed)
@@ -148,12 +155,13 @@ def _drawn(steps: Plan, seed: int) -> nn.Module:
 
 def _pretrained(source: Source, steps: Plan) -> nn.Module:
     try:
-        module, info = steps.model.from_pretrained(
-            source.place, config=steps.config, revision=source.revision, output_loading_info=True,
-            dtype=torch.float32, local_files_only=bool(source.folder) or not hub_reachable(),
-            ignore_mismatched_sizes=True, key_mapping=dict(steps.family.renamed) or None,
-            **steps.keywords,
-        )  # fmt: skip
+        with quiet():
+            module, info = steps.model.from_pretrained(
+                source.place, config=steps.config, revision=source.revision, dtype=torch.float32,
+                local_files_only=bool(source.folder) or not hub_reachable(),
+                output_loading_info=True, ignore_mismatched_sizes=True,
+                key_mapping=dict(steps.family.renamed) or None, **steps.keywords,
+            )  # fmt: skip
     except (OSError, ValueError, RuntimeError) as error:
         raise _not_loaded(source.place, error) from error
     except Exception as error:  # safetensors raises a type of its own for a damaged file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ from featprobe.backbones.spec import ModelSpec
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 
 GROUP = "featprobe.backbones"  # entry points of other distributions
-LIBRARIES = {"timm": "timm_models", "open_clip": "open_clip_models"}
+# scheme -> module that loads it; each needs an extra
+LIBRARIES = {
+    "timm": "timm_models", "open_clip": "open_clip_models", "torchvision": "torchvision_models",
+}  # fmt: skip
 
 
 def load_backbone(
@@ -32,8 +36,9 @@ def load_backbone(
     """Load a backbone with the preprocessing of its checkpoint.
 
     ``name_or_dir``: a catalog name (``dinov2_vitl14``), a hub id (``facebook/dinov2-small``), a
-    folder saved by transformers, ``timm:NAME``, ``open_clip:ARCH:TAG``, a YAML file that describes
-    a backbone, or the name of an entry point ``featprobe.backbones`` of another package.
+    folder saved by transformers, ``timm:NAME``, ``open_clip:ARCH:TAG``, ``torchvision:NAME``, a
+    YAML file that describes a backbone, or the name of an entry point ``featprobe.backbones`` of
+    another package.
     ``init="random"`` builds the architecture with weights drawn under ``seed`` and needs no
     download. ``weights``: a checkpoint file for the architecture, safetensors or the original
     authors', or two: the backbone's and its linear head's. ``image_size``: square input size in
@@ -80,14 +85,10 @@ def load_backbone(
 
 def _load(source: Source) -> Loaded:
     library, _, rest = source.place.partition(":")
-    if library == "timm" and rest:
-        from featprobe.backbones import timm_models
-
-        return timm_models.load(source)
-    if library == "open_clip" and rest:
-        from featprobe.backbones import open_clip_models
-
-        return open_clip_models.load(source)
+    if library in LIBRARIES and rest:
+        module = importlib.import_module(f"featprobe.backbones.{LIBRARIES[library]}")
+        loaded: Loaded = module.load(source)
+        return loaded
     from featprobe.backbones import hf
 
     return hf.load(source)

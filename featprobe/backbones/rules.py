@@ -38,8 +38,12 @@ def tokens(layers: str, norm: str = "layernorm", **given: Any) -> Callable[[Conf
     def adapter(config: Config, base: str) -> Tokens:
         values = {k: v(config) if k == "prefix" and callable(v) else v for k, v in given.items()}
         values.setdefault("head", _heads(config, base))
+        before = _path(base, norm)
+        if getattr(config, "norm_after_pool", False):  # fine-tuned without CLS: MAE's fc_norm
+            values |= {"cls": False, "pooled": before}
+            before = ""
         return Tokens(
-            _path(base, layers), _path(base, norm), config.hidden_size, config.num_hidden_layers,
+            _path(base, layers), before, config.hidden_size, config.num_hidden_layers,
             config.patch_size, **values,
         )  # fmt: skip
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from featprobe.errors import InputError
@@ -10,6 +12,8 @@ from featprobe.errors import InputError
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
+LIBRARIES = ("timm", "open_clip", "torchvision")  # which have the preprocessing themselves
+OUTPUTS = ("cls", "mean", "tokens", "prelogits", "logits", "projection")
 INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 
@@ -19,7 +23,9 @@ class Preprocess:
 
     ``resize``: length of the shorter edge, or (height, width), or None. ``crop``: (height, width)
     of the centre crop, or None. ``interpolation``: nearest, bilinear or bicubic, antialiased.
-    ``mean``, ``std``: per channel, of values in [0, 1].
+    ``mean``, ``std``: per channel, of values in [0, 1]. ``pad``: (height, width) or None, as SAM
+    has it: then ``resize`` is the length of the longer edge, nothing is cropped, and the normalised
+    frame is filled up with zeros at the right and at the bottom.
     """
 
     resize: int | tuple[int, int] | None
@@ -27,8 +33,11 @@ class Preprocess:
     interpolation: str = "bicubic"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    pad: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        if self.pad and (not isinstance(self.resize, int) or self.crop):
+            raise InputError("padding goes with the length of the longer edge and without a crop")
         if self.interpolation not in INTERPOLATIONS.values():
             raise InputError(
                 f"interpolation {self.interpolation!r} is none of "
@@ -40,6 +49,8 @@ class Preprocess:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the frames that the backbone sees."""
+        if self.pad is not None:
+            return self.pad
         if self.crop is not None:
             return self.crop
         if isinstance(self.resize, tuple):
@@ -56,28 +67,38 @@ class Preprocess:
             resize = (round(resize[0] * ratio), round(resize[1] * ratio))
         elif resize is not None:
             resize = round(resize * ratio)
-        return replace(self, resize=resize, crop=(image_size, image_size) if self.crop else None)
+        square = (image_size, image_size)
+        return replace(
+            self,
+            resize=resize,
+            crop=square if self.crop else None,
+            pad=square if self.pad else None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values; ``pad`` only where there is one: older keys keep their digest."""
         d = asdict(self)
+        if self.pad is None:
+            del d["pad"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in d.items()}
 
     @classmethod
     def from_hf(cls, config: dict[str, Any]) -> Preprocess:
         """Read a ``preprocessor_config.json`` of transformers.
 
-        Understands size / crop_size in their several spellings and the ``crop_pct`` rule of
-        ConvNeXt and ResNet processors (below 384 px: resize to size / crop_pct, then crop).
+        Understands size / crop_size in their several spellings, the ``crop_pct`` rule of ConvNeXt
+        and ResNet processors (below 384 px: resize to size / crop_pct, then crop), the padding of
+        SAM's, and EfficientNet's ``include_top``, which divides by the deviation once more.
         """
-        size = _size(config.get("size"))
+        pad = _size(config.get("pad_size")) if config.get("do_pad") else None
+        size = _size(config.get("size")) if pad is None else int(config["size"]["longest_edge"])
         crop = _size(config.get("crop_size")) if config.get("do_center_crop") else None
         resize = size if config.get("do_resize", True) else None
         kind = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "")
         if "ConvNext" in kind and isinstance(size, int):
             pct = config.get("crop_pct") or 224 / 256
             resize, crop = (int(size / pct), (size, size)) if size < 384 else ((size, size), None)
-        elif isinstance(resize, int) and crop is None:
+        elif isinstance(resize, int) and crop is None and pad is None:
             resize = (resize, resize)
         resample = config.get("resample", 3)
         if resample not in INTERPOLATIONS:
@@ -85,12 +106,15 @@ class Preprocess:
         normalize = config.get("do_normalize", True)
         mean = config.get("image_mean") or IMAGENET_MEAN
         std = config.get("image_std") or IMAGENET_STD
+        if "EfficientNet" in kind and config.get("include_top", True):
+            std = [s * s for s in std]
         return cls(
             resize=resize,
             crop=(crop, crop) if isinstance(crop, int) else crop,
             interpolation=INTERPOLATIONS[resample],
             mean=_three(mean) if normalize else (0.0, 0.0, 0.0),
             std=_three(std) if normalize else (1.0, 1.0, 1.0),
+            pad=(pad, pad) if isinstance(pad, int) else pad,
         )
 
 
@@ -111,29 +135,60 @@ def _size(value: Any) -> int | tuple[int, int] | None:
 class ModelSpec:
     """An entry of the model catalog.
 
-    ``family``: the ``model_type`` of transformers. ``config``: arguments of the family's config
-    class that build the architecture without the hub. ``width``: D; ``blocks``: L;
-    ``parameters``: in millions.
+    ``family``: the ``model_type`` of transformers, or ``timm`` or ``open_clip``. ``source``: a hub
+    id, ``timm:NAME``, ``open_clip:NAME:PRETRAINED`` or ``open_clip:hf-hub:ID``; empty where the
+    weights exist only as a file for ``--weights``. ``files``: names or addresses of the authors'
+    own checkpoint files. ``revision``: the pinned commit of a hub id.
+
+    ``width``: D of the last block. ``blocks``: how many blocks can be read, 1 for networks in
+    stages. ``parameters``: in millions, of the vision tower without heads. ``patch``: pixels
+    between neighbouring tokens, None for networks in stages. ``outputs``: what the checkpoint has,
+    of :data:`OUTPUTS`. ``preprocess``: None for timm and open_clip, which keep it with the weights.
+
+    ``data``: what it was trained on. ``overlap``: name of a catalog data set -> why results on it
+    are not those of unseen data. ``config``: arguments of the family's config class that build the
+    architecture without the hub; besides them ``interpolate_offset`` and ``interpolate_antialias``
+    say how position embeddings are resized, ``linear_head_blocks`` how many blocks a linear head
+    of ``num_labels`` classes reads.
     """
 
     name: str
     family: str
-    hub_id: str
+    source: str
     width: int
     blocks: int
     parameters: float
-    preprocess: Preprocess
+    preprocess: Preprocess | None
     patch: int | None = None
+    outputs: tuple[str, ...] = ("cls", "mean", "tokens")
     revision: str | None = None
-    pretraining: str = ""
-    licence: str = "Apache-2.0"
-    config: dict[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    pretraining: str = ""
+    data: tuple[str, ...] = ()
+    licence: str = "unknown"
+    citation: str = ""
+    overlap: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        foreign = self.family in LIBRARIES
+        if foreign != (self.preprocess is None):
+            known = ", ".join(LIBRARIES)
+            raise InputError(f"{self.name}: preprocessing is given, except for {known}")
+        if foreign and not self.source.startswith(f"{self.family}:"):
+            raise InputError(f"{self.name}: source {self.source!r} is not one of {self.family}")
+        if self.revision is not None and not re.fullmatch("[0-9a-f]{40}", self.revision):
+            raise InputError(f"{self.name}: revision {self.revision!r} is not a commit")
+        if odd := [o for o in self.outputs if o not in OUTPUTS]:
+            raise InputError(f"{self.name}: output {odd[0]!r} is none of {', '.join(OUTPUTS)}")
 
     @property
     def place(self) -> str:
-        return self.hub_id
+        """Where loading looks for it; ``package:NAME`` is a folder of the package."""
+        scheme, _, name = self.source.partition(":")
+        return str(Path(__file__).parent / name) if scheme == "package" else self.source
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for ``featprobe models --json``."""
-        return {**asdict(self), "preprocess": self.preprocess.to_dict()}
+        d = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return d | {"preprocess": self.preprocess.to_dict() if self.preprocess else None}

@@ -73,7 +73,19 @@ Run again, it reuses what is complete and goes on where it stopped.
     help="On disk.",
 )  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
-@click.option("--workers", type=click.IntRange(min=1), help="Decode threads.  [default: cores]")
+@click.option(
+    "--workers", type=click.IntRange(min=0),
+    help="Decode processes; 0 decodes in this one.  [default: cores, at most 8]",
+)  # fmt: skip
+@click.option(
+    "--item-timeout", default=300.0, show_default=True, metavar="SECONDS",
+    help="An item that takes longer to decode is left out.",
+)  # fmt: skip
+@click.option("--compile", "compiled", is_flag=True, help="Compile the blocks with torch.compile.")
+@click.option(
+    "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
+    help="Extract the I-th of N parts only, as one task of a job array.",
+)  # fmt: skip
 @click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]))
 @loading_options
 @click.option("--strict", is_flag=True, help="Stop at the first unreadable item.")
@@ -85,7 +97,8 @@ def command(
     model: str, data: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     precision: str | None, dtype: str, batch_size: int | None, workers: int | None, store: str,
-    strict: bool, retry_failed: bool, quiet: bool, cache: str | None, as_json: bool,
+    item_timeout: float, compiled: bool, shard: tuple[int, int], strict: bool,
+    retry_failed: bool, quiet: bool, cache: str | None, as_json: bool,
     **loading: Any,
 ) -> None:  # fmt: skip
     """Run a frozen backbone once over a data set and store its features.
@@ -107,12 +120,22 @@ def command(
     result = extract(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
         device=device, precision=precision, features=features or None, blocks=blocks,
-        workers=workers, strict=strict, retry_failed=retry_failed, progress=not quiet,
+        workers=workers, item_timeout=item_timeout, compiled=compiled, part=shard,
+        strict=strict, retry_failed=retry_failed,
+        progress=False if quiet else "json" if as_json else True,
     )  # fmt: skip
     if as_json:
         print(json.dumps({**result.summary.to_dict(), "key": result.key.digest}))
         return
     report(dataset, result, backbone.random)
+
+
+def part(text: str) -> tuple[int, int]:
+    """``"2/8"`` to (2, 8)."""
+    i, slash, n = text.partition("/")
+    if not (slash and i.isdecimal() and n.isdecimal()):
+        raise click.BadParameter(f"{text!r} is not of the form I/N, such as 2/8")
+    return int(i), int(n)
 
 
 def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
@@ -128,14 +151,18 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     weights = "RANDOM weights, not pretrained" if random else "pretrained weights"
     print(f"{result.backbone}: {weights}, {s.device}, {result.key.precision}")
     if s.new_frames:
-        rate = s.new_frames / max(s.seconds, 1e-9)
-        print(f"  extracted {s.new_frames} frames in {s.seconds:.1f} s, {rate:.1f} frames/s")
+        print(
+            f"  extracted {s.new_frames} frames in {s.seconds:.1f} s, {s.rate:.1f} frames/s running"
+        )
         print("  time      " + ", ".join(f"{k} {v:.1f} s" for k, v in s.times.items()))
+        print(f"  limit     {s.bottleneck}")
     else:
         print("  nothing to do: all frames are in the cache")
     if s.relabelled:
         print("  labels, patients or split changed since the last run: the store has the new ones")
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
+    for old in s.outdated:
+        note(f"{dataset.name}: its files have changed since {old}, whose features are not used")
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")
     for kind, n in dataset.skipped.items():

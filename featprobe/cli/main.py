@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from featprobe._version import __version__
-from featprobe.errors import FeatprobeError, nearest, reason
+from featprobe.errors import FeatprobeError, Unfinished, nearest, reason
 
 VERBS = {
     "extract": "Run a backbone once over a data set and store its features.",
@@ -79,6 +79,10 @@ def main(argv: list[str] | None = None) -> Any:
         command = getattr(error, "ctx", None)
         where = f" See '{command.command_path} --help'." if command else ""
         _fail(f"{error.format_message()}{where}", error.exit_code)
+    except Unfinished as error:
+        if error.code:
+            _fail(str(error), error.code)
+        print(error)
     except FeatprobeError as error:
         _fail(str(error))
     except OSError as error:  # a full disk, a lost mount, a permission: not a bug of ours

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
 from featprobe.backbones.catalog import CATALOG
+from featprobe.backbones.spec import OUTPUTS, ModelSpec
 from featprobe.cli.common import json_option
 from featprobe.errors import UnknownName, nearest
 
@@ -16,25 +18,88 @@ from featprobe.errors import UnknownName, nearest
     epilog="""\b
 Examples:
   featprobe models
+  featprobe models --search dino --max-params 100
+  featprobe models --data MIMIC-CXR             what was trained on it
+  featprobe models --output logits --json
   featprobe models show dinov2_vitl14
 """,
 )
+@click.option("--family", help="Of this family: dinov2, vit, clip_vision_model, timm, ...")
+@click.option("--data", metavar="TEXT", help="Whose pretraining data have TEXT in their names.")
+@click.option(
+    "--search", metavar="TEXT", help="With TEXT in name, source, pretraining, data or licence."
+)
+@click.option(
+    "--max-params", type=click.FloatRange(min=0), metavar="M", help="At most M million parameters."
+)
+@click.option("--output", type=click.Choice(OUTPUTS), help="Whose checkpoint has this output.")
+@click.option("--markdown", is_flag=True, help="As a Markdown table with data and licences.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
-    """List the backbones of the catalog. Any hub id or local folder of these families works too."""
+def command(
+    ctx: click.Context, family: str | None, data: str | None, search: str | None,
+    max_params: float | None, output: str | None, markdown: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """List the backbones of the catalog. Any hub id or folder of these families works too."""
     if ctx.invoked_subcommand:
         return
+    families = sorted({s.family for s in CATALOG.values()})
+    if family is not None and family not in families:
+        raise UnknownName(
+            f"unknown family {family!r}.{nearest(family, families)} There: {', '.join(families)}"
+        )
+    chosen = [
+        s for s in CATALOG.values()
+        if (family is None or s.family == family)
+        and (data is None or any(data.lower() in d.lower() for d in s.data))
+        and (search is None or search.lower() in _text(s))
+        and (max_params is None or s.parameters <= max_params)
+        and (output is None or output in s.outputs)
+    ]  # fmt: skip
     if as_json:
-        print(json.dumps([s.to_dict() for s in CATALOG.values()]))
+        print(json.dumps([s.to_dict() for s in chosen]))
         return
-    line = "{:22} {:6} {:6} {:>6} {:>9}  {}"
-    print(line.format("name", "width", "blocks", "patch", "M params", "hub id"))
-    for s in CATALOG.values():
-        print(line.format(s.name, s.width, s.blocks, s.patch or "-", s.parameters, s.hub_id))
+    if markdown:
+        print(_markdown(chosen))
+        return
+    line = "{:28} {:>6} {:>6} {:>5} {:>8}  {}"
+    print(line.format("name", "width", "blocks", "patch", "M params", "source"))
+    for s in chosen:
+        where = s.source or "file"
+        print(line.format(s.name, s.width, s.blocks, s.patch or "-", s.parameters, where))
+    if not chosen:
+        click.echo("none of the catalog is like that", err=True)
 
 
-@command.command()
+def _markdown(specs: list[ModelSpec]) -> str:
+    """The table of docs/models.md."""
+    heads = ("name", "source", "width", "blocks", "patch", "M params", "outputs", "trained on",
+             "licence", "pinned")  # fmt: skip
+    rows = [
+        (
+            f"`{s.name}`", f"`{s.source}`" if s.source else "file", s.width, s.blocks,
+            s.patch or "-", s.parameters, ", ".join(s.outputs), ", ".join(s.data), s.licence,
+            s.revision[:7] if s.revision else "-",
+        )
+        for s in specs
+    ]  # fmt: skip
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _text(spec: ModelSpec) -> str:
+    """What ``--search`` looks through, in lower case."""
+    parts = (spec.name, spec.family, spec.source, spec.pretraining, spec.licence)
+    return " ".join((*parts, *spec.data, *spec.files)).lower()
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  featprobe models show rad_dino
+  featprobe models show seem_focalt --json
+"""
+)
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
@@ -46,4 +111,16 @@ def show(name: str, as_json: bool) -> None:
         print(json.dumps(spec))
         return
     for key, value in spec.items():
-        print(f"{key:14} {value}")
+        for i, text in enumerate(_lines(value)):
+            print(f"{'' if i else key:12} {text}")
+
+
+def _lines(value: Any) -> list[str]:
+    """A value as lines to read: lists joined by commas, None and nothing as a dash."""
+    if isinstance(value, dict) and value:
+        return [f"{k}: {'; '.join(_lines(v))}" for k, v in value.items()]
+    if isinstance(value, list) and value:
+        return [", ".join("; ".join(_lines(v)) for v in value)]
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    return ["-"] if value in (None, "", [], {}) else [str(value)]

@@ -1,4 +1,4 @@
-"""Decode ahead in threads, forward in batches, write behind: the loop over shards.
+"""Decode ahead, forward in batches, write behind: the loop over shards.
 
 Batches never cross a shard, so the frames that share a batch are the same in an interrupted and in
 an uninterrupted run, and so are the features, bit for bit.
@@ -7,90 +7,173 @@ an uninterrupted run, and so are the features, bit for bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 
 import numpy as np
 import torch
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.errors import StoreError, UnreadableItem, reason
+from featprobe.errors import StoreError, UnreadableItem
+from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
+from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan
-from featprobe.images.intensity import Levels, value_range
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED
+
+BEHIND = 2  # shards that wait to be written
 
 
 @dataclass
 class Times:
-    """Seconds: ``decode`` summed over threads, ``wait`` for it, ``device``, ``write`` behind."""
+    """Seconds: ``decode`` summed over workers, ``wait`` for it, ``device``, ``write`` behind, and
+    ``blocked`` by it."""
 
     decode: float = 0.0
     wait: float = 0.0
     device: float = 0.0
     write: float = 0.0
-
-
-@dataclass
-class Decoded:
-    """Pixels of an item with its black and white and its fit, or the reason it has none."""
-
-    item: int
-    pixels: np.ndarray | None = None
-    levels: Levels = (0.0, 1.0)
-    fit: str = "stretch"
-    text: str = ""
-    seconds: float = 0.0
+    blocked: float = 0.0
 
 
 @dataclass
 class Outcome:
-    """What a run did: frames extracted, and notes by item (failures are in the store)."""
+    """What a run did: frames extracted, and notes by item (failures are in the store).
+
+    ``batch``: the size of batches at the end, smaller than at the start where memory was short.
+    """
 
     frames: int = 0
+    batch: int = 0
     notes: dict[int, str] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
+    stopped: bool = False
 
 
-def decode(dataset: Dataset, item: int, planned: int) -> Decoded:
-    """Read one item; every failure becomes a reason, never another item's pixels."""
-    start = time.perf_counter()
-    out = Decoded(item)
-    try:
-        picture = dataset.open(item)
-        if len(picture.pixels) != planned:
-            raise UnreadableItem(
-                f"{dataset.ids[item]}: {len(picture.pixels)} frames, its header says {planned}"
-            )
-        out.levels = value_range(picture, dataset.recipe.intensity)
-        out.fit = dataset.recipe.fit
-        notes = list(picture.notes)
-        if picture.pixels.min() == picture.pixels.max():
-            notes.append(f"constant image, every value is {picture.pixels.flat[0]}")
-        out.pixels, out.text = picture.pixels, "; ".join(notes)
-    except Exception as error:  # whatever a damaged file provokes is that item's reason
-        out.text = reason(error)
-    out.seconds = time.perf_counter() - start
-    return out
+class Shard:
+    """The features of one shard while they are made."""
+
+    def __init__(self, number: int, store: FeatureStore) -> None:
+        self.number, self.store = number, store
+        self.start, self.stop = store.layout.bounds(number)
+        frames = self.stop - self.start
+        self.arrays = {
+            name: np.zeros((frames, *shape), dtype=store.key.dtype)
+            for name, shape in store.layout.arrays.items()
+        }
+        self.status = np.full(frames, DONE, dtype=np.uint8)
+        self.reasons = [""] * frames
+        self.left = frames  # rows without features yet
+
+    def rows(self, plan: FramePlan, item: int) -> np.ndarray:
+        """Rows of this shard that are frames of an item."""
+        inside = plan.item[self.start : self.stop]
+        return np.arange(*np.searchsorted(inside, [item, item + 1]))
+
+    def fail(self, rows: np.ndarray) -> None:
+        """Record rows that have no pixels."""
+        self.status[rows] = FAILED
+        self.left -= len(rows)
+
+    def fill(self, rows: list[int], features: dict[str, np.ndarray]) -> None:
+        """Store features of rows; those that are not finite are recorded as failed.
+
+        Raises :class:`StoreError` for finite features that the dtype on disk cannot hold.
+        """
+        for name, values in features.items():
+            with np.errstate(over="ignore"):
+                stored = values.astype(self.store.key.dtype)
+            fine = np.isfinite(stored).reshape(len(stored), -1).all(1)
+            if not fine.all():
+                if np.isfinite(values[~fine]).all():
+                    raise StoreError(
+                        f"{self.store.dataset} / {self.store.backbone}: {name} features reach "
+                        f"{np.abs(values).max():.3g}, beyond {self.store.key.dtype}; extract with "
+                        "--dtype float32"
+                    )
+                for row in np.asarray(rows)[~fine]:
+                    self.status[row] = FAILED
+                    self.reasons[row] = "the backbone returned NaN or infinite features"
+                stored[~fine] = 0
+            self.arrays[name][rows] = stored
+        self.left -= len(rows)
+
+    def write(self, times: Times) -> None:
+        """Commit."""
+        start = time.perf_counter()
+        self.store.write_shard(self.number, self.arrays, self.status, self.reasons)
+        times.write += time.perf_counter() - start
 
 
-def ahead(
-    items: Sequence[int], job: Callable[[int], Decoded], workers: int, depth: int
-) -> Iterator[Decoded]:
-    """Results of ``job`` in order, at most ``depth`` items decoded ahead."""
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        todo = iter(items)
-        queue: list[Future[Decoded]] = [pool.submit(job, i) for i in islice(todo, depth)]
-        try:
-            while queue:
-                yield queue.pop(0).result()
-                queue.extend(pool.submit(job, i) for i in islice(todo, 1))
-        finally:
-            for future in queue:
-                future.cancel()
+class Device:
+    """Queues frames, sends full batches through the backbone and hands features to their shard."""
+
+    def __init__(self, backbone: Backbone, forward: Forward, batch: int, times: Times) -> None:
+        self.backbone, self.forward, self.batch, self.times = backbone, forward, batch, times
+        self._frames: list[torch.Tensor] = []
+        self._rows: list[int] = []
+        self._flying: deque[tuple[Shard, list[int], OnHost | Pending]] = deque()
+
+    def add(self, shard: Shard, decoded: Decoded, rows: np.ndarray, index: np.ndarray) -> None:
+        """Queue the frames ``index`` of an item for ``rows`` of a shard."""
+        assert decoded.pixels is not None
+        begin = time.perf_counter()
+        for start in range(0, len(rows), self.batch):  # a large volume never goes up whole
+            part = slice(start, start + self.batch)
+            low, high = decoded.levels
+            x = self.backbone.prepare(decoded.pixels[index[part]], low, high, decoded.fit)
+            self._frames.append(x)
+            self._rows.extend(rows[part].tolist())
+            while len(self._rows) >= self.batch:
+                self._send(shard)
+        self.times.device += time.perf_counter() - begin
+
+    def flush(self, shard: Shard) -> None:
+        """Send the last, possibly short batch of a shard."""
+        begin = time.perf_counter()
+        while self._rows:
+            self._send(shard)
+        self.times.device += time.perf_counter() - begin
+
+    def land(self, most: int) -> None:
+        """Wait until at most ``most`` batches are on their way back."""
+        while len(self._flying) > most:
+            shard, rows, pending = self._flying.popleft()
+            shard.fill(rows, pending.arrays())
+
+    def _send(self, shard: Shard) -> None:
+        x = torch.cat(self._frames) if len(self._frames) > 1 else self._frames[0]
+        rows, self._rows = self._rows[: self.batch], self._rows[self.batch :]
+        self._frames = [x[self.batch :]] if len(x) > self.batch else []
+        self._flying.append((shard, rows, self.forward(x[: self.batch])))
+        self.land(self.forward.flying)  # the next batch is prepared while these are under way
+
+
+class Writer:
+    """Writes shards in another thread, a bounded number behind."""
+
+    def __init__(self, pool: ThreadPoolExecutor, times: Times, on_written: Callable[[int], None]):
+        self.pool, self.times, self.on_written = pool, times, on_written
+        self._waiting: deque[Future[None]] = deque()
+
+    def put(self, shard: Shard) -> None:
+        self._waiting.append(self.pool.submit(self._write, shard))
+        self.drain(BEHIND)
+
+    def drain(self, most: int = 0) -> None:
+        """Wait until at most ``most`` are unwritten; an error of the writer is raised here."""
+        begin = time.perf_counter()
+        while len(self._waiting) > most:
+            self._waiting.popleft().result()
+        self.times.blocked += time.perf_counter() - begin
+
+    def _write(self, shard: Shard) -> None:
+        shard.write(self.times)
+        self.on_written(shard.number)
 
 
 def run(
@@ -98,126 +181,99 @@ def run(
     dataset: Dataset,
     store: FeatureStore,
     plan: FramePlan,
-    shards: Sequence[int],
+    shards: Iterable[int],
     *,
     batch: int,
     workers: int,
+    runner: Runner = here,
+    forward: Forward | None = None,
     strict: bool = False,
+    stop: Callable[[], bool] = lambda: False,
     on_frames: Callable[[int], None] = lambda n: None,
+    on_written: Callable[[int], None] = lambda shard: None,
 ) -> Outcome:
-    """Extract the named shards in order into the store.
+    """Extract shards, in the order in which they are given, into the store.
 
-    Raises :class:`UnreadableItem` at the first unreadable item when ``strict``, and
-    :class:`StoreError` when features do not fit the store's dtype or cannot be written.
+    ``runner`` decodes, ``workers`` items at a time. ``stop`` is asked between shards. Raises
+    :class:`UnreadableItem` at the first unreadable item when ``strict``, and :class:`StoreError`
+    when features do not fit the store's dtype or cannot be written.
     """
     outcome = Outcome()
-    bounds = [store.layout.bounds(s) for s in shards]
+    times = outcome.times
+    forward = forward or Forward(backbone, store.key.outputs, store.key.precision, batch)
+    device = Device(backbone, forward, batch, times)
     counts = np.bincount(plan.item, minlength=len(dataset))
-    needed: list[int] = []  # each run of neighbouring shards decodes an item once
-    for a, b in bounds:
-        needed.extend(i for i in np.unique(plan.item[a:b]).tolist() if i not in needed[-1:])
-    stream = ahead(
-        needed, lambda i: decode(dataset, i, int(counts[i])), workers, depth=2 * workers + 1
-    )
+    order: deque[tuple[int, list[int]]] = deque()  # shards whose items have been sent to decode
+
+    def jobs() -> Iterator[Callable[[], Job]]:
+        before = -1
+        for number in shards:
+            if stop():
+                return
+            a, b = store.layout.bounds(number)
+            items = np.unique(plan.item[a:b]).tolist()
+            order.append((number, items))
+            for item in items:
+                if item != before:  # an item that goes on in the next shard is decoded once
+                    yield partial(job, dataset, item, int(counts[item]))
+                before = item
+
+    stream = ahead(jobs(), runner, workers)
     current = Decoded(-1)
-    writing: Future[None] | None = None
-    with ThreadPoolExecutor(1) as writer:
-        for shard, (a, b) in zip(shards, bounds):
-            work = _Shard(backbone, store, b - a, batch, outcome.times)
-            for item in np.unique(plan.item[a:b]).tolist():
-                if item != current.item:
-                    start = time.perf_counter()
-                    current = next(stream)
-                    outcome.times.wait += time.perf_counter() - start
-                    outcome.times.decode += current.seconds
-                    assert current.item == item
-                    if current.pixels is None:
-                        if strict:
+    full: deque[Shard] = deque()  # sent, but perhaps not back yet
+    with ThreadPoolExecutor(1, "write") as pool:
+        writer = Writer(pool, times, on_written)
+        try:
+            while True:
+                begin = time.perf_counter()
+                following = next(stream, None) if not order else None
+                times.wait += time.perf_counter() - begin
+                if not order:
+                    break
+                number, items = order.popleft()
+                shard = Shard(number, store)
+                for item in items:
+                    if item != current.item:
+                        begin = time.perf_counter()
+                        current = following or next(stream)
+                        following = None
+                        times.wait += time.perf_counter() - begin
+                        times.decode += current.seconds
+                        assert current.item == item
+                        if current.pixels is None and strict:
                             raise UnreadableItem(current.text)
-                    elif current.text:
-                        outcome.notes[item] = current.text
-                where = np.flatnonzero(plan.item[a:b] == item)
-                work.add(current, where, plan.index[a:b][where])
-                on_frames(len(where))
-            work.finish()
-            if writing is not None:
-                writing.result()
-            writing = writer.submit(_write, store, shard, work, outcome.times)
-            outcome.frames += b - a
-        if writing is not None:
-            writing.result()
+                        if current.pixels is not None and current.text:
+                            outcome.notes[item] = current.text
+                    on_frames(_take(device, shard, current, plan))
+                device.flush(shard)
+                full.append(shard)
+                _hand_over(full, writer)
+                outcome.frames += shard.stop - shard.start
+                if stop():
+                    break
+            begin = time.perf_counter()
+            device.land(0)
+            times.device += time.perf_counter() - begin
+            _hand_over(full, writer)
+            writer.drain()
+        finally:
+            stream.close()  # type: ignore[attr-defined]
+    outcome.stopped = stop()
     return outcome
 
 
-def _write(store: FeatureStore, shard: int, work: _Shard, times: Times) -> None:
-    start = time.perf_counter()
-    store.write_shard(shard, work.arrays, work.status, work.reasons)
-    times.write += time.perf_counter() - start
+def _take(device: Device, shard: Shard, decoded: Decoded, plan: FramePlan) -> int:
+    """Put an item's frames into a shard; how many there are."""
+    rows = shard.rows(plan, decoded.item)
+    for row in rows:
+        shard.reasons[row] = decoded.text
+    if decoded.pixels is None:
+        shard.fail(rows)
+    else:
+        device.add(shard, decoded, rows, plan.index[shard.start : shard.stop][rows])
+    return len(rows)
 
 
-class _Shard:
-    """The features of one shard while they are made."""
-
-    def __init__(
-        self, backbone: Backbone, store: FeatureStore, frames: int, batch: int, times: Times
-    ) -> None:
-        self.backbone, self.batch, self.times = backbone, batch, times
-        self.key = store.key
-        self.where = f"{store.dataset} / {store.backbone}"
-        self.arrays = {
-            name: np.zeros((frames, *shape), dtype=store.key.dtype)
-            for name, shape in store.layout.arrays.items()
-        }
-        self.status = np.full(frames, DONE, dtype=np.uint8)
-        self.reasons = [""] * frames
-        self._frames: list[torch.Tensor] = []
-        self._rows: list[int] = []
-
-    def add(self, decoded: Decoded, rows: np.ndarray, index: np.ndarray) -> None:
-        """Queue the frames ``index`` of an item for the rows of this shard."""
-        for row in rows:
-            self.reasons[row] = decoded.text
-        if decoded.pixels is None:
-            self.status[rows] = FAILED
-            return
-        for start in range(0, len(rows), self.batch):  # a large volume never goes up whole
-            part = slice(start, start + self.batch)
-            begin = time.perf_counter()
-            pixels, (low, high) = decoded.pixels[index[part]], decoded.levels
-            x = self.backbone.prepare(pixels, low, high, decoded.fit)
-            self.times.device += time.perf_counter() - begin
-            self._frames.append(x)
-            self._rows.extend(rows[part].tolist())
-            while len(self._rows) >= self.batch:
-                self._forward()
-
-    def finish(self) -> None:
-        """Send the last, possibly short batch."""
-        while self._rows:
-            self._forward()
-
-    def _forward(self) -> None:
-        start = time.perf_counter()
-        x = torch.cat(self._frames) if len(self._frames) > 1 else self._frames[0]
-        rows, self._rows = self._rows[: self.batch], self._rows[self.batch :]
-        self._frames = [x[self.batch :]] if len(x) > self.batch else []
-        out = self.backbone.forward(x[: self.batch], self.key.outputs, self.key.precision)
-        for name, values in out.items():
-            self._store(name, rows, values.cpu().numpy())
-        self.times.device += time.perf_counter() - start
-
-    def _store(self, name: str, rows: list[int], values: np.ndarray) -> None:
-        with np.errstate(over="ignore"):
-            stored = values.astype(self.key.dtype)
-        fine = np.isfinite(stored).reshape(len(stored), -1).all(1)
-        if not fine.all():
-            if np.isfinite(values[~fine]).all():
-                raise StoreError(
-                    f"{self.where}: {name} features reach {np.abs(values).max():.3g}, beyond "
-                    f"{self.key.dtype}; extract with --dtype float32"
-                )
-            for row in np.asarray(rows)[~fine]:
-                self.status[row] = FAILED
-                self.reasons[row] = "the backbone returned NaN or infinite features"
-            stored[~fine] = 0
-        self.arrays[name][rows] = stored
+def _hand_over(full: deque[Shard], writer: Writer) -> None:
+    while full and not full[0].left:
+        writer.put(full.popleft())

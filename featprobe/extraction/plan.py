@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from featprobe.datasets.base import Dataset
 from featprobe.errors import FeatprobeError
 from featprobe.progress import Progress
+
+BLOCK = 256  # items a task of the pool counts: a future for each of a million would not be flat
 
 
 @dataclass(frozen=True)
@@ -23,26 +26,33 @@ class FramePlan:
         return len(self.item)
 
 
-def plan_frames(dataset: Dataset, workers: int = 4, show: bool = False) -> FramePlan:
+def plan_frames(
+    dataset: Dataset, workers: int = 4, show: bool | Literal["json"] = False
+) -> FramePlan:
     """Count the frames of every item from headers.
 
     An item whose header cannot be read is planned as one frame; decoding will fail and record why.
     """
 
-    def count(i: int) -> int:
-        try:
-            return max(1, dataset.frames(i))
-        except (FeatprobeError, OSError):
-            return 1
+    def count(block: range) -> list[int]:
+        return [_frames(dataset, i) for i in block]
 
     counts = np.empty(len(dataset), dtype=np.int64)
+    blocks = [range(a, min(a + BLOCK, len(dataset))) for a in range(0, len(dataset), BLOCK)]
     with (
         Progress("reading headers", len(dataset), "items", show) as progress,
         ThreadPoolExecutor(max(1, workers)) as pool,
     ):
-        for i, n in enumerate(pool.map(count, range(len(dataset)))):
-            counts[i] = n
-            progress.advance()
+        for block, found in zip(blocks, pool.map(count, blocks)):
+            counts[block.start : block.stop] = found
+            progress.advance(len(block))
     item = np.repeat(np.arange(len(dataset)), counts)
     start = np.repeat(np.cumsum(counts) - counts, counts)
     return FramePlan(item, np.arange(len(item)) - start)
+
+
+def _frames(dataset: Dataset, i: int) -> int:
+    try:
+        return max(1, dataset.frames(i))
+    except (FeatprobeError, OSError):
+        return 1

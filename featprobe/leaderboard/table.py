@@ -17,6 +17,7 @@ from featprobe.results import Result
 
 LABELS = {"auroc": "AUROC", "accuracy": "accuracy", "balanced_accuracy": "bal. acc.", "f1": "F1"}
 RANDOM = "random: weights drawn from a seed, not pretrained"
+SEEN = "†"
 
 
 @dataclass(frozen=True)
@@ -193,14 +194,15 @@ def as_csv(board: Sequence[Row]) -> str:
     """The leaderboard as CSV, full precision."""
     out = io.StringIO()
     writer = csv.writer(out)
-    heads = ["data", "rank", "backbone", "random", "probe", "setting", "view", "pool"]
+    heads = ["data", "rank", "backbone", "random", "overlap", "probe", "setting", "view", "pool"]
     for n in NAMES:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
     writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id"])
     for row in board:
         r = row.result
         cells = [
-            r.dataset, row.rank, r.backbone, r.random, probe_name(r), setting(r), r.view, r.pool,
+            r.dataset, row.rank, r.backbone, r.random, r.overlap, probe_name(r), setting(r), r.view,
+            r.pool,
         ]  # fmt: skip
         for n in NAMES:
             cells += [r.metrics[n], *r.ci[n], r.chance[n], r.spread.get(n, "")]
@@ -236,6 +238,11 @@ def _legend(results: Sequence[Result]) -> list[str]:
         lines.append("Few-shot: mean over tries; the interval is that of the mean.")
     if any(r.random for r in results):
         lines.append(RANDOM + ".")
+    lines += [
+        f"{SEEN} {r.dataset} / {r.backbone}: not unseen data for this backbone, {r.overlap}"
+        for r in results
+        if r.overlap
+    ]
     splits = {(r.dataset, r.split.get("digest")): r for r in reversed(results)}
     for r in reversed(splits.values()):
         parts = f"train / val / test {r.sizes['train']} / {r.sizes['val']} / {r.sizes['test']}"
@@ -254,9 +261,11 @@ def _legend(results: Sequence[Result]) -> list[str]:
 
 
 def backbone_name(r: Result, among: Sequence[Result]) -> str:
-    """The backbone, with a mark where the same one appears with features made otherwise."""
+    """The backbone; marked where the same one appears with features made otherwise, or was
+    pretrained on the data."""
     same = {o.variant for o in among if (o.dataset, o.backbone) == (r.dataset, r.backbone)}
-    return r.backbone if len(same) == 1 else f"{r.backbone} #{r.variant[:4]}"
+    name = r.backbone if len(same) == 1 else f"{r.backbone} #{r.variant[:4]}"
+    return f"{name} {SEEN}" if r.overlap else name
 
 
 def _table(title: str, heads: Sequence[str]) -> Any:

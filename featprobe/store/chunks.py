@@ -21,6 +21,7 @@ import numpy as np
 from featprobe.store.place import Place
 
 PIECE = 256 << 10  # stays in the cache of the processor between its copy and its checksum
+CHECK = 64 << 10  # above this google_crc32c is several times slower (measured: 29 to 5 GB/s)
 AHEAD = 8  # files that the system is told to read while others are checked
 MAPS = 512  # files that stay mapped for random rows
 SPARSE = 4  # from a quarter of its rows on, a file is read and checked whole
@@ -30,11 +31,12 @@ class Damaged(Exception):
     """A file is not what was written; the text says how."""
 
 
-def crc32c(*data: bytes | memoryview | np.ndarray) -> int:
-    """The CRC-32C (Castagnoli) of bytes that follow each other."""
-    value = 0
+def crc32c(*data: bytes | memoryview, value: int = 0) -> int:
+    """The CRC-32C (Castagnoli) of bytes that follow each other, and those that gave ``value``."""
     for part in data:
-        value = google_crc32c.extend(value, np.frombuffer(part, np.uint8))
+        whole = np.frombuffer(part, np.uint8)
+        for at in range(0, len(whole), CHECK):
+            value = google_crc32c.extend(value, whole[at : at + CHECK])
     return value
 
 
@@ -65,7 +67,7 @@ class Chunk:
 
         Raises :class:`Damaged`, ``FileNotFoundError`` or another ``OSError``.
         """
-        if self.place.local is None:
+        if not self.place.is_local:
             data = self.place.read(self.offset, self.end)
             got, value = data[: self.size], 0
             if len(got) == self.size:
@@ -80,18 +82,12 @@ class Chunk:
             raise Damaged("fails its checksum")
 
     def _fill(self, target: memoryview) -> tuple[bytes, int]:
-        handle = os.open(os.fspath(str(self.place)), os.O_RDONLY)
+        handle = os.open(str(self.place), os.O_RDONLY)
         try:
-            at, value = 0, 0
-            rest = memoryview(bytearray(min(PIECE, self.size - len(target))))
-            while at < self.size:
-                inside = at < len(target)
-                piece = target[at : at + PIECE] if inside else rest[: self.size - at]
-                n = os.preadv(handle, [piece], self.offset + at)
-                if n == 0:
-                    raise Damaged("is cut short")
-                value = google_crc32c.extend(value, np.frombuffer(piece, np.uint8, n))
-                at += n
+            value = _read(handle, np.frombuffer(target, np.uint8), self.offset)
+            missing = self.size - len(target)
+            if missing:  # zarr pads its last chunk
+                value = _read(handle, np.empty(missing, np.uint8), self.offset + len(target), value)
             return os.pread(handle, 5, self.offset + self.size), value
         finally:
             os.close(handle)
@@ -104,6 +100,18 @@ class Chunk:
                 raise Damaged("is cut short")
             mapped = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
         return np.frombuffer(mapped, np.uint8, self.size, self.offset)
+
+
+def _read(handle: int, out: np.ndarray, offset: int, value: int = 0) -> int:
+    """Fill bytes from a file, and go on with their checksum while they are near."""
+    at, size = 0, len(out)
+    while at < size:
+        n = os.preadv(handle, [out[at : at + PIECE]], offset + at)
+        if n == 0:
+            raise Damaged("is cut short")
+        value = crc32c(out[at : at + n].data, value=value)
+        at += n
+    return value
 
 
 class Rows:

@@ -46,6 +46,8 @@ class Place(ABC):
     def parent(self) -> Place:
         """The folder it lies in."""
 
+    is_local = False
+
     @property
     def local(self) -> Path | None:
         """The path on this machine, None elsewhere."""
@@ -101,53 +103,52 @@ class Place(ABC):
 class LocalPlace(Place):
     """A path on this machine."""
 
+    is_local = True
+
     def __init__(self, path: Where) -> None:
-        self._path = Path(path)
+        self._path = os.fspath(path)  # pathlib costs more than the reading of a small file
 
     def __str__(self) -> str:
-        return str(self._path)
+        return self._path
 
     def __fspath__(self) -> str:
-        return str(self._path)
+        return self._path
 
     @property
     def name(self) -> str:
-        return self._path.name
+        return os.path.basename(self._path)
 
     @property
     def parent(self) -> Place:
-        return LocalPlace(self._path.parent)
+        return LocalPlace(os.path.dirname(self._path) or ".")
 
     @property
     def local(self) -> Path:
-        return self._path
+        return Path(self._path)
 
     def __truediv__(self, part: str) -> LocalPlace:
-        return LocalPlace(self._path / part)
+        return LocalPlace(f"{self._path}/{part}")
 
     def exists(self) -> bool:
-        return self._path.exists()
+        return os.path.exists(self._path)
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
-        with self._path.open("rb", buffering=0) as f:
+        with open(self._path, "rb", buffering=0) as f:
             f.seek(start)
             return f.read(-1 if stop is None else stop - start) or b""
 
     def write(self, *data: Buffer) -> None:
-        aside = self._path.with_name(f".{self.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+        aside = str(self.parent / f".{self.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             handle = os.open(aside, flags, 0o666)
         except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(aside), exist_ok=True)
             handle = os.open(aside, flags, 0o666)
         try:
             try:
                 lock(handle)  # tells 'cache gc' that the writer lives
-                for part in data:
-                    rest = memoryview(part).cast("B")
-                    while rest:
-                        rest = rest[os.write(handle, rest) :]
+                _write(handle, [memoryview(part).cast("B") for part in data])
                 os.fsync(handle)
                 os.replace(aside, self._path)
             finally:
@@ -171,20 +172,24 @@ class LocalPlace(Place):
                     yield os.path.relpath(path, self._path), os.stat(path).st_size
 
     def adopt(self, folder: Path, last: str) -> None:
-        if self._path.exists():  # a rename would go into it, or replace it when empty
+        if self.exists():  # a rename would go into it, or replace it when empty
             raise FileExistsError(f"{self} is there already")
         for name, _ in LocalPlace(folder).files():
             with (folder / name).open("rb") as f:
                 os.fsync(f.fileno())
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(str(self.parent), exist_ok=True)
         os.rename(folder, self._path)
         self.parent.sync()
 
     def remove(self) -> None:
-        if self._path.is_dir():
+        try:
+            os.unlink(self._path)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            if not os.path.isdir(self._path):
+                raise
             shutil.rmtree(self._path)
-        else:
-            self._path.unlink(missing_ok=True)
 
     def sync(self) -> None:
         handle = os.open(self._path, os.O_RDONLY)
@@ -192,6 +197,17 @@ class LocalPlace(Place):
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _write(handle: int, parts: list[memoryview]) -> None:
+    """Write pieces one after the other, in as few calls as the system allows."""
+    parts = [p for p in parts if p]
+    while parts:
+        n = os.writev(handle, parts[:64])
+        while parts and n >= len(parts[0]):
+            n -= len(parts.pop(0))
+        if n:
+            parts[0] = parts[0][n:]
 
 
 class RemotePlace(Place):
@@ -281,7 +297,7 @@ def place(where: Where | Place) -> Place:
         text = text.removeprefix("file://")
     elif "://" in text:
         return RemotePlace(text)
-    return LocalPlace(Path(text).expanduser())
+    return LocalPlace(Path(text).expanduser())  # in the one spelling that pathlib gives
 
 
 def lock(handle: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,26 @@ def test_feature_maps_equal_a_direct_call(kind, tmp_path) -> None:
             close(mean, last.mean((2, 3)))
         elif getattr(direct, "pooler_output", None) is not None and kind != "dinov3_convnext":
             close(mean, direct.pooler_output.flatten(1))
+
+
+@pytest.mark.parametrize("kind", ["dinov2", "convnext"])
+def test_batches_side_by_side_do_not_mix(kind, tmp_path) -> None:
+    """Threads share the module; each gets the features of its own batch."""
+    size = 64 if kind == "convnext" else 32
+    backbone = load_backbone(saved(tmp_path / "m", small(kind, (TOKENS | MAPS)[kind]), size))
+    batches = [
+        torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(i)) for i in range(60)
+    ]
+    alone = [backbone.forward(x, blocks=2)["mean"] for x in batches]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(4, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            beside = list(pool.map(lambda x: backbone.forward(x, blocks=2)["mean"], batches))
+    finally:
+        torch.set_num_threads(before)
+    for a, b in zip(alone, beside):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["beit", "data2vec-vision"])

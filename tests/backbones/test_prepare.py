@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch.nn import functional as F
 
 from featprobe.backbones.base import Backbone
@@ -66,3 +67,39 @@ def test_stretch_is_window_resize_crop_normalise(dtype):
     x = x[..., 1:15, 0:14].expand(-1, 3, -1, -1)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7)))
     torch.testing.assert_close(made.prepare(pixels, 20, 170), (x - mean) / std)
+
+
+@given(
+    height=st.integers(1, 60), width=st.integers(1, 60), seed=st.integers(0, 99),
+    dtype=st.sampled_from([np.uint8, np.int8, np.uint16]),
+)  # fmt: skip
+def test_windowing_behind_the_resize_is_windowing_before_it(height, width, seed, dtype):
+    limits = np.iinfo(dtype)
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(limits.min, limits.max, (2, height, width), dtype, endpoint=True)
+    low, high = float(limits.min), float(limits.max)
+    quick = backbone(resize=16).prepare(pixels, low, high)
+    plain = backbone(resize=16).prepare(pixels.astype(np.float32), low, high)  # never deferred
+    torch.testing.assert_close(quick, plain, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 90), (90, 40), (64, 64), (20, 10)])
+def test_sams_padding_equals_its_processor(height, width):
+    from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
+
+    processor = SamImageProcessorPil(
+        size={"longest_edge": 64}, pad_size={"height": 64, "width": 64},
+        mask_size={"longest_edge": 16}, mask_pad_size={"height": 16, "width": 16},
+    )  # fmt: skip
+    preprocess = Preprocess.from_hf(processor.to_dict())
+    assert preprocess.pad == (64, 64)
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+    pixels = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+    theirs = processor(Image.fromarray(pixels), return_tensors="pt")["pixel_values"]
+    ours = Backbone("x", torch.nn.Identity(), Adapter(), preprocess).prepare(pixels[None], 0, 255)
+    assert ours.shape == theirs.shape == (1, 3, 64, 64)
+    std = torch.tensor(preprocess.std).view(1, 3, 1, 1)
+    assert ((ours - theirs) * std).abs().max() * 255 < 1.5  # Pillow rounds to grey levels
+    black = theirs == 0
+    assert ((ours == 0) == black).all() or black.float().mean() < 0.01

@@ -188,3 +188,39 @@ def test_a_view_the_store_lacks_is_told(extracted) -> None:
     code, _, err = extracted("linear", "--features", "cls")
     assert code == 2
     assert "has no 'cls'" in one_line(err)
+
+
+def test_tables_mark_a_backbone_that_has_seen_the_data(run, class_folders, tmp_path, monkeypatch):
+    import torch
+    from transformers import AutoModel, ViTConfig
+
+    from featprobe.backbones.catalog import CATALOG
+    from featprobe.backbones.spec import ModelSpec, Preprocess
+
+    config = {
+        "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": 32, "image_size": 16, "patch_size": 8,
+    }  # fmt: skip
+    entry = ModelSpec(
+        name="seer", family="vit", source="", width=16, blocks=1, parameters=0.01, patch=8,
+        preprocess=Preprocess(resize=(16, 16), crop=None), overlap={"films": "it read them"},
+    )  # fmt: skip
+    monkeypatch.setitem(CATALOG, "seer", ModelSpec(**{**entry.__dict__, "config": config}))
+    torch.manual_seed(0)
+    AutoModel.from_config(ViTConfig(**config), add_pooling_layer=False).save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    for how in (["--weights", weights], ["--init", "random"]):
+        code, _, err = run("extract", "--model", "seer", *how, "--data", class_folders, "--quiet")
+        assert code == 0, err
+    why = "† films / seer-model: not unseen data for this backbone, it read them"
+    code, out, _ = run("knn")
+    assert code == 0
+    assert why in out
+    assert [line.count("†") for line in out.splitlines() if "seer-random0" in line] == [0]
+    code, out, _ = run("leaderboard", "--out", tmp_path / "board")
+    assert "seer-model †" in out
+    assert why in out
+    assert why in (tmp_path / "board.md").read_text()
+    code, out, _ = run("knn", "--json")
+    found = {r["backbone"]: r["overlap"] for r in map(json.loads, out.splitlines())}
+    assert found == {"seer-model": "it read them", "seer-random0": ""}

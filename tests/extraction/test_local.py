@@ -18,6 +18,7 @@ from PIL import Image
 import featprobe as fp
 from featprobe.errors import InputError, StoreError, UnknownName, UnreadableItem
 from featprobe.extraction import pipeline
+from featprobe.extraction.decoding import Decoded, ahead, job
 from featprobe.images.intensity import value_range
 from featprobe.store.zarr import ZarrStore
 
@@ -152,7 +153,7 @@ def test_recorded_failures_are_tried_again_on_request(tiny_backbone, class_folde
         return real(paths, recipe)
 
     monkeypatch.setattr(files, "read", sometimes)
-    first = fp.extract(tiny_backbone, fp.load_dataset(class_folders))
+    first = fp.extract(tiny_backbone, fp.load_dataset(class_folders), workers=0)
     assert len(first.left_out) == 1
     monkeypatch.setattr(files, "read", real)
     assert len(fp.extract(tiny_backbone, fp.load_dataset(class_folders)).left_out) == 1
@@ -169,9 +170,9 @@ def test_nothing_readable_is_an_error(tiny_backbone, tmp_path: Path) -> None:
 
 def test_a_file_with_other_frames_than_its_header_is_left_out(tiny_backbone, class_folders) -> None:
     data = fp.load_dataset(class_folders)
-    plan = pipeline.decode(data, 3, planned=2)
-    assert plan.pixels is None
-    assert "1 frames, its header says 2" in plan.text
+    out = job(data, 3, planned=2).run()
+    assert out.pixels is None
+    assert "1 frames, its header says 2" in out.text
 
 
 def test_features_beyond_float16_are_refused_and_float32_offered(class_folders) -> None:
@@ -224,8 +225,8 @@ def test_a_gpu_that_is_not_there_is_an_error_not_a_slow_run(tiny_backbone, class
 
 def test_items_are_decoded_once_and_not_far_ahead(class_folders) -> None:
     decoded: list[int] = []
-    stream = pipeline.ahead(
-        range(40), lambda i: decoded.append(i) or pipeline.Decoded(i), workers=2, depth=5
+    stream = ahead(
+        [lambda i=i: i for i in range(40)], lambda i: decoded.append(i) or Decoded(i), 2, depth=5
     )
     for n in range(10):
         assert next(stream).item == n
@@ -302,6 +303,8 @@ def test_features_of_changed_files_replace_the_old_ones_in_probes(
     fp.extract(tiny_backbone, fp.load_dataset(class_folders))
     (class_folders / "sick" / "sick09_1.png").unlink()
     new = fp.extract(tiny_backbone, fp.load_dataset(class_folders))
+    assert len(new.summary.outdated) == 1
+    assert new.summary.new_frames == 39
     stores, notes = find(cache)
     assert [s.path for s in stores] == [new.summary.path]
     assert any("have changed since" in n for n in notes)

@@ -101,3 +101,17 @@ def test_the_metric_that_ranks_is_shown() -> None:
     text = table.markdown(board, "f1")
     assert "| F1 |" in text
     assert "| 0.600 |" in text
+
+
+def test_pretraining_on_the_data_is_marked_and_explained(tmp_path, capsys) -> None:
+    rows = [with_auroc(0.9, overlap="it was trained on Films", backbone="seer"), with_auroc(0.8)]
+    board = table.build(rows, "auroc")
+    table.print_board(board, "auroc")
+    table.print_results(rows, "knn")
+    text = table.markdown(board, "auroc")
+    for shown in (capsys.readouterr().out, text):
+        assert "seer †" in shown
+        assert "† films / seer: not unseen data for this backbone, it was trained on Films" in shown
+        assert "net †" not in shown
+    seen = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    assert [r["overlap"] for r in seen] == ["it was trained on Films", ""]

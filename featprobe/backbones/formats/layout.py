@@ -27,7 +27,7 @@ SECOND = re.compile(r"(?:^|\.)(?:student|model_ema)\.")  # taken only where ther
 # State of a training run beside the network.
 TRAINING = {
     r"(optimizer|lr_scheduler|scheduler|scaler|loss_scaler|fp16_scaler|amp)\.": "training state",
-    r"(dino_loss|ibot_patch_loss)\.": "centre of a self-supervised loss",
+    r"(model\.)?(dino_loss|ibot_patch_loss)\.": "centre of a self-supervised loss",
 }
 
 
@@ -52,7 +52,8 @@ class Layout:
     occur among the inner keys, and not in a layout that is asked later. ``beside``: pattern of an
     inner key -> why it is not needed; ``dropped``: the same for keys elsewhere in the file.
     ``shorten``: pattern and replacement that undo a numbering of blocks by chunks. ``facts``: what
-    the tensors fix of the configuration beyond doubt. ``filled``: values for keys of the model
+    the tensors fix of the configuration beyond doubt; ``fixed``: what the authors' code does.
+    ``filled``: values for keys of the model
     that older files lack and inference does not read. ``refuse``: why a file with these keys
     cannot serve a configuration, or None.
     """
@@ -65,6 +66,7 @@ class Layout:
     beside: Mapping[str, str] = field(default_factory=dict)
     shorten: tuple[str, str] | None = None
     facts: Callable[[Mapping[str, Tensor]], dict[str, Any]] = lambda _tensors: {}
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     filled: Mapping[str, Tensor] = field(default_factory=dict)
     refuse: Callable[[Mapping[str, str], Any], str | None] = lambda _keys, _config: None
 
@@ -115,7 +117,6 @@ class Keys:
     root: str
     inner: Mapping[str, str]
     outer: tuple[str, ...]  # keys of the file elsewhere
-    known: int  # how many inner names the table has
 
     def marked(self, layout: Layout) -> bool:
         return all(any(re.match(mark, key) for key in self.inner) for mark in layout.marks)
@@ -142,12 +143,14 @@ def find(layout: Layout, keys: Iterable[str]) -> Keys:
     most = max(counts.values(), default=0)
     plenty = (root for root in counts if counts[root] * 2 >= most)
     best = min(plenty, key=lambda root: (bool(SECOND.search(root)), -counts[root]), default="")
-    return Keys(
-        best,
-        {inner: key for key, (root, inner) in split.items() if root == best},
-        tuple(key for key, (root, _) in split.items() if root != best),
-        counts[best],
-    )
+    inside: dict[str, str] = {}
+    outside: list[str] = []
+    for key, (root, inner) in split.items():
+        if root == best and inner not in inside:
+            inside[inner] = key
+        else:  # also a block that two chunks have
+            outside.append(key)
+    return Keys(best, inside, tuple(outside))
 
 
 def _split(key: str, layout: Layout) -> tuple[str, str]:

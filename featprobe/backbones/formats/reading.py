@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import pickle
 import re
 import warnings
 import zipfile
@@ -98,20 +97,19 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _torch(path: Path, head: bytes) -> Any:
-    zipped = zipfile.is_zipfile(path)
     try:
+        zipped = zipfile.is_zipfile(path)  # raises for some damage
         with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except Exception as error:  # a damaged pickle can fail in any way
         text = str(error)
-        found = re.search(r"(?:GLOBAL|global|function|class) ['\"<]*([\w.]+\.[\w.]+)", text)
-        if found and isinstance(error, pickle.UnpicklingError):
+        if found := re.search(r"GLOBAL ([\w.]+)", text):
             raise InputError(
                 f"{path}: holds Python objects ({found.group(1)}), which could run code and are "
                 "not loaded; save its tensors alone as .safetensors where the file is trusted"
             ) from None
-        if head.startswith((b"PK\x03\x04", b"\x80\x02")):
+        if head.startswith((b"PK\x03\x04", b"\x80\x02")) and "magic number" not in text:
             raise InputError(
                 f"{path}: truncated or damaged checkpoint; download or copy it again"
             ) from error

@@ -82,7 +82,7 @@ REGISTERS = Layout(
     facts=_image_size(1),
 )
 DINOV2 = Layout(
-    name="DINOv2 (facebookresearch/dinov2)",
+    name="DINOv2 (facebookresearch/dinov2, DINORET)",
     families=("dinov2", "dinov2_with_registers"),
     marks=(r"blocks\.\d+\.ls1\.gamma$",),
     rules=REGISTERS.rules,
@@ -100,25 +100,26 @@ _BLOCKS = (
     rule("blocks.{n}.mlp.fc2.{p}", "layers.{n}.mlp.fc2.{p}"),
     rule("norm.{p}", "layernorm.{p}"),
 )
+_TOKENS = {"cls_token": "cls_token", "dist_token": "distillation_token"}
+_VIT = (*_embeddings(_TOKENS), *_BLOCKS)
+_EPS = {"layer_norm_eps": 1e-6}  # the hub's files of these say 1e-12
 DEIT = Layout(
     name="distilled DeiT (facebookresearch/deit)",
     families=("deit",),
     marks=(r"dist_token$", r"blocks\.\d+\.attn\.qkv\.weight$"),
-    rules=(
-        *_embeddings({"cls_token": "cls_token", "dist_token": "distillation_token"}),
-        *_BLOCKS,
-    ),
+    rules=_VIT,
     dropped=SSL_HEADS,
     beside=HEADS,
+    fixed=_EPS,
     facts=_image_size(2),
 )
-_VIT = (*_embeddings({"cls_token": "cls_token"}), *_BLOCKS)
 MAE = Layout(
     name="MAE with its decoder (facebookresearch/mae)",
     families=("vit_mae", "vit"),
     marks=(r"decoder_blocks\.\d+\.attn\.qkv\.weight$",),
     rules=_VIT,
     beside={r"(decoder_|mask_token$)": "decoder of the masked autoencoder"},
+    fixed=_EPS,
     facts=_image_size(1),
 )
 
@@ -138,22 +139,28 @@ def _pooled(keys: Mapping[str, str], config: Any) -> str | None:
     )
 
 
+def _pooled_facts(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {**_image_size(1)(tensors), "norm_after_pool": True}
+
+
 POOLED = Layout(
     name="ViT fine-tuned with global pooling (facebookresearch/mae, RETFound)",
     families=("vit_mae", "vit"),
     marks=(r"fc_norm\.(weight|bias)$", r"blocks\.\d+\.attn\.qkv\.weight$"),
     rules=(*_VIT[:-1], rule("fc_norm.{p}", "layernorm.{p}")),
     beside=HEADS,
-    facts=_image_size(1),
+    fixed=_EPS,
+    facts=_pooled_facts,
     refuse=_pooled,
 )
 VIT = Layout(
-    name="ViT as timm, DINO and MAE's encoder spell it",
-    families=("vit", "vit_mae"),
+    name="plain ViT (timm, facebookresearch/dino, encoders of facebookresearch/mae)",
+    families=("vit", "vit_mae", "deit"),
     marks=(r"blocks\.\d+\.attn\.qkv\.weight$",),
     rules=_VIT,
     dropped=SSL_HEADS,
     beside=HEADS,
+    fixed=_EPS,
     facts=_image_size(1),
 )
 
@@ -198,6 +205,7 @@ SAM = Layout(
         r"(.*\.)?prompt_encoder\.": "encoder of points, boxes and masks",
         r"(.*\.)?mask_decoder\.": "decoder of masks",
         r"(.*\.)?pixel_(mean|std)$": "statistics of the preprocessing",
+        r"(state_dict\.)?fc\.": "classification head (LVM-Med)",
     },
     facts=_sam_size,
 )

@@ -1,0 +1,133 @@
+"""From items to decoded pictures, ahead of the device: in worker processes or in threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+
+from featprobe.datasets.base import Dataset
+from featprobe.errors import UnreadableItem, reason
+from featprobe.images.intensity import Levels, value_range
+from featprobe.images.picture import FrameRecipe
+
+BYTES_AHEAD = 1 << 30  # decoded pictures that wait for the device
+
+
+@dataclass
+class Decoded:
+    """Pixels of an item with its black and white and its fit, or the reason it has none."""
+
+    item: int
+    pixels: np.ndarray | None = None
+    levels: Levels = (0.0, 1.0)
+    fit: str = "stretch"
+    text: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One item to read: picklable when its source holds no open file.
+
+    ``index``: of the item in ``source``; ``item``: in the data set; ``planned``: frames.
+    """
+
+    source: Any
+    index: int
+    item: int
+    name: str
+    recipe: FrameRecipe
+    planned: int
+
+    def run(self) -> Decoded:
+        """Read it; every failure becomes a reason, never another item's pixels."""
+        start = time.perf_counter()
+        out = Decoded(self.item, fit=self.recipe.fit)
+        try:
+            picture = self.source.read(self.index, self.recipe)
+            if len(picture.pixels) != self.planned:
+                raise UnreadableItem(
+                    f"{self.name}: {len(picture.pixels)} frames, its header says {self.planned}"
+                )
+            out.levels = value_range(picture, self.recipe.intensity)
+            notes = list(picture.notes)
+            if picture.pixels.min() == picture.pixels.max():
+                notes.append(f"constant image, every value is {picture.pixels.flat[0]}")
+            out.pixels, out.text = picture.pixels, "; ".join(notes)
+        except Exception as error:  # whatever a damaged file provokes is that item's reason
+            out.text = reason(error)
+        out.seconds = time.perf_counter() - start
+        return out
+
+
+def job(dataset: Dataset, item: int, planned: int) -> Job:
+    """The job of one item. A source of files is cut down to the item's own."""
+    source, index = dataset.source, item
+    if hasattr(source, "paths"):
+        source, index = replace(source, paths=[source.paths[item]]), 0  # type: ignore[type-var]
+    return Job(source, index, item, str(dataset.ids[item]), dataset.recipe, planned)
+
+
+class Runner(Protocol):
+    """Runs a job somewhere; called from several threads."""
+
+    def __call__(self, job: Job) -> Decoded: ...
+
+
+def here(job: Job) -> Decoded:
+    """Run a job in the calling thread."""
+    return job.run()
+
+
+def separable(dataset: Dataset) -> bool:
+    """Whether items are files that another process can open by itself."""
+    return hasattr(dataset.source, "paths")
+
+
+def ahead(
+    jobs: Iterable[Callable[[], Job]],
+    runner: Runner,
+    workers: int,
+    depth: int | None = None,
+    most: int = BYTES_AHEAD,
+) -> Iterator[Decoded]:
+    """Results in order, at most ``depth`` items (default ``2 * workers + 1``) and about ``most``
+    bytes decoded ahead.
+
+    Jobs are made when their turn comes. Closing the iterator cancels what has not begun.
+    """  # fmt: skip
+    depth = depth or 2 * workers + 1
+    todo = iter(jobs)
+    queue: deque[Future[Decoded]] = deque()
+    held = 0
+    lock = threading.Lock()
+
+    def run(make: Callable[[], Job]) -> Decoded:
+        nonlocal held
+        out = runner(make())
+        with lock:
+            held += out.pixels.nbytes if out.pixels is not None else 0
+        return out
+
+    with ThreadPoolExecutor(max(1, workers), "decode") as pool:
+        try:
+            while True:
+                room = depth - len(queue) if held < most or not queue else 0
+                queue.extend(pool.submit(run, make) for make in islice(todo, room))
+                if not queue:
+                    return
+                out = queue.popleft().result()
+                with lock:
+                    held -= out.pixels.nbytes if out.pixels is not None else 0
+                yield out
+        finally:
+            for future in queue:
+                future.cancel()

@@ -1,0 +1,104 @@
+"""The store of an extraction: opened where the cache has it, laid out otherwise."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from featprobe import settings
+from featprobe._version import __version__
+from featprobe.backbones.base import Backbone
+from featprobe.datasets.base import Dataset
+from featprobe.errors import FeatprobeError, InputError
+from featprobe.extraction.options import Settings
+from featprobe.extraction.plan import FramePlan, plan_frames
+from featprobe.fingerprint import digest
+from featprobe.progress import Progress
+from featprobe.store.base import FeatureStore
+from featprobe.store.cache import store_path
+from featprobe.store.containers import SUFFIXES, container, kind_of
+from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
+from featprobe.store.place import Place
+
+PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pillow")
+
+
+def open_store(
+    backbone: Backbone, dataset: Dataset, outputs: Mapping[str, int], o: Settings, *,
+    cache: str | os.PathLike[str] | None, store: str, dtype: str,
+) -> FeatureStore:  # fmt: skip
+    """The store that the key of this extraction names; made from headers when there is none.
+
+    ``outputs``: name -> last blocks. ``store``: the kind of container.
+    """
+    if store not in SUFFIXES:
+        raise InputError(f"unknown store {store!r}: use one of {', '.join(SUFFIXES)}")
+    with Progress("hashing files", len(dataset), "files", o.progress) as p:
+        fingerprint = dataset.compute_fingerprint(p.update)
+    key = FeatureKey(
+        weights=backbone.weights_sha256,
+        config=digest(backbone.config),
+        preprocess=backbone.preprocess.to_dict(),
+        recipe=dataset.recipe.to_dict(),
+        outputs=dict(outputs),
+        precision=o.precision,
+        dtype=dtype,
+        dataset=fingerprint,
+    )
+    root = settings.feature_root(cache)
+    path = store_path(root, dataset.name, backbone.name, key.digest, store)
+    if path.exists():
+        opened = container(store).open(path, key)
+        opened.touch()
+        return opened
+    plan = plan_frames(dataset, max(1, o.workers), o.progress)
+    return _create(path, key, plan, backbone, dataset, o.batch_size, store)
+
+
+def outdated(path: Place, key: FeatureKey) -> list[Place]:
+    """Stores beside ``path`` that differ from its key in the contents of the data set alone."""
+    found = []
+    for name in path.parent.names():
+        other = path.parent / name
+        kind = None if name.startswith(".") else kind_of(other)
+        if kind is None:
+            continue
+        try:
+            old = container(kind).open(other).key
+        except FeatprobeError:
+            continue
+        if old.variant == key.variant and old.dataset != key.dataset:
+            found.append(other)
+    return found
+
+
+def _create(
+    path: Place, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset,
+    batch: int, kind: str,
+) -> FeatureStore:  # fmt: skip
+    arrays = {n: backbone.shape(n, blocks) for n, blocks in key.outputs.items()}
+    layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, batch), arrays)
+    return container(kind).create(
+        path, key, layout, plan.item, plan.index, items_of(dataset),
+        {"dataset": dataset.name, "backbone": backbone.name},
+        {
+            "backbone": backbone.origin,
+            "random": backbone.random,
+            "batch": batch,
+            "device": backbone.device.type,
+            "skipped": dataset.skipped,
+            "versions": {p: version(p) for p in PACKAGES} | {"featprobe": __version__},
+            "python": platform.python_version(),
+        },
+    )  # fmt: skip
+
+
+def items_of(dataset: Dataset) -> Items:
+    """The table of items of a data set."""
+    return Items(
+        ids=dataset.ids, groups=dataset.groups, split=dataset.split, targets=dataset.targets,
+        task=dataset.task, classes=dataset.classes, group_origin=dataset.group_origin,
+        split_origin=dataset.split_origin,
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""What can be chosen of an extraction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.extraction.workers import SECONDS
+
+# name -> module and function of the shape of local.on_this_machine
+ENGINES = {
+    "local": "featprobe.extraction.local:on_this_machine",
+    "ray": "featprobe.extraction.ray_engine:on_ray",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an extraction runs; none of it changes the features but ``precision``.
+
+    ``engine``: where it runs, ``local`` being this machine. ``batch_size``: frames, 16 on a CPU
+    and 128 on a GPU by default. ``workers``: decode processes, as many as cores (at most eight) by
+    default; 0 decodes in this process. ``streams``: batches side by side on a CPU, as many as cores
+    (at most eight) by default. ``item_timeout``: seconds after which an item that is still not
+    decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n), the
+    i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of
+    recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard
+    error, as JSON events if ``"json"``.
+    """
+
+    engine: str = "local"
+    device: str | None = None
+    precision: str | None = None
+    batch_size: int | None = None
+    workers: int | None = None
+    streams: int | None = None
+    item_timeout: float = SECONDS
+    compiled: bool = False
+    part: tuple[int, int] = (1, 1)
+    strict: bool = False
+    retry_failed: bool = False
+    progress: bool | Literal["json"] = False
+
+
+@dataclass(frozen=True)
+class Settings(Options):
+    """Options with every default filled in."""
+
+    target: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: str = "float32"
+    batch_size: int = 16
+    workers: int = 1
+    streams: int = 1
+
+
+def settle(options: Options) -> Settings:
+    """Fill in what is left open; :class:`InputError` for what cannot be had."""
+    target = choose_device(options.device)
+    cpu = target.type == "cpu"
+    precision = options.precision or ("float32" if cpu else "bf16")
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
+    batch = (16 if cpu else 128) if options.batch_size is None else options.batch_size
+    if batch < 1:
+        raise InputError(f"batch size {batch} must be at least 1")
+    if options.engine not in ENGINES:
+        raise InputError(f"unknown engine {options.engine!r}: use one of {', '.join(ENGINES)}")
+    i, n = options.part
+    if not 1 <= i <= n:
+        raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")
+    cores = min(8, os.cpu_count() or 1)
+    given = {
+        **vars(options),
+        "precision": precision,
+        "batch_size": batch,
+        "workers": cores if options.workers is None else options.workers,
+        "streams": (cores if cpu else 1) if options.streams is None else options.streams,
+    }
+    return Settings(**given, target=target)
+
+
+def choose_device(device: str | None) -> torch.device:
+    """The device asked for, or a GPU where there is one. A GPU that is not there is an error."""
+    if device in (None, "auto"):
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device or "cpu")
+    except RuntimeError:
+        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: torch {torch.__version__} sees no GPU here")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"--device {device}: there are {torch.cuda.device_count()} GPUs")
+    if chosen.type not in ("cpu", "cuda", "mps"):
+        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N")
+    return chosen
+
+
+def choose_outputs(
+    backbone: Backbone, features: Sequence[str] | None, blocks: int
+) -> dict[str, int]:
+    """Name -> number of last blocks to store."""
+    if blocks < 1:
+        raise InputError(f"--blocks {blocks} must be at least 1")
+    chosen: dict[str, int] = {}
+    for text in features or backbone.default_outputs:
+        name, _, deep = text.partition(":")
+        if name not in backbone.outputs:
+            have = ", ".join(backbone.outputs)
+            raise UnknownName(
+                f"{backbone.name} has no output {name!r}.{nearest(name, backbone.outputs)} "
+                f"It has: {have}"
+            )
+        if deep and not (deep.isdecimal() and int(deep)):
+            raise InputError(f"output {text!r} is not understood: write cls, cls:4, tokens:5")
+        wanted = int(deep) if deep else 1 if name == "tokens" else blocks
+        chosen[name] = min(wanted, backbone.outputs[name][0])
+    return chosen

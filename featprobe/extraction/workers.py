@@ -1,0 +1,132 @@
+"""Worker processes from the parent's side: started when needed, replaced when they die or hang."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from queue import Empty, SimpleQueue
+
+from featprobe.errors import reason
+from featprobe.extraction import worker
+from featprobe.extraction.decoding import Decoded, Job
+
+SECONDS = 300.0  # for one item
+
+
+class Worker:
+    """One process and its socket; used by one thread at a time."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        path = os.pathsep.join(p for p in sys.path if p)
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "featprobe.extraction.worker", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
+            env={**os.environ, **threads, "PYTHONPATH": path},
+        )  # fmt: skip
+        theirs.close()
+        self.socket = ours
+
+    def run(self, job: Job, seconds: float) -> Decoded:
+        """Raises :class:`TimeoutError`, or :class:`EOFError` when the process died."""
+        self.socket.settimeout(seconds)
+        try:
+            worker.send(self.socket, job)
+            out, pixels = worker.receive(self.socket)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise EOFError from error
+        out.pixels = pixels
+        return out
+
+    def stop(self) -> int:
+        """End the process at once; its exit status."""
+        self.socket.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        return self.process.wait()
+
+
+class Workers:
+    """A pool that outlives one extraction: starting a process costs half a second.
+
+    An item that takes longer than ``seconds``, or whose process dies twice, gets that as its
+    reason; the process is replaced and the rest goes on.
+    """
+
+    def __init__(self) -> None:
+        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._all: set[Worker] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, job: Job, seconds: float = SECONDS) -> Decoded:
+        for last in (False, True):
+            one = self._take()
+            try:
+                out = one.run(job, seconds)
+            except TimeoutError:
+                self._drop(one)
+                return Decoded(
+                    job.item, seconds=seconds,
+                    text=f"{job.name}: not decoded within {seconds:g} s (--item-timeout)",
+                )  # fmt: skip
+            except EOFError:
+                status = self._drop(one)
+                if last:
+                    return Decoded(job.item, text=f"{job.name}: the decoder died ({_told(status)})")
+            except Exception as error:  # a job that cannot be pickled
+                self._drop(one)
+                return Decoded(job.item, text=f"{job.name}: {reason(error)}")
+            else:
+                self._idle.put(one)
+                return out
+        raise AssertionError
+
+    def _take(self) -> Worker:
+        try:
+            while True:
+                one = self._idle.get_nowait()
+                if one.process.poll() is None:
+                    return one
+                self._drop(one)
+        except Empty:
+            one = Worker()
+            with self._lock:
+                self._all.add(one)
+            return one
+
+    def _drop(self, one: Worker) -> int:
+        with self._lock:
+            self._all.discard(one)
+        return one.stop()
+
+    def close(self) -> None:
+        """End all processes."""
+        for one in list(self._all):
+            self._drop(one)
+
+
+def _told(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+_pool: Workers | None = None
+
+
+def pool() -> Workers:
+    """The processes of this program."""
+    global _pool
+    if _pool is None:
+        _pool = Workers()
+        atexit.register(_pool.close)
+    return _pool

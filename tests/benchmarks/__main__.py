@@ -1,0 +1,52 @@
+"""``python -m tests.benchmarks``: print a table of ratios."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import pkgutil
+import platform
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+NONE = ("rows",)
+
+
+def main() -> None:
+    names = sorted(
+        m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)])
+        if not m.name.startswith("_") and m.name not in NONE
+    )  # fmt: skip
+    parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
+    parser.add_argument("names", nargs="*", default=[], help=f"of: {', '.join(names)}")
+    parser.add_argument("--runs", type=int, default=3, help="of each side; the median counts")
+    parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(names):
+        parser.error(f"unknown benchmark {', '.join(unknown)}; there are {', '.join(names)}")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores", file=sys.stderr)
+    missed = 0
+    for name in given.names or names:
+        for row in importlib.import_module(f"tests.benchmarks.{name}").rows(given.runs):
+            missed += row.reached is False
+            if given.json:
+                print(json.dumps({**asdict(row), "ratio": row.ratio, "reached": row.reached}))
+                continue
+            goal = ""
+            if row.must is not None:
+                goal = f"{'>=' if row.more else '<='} {row.must:g}"
+                goal += "" if row.reached else "  MISSED"
+            print(
+                f"{row.ratio:8.3f}  {goal:16} {row.name}: {row.ours:.4g} / {row.theirs:.4g} "
+                f"{row.unit} {row.note}".rstrip(),
+                flush=True,
+            )
+    print(f"{missed} missed", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

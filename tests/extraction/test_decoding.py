@@ -1,0 +1,152 @@
+"""Decoding in other processes: the same pictures, and faults that stay one item's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+import featprobe as fp
+from featprobe.extraction import worker
+from featprobe.extraction.decoding import Decoded, ahead, here, job, separable
+from featprobe.extraction.plan import plan_frames
+from featprobe.extraction.workers import Workers, pool
+from tests.extraction.hostile import HostileSource
+
+
+@pytest.fixture
+def workers():
+    made = Workers()
+    yield made
+    made.close()
+
+
+def decoded(data: fp.Dataset, runner, workers: int = 2) -> list[Decoded]:
+    plan = plan_frames(data)
+    counts = np.bincount(plan.item, minlength=len(data))
+    jobs = [partial(job, data, i, int(counts[i])) for i in range(len(data))]
+    return list(ahead(jobs, runner, workers))
+
+
+def equal(one: list[Decoded], other: list[Decoded]) -> None:
+    for a, b in zip(one, other, strict=True):
+        assert (a.item, a.text, a.fit) == (b.item, b.text, b.fit)
+        np.testing.assert_array_equal(a.levels, b.levels)
+        assert (a.pixels is None) == (b.pixels is None)
+        if a.pixels is not None:
+            assert a.pixels.dtype == b.pixels.dtype
+            np.testing.assert_array_equal(a.pixels, b.pixels)
+
+
+def test_other_processes_decode_the_same(class_folders, tmp_path: Path) -> None:
+    (class_folders / "sick" / "text.png").write_text("not an image")
+    Image.fromarray(np.zeros((300, 400), np.uint8)).save(class_folders / "sick" / "black.png")
+    data = fp.load_dataset(class_folders, group="none")
+    assert separable(data)
+    equal(decoded(data, pool()), decoded(data, here))
+
+
+def test_real_volumes_and_series_decode_the_same(real_data) -> None:
+    for name in ("hippocampus/images", "brain_mr/FLAIR"):
+        data = fp.load_dataset(real_data / name)
+        equal(decoded(data, pool())[:20], decoded(data, here)[:20])
+
+
+def test_arrays_in_memory_stay_in_this_process(real_data) -> None:
+    assert not separable(fp.load_dataset(real_data / "pneumoniamnist_28.npz"))
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from([np.uint8, np.int16, np.float32]),
+        arrays.array_shapes(min_dims=3, max_dims=4, max_side=70),
+    )
+)
+def test_any_pixels_survive_the_journey(pixels) -> None:
+    import socket
+    import threading
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sender = threading.Thread(target=worker.send, args=(theirs, {"a": 1}, pixels))
+        sender.start()
+        value, got = worker.receive(ours)
+        sender.join()
+    assert value == {"a": 1}
+    assert got.dtype == pixels.dtype
+    np.testing.assert_array_equal(got, pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kills.png", "kills.png: the decoder died .SIGSEGV."),
+        ("exits.png", "exits.png: the decoder died .exit status 3."),
+        ("hangs.png", r"hangs.png: not decoded within 2 s .--item-timeout."),
+    ],
+)
+def test_an_item_that_kills_or_hangs_its_decoder_is_left_out_alone(
+    name, message, class_folders, tiny_backbone, monkeypatch
+) -> None:
+    good = next((class_folders / "sick").glob("*.png"))
+    (class_folders / "sick" / name).write_bytes(good.read_bytes())
+    data = fp.load_dataset(class_folders, group="none")
+    data = replace(data, source=HostileSource(data.source.paths))
+    begin = time.monotonic()
+    features = fp.extract(tiny_backbone, data, workers=2, item_timeout=2)
+    assert time.monotonic() - begin < 60
+    assert len(features) == 40
+    assert len(features.left_out) == 1
+    assert features.left_out[0].id == f"sick/{name}"
+    import re
+
+    assert re.search(message, features.left_out[0].reason)
+
+
+def test_a_decoder_that_dies_once_is_replaced_and_the_item_read(class_folders, workers) -> None:
+    good = next((class_folders / "sick").glob("*.png"))
+    (class_folders / "sick" / "dies_once.png").write_bytes(good.read_bytes())
+    data = fp.load_dataset(class_folders, group="none")
+    data = replace(data, source=HostileSource(data.source.paths))
+    out = decoded(data, workers)
+    assert all(d.pixels is not None for d in out)
+    assert (class_folders / "sick" / "dies_once.once").exists()
+
+
+def test_decoding_waits_when_enough_bytes_are_ahead() -> None:
+    made = 0
+
+    def run(i: int) -> Decoded:
+        nonlocal made
+        made += 1
+        return Decoded(i, np.zeros((1, 100, 100), np.uint8))
+
+    stream = ahead([lambda i=i: i for i in range(50)], run, 2, depth=40, most=30_000)
+    next(stream)
+    time.sleep(0.2)
+    assert made <= 41
+    for _ in range(20):
+        next(stream)
+    before = made
+    time.sleep(0.1)
+    assert made == before  # what is ahead exceeds the bytes allowed: nothing new has begun
+    assert len(list(stream)) == 29  # and it goes on to the end
+
+
+def test_a_worker_imports_neither_torch_nor_zarr() -> None:
+    code = (
+        "import sys, featprobe.extraction.worker, featprobe.extraction.decoding;"
+        "print([m for m in ('torch', 'zarr', 'transformers', 'sklearn') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,249 @@
+"""Extraction that is stopped, split, starved of memory or compiled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import featprobe as fp
+from featprobe.errors import InputError, Unfinished
+from featprobe.extraction import stopping
+from featprobe.extraction.device import Forward
+from featprobe.extraction.options import Options, settle
+from featprobe.extraction.pipeline import Times
+from featprobe.extraction.summary import bottleneck
+from featprobe.store.zarr import ZarrStore
+from tests.conftest import make_tiny
+
+# -- parts ----------------------------------------------------------------------------------------
+
+
+def test_parts_fill_one_store_that_equals_a_whole_run(tiny_backbone, class_folders, tmp_path):
+    data = fp.load_dataset(class_folders)
+    whole = fp.extract(tiny_backbone, data, cache=tmp_path / "whole", batch_size=4)
+    for i in (3, 1, 2):
+        if i != 2:
+            with pytest.raises(Unfinished, match=f"part {i} of 3 is done; .* other parts") as stop:
+                fp.extract(tiny_backbone, data, cache=tmp_path / "c", batch_size=4, part=(i, 3))
+            assert stop.value.code == 0
+    parts = fp.extract(tiny_backbone, data, cache=tmp_path / "c", batch_size=4, part=(2, 3))
+    assert 0 < parts.summary.new_frames < 40
+    assert parts.key.digest == whole.key.digest
+    for name in ("cls", "mean"):
+        assert parts.frames(name).tobytes() == whole.frames(name).tobytes()
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "x", "1/", "1/0", "-1/2"])
+def test_a_part_that_is_none_is_refused(text, class_folders, capsys) -> None:
+    from featprobe.cli.main import main
+
+    with pytest.raises(SystemExit) as stop:
+        main([
+            "extract", "--model", "resnet18", "--init", "random", "--image-size", "32",
+            "--data", str(class_folders), "--shard", text,
+        ])  # fmt: skip
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "--shard" in error
+
+
+# -- signals --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "films"
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+        for i in range(100):
+            pixels = rng.integers(0, 256, (60, 60), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{label}{i:03d}.png")
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_shard_in_flight_and_says_how_to_go_on(films, tmp_path, number):
+    command = [
+        sys.executable, "-m", "featprobe.cli.main", "extract", "--model", "dinov2_vits14",
+        "--init", "random", "--image-size", "42", "--batch-size", "4", "--workers", "1",
+        "--data", str(films), "--cache", str(tmp_path / "c"), "--quiet",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        if list((tmp_path / "c").glob("features/*/*.zarr/status/c/*")):
+            break
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in error
+    assert "stopping after the shard in flight" in error
+    assert "of 200 frames are in the cache; the same command goes on from there" in error
+    (path,) = (tmp_path / "c").glob("features/*/*.zarr")
+    status = ZarrStore.open(path).status()
+    done = int((status == 1).sum())
+    assert 0 < done < 200
+    assert str(done) in error
+    again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout)["new_frames"] == 200 - done
+
+
+def test_a_second_signal_is_the_systems_own() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stopping.Stopping() as stop:
+        assert not stop.asked
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked
+        assert stop.signal == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+class Starved:
+    """A backbone whose device holds so many frames at a time."""
+
+    def __init__(self, backbone, most: int) -> None:
+        self.inner, self.most, self.sizes = backbone, most, []
+        self.name, self.device = backbone.name, backbone.device
+
+    def forward(self, x, wanted, precision):
+        self.sizes.append(len(x))
+        if len(x) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return self.inner.forward(x, wanted, precision)
+
+
+def test_too_little_memory_halves_the_batch_and_goes_on(tiny_backbone) -> None:
+    starved = Starved(tiny_backbone, most=5)
+    forward = Forward(starved, {"cls": 2, "mean": 1}, "float32", 16)
+    x = torch.randn(16, 3, 28, 28)
+    out = forward(x).arrays()
+    expected = tiny_backbone.forward(x, {"cls": 2, "mean": 1})
+    assert forward.batch == 4
+    assert forward.halved == 2
+    assert starved.sizes == [16, 8, 4, 4, 4, 4]
+    for name, value in expected.items():
+        np.testing.assert_allclose(out[name], value.numpy(), atol=1e-5)
+    forward(x[:3])
+    assert starved.sizes[-1] == 3
+
+
+def test_too_little_memory_for_one_frame_is_told(tiny_backbone) -> None:
+    forward = Forward(Starved(tiny_backbone, most=0), {"cls": 1}, "float32", 4)
+    with pytest.raises(InputError, match="too little memory for one frame; use a smaller"):
+        forward(torch.randn(4, 3, 28, 28))
+
+
+def test_other_errors_of_the_device_are_not_taken_for_memory(tiny_backbone) -> None:
+    broken = Starved(tiny_backbone, most=9)
+    broken.inner = type("Broken", (), {"forward": lambda *_: torch.zeros(2) @ torch.zeros(3)})()
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        Forward(broken, {"cls": 1}, "float32", 4)(torch.randn(4, 3, 28, 28))
+
+
+def test_a_run_short_of_memory_says_which_batch_size_suffices(class_folders, monkeypatch) -> None:
+    from featprobe.backbones.base import Backbone
+
+    real = Backbone.forward
+
+    def forward(self, x, *rest):
+        if len(x) > 4:
+            raise MemoryError
+        return real(self, x, *rest)
+
+    monkeypatch.setattr(Backbone, "forward", forward)
+    features = fp.extract(make_tiny(), fp.load_dataset(class_folders), batch_size=16)
+    assert len(features) == 40
+    assert "--batch-size 4 starts there" in features.summary.notes["memory"]
+
+
+# -- compiled -------------------------------------------------------------------------------------
+
+
+def test_compiled_blocks_give_the_same_features_for_one_shape(class_folders, tmp_path, monkeypatch):
+    shapes: list[tuple[int, ...]] = []
+    real = torch.compile
+
+    def watched(function, dynamic=None):
+        assert dynamic is False
+
+        def run(x, *rest, **keywords):
+            shapes.append(tuple(x.shape))
+            return compiled(x, *rest, **keywords)
+
+        compiled = real(function, dynamic=dynamic, backend="aot_eager")
+        return run
+
+    monkeypatch.setattr(torch, "compile", watched)
+    data = fp.load_dataset(class_folders)
+    plain = fp.extract(make_tiny(), data, dtype="float32", cache=tmp_path / "p", batch_size=16)
+    fast = fp.extract(
+        make_tiny(), data, dtype="float32", cache=tmp_path / "f", batch_size=16, compiled=True
+    )
+    np.testing.assert_allclose(fast.x("cls:2+mean"), plain.x("cls:2+mean"), atol=1e-5)
+    assert set(shapes) == {(16, 5, 32)}  # 40 frames: the last batch of 8 was filled up
+
+
+# -- where the time went --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "told"),
+    [
+        ({"blocked": 5.0}, {}, "writing"),
+        ({"wait": 5.0}, {"workers": 1}, "decoding: --workers"),
+        ({"wait": 5.0}, {"workers": 1000}, "with all cores"),
+        ({"device": 9.0}, {}, "on this CPU"),
+    ],
+)
+def test_the_bottleneck_is_named_with_what_relieves_it(times, options, told, monkeypatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    settings = settle(Options(device="cpu", **options))
+    assert told in bottleneck(Times(**times), 10.0, settings)
+
+
+def test_the_summary_says_where_the_time_went(tiny_backbone, class_folders) -> None:
+    features = fp.extract(tiny_backbone, fp.load_dataset(class_folders))
+    summary = features.summary
+    assert set(summary.times) == {"decode", "wait", "device", "write", "blocked"}
+    assert summary.rate > 0
+    assert summary.bottleneck
+    stored = features.store.attributes["summary"]
+    assert stored["rate"] == summary.rate
+    assert stored["bottleneck"] == summary.bottleneck
+
+
+# -- tokens ---------------------------------------------------------------------------------------
+
+
+def test_tokens_are_stored_as_a_grid(tiny_backbone, class_folders) -> None:
+    data = fp.load_dataset(class_folders)
+    features = fp.extract(
+        tiny_backbone, data, features=["cls", "tokens:2"], dtype="float32", batch_size=8
+    )
+    stored = features.frames("tokens")
+    assert stored.shape == (40, 2, 2, 2, 32)
+    picture = data.open(5)
+    x = tiny_backbone.prepare(picture.pixels, 0, 255)
+    direct = tiny_backbone.forward(x, blocks=2, outputs=["tokens"])["tokens"].numpy()
+    np.testing.assert_allclose(stored[5], direct[0], atol=1e-5)
+    assert features.x().shape == (40, 32)
+    with pytest.raises(InputError, match="a grid for every frame"):
+        features.x("tokens")
