@@ -26,6 +26,7 @@ EXTRAS = {
     "tiff": ("imagecodecs",),
     "timm": ("timm", "torchvision"),
     "open_clip": ("open_clip", "torchvision"),
+    "ray": ("ray",),
     "torchvision": ("torchvision",),
 }
 

@@ -31,6 +31,7 @@ Examples:
   featprobe extract --model dinov2_vits14 --init random --image-size 112 --data digits
   featprobe extract --model facebook/dinov2-base --revision main --data labels.csv --root ./images
   featprobe extract --model ./my_vit --data ./volumes --plane coronal --intensity percentile=5,95
+  featprobe extract --model dinov2_vitl14 --data ./chest_xrays --devices 0,1,2,3
 
 \b
 Run again, it reuses what is complete and goes on where it stopped.
@@ -65,6 +66,14 @@ Run again, it reuses what is complete and goes on where it stopped.
 @click.option("--blocks", default=4, show_default=True, help="How many last blocks to store.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
 @click.option(
+    "--devices", metavar="A,B,...", default="",
+    help="Several, a process each: 0,1 are cuda:0 and cuda:1.",
+)  # fmt: skip
+@click.option(
+    "--engine", default="local", show_default=True, type=click.Choice(["local", "ray"]),
+    help="ray: a cluster's devices ($RAY_ADDRESS, or one that runs here; else this machine's).",
+)  # fmt: skip
+@click.option(
     "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
     help="Of the forward pass.  [default: float32 on a CPU, bf16 on a GPU]",
 )  # fmt: skip
@@ -75,7 +84,7 @@ Run again, it reuses what is complete and goes on where it stopped.
 @click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
 @click.option(
     "--workers", type=click.IntRange(min=0),
-    help="Decode processes; 0 decodes in this one.  [default: cores, at most 8]",
+    help="Decode processes of a device; 0: none apart.  [default: its share of cores, at most 8]",
 )  # fmt: skip
 @click.option(
     "--item-timeout", default=300.0, show_default=True, metavar="SECONDS",
@@ -96,10 +105,10 @@ Run again, it reuses what is complete and goes on where it stopped.
 def command(
     model: str, data: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
-    precision: str | None, dtype: str, batch_size: int | None, workers: int | None, store: str,
-    item_timeout: float, compiled: bool, shard: tuple[int, int], strict: bool,
-    retry_failed: bool, quiet: bool, cache: str | None, as_json: bool,
-    **loading: Any,
+    devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
+    workers: int | None, store: str, item_timeout: float, compiled: bool,
+    shard: tuple[int, int], strict: bool, retry_failed: bool, quiet: bool, cache: str | None,
+    as_json: bool, **loading: Any,
 ) -> None:  # fmt: skip
     """Run a frozen backbone once over a data set and store its features.
 
@@ -119,7 +128,8 @@ def command(
     )
     result = extract(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
-        device=device, precision=precision, features=features or None, blocks=blocks,
+        device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
+        precision=precision, features=features or None, blocks=blocks,
         workers=workers, item_timeout=item_timeout, compiled=compiled, part=shard,
         strict=strict, retry_failed=retry_failed,
         progress=False if quiet else "json" if as_json else True,

@@ -51,7 +51,9 @@ class Streams:
     """
 
     def __init__(self, n: int) -> None:
-        self.n, self.threads = n, max(1, (os.cpu_count() or 1) // n)
+        given = os.environ.get("OMP_NUM_THREADS", "")  # the share of one process among several
+        cores = int(given) if given.isdecimal() else os.cpu_count() or 1
+        self.n, self.threads = n, max(1, cores // n)
 
     def __enter__(self) -> Streams:
         self._before = torch.get_num_threads()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,11 +17,12 @@ from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import here, separable
 from featprobe.extraction.device import Forward, Streams
 from featprobe.extraction.opening import items_of, open_store, outdated
-from featprobe.extraction.options import ENGINES, Options, Settings, choose_outputs, settle
+from featprobe.extraction.options import Options, Settings, choose_outputs, engine_of, settle
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
+from featprobe.extraction.turns import Turns
 from featprobe.extraction.workers import pool
 from featprobe.features import FeatureSet
 from featprobe.progress import Progress
@@ -62,11 +62,12 @@ def extract(
     opened = open_store(backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype)
     relabelled = opened.set_items(items_of(dataset))
     summary = Summary(
-        opened.path, opened.layout.frames, len(dataset), relabelled=relabelled, device=str(o.target)
-    )
+        opened.path, opened.layout.frames, len(dataset), relabelled=relabelled,
+        device=",".join(o.devices) or str(o.target),
+    )  # fmt: skip
     shards = [] if opened.complete and not o.retry_failed else part_of(opened, o)
     if shards:
-        summary.outdated = [p.stem for p in outdated(opened.path, opened.key)]
+        summary.outdated = [p.stem for p in outdated(opened)]
         _run(backbone, dataset, opened, shards, o, summary)
         summary.seconds = time.perf_counter() - start
     if not opened.complete:
@@ -115,8 +116,7 @@ def _run(
         Progress(f"{dataset.name} x {backbone.name}", todo, "frames", o.progress) as progress,
         Stopping() as stop,
     ):
-        module, function = ENGINES[o.engine].split(":")
-        outcome: Outcome = getattr(importlib.import_module(module), function)(
+        outcome: Outcome = engine_of(o)(
             backbone, dataset, store, shards, o, stop=lambda: stop.asked, on_frames=progress.advance
         )
     seconds = time.perf_counter() - begin
@@ -146,9 +146,14 @@ def on_this_machine(
         forward = Forward(
             backbone, store.key.outputs, store.key.precision, batch, o.compiled, streams
         )
-        outcome = pipeline.run(
-            backbone, dataset, store, plan, shards, batch=batch, workers=max(1, o.workers),
-            runner=runner, forward=forward, strict=o.strict, stop=stop, on_frames=on_frames,
-        )  # fmt: skip
+        turns = Turns(store, shards, o.retry_failed, stop)
+        try:
+            outcome = pipeline.run(
+                backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),
+                runner=runner, forward=forward, strict=o.strict, stop=stop, on_frames=on_frames,
+                on_written=turns.done,
+            )  # fmt: skip
+        finally:
+            turns.release()
     outcome.batch = forward.batch
     return outcome

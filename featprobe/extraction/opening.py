@@ -16,9 +16,10 @@ from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.fingerprint import digest
 from featprobe.progress import Progress
+from featprobe.store import containers
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
-from featprobe.store.containers import SUFFIXES, container, kind_of
+from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
 from featprobe.store.place import Place
 
@@ -50,44 +51,43 @@ def open_store(
     root = settings.feature_root(cache)
     path = store_path(root, dataset.name, backbone.name, key.digest, store)
     if path.exists():
-        opened = container(store).open(path, key)
+        opened = containers.open_store(path, key)
         opened.touch()
         return opened
     plan = plan_frames(dataset, max(1, o.workers), o.progress)
-    return _create(path, key, plan, backbone, dataset, o.batch_size, store)
+    return _create(path, key, plan, backbone, dataset, o.batch_size, store, o.target.type)
 
 
-def outdated(path: Place, key: FeatureKey) -> list[Place]:
-    """Stores beside ``path`` that differ from its key in the contents of the data set alone."""
+def outdated(store: FeatureStore) -> list[Place]:
+    """Stores beside it that differ in the contents of the data set alone."""
     found = []
-    for name in path.parent.names():
-        other = path.parent / name
-        kind = None if name.startswith(".") else kind_of(other)
-        if kind is None:
+    for name in store.path.parent.names():
+        if name == store.path.name or not containers.kind_of(name) or name.startswith("."):
             continue
+        other = store.path.parent / name
         try:
-            old = container(kind).open(other).key
+            old = containers.open_store(other).key
         except FeatprobeError:
             continue
-        if old.variant == key.variant and old.dataset != key.dataset:
+        if old.variant == store.key.variant and old.dataset != store.key.dataset:
             found.append(other)
     return found
 
 
 def _create(
     path: Place, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset,
-    batch: int, kind: str,
+    batch: int, kind: str, device: str,
 ) -> FeatureStore:  # fmt: skip
     arrays = {n: backbone.shape(n, blocks) for n, blocks in key.outputs.items()}
     layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, batch), arrays)
-    return container(kind).create(
-        path, key, layout, plan.item, plan.index, items_of(dataset),
+    return containers.create_store(
+        kind, path, key, layout, plan.item, plan.index, items_of(dataset),
         {"dataset": dataset.name, "backbone": backbone.name},
         {
             "backbone": backbone.origin,
             "random": backbone.random,
             "batch": batch,
-            "device": backbone.device.type,
+            "device": device,
             "skipped": dataset.skipped,
             "versions": {p: version(p) for p in PACKAGES} | {"featprobe": __version__},
             "python": platform.python_version(),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -18,16 +19,18 @@ ENGINES = {
     "local": "featprobe.extraction.local:on_this_machine",
     "ray": "featprobe.extraction.ray_engine:on_ray",
 }
+SEVERAL = "featprobe.extraction.several:on_devices"
 
 
 @dataclass(frozen=True)
 class Options:
     """How an extraction runs; none of it changes the features but ``precision``.
 
-    ``engine``: where it runs, ``local`` being this machine. ``batch_size``: frames, 16 on a CPU
-    and 128 on a GPU by default. ``workers``: decode processes, as many as cores (at most eight) by
-    default; 0 decodes in this process. ``streams``: batches side by side on a CPU, as many as cores
-    (at most eight) by default. ``item_timeout``: seconds after which an item that is still not
+    ``engine``: where it runs, ``local`` being this machine, ``ray`` a cluster. ``devices``: several
+    of this machine instead of one ``device``, a process each. ``batch_size``: frames, 16 on a CPU
+    and 128 on a GPU by default. ``workers``: decode processes of a device, by default its share of
+    the cores, at most eight; 0 decodes in the process itself. ``streams``: batches side by side on
+    a CPU, by default as many. ``item_timeout``: seconds after which an item that is still not
     decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n), the
     i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of
     recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard
@@ -36,6 +39,7 @@ class Options:
 
     engine: str = "local"
     device: str | None = None
+    devices: tuple[str, ...] = ()
     precision: str | None = None
     batch_size: int | None = None
     workers: int | None = None
@@ -61,7 +65,10 @@ class Settings(Options):
 
 def settle(options: Options) -> Settings:
     """Fill in what is left open; :class:`InputError` for what cannot be had."""
-    target = choose_device(options.device)
+    if options.engine not in ENGINES:
+        raise InputError(f"unknown engine {options.engine!r}: use one of {', '.join(ENGINES)}")
+    devices = choose_devices(options)
+    target = choose_target(options, devices)
     cpu = target.type == "cpu"
     precision = options.precision or ("float32" if cpu else "bf16")
     if precision not in PRECISIONS:
@@ -69,20 +76,47 @@ def settle(options: Options) -> Settings:
     batch = (16 if cpu else 128) if options.batch_size is None else options.batch_size
     if batch < 1:
         raise InputError(f"batch size {batch} must be at least 1")
-    if options.engine not in ENGINES:
-        raise InputError(f"unknown engine {options.engine!r}: use one of {', '.join(ENGINES)}")
     i, n = options.part
     if not 1 <= i <= n:
         raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")
-    cores = min(8, os.cpu_count() or 1)
+    share = min(8, max(1, (os.cpu_count() or 1) // max(1, len(devices))))
     given = {
         **vars(options),
+        "devices": devices,
         "precision": precision,
         "batch_size": batch,
-        "workers": cores if options.workers is None else options.workers,
-        "streams": (cores if cpu else 1) if options.streams is None else options.streams,
+        "workers": share if options.workers is None else options.workers,
+        "streams": (share if cpu else 1) if options.streams is None else options.streams,
     }
     return Settings(**given, target=target)
+
+
+def engine_of(o: Settings) -> Callable[..., Any]:
+    """The function that runs shards."""
+    module, function = (SEVERAL if o.devices else ENGINES[o.engine]).split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def choose_target(options: Options, devices: tuple[str, ...]) -> torch.device:
+    """The device, or the kind of those of several processes."""
+    if options.engine == "ray":
+        from featprobe.extraction.ray_cluster import kind_of_device
+
+        return torch.device(kind_of_device(options.device))
+    return choose_device(devices[0] if devices else options.device)
+
+
+def choose_devices(options: Options) -> tuple[str, ...]:
+    """Names of several devices of one kind, ``0`` being ``cuda:0``."""
+    devices = tuple(f"cuda:{d}" if d.isdecimal() else d for d in options.devices)
+    if devices and options.engine != "local":
+        raise InputError("--devices is for this machine alone; a Ray cluster's are all used")
+    if devices and options.device not in (None, "auto"):
+        raise InputError("use --device for one device or --devices for several, not both")
+    if len({choose_device(d).type for d in devices}) > 1:
+        raise InputError(f"--devices {','.join(devices)}: use devices of one kind")
+    return devices
 
 
 def choose_device(device: str | None) -> torch.device:

@@ -78,7 +78,7 @@ class Workers:
             except EOFError:
                 status = self._drop(one)
                 if last:
-                    return Decoded(job.item, text=f"{job.name}: the decoder died ({_told(status)})")
+                    return Decoded(job.item, text=f"{job.name}: the decoder died ({told(status)})")
             except Exception as error:  # a job that cannot be pickled
                 self._drop(one)
                 return Decoded(job.item, text=f"{job.name}: {reason(error)}")
@@ -111,7 +111,8 @@ class Workers:
             self._drop(one)
 
 
-def _told(status: int) -> str:
+def told(status: int) -> str:
+    """An exit status in words."""
     if status >= 0:
         return f"exit status {status}"
     try:

@@ -106,9 +106,8 @@ def test_an_entry_says_where_it_comes_from(name: str) -> None:
     assert all(spec.data)
     assert spec.source or spec.files or name == "unoranic_plus"
     assert spec.family in FAMILIES or spec.source.startswith(f"{spec.family}:")
-    assert re.fullmatch(
-        r"(|[\w.-]+/[\w.-]+|(timm|open_clip|torchvision|package):[\w.:/-]+)", spec.source
-    )
+    schemes = "timm|open_clip|torchvision|package"
+    assert re.fullmatch(rf"(|[\w.-]+/[\w.-]+|({schemes}):[\w.:/-]+)", spec.source)
     assert set(spec.overlap) <= set(DATA.names())
     assert ModelSpec(**{**spec.__dict__}) == spec
     assert json.loads(json.dumps(spec.to_dict()))["name"] == name

@@ -30,10 +30,15 @@ class HostileSource:
             os._exit(3)
         if name.startswith("hangs"):
             time.sleep(600)
+        if name.startswith("waits"):
+            time.sleep(0.1)
         once = self.paths[i][0].with_suffix(".once")
         if name.startswith("dies_once") and not once.exists():
             once.touch()
             os._exit(1)
+        if name.startswith("killed_once") and not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         return files.read(self.paths[i], recipe)
 
     def contents(self, progress: object = None) -> list[str]:

@@ -1,0 +1,210 @@
+"""Extraction on a real Ray cluster of several nodes, all on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import featprobe as fp
+from featprobe.errors import InputError, UnreadableItem
+from featprobe.extraction.local import part_of
+from featprobe.extraction.options import Options, settle
+from featprobe.store.zarr import ZarrStore
+from tests.extraction.films import committed, extract, hostile, make_films, same, stores, when
+
+ray = pytest.importorskip("ray", reason="Ray is not here: pip install 'featprobe[ray]'")
+
+
+class Nodes:
+    """A cluster whose head only leads; the others have one CPU each."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        memory = 100 << 20
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": memory}
+        )
+        self.address: str = self.cluster.address
+        self.workers: list = []
+
+    def ensure(self, n: int) -> None:
+        while len(self.workers) < n:
+            self.workers.append(self.cluster.add_node(num_cpus=1, object_store_memory=100 << 20))
+
+    def kill_one(self) -> None:
+        self.cluster.remove_node(self.workers.pop(), allow_graceful=False)
+
+
+@pytest.fixture(scope="module")
+def whole_cluster() -> Iterator[Nodes]:
+    nodes = Nodes()
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="CRITICAL")
+    yield nodes
+    ray.shutdown()
+    nodes.cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(whole_cluster: Nodes) -> Nodes:
+    whole_cluster.ensure(2)
+    return whole_cluster
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Actors of one CPU run on one thread; so does what they are compared with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_actors_fill_a_store_that_equals_a_local_one(nodes, tiny_backbone, tmp_path) -> None:
+    folder = make_films(tmp_path / "films", 40, {3: "flat", 17: "damaged"})
+    data = fp.load_dataset(folder, group="none")
+    here = extract(tiny_backbone, data, tmp_path / "here")
+    there = extract(tiny_backbone, data, tmp_path / "there", engine="ray")
+    assert same(there, here)
+    assert len(there) == 39
+    assert there.summary.new_frames == 40
+    assert there.summary.notes == here.summary.notes != {}
+    assert there.summary.failures == here.summary.failures != {}
+    assert set(there.summary.times) == set(here.summary.times)
+    assert there.store.attributes["complete"]
+    assert not list((tmp_path / "there").rglob("*.shared"))
+    assert ray.is_initialized()  # the caller's connection is left open
+
+
+def test_a_killed_node_loses_nothing(nodes, tiny_backbone, tmp_path, capfd) -> None:
+    data = hostile(make_films(tmp_path / "films", 48, prefix="waits"))
+    here = extract(tiny_backbone, data, tmp_path / "here", workers=0)
+    there = tmp_path / "there"
+    killer = when(lambda: committed(there) >= 2, nodes.kill_one)
+    result = extract(tiny_backbone, data, there, engine="ray", workers=0)
+    killer.join()
+    assert len(nodes.workers) == 1
+    assert same(result, here)
+    assert result.summary.new_frames == 48
+    assert "unfinished shards are tried again" in capfd.readouterr().err
+
+
+def test_a_killed_actor_is_replaced_and_a_shard_that_kills_them_all_is_named(
+    nodes, tiny_backbone, tmp_path, capfd
+) -> None:
+    folder = make_films(tmp_path / "films", 24, {5: "killed_once", 14: "kills"})
+    data = hostile(folder)
+    with pytest.raises(InputError, match=r"3 processes died .* shard 3 \(4 items: .*kills") as told:
+        extract(tiny_backbone, data, tmp_path / "c", engine="ray", workers=0)
+    assert "\n" not in str(told.value)
+    assert (folder / "killed_once05.once").exists()
+    (path,) = stores(tmp_path / "c")
+    store = ZarrStore.open(path)
+    assert store.pending() == [3]
+    assert "worker process has died); 1 unfinished shards are tried" in capfd.readouterr().err
+
+
+def test_an_error_of_an_actor_is_the_drivers(nodes, tiny_backbone, tmp_path) -> None:
+    folder = make_films(tmp_path / "films", 24, {9: "damaged"})
+    data = fp.load_dataset(folder, group="none")
+    with pytest.raises(UnreadableItem, match=r"damaged09\.png"):
+        extract(tiny_backbone, data, tmp_path / "c", engine="ray", strict=True)
+
+
+def test_a_stop_lets_shards_in_flight_finish(nodes, tiny_backbone, tmp_path) -> None:
+    from featprobe.extraction.opening import open_store
+    from featprobe.extraction.ray_engine import on_ray
+
+    data = hostile(make_films(tmp_path / "films", 48, prefix="waits"))
+    o = settle(Options(engine="ray", batch_size=4, workers=0))
+    store = open_store(
+        tiny_backbone, data, {"cls": 1}, o, cache=tmp_path, store="zarr", dtype="float32"
+    )
+    frames = []
+    outcome = on_ray(
+        tiny_backbone, data, store, part_of(store, o), o,
+        stop=lambda: sum(frames) > 4, on_frames=frames.append,
+    )  # fmt: skip
+    assert outcome.stopped
+    done = int((store.status() == 1).sum())
+    assert 4 < done < 48
+    assert done == outcome.frames == sum(frames)
+    assert done % 4 == 0
+
+
+def test_the_command_line_is_quiet_and_stops_when_told(nodes, tmp_path) -> None:
+    folder = make_films(tmp_path / "films", 200)
+    command = [
+        sys.executable, "-m", "featprobe.cli.main", "extract", "--model", "dinov2_vits14",
+        "--init", "random", "--image-size", "42", "--batch-size", "4", "--engine", "ray",
+        "--data", str(folder), "--cache", str(tmp_path / "c"), "--quiet",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "RAY_ADDRESS": nodes.address},
+    )  # fmt: skip
+    stop = when(
+        lambda: committed(tmp_path / "c") > 0 or process.poll() is not None,
+        lambda: process.send_signal(signal.SIGTERM),
+    )
+    stop.join()
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 143, error
+    assert out == ""
+    first, last = error.splitlines()
+    assert "stopping after the shard in flight" in first
+    assert "of 200 frames are in the cache; the same command goes on from there" in last
+    (path,) = stores(tmp_path / "c")
+    assert 0 < (ZarrStore.open(path).status() == 1).sum() < 200
+
+
+# -- without a cluster ----------------------------------------------------------------------------
+
+
+def test_devices_are_those_of_the_cluster(nodes) -> None:
+    assert settle(Options(engine="ray")).target.type == "cpu"
+    with pytest.raises(InputError, match="the Ray cluster has no GPU"):
+        settle(Options(engine="ray", device="cuda"))
+    with pytest.raises(InputError, match="Ray hands out the GPUs; use cuda or cpu"):
+        settle(Options(engine="ray", device="cuda:1"))
+    with pytest.raises(InputError, match="--devices is for this machine alone"):
+        settle(Options(engine="ray", devices=("cpu", "cpu")))
+
+
+def test_places_share_out_a_nodes_cores() -> None:
+    from types import SimpleNamespace
+
+    from featprobe.extraction.ray_cluster import places
+
+    def node(name: str, alive: bool = True, **have: float) -> dict:
+        return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": have}
+
+    found = [
+        node("head"), node("small", CPU=4.0), node("big", CPU=20.0, GPU=2.0),
+        node("dead", alive=False, CPU=8.0, GPU=8.0), node("bare", CPU=1.0, GPU=4.0),
+    ]  # fmt: skip
+    fake = SimpleNamespace(nodes=lambda: found)
+    gpu = [(p.node, p.cpus, p.gpus) for p in places(fake, gpu=True)]
+    assert gpu == [("big", 10, 1)] * 2 + [("bare", 0, 1)] * 4
+    cpu = [(p.node, p.cpus, p.gpus) for p in places(fake, gpu=False)]
+    assert cpu == [("small", 4, 0)] + [("big", 6, 0)] * 3 + [("bare", 1, 0)]
+
+
+def test_an_address_without_a_cluster_is_told(tmp_path) -> None:
+    program = (
+        "from featprobe.extraction.options import Options, settle\n"
+        "from featprobe.errors import InputError\n"
+        "try: settle(Options(engine='ray'))\n"
+        "except InputError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+        env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},
+    )  # fmt: skip
+    assert done.stdout == "RAY_ADDRESS: no Ray cluster answers at 127.0.0.1:1\n"
