@@ -61,16 +61,27 @@ class Place(ABC):
         """Whether there is such a file or folder."""
 
     @abstractmethod
+    def size(self) -> int:
+        """Bytes of a file; 0 when there is none."""
+
+    @abstractmethod
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         """Bytes of a file; fewer than asked for where it ends. Raises ``FileNotFoundError``."""
 
     @abstractmethod
-    def write(self, *data: Buffer) -> None:
-        """Put a file whole, replacing what is there. Raises ``OSError``."""
+    def write(self, *data: Buffer, sync: bool = True) -> None:
+        """Put a file whole, replacing what is there. Raises ``OSError``.
+
+        Without ``sync`` it survives the process, but perhaps not a power failure.
+        """
 
     @abstractmethod
     def names(self) -> list[str]:
         """What a folder holds; nothing when there is no such folder."""
+
+    def filled(self) -> list[str]:
+        """What a folder holds but for empty files, which a power failure may leave."""
+        return self.names()
 
     @abstractmethod
     def files(self) -> Iterator[tuple[str, int]]:
@@ -86,9 +97,6 @@ class Place(ABC):
     @abstractmethod
     def remove(self) -> None:
         """Remove a file or a folder with all it holds; nothing when it is not there."""
-
-    def sync(self) -> None:  # noqa: B027 - object stores have nothing to do
-        """Bring the names in a folder to the disk."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and str(self) == str(other)
@@ -132,12 +140,18 @@ class LocalPlace(Place):
     def exists(self) -> bool:
         return os.path.exists(self._path)
 
+    def size(self) -> int:
+        try:
+            return os.stat(self._path).st_size
+        except FileNotFoundError:
+            return 0
+
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         with open(self._path, "rb", buffering=0) as f:
             f.seek(start)
             return f.read(-1 if stop is None else stop - start) or b""
 
-    def write(self, *data: Buffer) -> None:
+    def write(self, *data: Buffer, sync: bool = True) -> None:
         aside = str(self.parent / f".{self.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
@@ -149,7 +163,8 @@ class LocalPlace(Place):
             try:
                 lock(handle)  # tells 'cache gc' that the writer lives
                 _write(handle, [memoryview(part).cast("B") for part in data])
-                os.fsync(handle)
+                if sync:
+                    os.fsync(handle)
                 os.replace(aside, self._path)
             finally:
                 os.close(handle)
@@ -161,6 +176,13 @@ class LocalPlace(Place):
     def names(self) -> list[str]:
         try:
             return sorted(os.listdir(self._path))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def filled(self) -> list[str]:
+        try:
+            with os.scandir(self._path) as found:
+                return sorted(e.name for e in found if e.stat().st_size)
         except (FileNotFoundError, NotADirectoryError):
             return []
 
@@ -179,7 +201,11 @@ class LocalPlace(Place):
                 os.fsync(f.fileno())
         os.makedirs(str(self.parent), exist_ok=True)
         os.rename(folder, self._path)
-        self.parent.sync()
+        handle = os.open(str(self.parent), os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def remove(self) -> None:
         try:
@@ -190,13 +216,6 @@ class LocalPlace(Place):
             if not os.path.isdir(self._path):
                 raise
             shutil.rmtree(self._path)
-
-    def sync(self) -> None:
-        handle = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _write(handle: int, parts: list[memoryview]) -> None:
@@ -251,11 +270,18 @@ class RemotePlace(Place):
         fs, path = self._at
         return bool(fs.exists(path))
 
+    def size(self) -> int:
+        fs, path = self._at
+        try:
+            return int(fs.size(path) or 0)
+        except FileNotFoundError:
+            return 0
+
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         fs, path = self._at
         return bytes(fs.cat_file(path, start=start or None, end=stop))
 
-    def write(self, *data: Buffer) -> None:
+    def write(self, *data: Buffer, sync: bool = True) -> None:
         fs, path = self._at
         fs.pipe_file(path, b"".join(data))
 
