@@ -46,6 +46,8 @@ class Place(ABC):
     def parent(self) -> Place:
         """The folder it lies in."""
 
+    is_local = False
+
     @property
     def local(self) -> Path | None:
         """The path on this machine, None elsewhere."""
@@ -59,16 +61,27 @@ class Place(ABC):
         """Whether there is such a file or folder."""
 
     @abstractmethod
+    def size(self) -> int:
+        """Bytes of a file; 0 when there is none."""
+
+    @abstractmethod
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         """Bytes of a file; fewer than asked for where it ends. Raises ``FileNotFoundError``."""
 
     @abstractmethod
-    def write(self, *data: Buffer) -> None:
-        """Put a file whole, replacing what is there. Raises ``OSError``."""
+    def write(self, *data: Buffer, sync: bool = True) -> None:
+        """Put a file whole, replacing what is there. Raises ``OSError``.
+
+        Without ``sync`` it survives the process, but perhaps not a power failure.
+        """
 
     @abstractmethod
     def names(self) -> list[str]:
         """What a folder holds; nothing when there is no such folder."""
+
+    def filled(self) -> list[str]:
+        """What a folder holds but for empty files, which a power failure may leave."""
+        return self.names()
 
     @abstractmethod
     def files(self) -> Iterator[tuple[str, int]]:
@@ -85,9 +98,6 @@ class Place(ABC):
     def remove(self) -> None:
         """Remove a file or a folder with all it holds; nothing when it is not there."""
 
-    def sync(self) -> None:  # noqa: B027 - object stores have nothing to do
-        """Bring the names in a folder to the disk."""
-
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and str(self) == str(other)
 
@@ -101,54 +111,60 @@ class Place(ABC):
 class LocalPlace(Place):
     """A path on this machine."""
 
+    is_local = True
+
     def __init__(self, path: Where) -> None:
-        self._path = Path(path)
+        self._path = os.fspath(path)  # pathlib costs more than the reading of a small file
 
     def __str__(self) -> str:
-        return str(self._path)
+        return self._path
 
     def __fspath__(self) -> str:
-        return str(self._path)
+        return self._path
 
     @property
     def name(self) -> str:
-        return self._path.name
+        return os.path.basename(self._path)
 
     @property
     def parent(self) -> Place:
-        return LocalPlace(self._path.parent)
+        return LocalPlace(os.path.dirname(self._path) or ".")
 
     @property
     def local(self) -> Path:
-        return self._path
+        return Path(self._path)
 
     def __truediv__(self, part: str) -> LocalPlace:
-        return LocalPlace(self._path / part)
+        return LocalPlace(f"{self._path}/{part}")
 
     def exists(self) -> bool:
-        return self._path.exists()
+        return os.path.exists(self._path)
+
+    def size(self) -> int:
+        try:
+            return os.stat(self._path).st_size
+        except FileNotFoundError:
+            return 0
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
-        with self._path.open("rb", buffering=0) as f:
+        with open(self._path, "rb", buffering=0) as f:
             f.seek(start)
             return f.read(-1 if stop is None else stop - start) or b""
 
-    def write(self, *data: Buffer) -> None:
-        aside = self._path.with_name(f".{self.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+    def write(self, *data: Buffer, sync: bool = True) -> None:
+        aside = str(self.parent / f".{self.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             handle = os.open(aside, flags, 0o666)
         except FileNotFoundError:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            os.makedirs(os.path.dirname(aside), exist_ok=True)
             handle = os.open(aside, flags, 0o666)
         try:
             try:
                 lock(handle)  # tells 'cache gc' that the writer lives
-                for part in data:
-                    rest = memoryview(part).cast("B")
-                    while rest:
-                        rest = rest[os.write(handle, rest) :]
-                os.fsync(handle)
+                _write(handle, [memoryview(part).cast("B") for part in data])
+                if sync:
+                    os.fsync(handle)
                 os.replace(aside, self._path)
             finally:
                 os.close(handle)
@@ -163,6 +179,13 @@ class LocalPlace(Place):
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def filled(self) -> list[str]:
+        try:
+            with os.scandir(self._path) as found:
+                return sorted(e.name for e in found if e.stat().st_size)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
     def files(self) -> Iterator[tuple[str, int]]:
         for folder, _, names in os.walk(self._path):
             for name in names:
@@ -171,27 +194,39 @@ class LocalPlace(Place):
                     yield os.path.relpath(path, self._path), os.stat(path).st_size
 
     def adopt(self, folder: Path, last: str) -> None:
-        if self._path.exists():  # a rename would go into it, or replace it when empty
+        if self.exists():  # a rename would go into it, or replace it when empty
             raise FileExistsError(f"{self} is there already")
         for name, _ in LocalPlace(folder).files():
             with (folder / name).open("rb") as f:
                 os.fsync(f.fileno())
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(str(self.parent), exist_ok=True)
         os.rename(folder, self._path)
-        self.parent.sync()
-
-    def remove(self) -> None:
-        if self._path.is_dir():
-            shutil.rmtree(self._path)
-        else:
-            self._path.unlink(missing_ok=True)
-
-    def sync(self) -> None:
-        handle = os.open(self._path, os.O_RDONLY)
+        handle = os.open(str(self.parent), os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+    def remove(self) -> None:
+        try:
+            os.unlink(self._path)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            if not os.path.isdir(self._path):
+                raise
+            shutil.rmtree(self._path)
+
+
+def _write(handle: int, parts: list[memoryview]) -> None:
+    """Write pieces one after the other, in as few calls as the system allows."""
+    parts = [p for p in parts if p]
+    while parts:
+        n = os.writev(handle, parts[:64])
+        while parts and n >= len(parts[0]):
+            n -= len(parts.pop(0))
+        if n:
+            parts[0] = parts[0][n:]
 
 
 class RemotePlace(Place):
@@ -235,11 +270,18 @@ class RemotePlace(Place):
         fs, path = self._at
         return bool(fs.exists(path))
 
+    def size(self) -> int:
+        fs, path = self._at
+        try:
+            return int(fs.size(path) or 0)
+        except FileNotFoundError:
+            return 0
+
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         fs, path = self._at
         return bytes(fs.cat_file(path, start=start or None, end=stop))
 
-    def write(self, *data: Buffer) -> None:
+    def write(self, *data: Buffer, sync: bool = True) -> None:
         fs, path = self._at
         fs.pipe_file(path, b"".join(data))
 
@@ -281,7 +323,7 @@ def place(where: Where | Place) -> Place:
         text = text.removeprefix("file://")
     elif "://" in text:
         return RemotePlace(text)
-    return LocalPlace(Path(text).expanduser())
+    return LocalPlace(Path(text).expanduser())  # in the one spelling that pathlib gives
 
 
 def lock(handle: int) -> bool:

@@ -83,13 +83,13 @@ class ZarrStore(FeatureStore):
 
     def _listed(self, name: str) -> set[int]:
         """Chunks that there are, of an array along the frames alone."""
-        found = (self.path / name / "c").names()
+        found = (self.path / name / "c").filled()
         return {int(n) for n in found if n.isdecimal() and int(n) < self.layout.shards}
 
     def _chunk(self, name: str, shard: int) -> Chunk | None:
         meta = self._meta(name)
         where = meta.file(self.path / name, shard)
-        if name == STATUS and not where.exists():
+        if name == STATUS and not where.size():
             return None
         if not meta.raw:
             raise Damaged("is not laid out as featprobe does")
@@ -98,10 +98,14 @@ class ZarrStore(FeatureStore):
     def _put(
         self, shard: int, arrays: Mapping[str, np.ndarray], status: np.ndarray, reasons: list[str]
     ) -> None:
+        """Features are on the disk before their status is there at all.
+
+        Status is not waited for: a power failure loses it, or leaves an empty file, and the shard
+        is extracted again.
+        """
         self._drop(shard)
         for name, values in arrays.items():
             self._put_chunk(name, shard, self._padded(values))
-            (self.path / name).sync()
         if any(reasons):
             texts = [*reasons, *[""] * (self.layout.shard - len(reasons))]
             if self._meta("reason").codecs == ("vlen-utf8", "crc32c"):
@@ -109,7 +113,7 @@ class ZarrStore(FeatureStore):
             else:
                 start, stop = self.layout.bounds(shard)
                 self._zarr("reason")[start:stop] = np.array(reasons)
-        self._put_chunk(STATUS, shard, self._padded(status))
+        self._put_chunk(STATUS, shard, self._padded(status), sync=False)
 
     def _padded(self, values: np.ndarray) -> np.ndarray:
         """The rows of a chunk: zarr keeps the last one whole."""
@@ -118,10 +122,10 @@ class ZarrStore(FeatureStore):
             return values
         return np.concatenate([values, np.zeros((missing, *values.shape[1:]), values.dtype)])
 
-    def _put_chunk(self, name: str, shard: int, values: np.ndarray) -> None:
+    def _put_chunk(self, name: str, shard: int, values: np.ndarray, sync: bool = True) -> None:
         data = raw(values)
         check = crc32c(data).to_bytes(4, "little")
-        self._meta(name).file(self.path / name, shard).write(data, check)
+        self._meta(name).file(self.path / name, shard).write(data, check, sync=sync)
 
     def _drop(self, shard: int) -> None:
         """The commit first, so that a shard is never half there."""

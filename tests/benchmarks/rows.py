@@ -35,13 +35,18 @@ class Row:
 
 
 def side_by_side(
-    ours: Callable[[], object], theirs: Callable[[], object], runs: int = 3
-) -> tuple[float, float]:
-    """Median seconds of both, run in turn so that a busy machine slows both."""
+    ours: Callable[[], object], theirs: Callable[[], object], runs: int = 3,
+    before: Callable[[], object] = lambda: None,
+) -> tuple[float, float]:  # fmt: skip
+    """Median seconds of both, run in turn so that a busy machine slows both.
+
+    ``before`` runs ahead of each and is not timed.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for i in range(runs):
         order = ((0, ours), (1, theirs)) if i % 2 else ((1, theirs), (0, ours))
         for which, run in order:
+            before()
             begin = time.perf_counter()
             run()
             times[which].append(time.perf_counter() - begin)

@@ -1,10 +1,6 @@
-"""What stores cost against plain numpy files, as ratios measured interleaved in one run.
+"""What stores cost against plain numpy files on the same disk.
 
-    python -m tests.benchmarks.stores [FOLDER]
-
-Every function returns rows of ``name, ratio, seconds, against``: ``ratio`` is the median over
-rounds of baseline seconds by store seconds, so that 1 is as fast and 0.5 takes twice as long.
-FOLDER must lie on the disk in question; the system's temporary folder by default.
+The system's temporary folder must lie on the disk in question (``TMPDIR``).
 """
 
 from __future__ import annotations
@@ -12,11 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,37 +18,17 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, create_store, open_store
 from featprobe.store.format import DONE, Items, Layout, plan_shard
 from featprobe.testing.stores import make_items, make_key
+from tests.benchmarks.rows import Row, side_by_side
 
-ROUNDS = 7
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement: seconds of both sides and their ratio, baseline by store."""
-
-    name: str
-    ratio: float
-    seconds: float
-    against: float
-
-    def __str__(self) -> str:
-        return f"{self.name:52} {self.ratio:7.2f} {self.seconds:10.4f} {self.against:10.4f}"
+FRAMES, WIDTH = 100_000, 1024
 
 
-def interleaved(
-    name: str, store: Callable[[], object], baseline: Callable[[], object],
-    before: Callable[[], object] = lambda: None, rounds: int = ROUNDS,
-) -> Row:  # fmt: skip
-    """Run both in turn, ``before`` ahead of each."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for job, kept in zip((store, baseline), times):
-            before()
-            start = time.perf_counter()
-            job()
-            kept.append(time.perf_counter() - start)
-    ratio = statistics.median(b / s for s, b in zip(*times))
-    return Row(name, ratio, statistics.median(times[0]), statistics.median(times[1]))
+def rows(runs: int) -> Iterator[Row]:
+    """All measurements of every container."""
+    for kind in SUFFIXES:
+        for measure in (reads, writes, opening, million, ten_million):
+            with tempfile.TemporaryDirectory() as folder:
+                yield from measure(Path(folder), kind, max(runs, 5))
 
 
 def drop_page_cache(folder: Path) -> None:
@@ -97,119 +70,119 @@ def write_npy(path: Path, values: np.ndarray) -> None:
         os.fsync(f.fileno())
 
 
-def reads(folder: Path, kind: str, frames: int = 100_000, width: int = 1024) -> list[Row]:
+def reads(folder: Path, kind: str, runs: int) -> Iterator[Row]:
     """Whole reads, cold and warm, against ``np.load``, and random rows against a memory map."""
-    values = np.random.default_rng(0).normal(size=(frames, 1, width)).astype(np.float16)
-    npy = folder / "raw.npy"
+    values = np.random.default_rng(0).normal(size=(FRAMES, 1, WIDTH)).astype(np.float16)
+    npy, mb = folder / "raw.npy", values.nbytes / 1e6
     write_npy(npy, values)
-    path = empty(folder, kind, frames, {"cls": (1, width)})
-    write_all(path, values)
-    where = path.path
+    store = empty(folder, kind, FRAMES, {"cls": (1, WIDTH)})
+    write_all(store, values)
+    where = store.path
     assert np.array_equal(open_store(where).read("cls"), values)
     del values
     os.sync()
-    rng = np.random.default_rng(1)
+
+    def whole() -> np.ndarray:
+        return open_store(where).read("cls")
+
+    def load() -> np.ndarray:
+        return np.load(npy)
+
+    for name, before in (("cold", lambda: drop_page_cache(folder)), ("warm", lambda: None)):
+        ours, theirs = side_by_side(whole, load, runs, before)
+        yield Row(f"{kind}, {name} whole read / np.load", mb / ours, mb / theirs, "MB/s", 0.8)
     opened, mapped = open_store(where), np.load(npy, mmap_mode="r")
-
-    def draw() -> None:
-        nonlocal rows
-        rows = np.sort(rng.choice(frames, 1000, replace=False))
-
-    rows = np.arange(1)
-    mb = f"{npy.stat().st_size >> 20} MB"
-    out = [
-        interleaved(f"{kind}: cold whole read of {mb} / np.load",
-                    lambda: open_store(where).read("cls"), lambda: np.load(npy),
-                    lambda: drop_page_cache(folder)),
-        interleaved(f"{kind}: warm whole read of {mb} / np.load",
-                    lambda: open_store(where).read("cls"), lambda: np.load(npy)),
+    draws = draw(5 * runs)
+    times = [
+        side_by_side(lambda r=r: opened.read("cls", frames=r), lambda r=r: mapped[r], 1)
+        for r in draws
+    ]
+    name = f"{kind}, 1000 random rows / memmap"
+    yield Row(name, *medians(times), "s", 3, more=False, note="both opened before")
+    times = [
+        side_by_side(
+            lambda r=r: open_store(where).read("cls", frames=r),
+            lambda r=r: np.load(npy, mmap_mode="r")[r], 1,
+        )
+        for r in draws
     ]  # fmt: skip
-    draw()
-    for name, store, base in (
-        ("1000 random rows, opened", lambda: opened.read("cls", frames=rows),
-         lambda: mapped[rows]),
-        ("1000 random rows, opening included",
-         lambda: open_store(where).read("cls", frames=rows),
-         lambda: np.load(npy, mmap_mode="r")[rows]),
-    ):  # fmt: skip
-        out.append(interleaved(f"{kind}: {name} / memmap", store, base, rounds=5 * ROUNDS))
-    return out
+    yield Row(name, *medians(times), "s", note="opening included")
 
 
-def writes(folder: Path, kind: str, frames: int = 100_000, width: int = 1024) -> list[Row]:
+def draw(n: int) -> list[np.ndarray]:
+    """1000 ascending rows, n times."""
+    rng = np.random.default_rng(1)
+    return [np.sort(rng.choice(FRAMES, 1000, replace=False)) for _ in range(n)]
+
+
+def medians(times: list[tuple[float, float]]) -> tuple[float, float]:
+    """The median of both sides."""
+    ours, theirs = zip(*times)
+    return statistics.median(ours), statistics.median(theirs)
+
+
+def writes(folder: Path, kind: str, runs: int) -> Iterator[Row]:
     """Writing shard by shard, every file on the disk, against one raw file with fsync."""
-    values = np.random.default_rng(0).normal(size=(frames, 1, width)).astype(np.float16)
+    values = np.random.default_rng(0).normal(size=(FRAMES, 1, WIDTH)).astype(np.float16)
+    mb = values.nbytes / 1e6
 
     def clear() -> None:
         for entry in folder.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        os.sync()
 
     def store() -> None:
-        write_all(empty(folder, kind, frames, {"cls": (1, width)}), values)
+        write_all(empty(folder, kind, FRAMES, {"cls": (1, WIDTH)}), values)
 
-    name = f"{kind}: write of {values.nbytes >> 20} MB / raw npy with fsync"
-    row = interleaved(name, store, lambda: write_npy(folder / "raw.npy", values), clear)
-    return [row]
-
-
-def opening(folder: Path, kind: str) -> list[Row]:
-    """Opening a store of 10^6 items; the baseline is one of 10^3."""
-    where = {n: empty(folder, kind, n, {"cls": (1, 8)}, items=make_items(n), name=str(n)).path
-             for n in (1000, 1_000_000)}  # fmt: skip
-    return [
-        interleaved(f"{kind}: open 10^6 items / 10^3 items", lambda: open_store(where[1_000_000]),
-                    lambda: open_store(where[1000]), rounds=15)
-    ]  # fmt: skip
+    ours, theirs = side_by_side(store, lambda: write_npy(folder / "raw.npy", values), runs, clear)
+    name = f"{kind}, write / one raw .npy with fsync"
+    yield Row(name, mb / ours, mb / theirs, "MB/s", 0.3, note="laying out included")
 
 
-def recognition(folder: Path, kind: str, frames: int) -> list[Row]:
-    """What is pending in a store whose shards are all there, before and after ``finish``.
+def opening(folder: Path, kind: str, runs: int) -> Iterator[Row]:
+    """Opening a store of 10^6 items may take 50 ms more than one of 10^3."""
+    where = {
+        n: empty(folder, kind, n, {"cls": (1, 8)}, items=make_items(n), name=str(n)).path
+        for n in (1000, 1_000_000)
+    }
+    ours, theirs = side_by_side(
+        lambda: open_store(where[1_000_000]), lambda: open_store(where[1000]), 5 * runs
+    )
+    name = f"{kind}, open 10^6 items / 10^3 items and 50 ms"
+    yield Row(name, ours, theirs + 0.05, "s", 1, more=False)
 
-    The baseline is listing one folder of as many files. Features of one byte a frame stand in: only
-    the number of files matters.
+
+def million(folder: Path, kind: str, runs: int) -> Iterator[Row]:
+    """Recognising 10^6 frames."""
+    yield from recognition(folder, kind, 10**6, runs)
+
+
+def ten_million(folder: Path, kind: str, runs: int) -> Iterator[Row]:
+    """Recognising 10^7 frames."""
+    yield from recognition(folder, kind, 10**7, runs)
+
+
+def recognition(folder: Path, kind: str, frames: int, runs: int) -> Iterator[Row]:
+    """What is pending where all shards are there, before and after ``finish``, within a second.
+
+    Copies of one file stand in for the shards: only their number matters.
     """
-    store = empty(folder, kind, frames, {"cls": (4, 1024)})
-    shards = store.layout.shards
-    first = store.layout.bounds(0)[1]
-    values = {"cls": np.zeros((first, 4, 1024), np.float16)}
-    if kind == "zarr":
-        store.write_shard(0, values, np.full(first, DONE), [""] * first)
-        there, copies = store.path.local / "status" / "c", [str(s) for s in range(1, shards)]
-        source = there / "0"
-    else:
-        store.write_shard(0, values, np.full(first, DONE), [""] * first)
-        there = store.path.local / "parts"
-        copies = [f"{s:06d}.h5" for s in range(1, shards)]
-        source = there / "000000.h5"
-    for name in copies:
-        os.link(source, there / name) if kind == "hdf5" else shutil.copyfile(source, there / name)
-    what = f"{kind}: 10^{len(str(frames)) - 1} frames, {shards} shards"
-    out = [
-        interleaved(f"{what}: pending by listing / listdir",
-                    lambda: open_store(store.path).pending(), lambda: os.listdir(there)),
-    ]  # fmt: skip
-    start = time.perf_counter()
+    store = empty(folder, kind, frames, {"cls": (1, 4096)})
+    shards, first = store.layout.shards, store.layout.bounds(0)[1]
+    values = {"cls": np.zeros((first, 1, 4096), np.float16)}
+    store.write_shard(0, values, np.full(first, DONE), [""] * first)
+    assert store.path.local is not None
+    there = store.path.local / ("status/c" if kind == "zarr" else "parts")
+    (source,) = there.iterdir()
+    for s in range(1, shards):
+        os.link(source, there / (str(s) if kind == "zarr" else f"{s:06d}.h5"))
+
+    def recognise() -> None:
+        assert open_store(store.path).pending() == []
+
+    what = f"{kind}, {frames:.0e} frames in {shards} shards"
+    ours, _ = side_by_side(recognise, lambda: None, runs)
+    yield Row(f"{what}: all there, not marked / 1 s", ours, 1.0, "s", 1, more=False)
     store.update(complete=True, failed={})
-    out.append(
-        interleaved(f"{what}: complete recognised / listdir",
-                    lambda: open_store(store.path).pending(), lambda: os.listdir(there))
-    )  # fmt: skip
-    _ = start
-    return out
-
-
-def main() -> None:
-    """Print all rows."""
-    base = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    print(f"{'':52} {'ratio':>7} {'seconds':>10} {'baseline':>10}   load {os.getloadavg()[0]:.1f}")
-    for kind in SUFFIXES:
-        for measure, *rest in (
-            (reads,), (writes,), (opening,), (recognition, 10**6), (recognition, 10**7),
-        ):  # fmt: skip
-            with tempfile.TemporaryDirectory(dir=base) as folder:
-                for row in measure(Path(folder), kind, *rest):
-                    print(row, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    ours, _ = side_by_side(recognise, lambda: None, runs)
+    yield Row(f"{what}: complete / 1 s", ours, 1.0, "s", 1, more=False)

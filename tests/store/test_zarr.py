@@ -87,6 +87,17 @@ def test_arrays_of_another_codec_are_refused_by_name(tmp_path: Path) -> None:
         open_store(store.path).read("cls")
 
 
+def test_an_empty_status_file_of_a_power_failure_is_a_pending_shard(tmp_path: Path) -> None:
+    store = create(tmp_path / "s.zarr")
+    fill(store, make_features(store.layout), [0, 1])
+    (tmp_path / "s.zarr" / "status" / "c" / "1").write_bytes(b"")
+    again = open_store(store.path)
+    assert again.pending() == [1, 2]
+    assert again.verify() == []
+    assert again.claim(1) is not None
+    assert again.status().tolist() == [DONE] * 4 + [0] * 6
+
+
 def test_an_unreadable_index_says_how_to_remove_the_store(tmp_path: Path) -> None:
     create(tmp_path / "s.zarr")
     (tmp_path / "s.zarr" / "zarr.json").write_text("{")
