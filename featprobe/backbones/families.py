@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from featprobe.backbones import rules
@@ -162,7 +163,8 @@ class Plan:
         """The architecture, drawn at random."""
         # a class of its own lacks AutoModel's from_config
         make = getattr(self.model, "from_config", None) or self.model._from_config
-        module = make(self.config, **self.keywords)
+        # float32, whatever precision a checkpoint of the configuration was saved in
+        module = make(self.config, dtype=torch.float32, **self.keywords)
         if blocks := getattr(self.config, "linear_head_blocks", 0):
             c = self.config
             return rules.LinearClassifier(module, c.hidden_size, blocks, c.num_labels)

@@ -99,6 +99,15 @@ def test_a_yaml_that_is_not_there_is_named() -> None:
         load_backbone("nowhere.yaml")
 
 
+def test_the_random_twin_of_weights_saved_in_half_precision_is_whole(folder: Path) -> None:
+    whole = load_backbone(folder, init="random").weights_sha256
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"dtype": "float16"}))
+    half = load_backbone(folder, init="random")
+    assert {p.dtype for p in half.module.parameters()} == {torch.float32}
+    assert half.weights_sha256 == whole
+
+
 # -- entry points ---------------------------------------------------------------------------------
 
 

@@ -174,7 +174,7 @@ def test_stopped_before_anything_began() -> None:
 
 
 def test_a_folder_that_is_not_shared_and_other_versions_are_told(tmp_path: Path) -> None:
-    work = Work(None, None, type(None), tmp_path / "a.zarr", None, tmp_path / "token")
+    work = Work(None, None, str(tmp_path / "a.zarr"), None, tmp_path / "token")
     o = settle(Options(device="cpu"))
     with pytest.raises(InputError, match="does not see .*a.zarr: the cache must be on a disk"):
         Hand(work, o)
