@@ -146,14 +146,20 @@ def on_this_machine(
         forward = Forward(
             backbone, store.key.outputs, store.key.precision, batch, o.compiled, streams
         )
-        turns = Turns(store, shards, o.retry_failed, stop)
-        try:
-            outcome = pipeline.run(
-                backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),
-                runner=runner, forward=forward, strict=o.strict, stop=stop, on_frames=on_frames,
-                on_written=turns.done,
-            )  # fmt: skip
-        finally:
-            turns.release()
+        outcome = Outcome()
+        todo: Iterable[int] = shards
+        while True:  # shards of others come again: theirs, unless their process has died
+            turns = Turns(store, todo, o.retry_failed)
+            try:
+                outcome += pipeline.run(
+                    backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),
+                    runner=runner, forward=forward, strict=o.strict, stop=stop,
+                    on_frames=on_frames, on_written=turns.done,
+                )  # fmt: skip
+            finally:
+                turns.release()
+            todo = turns.left()
+            if not todo or stop():
+                break
     outcome.batch = forward.batch
     return outcome

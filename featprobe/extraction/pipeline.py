@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import numpy as np
@@ -52,6 +52,14 @@ class Outcome:
     notes: dict[int, str] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     stopped: bool = False
+
+    def __iadd__(self, more: Outcome) -> Outcome:
+        self.frames += more.frames
+        self.notes |= more.notes
+        self.stopped |= more.stopped
+        for f in fields(Times):
+            setattr(self.times, f.name, getattr(self.times, f.name) + getattr(more.times, f.name))
+        return self
 
 
 class Shard:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from featprobe.store.base import FeatureStore
 from featprobe.store.claims import Claim
@@ -14,40 +14,34 @@ SECONDS = 0.5  # between two looks at shards that others hold
 class Turns:
     """Iterates over the shards that this process gets to extract, each with a claim on it.
 
-    A shard that another process holds is left to it and looked at again at the end: it is taken
-    over when that process has died without committing it, and waited for otherwise. ``again``:
-    committed shards are extracted once more. ``stop``: asked while waiting.
+    A shard that another process holds is left to it and noted in ``others``. Nobody waits here:
+    claims are made ahead of the work, and two processes that waited for each other's would do so
+    for ever. ``again``: committed shards are extracted once more.
     """
 
-    def __init__(
-        self, store: FeatureStore, shards: Iterable[int], again: bool, stop: Callable[[], bool]
-    ) -> None:
-        self.store, self.shards, self.again, self.stop = store, shards, again, stop
+    def __init__(self, store: FeatureStore, shards: Iterable[int], again: bool) -> None:
+        self.store, self.shards, self.again = store, shards, again
+        self.others: list[int] = []
         self._claims: dict[int, Claim] = {}
 
     def __iter__(self) -> Iterator[int]:
-        others: list[int] = []
         for shard in self.shards:
-            if self._take(shard):
-                yield shard
+            claim = self.store.claim(shard, committed=self.again)
+            if claim is None:
+                self.others.append(shard)
             else:
-                others.append(shard)
-        while others and not self.stop():
-            pending = set(self.store.pending())
-            others = [s for s in others if s in pending]
-            for shard in list(others):
-                if self._take(shard):
-                    others.remove(shard)
-                    yield shard
-            if others:
-                time.sleep(SECONDS)
+                self._claims[shard] = claim
+                yield shard
 
-    def _take(self, shard: int) -> bool:
-        claim = self.store.claim(shard, committed=self.again)
-        if claim is None:
-            return False
-        self._claims[shard] = claim
-        return True
+    def left(self) -> list[int]:
+        """Shards of others that are still not committed, after a moment if there are any."""
+        if not self.others:
+            return []
+        pending = set(self.store.pending())
+        found = [s for s in self.others if s in pending]
+        if found:
+            time.sleep(SECONDS)
+        return found
 
     def done(self, shard: int) -> None:
         """A shard is written: others may know."""
