@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from featprobe.backbones.checkpoints import read_checkpoint
@@ -62,14 +61,6 @@ def hub(place: str, what: str = "weights are") -> Iterator[None]:
         ) from error
     finally:
         constants.HF_HUB_OFFLINE = before
-
-
-@contextmanager
-def drawn(seed: int) -> Iterator[None]:
-    """Weights built inside follow the seed; the caller's random state stays as it is."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def provenance(repository: str, files: tuple[str, ...], revision: str | None) -> dict[str, Any]:

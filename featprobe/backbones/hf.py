@@ -21,7 +21,7 @@ from featprobe.backbones.checkpoints import (
 from featprobe.backbones.families import Plan, known, plan
 from featprobe.backbones.files import fetched, hub_reachable
 from featprobe.backbones.rules import LinearClassifier
-from featprobe.backbones.source import Loaded, Source, account, strictly
+from featprobe.backbones.source import Loaded, Source, account, drawn, strictly
 from featprobe.backbones.spec import Preprocess
 from featprobe.errors import InputError, reason
 
@@ -41,7 +41,8 @@ def load(source: Source) -> Loaded:
             setattr(steps.config, name, value)
     origin: dict[str, Any] = {}
     if states or source.init == "random":
-        module = _drawn(steps, source.seed)
+        with drawn(source.seed):
+            module = steps.build()
     if states:
         layouts = _fill(module, states, source)
         origin = {"weights": [f.name for f in source.weights], "layout": layouts}
@@ -145,12 +146,6 @@ def _preprocess(source: Source) -> Preprocess:
         return Preprocess.from_hf(json.loads(path.read_text()))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a preprocessing that is understood: {error}") from error
-
-
-def _drawn(steps: Plan, seed: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it is
-        torch.manual_seed(seed)
-        return steps.build()
 
 
 def _pretrained(source: Source, steps: Plan) -> nn.Module:

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from featprobe.backbones.adapters import Maps, Tokens
 from featprobe.backbones.base import Adapter
-from featprobe.backbones.extras import drawn, fill, hub, library, provenance, state_of, weights_file
+from featprobe.backbones.extras import fill, hub, library, provenance, state_of, weights_file
 from featprobe.backbones.positions import interpolate
-from featprobe.backbones.source import Loaded, Source
+from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import INTERPOLATIONS, Preprocess
 from featprobe.backbones.timm_adapters import adapter as timm_adapter
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from featprobe.backbones.extras import drawn, fill, hub, library, provenance, state_of, weights_file
-from featprobe.backbones.source import Loaded, Source
+from featprobe.backbones.extras import fill, hub, library, provenance, state_of, weights_file
+from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import INTERPOLATIONS, Preprocess
 from featprobe.backbones.timm_adapters import adapter
 from featprobe.errors import InputError, UnknownName, nearest

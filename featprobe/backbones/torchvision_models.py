@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from featprobe.backbones.adapters import caught
-from featprobe.backbones.extras import drawn, fill, library, state_of, weights_file
+from featprobe.backbones.extras import fill, library, state_of, weights_file
 from featprobe.backbones.files import fetched
-from featprobe.backbones.source import Loaded, Source
+from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import Preprocess
 from featprobe.errors import InputError, UnknownName, nearest
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from featprobe.errors import InputError
 from featprobe.extraction.hand import Report
 from featprobe.extraction.options import Settings
-from featprobe.extraction.pipeline import Outcome, Times
+from featprobe.extraction.pipeline import Outcome
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE
 
@@ -216,12 +216,8 @@ class Leader:
     # -- what came of it ------------------------------------------------------------------------
 
     def _add(self, one: Outcome) -> None:
-        all_ = self.outcome
-        all_.frames += one.frames
-        all_.batch = min(all_.batch, one.batch)
-        all_.notes |= one.notes
-        for f in fields(Times):
-            setattr(all_.times, f.name, getattr(all_.times, f.name) + getattr(one.times, f.name))
+        self.outcome.batch = min(self.outcome.batch, one.batch)
+        self.outcome += one
 
     def _notes_of_the_dead(self) -> None:
         if not self._salvaged:

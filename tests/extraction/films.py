@@ -31,6 +31,17 @@ def make_films(
     return folder
 
 
+def class_films(folder: Path, n: int) -> Path:
+    """``n`` noisy PNGs in each of the class folders ``a`` and ``b``."""
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+        for i in range(n):
+            pixels = rng.integers(0, 256, (60, 60), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{label}{i:03d}.png")
+    return folder
+
+
 def hostile(folder: Path) -> fp.Dataset:
     """Its pictures in the order of their numbers, read by a source that obeys their names."""
     paths = sorted(folder.glob("*.png"), key=lambda p: p.stem[-2:])

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import featprobe as fp
 from featprobe.errors import InputError, Unfinished
@@ -24,6 +23,7 @@ from featprobe.extraction.pipeline import Times
 from featprobe.extraction.summary import bottleneck
 from featprobe.store.zarr import ZarrStore
 from tests.conftest import make_tiny
+from tests.extraction.films import class_films
 
 # -- parts ----------------------------------------------------------------------------------------
 
@@ -63,14 +63,7 @@ def test_a_part_that_is_none_is_refused(text, class_folders, capsys) -> None:
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    folder = tmp_path / "films"
-    for label in ("a", "b"):
-        (folder / label).mkdir(parents=True)
-        for i in range(100):
-            pixels = rng.integers(0, 256, (60, 60), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / label / f"{label}{i:03d}.png")
-    return folder
+    return class_films(tmp_path / "films", 100)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

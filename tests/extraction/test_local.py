@@ -21,6 +21,7 @@ from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import Decoded, ahead, job
 from featprobe.images.intensity import value_range
 from featprobe.store.zarr import ZarrStore
+from tests.extraction.films import class_films
 
 
 def direct(backbone, dataset: fp.Dataset, i: int) -> dict[str, np.ndarray]:
@@ -253,13 +254,7 @@ def only_store(cache: Path) -> Path | None:
 
 
 def test_kill_9_loses_nothing_committed_and_the_rest_is_bit_equal(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    folder = tmp_path / "films"
-    for label in ("a", "b"):
-        (folder / label).mkdir(parents=True)
-        for i in range(150):
-            pixels = rng.integers(0, 256, (60, 60), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / label / f"{label}{i:03d}.png")
+    folder = class_films(tmp_path / "films", 150)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     subprocess.run(command(folder, whole), check=True, capture_output=True)
     reference = ZarrStore.open(only_store(whole))

@@ -7,13 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 import featprobe as fp
 from featprobe.extraction.turns import Turns
 from featprobe.store.cache import entries
 from featprobe.store.containers import open_store
+from tests.extraction.films import class_films
 
 
 def test_shards_of_others_are_left_to_them_until_they_let_go(tiny_backbone, class_folders, cache):
@@ -35,12 +33,7 @@ def test_shards_of_others_are_left_to_them_until_they_let_go(tiny_backbone, clas
 
 
 def test_two_processes_at_once_finish_one_store_together(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for label in ("a", "b"):
-        (tmp_path / "films" / label).mkdir(parents=True)
-        for i in range(100):
-            pixels = rng.integers(0, 256, (60, 60), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "films" / label / f"{label}{i:03d}.png")
+    class_films(tmp_path / "films", 100)
     command = [
         sys.executable, "-m", "featprobe.cli.main", "extract", "--model", "tiny_vit14",
         "--batch-size", "4", "--workers", "1", "--data", str(tmp_path / "films"),
