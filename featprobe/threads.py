@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
