@@ -226,6 +226,10 @@ class StoreContract:
                 np.testing.assert_array_equal(getattr(found, name), getattr(table, name))
             assert found.about == table.about
             assert found.labels_digest == table.labels_digest
+        renamed = make_items(n, groups=np.array([f"patient {i}" for i in range(n)]),
+                             split=tables[-1].split)  # fmt: skip
+        assert not store.set_items(renamed)
+        assert store.items().groups.tolist() == tables[-1].groups.tolist()
         assert sum("items-" in name for name in store.path.names()) == 1
         np.testing.assert_array_equal(store.frame_item(), np.arange(n))
         assert (store.frame_item().dtype, store.frame_index().dtype) == (np.int64, np.int32)
