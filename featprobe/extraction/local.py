@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError, Unfinished
+from featprobe.errors import InputError, StoreError, Unfinished
 from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import here, separable
 from featprobe.extraction.device import Forward, Streams
@@ -72,8 +72,11 @@ def extract(
         summary.seconds = time.perf_counter() - start
     if not opened.complete:
         raise _unfinished(opened, o, summary)
-    if shards:
-        opened.finish({**summary.to_dict(), "path": opened.path.name})
+    if not opened.attributes.get("complete"):
+        # the last run may have been killed after its last shard; a cache that cannot be written
+        # keeps nobody from using what is all there
+        with nullcontext() if shards else suppress(StoreError):
+            opened.finish({**summary.to_dict(), "path": opened.path.name})
     result = FeatureSet(opened)
     if not len(result):
         first = result.left_out[0]

@@ -85,6 +85,20 @@ def test_a_second_run_extracts_nothing(tiny_backbone, class_folders, monkeypatch
     np.testing.assert_array_equal(first.x(), second.x())
 
 
+@pytest.mark.parametrize("kind", ["zarr", "hdf5"])
+def test_a_store_whose_last_run_died_before_marking_it_complete_is_marked(
+    tiny_backbone, class_folders, kind
+) -> None:
+    data = fp.load_dataset(class_folders)
+    store = fp.extract(tiny_backbone, data, store=kind).store
+    (store.path / "features.h5").remove()
+    store.update(complete=None, failed=None, summary=None)
+    again = fp.extract(tiny_backbone, data, store=kind)
+    assert again.summary.new_frames == 0
+    assert again.store.attributes["complete"]
+    assert (store.path / "features.h5").exists() == (kind == "hdf5")
+
+
 def test_what_the_numbers_depend_on_makes_another_store(tiny_backbone, class_folders) -> None:
     from tests.conftest import make_tiny
 
