@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -97,6 +98,25 @@ def test_a_store_whose_last_run_died_before_marking_it_complete_is_marked(
     assert again.summary.new_frames == 0
     assert again.store.attributes["complete"]
     assert (store.path / "features.h5").exists() == (kind == "hdf5")
+
+
+@pytest.mark.parametrize(("first", "second"), [("zarr", "hdf5"), ("hdf5", "zarr")])
+def test_a_complete_store_of_another_kind_is_used_and_the_user_is_told(
+    tiny_backbone, class_folders, first, second
+) -> None:
+    data = fp.load_dataset(class_folders)
+    one = fp.extract(tiny_backbone, data, store=first, batch_size=4)
+    other = fp.extract(tiny_backbone, data, store=second, batch_size=4)
+    assert other.summary.new_frames == 0
+    assert other.store.path == one.store.path
+    told = f"{one.store.path.name} holds these features already .* export .* --to {second}"
+    assert re.search(told, other.summary.notes["store"])
+    one.store.reset([3])
+    whole = fp.extract(tiny_backbone, data, store=second, batch_size=4)
+    assert whole.summary.new_frames == 40
+    assert whole.store.kind == second
+    assert "store" not in whole.summary.notes
+    assert fp.extract(tiny_backbone, data, store=first).store.kind == second
 
 
 def test_what_the_numbers_depend_on_makes_another_store(tiny_backbone, class_folders) -> None:
