@@ -91,7 +91,7 @@ print(json.dumps(out))
 COMPLETE = """
 from featprobe.extraction.opening import open_store
 from featprobe.extraction.options import Options, settle
-from featprobe.testing.stores import fill, make_features
+from featprobe.testing.cases import fill, make_features
 
 with tempfile.TemporaryDirectory() as folder:
     store = open_store(backbone, data, {"cls": 1}, settle(Options(batch_size=256)),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
-from featprobe.testing.stores import make_items, make_key
+from featprobe.testing.cases import make_items, make_key
 
 CHANGES = [
     {"weights": "x"}, {"config": "x"}, {"preprocess": {}}, {"recipe": {}}, {"outputs": {"cls": 1}},
