@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import multiprocessing
 import os
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
+
+from featprobe.cli.main import main
 
 READY = multiprocessing.get_context("forkserver")
 READY.set_forkserver_preload(["tests.extraction.warm"])
@@ -69,4 +70,4 @@ def _main(arguments: list[str], said: str, first: Callable[[], Any] | None) -> N
     os.dup2(handle, 2)
     if first:
         first()
-    importlib.import_module("featprobe.cli.main").main(arguments)
+    main(arguments)

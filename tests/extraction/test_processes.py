@@ -35,7 +35,8 @@ class Machine:
     """Films, a tiny model, and what an extraction that nothing befell gives of them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.said = folder, folder / "said"
+        self.said.mkdir()
         self.films = class_films(folder / "films", FRAMES // 2)
         self.model = commands.save_tiny(folder / "tiny")
         for file in self.model.iterdir():
@@ -48,10 +49,9 @@ class Machine:
         self.features = {name: store.read(name) for name in store.layout.arrays}
 
     def start(self, cache: str, *options: object, kind: str = "zarr", **first) -> commands.Command:
-        said = self.folder / f"said-{time.monotonic_ns()}"
         return commands.start(
-            said, "extract", "--model", self.model, "--data", self.films, "--device", "cpu",
-            "--cache", self.folder / cache, "--batch-size", BATCH, "--workers", 0, "--quiet",
+            self.said / str(time.monotonic_ns()), "extract", "--model", self.model,
+            "--data", self.films, "--device", "cpu", "--cache", self.folder / cache, "--batch-size", BATCH, "--workers", 0, "--quiet",
             "--store", kind, *options, **first,
         )  # fmt: skip
 
@@ -64,11 +64,11 @@ class Machine:
 
     def told(self, cache: str, *verb: object) -> tuple[int, str]:
         """Exit code and words of a ``featprobe cache`` verb."""
-        return commands.run(self.folder / "said", "cache", "--cache", self.folder / cache, *verb)
+        return commands.run(self.said / "cache", "cache", "--cache", self.folder / cache, *verb)
 
     def stores(self, cache: str) -> list[FeatureStore]:
         found = (self.folder / cache / "features" / "films").glob("[!.]*")
-        return [open_store(p) for p in sorted(found, key=lambda p: p.stat().st_mtime_ns)]
+        return [open_store(p) for p in sorted(found)]
 
     def store(self, cache: str) -> FeatureStore:
         (store,) = self.stores(cache)
@@ -182,7 +182,8 @@ def test_a_read_only_cache_is_used_and_never_written(machine, kind) -> None:
     machine.run(f"kept-{kind}", kind=kind)
     machine.run(f"half-{kind}", "--shard", "1/2", kind=kind)
     nobody = partial(os.setuid, faults.NOBODY) if os.geteuid() == 0 else None
-    for folder, _, _ in os.walk(machine.folder):
+    folders = [f for f, _, _ in os.walk(machine.folder) if f != str(machine.said)]
+    for folder in folders:
         os.chmod(folder, 0o555)
     try:
         said = machine.run(f"kept-{kind}", kind=kind, first=nobody)
@@ -194,7 +195,7 @@ def test_a_read_only_cache_is_used_and_never_written(machine, kind) -> None:
         assert said.count("\n") == 1
         assert "cannot be written" in said
     finally:
-        for folder, _, _ in os.walk(machine.folder):
+        for folder in folders:
             os.chmod(folder, 0o755)
     machine.check(machine.store(f"half-{kind}"))
 
