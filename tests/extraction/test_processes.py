@@ -51,8 +51,8 @@ class Machine:
     def start(self, cache: str, *options: object, kind: str = "zarr", **first) -> commands.Command:
         return commands.start(
             self.said / str(time.monotonic_ns()), "extract", "--model", self.model,
-            "--data", self.films, "--device", "cpu", "--cache", self.folder / cache, "--batch-size", BATCH, "--workers", 0, "--quiet",
-            "--store", kind, *options, **first,
+            "--data", self.films, "--device", "cpu", "--cache", self.folder / cache,
+            "--batch-size", BATCH, "--workers", 0, "--quiet", "--store", kind, *options, **first,
         )  # fmt: skip
 
     def run(self, cache: str, *options: object, code: int = 0, **rest) -> str:
