@@ -12,6 +12,7 @@ from typing import Any
 
 from featprobe import settings
 from featprobe._version import __version__
+from featprobe.errors import reason
 
 PACKAGES = (
     "torch", "transformers", "safetensors", "huggingface_hub", "numpy", "scipy", "scikit-learn",
@@ -44,7 +45,7 @@ def report(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         "extras": {e: [m for m in ms if not find_spec(m)] for e, ms in EXTRAS.items()},
         "devices": devices(),
         "hub": _hub(),
-        "cache": cached(settings.cache_root(cache)),
+        "cache": cached(cache),
         "data": os.environ.get("FEATPROBE_DATA", ""),
     }
 
@@ -102,18 +103,29 @@ def _hub() -> dict[str, Any]:
     }
 
 
-def cached(root: Path) -> dict[str, Any]:
-    """The cache: where, how many stores, their bytes, what is free, and whether it is writable."""
+def cached(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """The cache: how many stores and their bytes, where (``features``, perhaps an address).
+
+    ``path`` is the folder for the rest: what is free there, and whether it is writable. ``error``:
+    why the stores cannot be listed, or empty.
+    """
     from featprobe.store.cache import entries
 
-    stores = list(entries(root))
+    root, features, error = settings.cache_root(cache), settings.feature_root(cache), ""
+    try:
+        stores = list(entries(features))
+        size = sum(e.bytes for e in stores)
+    except Exception as problem:  # whatever the library of an address raises
+        stores, size, error = [], 0, reason(problem)
     there = next(p for p in (root, *root.parents) if p.exists())
     return {
         "path": str(root),
+        "features": str(features),
+        "error": error,
         "stores": len(stores),
         "incomplete": sum(e.store is not None and not e.store.complete for e in stores),
         "damaged": sum(e.store is None for e in stores),
-        "bytes": sum(e.bytes for e in stores),
+        "bytes": size,
         "free": shutil.disk_usage(there).free,
         "writable": os.access(there, os.W_OK),
     }
@@ -175,6 +187,11 @@ def problems(found: dict[str, Any]) -> list[str]:
     ]
     if found["extras"]["cpu or gpu"]:
         out.append("faiss is missing, kNN needs it: pip install 'featprobe[cpu]' or '[gpu]'")
+    if found["cache"]["error"]:
+        out.append(
+            f"the stores in {found['cache']['features']} cannot be listed: "
+            f"{found['cache']['error']}; set FEATPROBE_CACHE to a place that can be read"
+        )
     if not found["cache"]["writable"]:
         out.append(f"the cache {found['cache']['path']} is not writable: set FEATPROBE_CACHE")
     if found["cache"]["free"] < 1e9:

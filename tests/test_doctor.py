@@ -53,10 +53,26 @@ def test_what_is_wrong_is_said_with_what_to_do(capsys, monkeypatch) -> None:
     code, out = run(capsys)
     assert code == 1
     assert "pip install 'featprobe[cpu]'" in out
-    found = doctor.report() | {"cache": {"path": "/c", "writable": False, "free": 5e8}}
+    found = doctor.report() | {
+        "cache": {
+            "path": "/c", "features": "s3://c", "error": "no bucket", "writable": False,
+            "free": 5e8,
+        }
+    }  # fmt: skip
     texts = doctor.problems(found)
     assert any("not writable: set FEATPROBE_CACHE" in t for t in texts)
     assert any("less than 1 GB" in t for t in texts)
+    assert any("stores in s3://c cannot be listed: no bucket" in t for t in texts)
+
+
+def test_stores_behind_an_address_are_counted(tiny_backbone, class_folders, tmp_path) -> None:
+    address = f"memory://{tmp_path.name}"
+    features = extract(tiny_backbone, load_dataset(class_folders), cache=address)
+    found = doctor.report(address)["cache"]
+    assert (found["features"], found["stores"], found["error"]) == (address, 1, "")
+    assert found["bytes"] == sum(size for _, size in features.store.path.files())
+    lost = doctor.report("floppy://a/b")
+    assert any("stores in floppy://a/b cannot be listed" in t for t in doctor.problems(lost))
 
 
 def test_a_missing_extra_of_a_model_is_named(capsys, monkeypatch) -> None:

@@ -14,7 +14,7 @@ from featprobe.exchange.transfer import FORMATS, export, load
 from featprobe.features import FeatureSet
 from featprobe.store.containers import create_store, open_store
 from featprobe.store.format import DONE, FAILED, Layout
-from featprobe.testing.stores import make_features, make_items, make_key
+from featprobe.testing.cases import make_features, make_items, make_key
 
 
 def make(folder: Path, **columns):

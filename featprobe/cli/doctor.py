@@ -70,8 +70,8 @@ def show(found: dict[str, Any]) -> None:
     c = found["cache"]
     odd = "".join(f", {c[k]} {k}" for k in ("incomplete", "damaged") if c[k])
     print(
-        f"cache       {c['path']}: {c['stores']} stores{odd}, {size(c['bytes'])}, "
-        f"{size(c['free'])} free"
+        f"cache       {c['features']}: {c['stores']} stores{odd}, {size(c['bytes'])}, "
+        f"{size(c['free'])} free in {c['path']}"
     )
     print(f"data        {found['data'] or 'FEATPROBE_DATA is not set; use --root'}")
 

@@ -95,7 +95,10 @@ Run again, it reuses what is complete and goes on where it stopped.
     "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
     help="Extract the I-th of N parts only, as one task of a job array.",
 )  # fmt: skip
-@click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]))
+@click.option(
+    "--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]),
+    help="The container; one of the other kind that is complete is used as it is.",
+)  # fmt: skip
 @loading_options
 @click.option("--strict", is_flag=True, help="Stop at the first unreadable item.")
 @click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")

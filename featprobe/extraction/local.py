@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError, Unfinished
+from featprobe.errors import InputError, StoreError, Unfinished
 from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import here, separable
 from featprobe.extraction.device import Forward, Streams
@@ -49,8 +49,9 @@ def extract(
     default), ``tokens``, ``logits``. ``blocks``: how many last blocks of ``cls`` and ``mean``, at
     most what there is; of ``tokens`` one is kept, ``tokens:5`` keeps five. ``dtype``: on disk,
     float16 or float32. ``precision``: of the forward pass, float32 on a CPU and bf16 on a GPU by
-    default. ``device``: ``cpu``, ``cuda`` or ``cuda:N``; a GPU where there is one by default.
-    Further ``options`` are the fields of :class:`Options`.
+    default. ``store``: ``zarr`` or ``hdf5``; a complete store of the other kind is used instead,
+    and ``summary.notes`` says so. ``device``: ``cpu``, ``cuda`` or ``cuda:N``; a GPU where there
+    is one by default. Further ``options`` are the fields of :class:`Options`.
 
     Returns the :class:`~featprobe.features.FeatureSet`; its ``summary`` is the :class:`Summary`
     of this run. Raises :class:`~featprobe.errors.InputError` when no item at all
@@ -72,13 +73,21 @@ def extract(
         summary.seconds = time.perf_counter() - start
     if not opened.complete:
         raise _unfinished(opened, o, summary)
-    if shards:
-        opened.finish({**summary.to_dict(), "path": opened.path.name})
+    if not opened.attributes.get("complete"):
+        # the last run may have been killed after its last shard; a cache that cannot be written
+        # keeps nobody from using what is all there
+        with nullcontext() if shards else suppress(StoreError):
+            opened.finish({**summary.to_dict(), "path": opened.path.name})
     result = FeatureSet(opened)
     if not len(result):
         first = result.left_out[0]
         raise InputError(
             f"{dataset.name}: none of the {len(dataset)} items could be read; first: {first.reason}"
+        )
+    if opened.kind != store:
+        summary.notes["store"] = (
+            f"{opened.path.name} holds these features already and is used; 'featprobe export "
+            f"{opened.path.name} OUT --to {store}' makes a copy as {store}"
         )
     summary.failures = {x.id: x.reason for x in result.left_out}
     result.summary = summary

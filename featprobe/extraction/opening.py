@@ -32,7 +32,8 @@ def open_store(
 ) -> FeatureStore:  # fmt: skip
     """The store that the key of this extraction names; made from headers when there is none.
 
-    ``outputs``: name -> last blocks. ``store``: the kind of container.
+    ``outputs``: name -> last blocks. ``store``: the kind of container; a complete store of another
+    kind is returned before one is made or completed.
     """
     if store not in SUFFIXES:
         raise InputError(f"unknown store {store!r}: use one of {', '.join(SUFFIXES)}")
@@ -49,13 +50,25 @@ def open_store(
         dataset=fingerprint,
     )
     root = settings.feature_root(cache)
-    path = store_path(root, dataset.name, backbone.name, key.digest, store)
-    if path.exists():
-        opened = containers.open_store(path, key)
+    paths = {k: store_path(root, dataset.name, backbone.name, key.digest, k) for k in SUFFIXES}
+    path = paths.pop(store)
+    opened = containers.open_store(path, key) if path.exists() else None
+    if opened is None or not opened.complete:
+        opened = next(filter(None, (_complete(p, key) for p in paths.values())), opened)
+    if opened is not None:
         opened.touch()
         return opened
     plan = plan_frames(dataset, max(1, o.workers), o.progress)
     return _create(path, key, plan, backbone, dataset, o.batch_size, store, o.target.type)
+
+
+def _complete(path: Place, key: FeatureKey) -> FeatureStore | None:
+    """The store there if it is complete; who asks for another need not know what is wrong."""
+    try:
+        store = containers.open_store(path, key)
+    except FeatprobeError:
+        return None
+    return store if store.complete else None
 
 
 def outdated(store: FeatureStore) -> list[Place]:

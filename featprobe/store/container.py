@@ -171,12 +171,14 @@ class Container(ABC):
             raise self._damaged(name, None, error) from error
 
     def set_items(self, items: Items) -> bool:
-        """Store the table of items; True when it replaced a different one.
+        """Store the table of items; True when it replaced one of other labels, groups or split.
 
-        The new table is written beside the old one; one change of the attributes switches over.
+        A table that means the same stays, whatever it is called (earlier versions named it by
+        another rule). The new table is written beside the old one; one change of the attributes
+        switches over.
         """
         name, old = table_name(items), self.attributes.get("items")
-        if old == name:
+        if old == name or (old and self._means(old, items)):
             return False
         try:
             self._put_table(name, items)
@@ -188,6 +190,13 @@ class Container(ABC):
                 f"{self.path}: the table of items cannot be written: {reason(error)}"
             ) from error
         return bool(old)
+
+    def _means(self, name: str, items: Items) -> bool:
+        """Whether a table there has the labels of another; one that cannot be read has not."""
+        try:
+            return self._table(name).labels_digest == items.labels_digest
+        except Exception:
+            return False
 
     # -- what a container does ------------------------------------------------------------------
 
@@ -245,7 +254,7 @@ class Container(ABC):
 
 def table_name(items: Items) -> str:
     """``items-<digest12>``."""
-    return f"items-{items.labels_digest[:12]}"
+    return f"items-{items.table_digest[:12]}"
 
 
 def sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:

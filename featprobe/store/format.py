@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.errors import InputError
-from featprobe.fingerprint import digest
+from featprobe.fingerprint import array_digest, digest
 
 FORMAT_VERSION = 1
 PENDING, DONE, FAILED = 0, 1, 2
@@ -129,8 +129,24 @@ class Items:
         return cls(targets=targets, **fields)
 
     @property
+    def table_digest(self) -> str:
+        """Digest of the bytes of all columns but the ids, which are in the key.
+
+        Tables with equal ones are equal. It costs a tenth of :attr:`labels_digest`, which is
+        the same for tables that differ and mean the same.
+        """
+        columns = [c for c in (self.groups, self.split, self.targets) if c is not None]
+        parts = [
+            [c.dtype.str, array_digest(np.ascontiguousarray(c).view(np.uint8))] for c in columns
+        ]
+        return digest([parts, self.about])
+
+    @property
     def labels_digest(self) -> str:
-        """Digest of targets, classes, grouping and split: results with equal ones compare."""
+        """Digest of targets, classes, grouping and split: results with equal ones compare.
+
+        It sees who is grouped with whom and no name of a group.
+        """
         _, first, codes = np.unique(self.groups, return_index=True, return_inverse=True)
         canonical = np.argsort(np.argsort(first))[codes]  # groups by order of appearance
         targets = None

@@ -1,15 +1,19 @@
-"""A plan of ten million frames: made, written, reopened and resumed, with a stub of a backbone."""
+"""A plan of ten million frames: made, written, reopened and resumed, with a stub of a backbone.
+
+And a complete store of a million, recognised by ``extract``.
+"""
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 
 from tests.benchmarks.rows import Row
 
-CODE = """
+STUB = """
 import json, resource, sys, tempfile, time
 from pathlib import Path
 import numpy as np, torch
@@ -20,8 +24,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.errors import Unfinished
 from featprobe.images.picture import Picture
 
-FRAMES = 100
-DEPTH = 64  # parts, of which one is extracted
+FRAMES = int(sys.argv[2])  # of an item
 
 
 class Stub:
@@ -56,6 +59,9 @@ data = Dataset(
 )
 backbone = Backbone("stub", torch.nn.Identity(), Stub(), Preprocess((8, 8), None, mean=(0,) * 3,
                     std=(1,) * 3))
+"""
+
+PLAN = """
 out = {}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with tempfile.TemporaryDirectory() as folder:
@@ -82,18 +88,40 @@ print(json.dumps(out))
 """
 
 
-def measured(frames: int) -> dict[str, float]:
-    """Seconds of the first hundred thousand frames and of finding them done; MiB above imports."""
+COMPLETE = """
+from featprobe.extraction.opening import open_store
+from featprobe.extraction.options import Options, settle
+from featprobe.testing.cases import fill, make_features
+
+with tempfile.TemporaryDirectory() as folder:
+    store = open_store(backbone, data, {"cls": 1}, settle(Options(batch_size=256)),
+                       cache=folder, store="zarr", dtype="float16")
+    fill(store, make_features(store.layout))
+    store.finish({})
+    begin = time.perf_counter()
+    assert not fp.extract(backbone, data, cache=folder, batch_size=256).summary.new_frames
+    print(json.dumps({"complete": time.perf_counter() - begin}))
+"""
+
+
+def measured(code: str, frames: int, each: int) -> dict[str, float]:
+    """What a program prints that runs with items of so many frames each."""
     out = subprocess.run(
-        [sys.executable, "-c", CODE, str(frames)], check=True, capture_output=True, text=True
-    )
+        [sys.executable, "-c", STUB + code, str(frames), str(each)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
     return json.loads(out.stdout.splitlines()[-1])
 
 
 def rows(runs: int = 3) -> Iterator[Row]:
-    """How time and memory grow from 10^5 to 10^7 frames; 10^5 are extracted each time."""
+    """How a complete store is recognised; how time and memory grow from 10^5 to 10^7 frames, of
+    which 10^5 are extracted each time."""
+    for each, what in ((1, "images"), (100, "volumes of 100")):
+        times = [measured(COMPLETE, 10**6, each)["complete"] for _ in range(runs)]
+        name = f"extract on a complete 10^6-frame store of {what} / 1 s"
+        yield Row(name, statistics.median(times), 1.0, "s", 1, more=False, note="beyond imports")
     sizes = [10**5, 10**6, 10**7]
-    found = [measured(n) for n in sizes]
+    found = [measured(PLAN, n, 100) for n in sizes]
     for small, large, a, b in zip(sizes, sizes[1:], found, found[1:]):
         for what, unit in (("first part", "s"), ("resume", "s"), ("memory", "MiB")):
             name = (

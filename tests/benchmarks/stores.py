@@ -17,7 +17,7 @@ import numpy as np
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, create_store, open_store
 from featprobe.store.format import DONE, Items, Layout, plan_shard
-from featprobe.testing.stores import make_items, make_key
+from featprobe.testing.cases import make_items, make_key
 from tests.benchmarks.rows import Row, side_by_side
 
 FRAMES, WIDTH = 100_000, 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -83,6 +84,39 @@ def test_a_second_run_extracts_nothing(tiny_backbone, class_folders, monkeypatch
     second = fp.extract(tiny_backbone, fp.load_dataset(class_folders))
     assert second.summary.new_frames == 0
     np.testing.assert_array_equal(first.x(), second.x())
+
+
+@pytest.mark.parametrize("kind", ["zarr", "hdf5"])
+def test_a_store_whose_last_run_died_before_marking_it_complete_is_marked(
+    tiny_backbone, class_folders, kind
+) -> None:
+    data = fp.load_dataset(class_folders)
+    store = fp.extract(tiny_backbone, data, store=kind).store
+    (store.path / "features.h5").remove()
+    store.update(complete=None, failed=None, summary=None)
+    again = fp.extract(tiny_backbone, data, store=kind)
+    assert again.summary.new_frames == 0
+    assert again.store.attributes["complete"]
+    assert (store.path / "features.h5").exists() == (kind == "hdf5")
+
+
+@pytest.mark.parametrize(("first", "second"), [("zarr", "hdf5"), ("hdf5", "zarr")])
+def test_a_complete_store_of_another_kind_is_used_and_the_user_is_told(
+    tiny_backbone, class_folders, first, second
+) -> None:
+    data = fp.load_dataset(class_folders)
+    one = fp.extract(tiny_backbone, data, store=first, batch_size=4)
+    other = fp.extract(tiny_backbone, data, store=second, batch_size=4)
+    assert other.summary.new_frames == 0
+    assert other.store.path == one.store.path
+    told = f"{one.store.path.name} holds these features already .* export .* --to {second}"
+    assert re.search(told, other.summary.notes["store"])
+    one.store.reset([3])
+    whole = fp.extract(tiny_backbone, data, store=second, batch_size=4)
+    assert whole.summary.new_frames == 40
+    assert whole.store.kind == second
+    assert "store" not in whole.summary.notes
+    assert fp.extract(tiny_backbone, data, store=first).store.kind == second
 
 
 def test_what_the_numbers_depend_on_makes_another_store(tiny_backbone, class_folders) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,3 +35,16 @@ def test_the_first_stores_are_read_verified_and_written(tmp_path: Path) -> None:
     assert again.reasons() == {5: "seen ü"}
     assert (again.status() == DONE).all()
     np.testing.assert_array_equal(again.read("cls"), expected)
+
+
+def test_a_table_named_by_the_earlier_rule_stays_while_labels_are_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "net-v1.zarr"
+    shutil.copytree(ARCHIVES / "v1" / path.name, path)
+    store, before = open_store(path), {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+    items = store.items()
+    assert store.attributes["items"] == f"items-{items.labels_digest[:12]}"
+    assert not store.set_items(items)
+    assert {p: p.stat().st_mtime_ns for p in path.rglob("*")} == before
+    assert store.set_items(replace(items, split=np.array(["train", "test"] * 5)))
+    assert open_store(path).items().split.tolist() == ["train", "test"] * 5
+    assert store.complete

@@ -13,7 +13,7 @@ from featprobe.store import uses
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import create_store
 from featprobe.store.format import Layout
-from featprobe.testing.stores import fill, make_features, make_items, make_key
+from featprobe.testing.cases import fill, make_features, make_items, make_key
 
 
 def make(cache: Path, backbone: str = "net", kind: str = "zarr", whole: bool = True,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
-from featprobe.testing.stores import make_items, make_key
+from featprobe.testing.cases import make_items, make_key
 
 CHANGES = [
     {"weights": "x"}, {"config": "x"}, {"preprocess": {}}, {"recipe": {}}, {"outputs": {"cls": 1}},
@@ -59,3 +59,18 @@ def test_the_digest_of_labels_sees_labels_groups_and_split_and_no_names() -> Non
         make_items(6, groups=table.groups, classes=("a", "b")),
     ]
     assert len({t.labels_digest for t in [table, *others]}) == 5
+
+
+def test_the_digest_of_a_table_sees_every_column_and_word() -> None:
+    table = make_items(6)
+    others = [
+        make_items(6, groups=np.array(list("aabbcc"))),
+        make_items(6, groups=np.array(list("xxyyzz"))),
+        make_items(6, split=np.array(["test"] * 6)),
+        make_items(6, targets=np.zeros(6, int)),
+        make_items(6, targets=None, task=None, classes=()),
+        make_items(6, classes=("a", "b")),
+        make_items(6, group_origin="other"),
+    ]
+    assert len({t.table_digest for t in [table, *others]}) == 8
+    assert make_items(6).table_digest == table.table_digest
