@@ -25,7 +25,14 @@ def result(**changes) -> Result:
 
 
 def save(cache, r: Result) -> Result:
-    results.append(cache, r, ids=np.array(["a"]), y=np.array([0]), scores=np.zeros((1, 1, 2)))
+    results.append(
+        cache,
+        r,
+        ids=np.array(["a"]),
+        y=np.array([0]),
+        groups=np.array(["p"]),
+        scores=np.zeros((1, 1, 2)),
+    )
     return r
 
 

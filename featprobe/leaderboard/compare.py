@@ -1,0 +1,208 @@
+"""Paired differences between results, from the scores that were kept of the same test items."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featprobe import metrics, results
+from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.leaderboard.board import League, Ties, leagues, sortable
+from featprobe.leaderboard.labels import probe_name, setting
+from featprobe.results import Result
+from featprobe.scored import Scored
+from featprobe.stats.paired import holm, paired, permutation
+from featprobe.stats.resampling import RESAMPLES, bootstrap
+
+ALPHA = 0.05
+BETWEEN = ("backbones", "probes", "all")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``one`` minus ``other`` in a metric on the same test items.
+
+    ``low``, ``high``: 95 % interval of a bootstrap over patients; ``p``: two-sided, of a
+    permutation test that swaps whole patients (``exact`` where all swaps were enumerated);
+    ``adjusted``: p after Holm over the family, the comparisons that were made together.
+    """
+
+    one: Result
+    other: Result
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    exact: bool
+    adjusted: float = math.nan
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, the two results by what tells them apart and their ids."""
+        names = ("metric", "difference", "low", "high", "p", "exact", "adjusted")
+        out: dict[str, Any] = {n: getattr(self, n) for n in names}
+        for name, r in (("one", self.one), ("other", self.other)):
+            out[name] = {
+                "id": r.id, "backbone": r.backbone, "probe": probe_name(r), "setting": setting(r),
+                "value": r.metrics.get(self.metric),
+            }  # fmt: skip
+        first = self.one
+        out |= {"dataset": first.dataset, "protocol": first.protocol, "shots": first.shots}
+        return results.plain(out)
+
+
+@dataclass
+class Kept:
+    """The scores of the results of one league, by id, all of the same items in the same order;
+    ``left_out``: why some results are not among them."""
+
+    scored: dict[str, Scored]
+    left_out: list[str]
+
+
+def load(cache: Path, members: Sequence[Result], metric: str) -> Kept:
+    """Read the scores of results of one league; the first that can be read says which items."""
+    kept = Kept({}, [])
+    for r in members:
+        where = f"{r.dataset} / {r.backbone} / {probe_name(r)}"
+        try:
+            scored = results.scored(cache, r)
+            if math.isnan(scored.mean([metric])[metric]):
+                raise InputError(f"{metric} is not defined")
+            if kept.scored:
+                scored = _aligned(scored, next(iter(kept.scored.values())))
+        except InputError as error:
+            kept.left_out.append(f"{where}: {error}")
+            continue
+        kept.scored[r.id] = scored
+    return kept
+
+
+def _aligned(scored: Scored, first: Scored) -> Scored:
+    if not np.array_equal(np.sort(scored.ids), np.sort(first.ids)):
+        raise InputError("its test items are others than those of the first result")
+    scored = scored.in_order(first.ids)
+    same = np.array_equal(scored.y, first.y, equal_nan=True)
+    if not same or not np.array_equal(scored.groups, first.groups):
+        raise InputError("labels or patients of its test items differ from the first result's")
+    if len(scored.tries) != len(first.tries):
+        raise InputError(f"{len(scored.tries)} tries where the first result has {len(first.tries)}")
+    if scored.rows and not all(map(np.array_equal, scored.rows, first.rows or ())):
+        raise InputError("its folds are others than those of the first result")
+    return scored
+
+
+def compare(
+    cache: Path,
+    found: Sequence[Result],
+    metric: str | None = None,
+    *,
+    between: str = "backbones",
+    against: str | None = None,
+    all_pairs: bool = False,
+    resamples: int = RESAMPLES,
+) -> tuple[list[Comparison], list[str]]:
+    """Compare results of the same test items, and say which could not be compared.
+
+    ``between``: ``backbones`` under one probe, ``probes`` on one backbone, or ``all`` results of a
+    league. Each is compared with the best of them by ``metric`` (None: that of the task), with
+    the one named by ``against`` (a backbone, or between probes a probe), or ``all_pairs``. Holm's
+    correction is over the comparisons among these.
+
+    Raises :class:`UnknownName` for an ``against`` that nothing is called and :class:`InputError`
+    where nothing can be compared.
+    """
+    families: dict[tuple[League, str], list[Result]] = {}
+    for key, members in sorted(leagues(found).items()):
+        for r in members:
+            families.setdefault((key, _common(r, between)), []).append(r)
+    names = {_name(r, between) for r in found}
+    if against is not None and against not in names:
+        raise UnknownName(
+            f"no result of {against!r}.{nearest(against, names)} There: {', '.join(sorted(names))}"
+        )
+    out: list[Comparison] = []
+    notes: list[str] = []
+    for (_, _), members in families.items():
+        by = metric or metrics.ranking(members[0].task)
+        if len(members) < 2:
+            continue
+        kept = load(cache, sorted(members, key=lambda r: -sortable(r, by)), by)
+        notes += kept.left_out
+        ranked = [r for i in kept.scored for r in members if r.id == i]
+        if all_pairs:
+            pairs = list(combinations(ranked, 2))
+        else:
+            chosen = [r for r in ranked if _name(r, between) == against] if against else ranked
+            pairs = [(r, c) for c in chosen[:1] for r in ranked if r is not c]
+        boot = {
+            r.id: bootstrap(kept.scored[r.id], wanted=[by], resamples=resamples, seed=_seed(r))[by]
+            for r in {r.id: r for pair in pairs for r in pair}.values()
+        }
+        out += adjust([_difference(kept, boot, pair, by, resamples) for pair in pairs])
+    if not out:
+        why = f": {notes[0]}" if notes else ""
+        raise InputError(f"no two results of the same test items to compare between {between}{why}")
+    return out, notes
+
+
+def _common(r: Result, between: str) -> str:
+    """What the results that are compared with each other have in common within a league."""
+    if between not in BETWEEN:
+        raise InputError(f"compare between {', '.join(BETWEEN)}, not {between!r}")
+    return {"backbones": probe_name(r), "probes": f"{r.backbone} {r.variant}", "all": ""}[between]
+
+
+def _name(r: Result, between: str) -> str:
+    return probe_name(r) if between == "probes" else r.backbone
+
+
+def _seed(r: Result) -> int:
+    """Of a league's resamples: that of its split, which its results have in common."""
+    return int(r.split.get("seed") or 0)
+
+
+def _difference(
+    kept: Kept, boot: dict[str, np.ndarray], pair: tuple[Result, Result], metric: str,
+    resamples: int,
+) -> Comparison:  # fmt: skip
+    one, other = (kept.scored[r.id] for r in pair)
+    of = paired(boot[pair[0].id], boot[pair[1].id], one.patients)
+    test = permutation(one, other, metric, resamples=resamples, seed=_seed(pair[0]))
+    return Comparison(*pair, metric, test.difference, of.low, of.high, test.p, test.exact)
+
+
+def adjust(family: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons of one family with Holm's correction."""
+    values = holm(np.array([c.p for c in family]))
+    return [replace(c, adjusted=float(p)) for c, p in zip(family, values)]
+
+
+def ties_of(cache: Path, resamples: int = RESAMPLES) -> Ties:
+    """Which results of a league are tied with its best: after Holm over the league, the permutation
+    test against it is not significant at 0.05. A result without kept scores is not tested."""
+
+    def tied(members: Sequence[Result], metric: str) -> set[str]:
+        if len(members) < 2 or not math.isfinite(sortable(members[0], metric)):
+            return set()
+        kept = load(cache, members, metric)
+        best = members[0].id
+        others = [i for i in kept.scored if i != best]
+        if best not in kept.scored or not others:
+            return set()
+        first, seed = kept.scored[best], _seed(members[0])
+        tests = [
+            permutation(first, kept.scored[i], metric, resamples=resamples, seed=seed)
+            for i in others
+        ]
+        adjusted = holm(np.array([t.p for t in tests]))
+        same = {i for i, p in zip(others, adjusted) if p >= ALPHA}
+        return same | {best} if same else set()
+
+    return tied
