@@ -97,8 +97,9 @@ class Measure:
     regression: ``y`` (N,), ``p`` (N, 1).
 
     ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1; by default each is its own.
-    ``wanted``: which metrics, by default all of the task. ``classes``: their names, if the values
-    of single classes are wanted too, as ``auroc:NAME``.
+    ``classes``: their names, if values of single classes are wanted, which are called
+    ``auroc:NAME``. ``wanted``: which metrics, by default all of the task, those of single classes
+    with them.
 
     The formulas are in :class:`~featprobe.scoring.curve.Curve`,
     :class:`~featprobe.scoring.decisions.Multiclass`, ``Multilabel`` and
@@ -122,7 +123,7 @@ class Measure:
             raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
         code = np.arange(len(y)) if code is None else code
         groups = len(y) if groups is None else groups
-        self._classes = list(classes)
+        self._classes, self._every = list(classes), wanted is None
         self._curves: list[Curve] = []
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
         self._others: Multiclass | Multilabel | Regression | None = None
@@ -151,7 +152,7 @@ class Measure:
                 out[name] = self._one(name, value, of)
                 continue
             out[name] = nan_mean(value) if value.ndim == 2 else value
-            if value.ndim == 2:
+            if value.ndim == 2 and self._every:
                 out |= {f"{name}:{c}": v for c, v in zip(self._classes, value)}
         return out
 

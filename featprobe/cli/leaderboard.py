@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, cached_name, json_option
+from featprobe.cli.common import Verb, cache_option, cached_name, json_option, note
 
 
 @click.command(
@@ -40,13 +40,15 @@ def command(
     """Rank the newest results of every data set; print the table, write Markdown and CSV."""
     from featprobe import results, settings
     from featprobe.leaderboard.board import build
-    from featprobe.leaderboard.compare import ties_of
+    from featprobe.leaderboard.compare import Ties
     from featprobe.leaderboard.table import print_board, write
 
     root = settings.cache_root(cache)
     names = [cached_name(d) for d in data]
-    ties = None if no_ties else ties_of(root)
+    ties = None if no_ties else Ties(root)
     board = build(results.latest(results.read(root)), metric, names, model, root, ties)
+    for text in ties.notes if ties else ():
+        note(text)
     if as_json:
         for row in board:
             print(row.result.to_json())

@@ -29,7 +29,7 @@ class Row:
         return f"{self.rank}=" if self.tied else str(self.rank)
 
 
-Ties = Callable[[Sequence[Result], str], set[str]]
+FindTies = Callable[[Sequence[Result], str], set[str]]
 
 
 def build(
@@ -38,7 +38,7 @@ def build(
     data: Sequence[str] = (),
     model: Sequence[str] = (),
     where: Path | None = None,
-    ties: Ties | None = None,
+    ties: FindTies | None = None,
 ) -> list[Row]:
     """Rank results by a metric (None: that of each task), each in its :func:`league`.
 

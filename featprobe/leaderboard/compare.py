@@ -13,7 +13,7 @@ import numpy as np
 
 from featprobe import metrics, results
 from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.leaderboard.board import League, Ties, leagues, sortable
+from featprobe.leaderboard.board import League, leagues, sortable
 from featprobe.leaderboard.labels import probe_name, setting
 from featprobe.results import Result
 from featprobe.scored import Scored
@@ -21,6 +21,8 @@ from featprobe.stats.paired import holm, paired, permutation
 from featprobe.stats.resampling import RESAMPLES, bootstrap
 
 ALPHA = 0.05
+AFFORDABLE = 1_000_000  # scores of a model: of as many, a test takes seconds
+ENOUGH = 20  # swaps that differ as much: p is then far from small
 BETWEEN = ("backbones", "probes", "all")
 
 
@@ -145,7 +147,8 @@ def compare(
             r.id: bootstrap(kept.scored[r.id], wanted=[by], resamples=resamples, seed=_seed(r))[by]
             for r in {r.id: r for pair in pairs for r in pair}.values()
         }
-        out += adjust([_difference(kept, boot, pair, by, resamples) for pair in pairs])
+        swaps = _swaps(resamples, len(pairs))
+        out += adjust([_difference(kept, boot, pair, by, swaps) for pair in pairs])
     if not out:
         why = f": {notes[0]}" if notes else ""
         raise InputError(f"no two results of the same test items to compare between {between}{why}")
@@ -170,11 +173,11 @@ def _seed(r: Result) -> int:
 
 def _difference(
     kept: Kept, boot: dict[str, np.ndarray], pair: tuple[Result, Result], metric: str,
-    resamples: int,
+    swaps: int,
 ) -> Comparison:  # fmt: skip
     one, other = (kept.scored[r.id] for r in pair)
     of = paired(boot[pair[0].id], boot[pair[1].id], one.patients)
-    test = permutation(one, other, metric, resamples=resamples, seed=_seed(pair[0]))
+    test = permutation(one, other, metric, resamples=swaps, seed=_seed(pair[0]))
     return Comparison(*pair, metric, test.difference, of.low, of.high, test.p, test.exact)
 
 
@@ -184,25 +187,46 @@ def adjust(family: Sequence[Comparison]) -> list[Comparison]:
     return [replace(c, adjusted=float(p)) for c, p in zip(family, values)]
 
 
-def ties_of(cache: Path, resamples: int = RESAMPLES) -> Ties:
+class Ties:
     """Which results of a league are tied with its best: after Holm over the league, the permutation
-    test against it is not significant at 0.05. A result without kept scores is not tested."""
+    test against it is not significant at 0.05.
 
-    def tied(members: Sequence[Result], metric: str) -> set[str]:
+    A result without kept scores is not tested, nor is a league with more scores than
+    :data:`AFFORDABLE` a model; ``notes`` says so.
+    """
+
+    def __init__(self, cache: Path, resamples: int = RESAMPLES) -> None:
+        self._cache, self._resamples = cache, resamples
+        self.notes: list[str] = []
+
+    def __call__(self, members: Sequence[Result], metric: str) -> set[str]:
+        """The ids of those tied, the best among them; ``members`` are best first."""
         if len(members) < 2 or not math.isfinite(sortable(members[0], metric)):
             return set()
-        kept = load(cache, members, metric)
-        best = members[0].id
-        others = [i for i in kept.scored if i != best]
-        if best not in kept.scored or not others:
+        kept = load(self._cache, members, metric)
+        if kept.left_out:
+            self.notes.append(f"not tested for a tie: {'; '.join(kept.left_out)}")
+        best = kept.scored.pop(members[0].id, None)
+        if best is None or not kept.scored:
             return set()
-        first, seed = kept.scored[best], _seed(members[0])
+        if sum(p.size for p in best.tries) > AFFORDABLE:
+            self.notes.append(
+                f"{members[0].dataset}, {setting(members[0])}: ties are not tested among so many "
+                "scores; 'featprobe compare' does"
+            )
+            return set()
         tests = [
-            permutation(first, kept.scored[i], metric, resamples=resamples, seed=seed)
-            for i in others
-        ]
+            permutation(
+                best, other, metric, resamples=_swaps(self._resamples, len(kept.scored)),
+                seed=_seed(members[0]), enough=ENOUGH,
+            )
+            for other in kept.scored.values()
+        ]  # fmt: skip
         adjusted = holm(np.array([t.p for t in tests]))
-        same = {i for i, p in zip(others, adjusted) if p >= ALPHA}
-        return same | {best} if same else set()
+        same = {i for i, p in zip(kept.scored, adjusted) if p >= ALPHA}
+        return same | {members[0].id} if same else set()
 
-    return tied
+
+def _swaps(resamples: int, comparisons: int) -> int:
+    """How many swaps are drawn: the smallest p that they can give must survive Holm."""
+    return max(resamples, 50 * comparisons)

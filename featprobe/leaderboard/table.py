@@ -138,8 +138,8 @@ def _by_columns(
     out: dict[tuple[str, ...], list[tuple[Result, Any]]] = {}
     for r, more in results:
         names = metrics.names(r.task)[:3]
-        if metric in r.metrics and metric not in names:
-            names = (*names[:2], str(metric))
+        if metric and metric not in names and metric.partition(":")[0] in metrics.names(r.task):
+            names = (*names[:2], metric)
         out.setdefault(names, []).append((r, more))
     return list(out.items())
 

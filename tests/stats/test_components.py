@@ -13,7 +13,7 @@ from featprobe.stats.resampling import bootstrap
 def test_a_mean_varies_by_both_components_together() -> None:
     """Numbers with an effect of the try and one of the patient, both of known variance."""
     tries, patients, found, means = 8, 60, [], []
-    for t in range(200):
+    for t in range(120):
         rng = np.random.default_rng(t)
         error = 5 + rng.normal(0, 0.8, patients)  # the absolute error of each patient
         shift = rng.normal(0, 0.3, tries)  # of each try
@@ -21,7 +21,7 @@ def test_a_mean_varies_by_both_components_together() -> None:
             "regression", np.arange(patients).astype(str), np.zeros(patients), np.arange(patients),
             [(error + s)[:, None] for s in shift],
         )  # fmt: skip
-        boot = bootstrap(scored, wanted=["mae"], resamples=100, seed=t)["mae"]
+        boot = bootstrap(scored, wanted=["mae"], resamples=60, seed=t)["mae"]
         values = scored.values(["mae"])["mae"]
         means.append(values.mean())
         found.append(components(values, boot))

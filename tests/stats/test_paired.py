@@ -147,3 +147,22 @@ def test_holm_rejects_what_stepping_down_rejects(p: list[float]) -> None:
         assert ((adjusted <= alpha) == rejected).all()
     assert (adjusted >= p).all()
     assert (adjusted <= 1).all()
+
+
+def test_a_test_that_stops_early_agrees_and_draws_less(monkeypatch) -> None:
+    calls = []
+    measure = Scored.measure
+
+    def counted(self, wanted=None):
+        inner = measure(self, wanted)
+        return lambda counts: calls.append(counts.shape[1]) or inner(counts)
+
+    one, other = models(2, 2000, 400)
+    full = permutation(one, other, "auroc", resamples=4000)
+    monkeypatch.setattr(Scored, "measure", counted)
+    stopped = permutation(one, other, "auroc", resamples=4000, enough=20)
+    assert full.p > 0.2
+    assert stopped.p == pytest.approx(full.p, rel=0.5)
+    assert sum(calls) < 2 * 4000 / 2
+    clear = permutation(*models(0, 400, 100, 5.0), "auroc", resamples=99, enough=20)
+    assert clear.p == pytest.approx(1 / 100)
