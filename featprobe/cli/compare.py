@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
     from featprobe.leaderboard.compare import Comparison
 
+_EXPLAINED = {
+    "permutation": "permutation of whole patients between the two",
+    "delong": "DeLong's test by patient",
+    "mcnemar": "McNemar's exact test",
+}
+
 
 @click.command(
     cls=Verb,
@@ -44,6 +50,11 @@ Examples:
     "regression]",
 )
 @click.option(
+    "--test", default="permutation", show_default=True,
+    type=click.Choice(["permutation", "delong", "mcnemar"]),
+    help="delong: of the AUROC of one class; mcnemar: of accuracy, one item a patient.",
+)  # fmt: skip
+@click.option(
     "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
     help="Of the bootstrap and of the permutation test.",
 )  # fmt: skip
@@ -51,12 +62,14 @@ Examples:
 @json_option
 def command(
     data: tuple[str, ...], model: tuple[str, ...], between: str, against: str | None,
-    all_pairs: bool, metric: str | None, resamples: int, cache: str | None, as_json: bool,
+    all_pairs: bool, metric: str | None, test: str, resamples: int, cache: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Paired differences between results on the same test items, from their kept scores.
 
-    The interval is of a bootstrap over patients, p of a permutation test that swaps whole patients,
-    corrected by Holm over what is compared within one data set, protocol and probe.
+    The interval is of a bootstrap over patients, p of a test that takes patients as one (by default
+    the permutation of whole patients), corrected by Holm over what is compared within one data set,
+    protocol and probe.
     """
     import json
 
@@ -74,7 +87,7 @@ def command(
     found = choose(results.latest(results.read(root)), names, model, root)
     made, notes = compare(
         root, found, metric, between=between, against=against, all_pairs=all_pairs,
-        resamples=resamples,
+        test=test, resamples=resamples,
     )  # fmt: skip
     for text in dict.fromkeys(notes):
         note(f"left aside: {text}")
@@ -104,7 +117,7 @@ def _print(made: Sequence[Comparison]) -> None:
             "" if last == league(c.one) else c.one.dataset,
             metrics.about(c.metric).label,
             *(f"{backbone_name(r, shown)}, {probe_name(r)} {setting(r)}" for r in (c.one, c.other)),
-            " / ".join(f"{r.metrics[c.metric]:.3f}" for r in (c.one, c.other)),
+            " / ".join(f"{v:.3f}" for v in c.values),
             f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]",
             f"{c.p:.3g}",
             f"{c.adjusted:.3g}",
@@ -112,4 +125,4 @@ def _print(made: Sequence[Comparison]) -> None:
         last = league(c.one)
     show(table)
     print("Intervals: 95 %, paired bootstrap over patients of the test set.")
-    print("p: permutation of whole patients between the two; Holm over each block's comparisons.")
+    print(f"p: two-sided, {_EXPLAINED[made[0].test]}; Holm over each block's comparisons.")

@@ -17,6 +17,7 @@ from featprobe.leaderboard.board import League, leagues, sortable
 from featprobe.leaderboard.labels import probe_name, setting
 from featprobe.results import Result
 from featprobe.scored import Scored
+from featprobe.stats.named import differ
 from featprobe.stats.paired import holm, paired, permutation
 from featprobe.stats.resampling import RESAMPLES, bootstrap
 
@@ -30,29 +31,30 @@ BETWEEN = ("backbones", "probes", "all")
 class Comparison:
     """``one`` minus ``other`` in a metric on the same test items.
 
-    ``low``, ``high``: 95 % interval of a bootstrap over patients; ``p``: two-sided, of a
-    permutation test that swaps whole patients (``exact`` where all swaps were enumerated);
+    ``low``, ``high``: 95 % interval of a bootstrap over patients; ``p``: two-sided, of ``test``;
     ``adjusted``: p after Holm over the family, the comparisons that were made together.
     """
 
     one: Result
     other: Result
     metric: str
+    values: tuple[float, float]
     difference: float
     low: float
     high: float
     p: float
-    exact: bool
+    test: str
     adjusted: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the two results by what tells them apart and their ids."""
-        names = ("metric", "difference", "low", "high", "p", "exact", "adjusted")
+        names = ("metric", "difference", "low", "high", "p", "test", "adjusted")
         out: dict[str, Any] = {n: getattr(self, n) for n in names}
-        for name, r in (("one", self.one), ("other", self.other)):
+        sides = zip(("one", "other"), (self.one, self.other), self.values)
+        for name, r, value in sides:
             out[name] = {
                 "id": r.id, "backbone": r.backbone, "probe": probe_name(r), "setting": setting(r),
-                "value": r.metrics.get(self.metric),
+                "value": value,
             }  # fmt: skip
         first = self.one
         out |= {"dataset": first.dataset, "protocol": first.protocol, "shots": first.shots}
@@ -61,28 +63,30 @@ class Comparison:
 
 @dataclass
 class Kept:
-    """The scores of the results of one league, by id, all of the same items in the same order;
-    ``left_out``: why some results are not among them."""
+    """The scores of the results of one league, by id, all of the same items in the same order, and
+    what they reach in the metric; ``left_out``: why some results are not among them."""
 
     scored: dict[str, Scored]
+    value: dict[str, float]
     left_out: list[str]
 
 
 def load(cache: Path, members: Sequence[Result], metric: str) -> Kept:
     """Read the scores of results of one league; the first that can be read says which items."""
-    kept = Kept({}, [])
+    kept = Kept({}, {}, [])
     for r in members:
         where = f"{r.dataset} / {r.backbone} / {probe_name(r)}"
         try:
             scored = results.scored(cache, r)
-            if math.isnan(scored.mean([metric])[metric]):
+            value = scored.mean([metric])[metric]
+            if math.isnan(value):
                 raise InputError(f"{metric} is not defined")
             if kept.scored:
                 scored = _aligned(scored, next(iter(kept.scored.values())))
         except InputError as error:
             kept.left_out.append(f"{where}: {error}")
             continue
-        kept.scored[r.id] = scored
+        kept.scored[r.id], kept.value[r.id] = scored, value
     return kept
 
 
@@ -108,6 +112,7 @@ def compare(
     between: str = "backbones",
     against: str | None = None,
     all_pairs: bool = False,
+    test: str = "permutation",
     resamples: int = RESAMPLES,
 ) -> tuple[list[Comparison], list[str]]:
     """Compare results of the same test items, and say which could not be compared.
@@ -115,7 +120,8 @@ def compare(
     ``between``: ``backbones`` under one probe, ``probes`` on one backbone, or ``all`` results of a
     league. Each is compared with the best of them by ``metric`` (None: that of the task), with
     the one named by ``against`` (a backbone, or between probes a probe), or ``all_pairs``. Holm's
-    correction is over the comparisons among these.
+    correction is over the comparisons among these. ``test``: see
+    :func:`~featprobe.stats.named.differ`.
 
     Raises :class:`UnknownName` for an ``against`` that nothing is called and :class:`InputError`
     where nothing can be compared.
@@ -135,9 +141,11 @@ def compare(
         by = metric or metrics.ranking(members[0].task)
         if len(members) < 2:
             continue
-        kept = load(cache, sorted(members, key=lambda r: -sortable(r, by)), by)
+        kept = load(cache, members, by)
         notes += kept.left_out
-        ranked = [r for i in kept.scored for r in members if r.id == i]
+        sign = 1 if metrics.about(by).higher else -1
+        there = [r for r in members if r.id in kept.scored]
+        ranked = sorted(there, key=lambda r: -sign * kept.value[r.id])
         if all_pairs:
             pairs = list(combinations(ranked, 2))
         else:
@@ -148,7 +156,7 @@ def compare(
             for r in {r.id: r for pair in pairs for r in pair}.values()
         }
         swaps = _swaps(resamples, len(pairs))
-        out += adjust([_difference(kept, boot, pair, by, swaps) for pair in pairs])
+        out += adjust([_difference(kept, boot, pair, by, test, swaps) for pair in pairs])
     if not out:
         why = f": {notes[0]}" if notes else ""
         raise InputError(f"no two results of the same test items to compare between {between}{why}")
@@ -173,12 +181,13 @@ def _seed(r: Result) -> int:
 
 def _difference(
     kept: Kept, boot: dict[str, np.ndarray], pair: tuple[Result, Result], metric: str,
-    swaps: int,
+    test: str, swaps: int,
 ) -> Comparison:  # fmt: skip
     one, other = (kept.scored[r.id] for r in pair)
     of = paired(boot[pair[0].id], boot[pair[1].id], one.patients)
-    test = permutation(one, other, metric, resamples=swaps, seed=_seed(pair[0]))
-    return Comparison(*pair, metric, test.difference, of.low, of.high, test.p, test.exact)
+    found = differ(one, other, metric, test, resamples=swaps, seed=_seed(pair[0]))
+    values = (kept.value[pair[0].id], kept.value[pair[1].id])
+    return Comparison(*pair, metric, values, found.difference, of.low, of.high, found.p, test)
 
 
 def adjust(family: Sequence[Comparison]) -> list[Comparison]:

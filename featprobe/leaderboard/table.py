@@ -25,9 +25,15 @@ TIED = (
 
 def value(r: Result, metric: str) -> str:
     """``0.812 [0.770, 0.851]``, with a dash where the metric is not defined or not there."""
-    low, high = r.ci.get(metric, (math.nan, math.nan))
-    found = _number(r.metrics, metric)
-    return found if found == "-" else f"{found} [{low:.3f}, {high:.3f}]"
+    return _with_interval(r.metrics, r.ci, metric)
+
+
+def _with_interval(
+    values: dict[str, float], ci: dict[str, tuple[float, float]], metric: str
+) -> str:
+    low, high = ci.get(metric, (math.nan, math.nan))
+    found = _number(values, metric)
+    return found if found == "-" or math.isnan(low) else f"{found} [{low:.3f}, {high:.3f}]"
 
 
 def _number(values: dict[str, float], metric: str, digits: int = 3) -> str:
@@ -47,7 +53,7 @@ def print_results(results: Sequence[Result], title: str) -> None:
             name = backbone_name(r, results)
             table.add_row(r.dataset, name, setting(r) + mark, *_metric_cells(r, names), _size(r))
         show(table)
-    print(*_legend(results), *_subgroups(results), sep="\n")
+    print(*_legend(results), *_subgroups(results), *_components(results), sep="\n")
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")
 
@@ -174,16 +180,31 @@ def _subgroups(results: Sequence[Result]) -> list[str]:
         by, label = r.subgroups["metric"], metrics.about(r.subgroups["metric"]).label
         parts = []
         for name, part in r.subgroups["values"].items():
-            low, high = part["ci"][by]
-            found = _number(part["metrics"], by)
-            shown = found if found == "-" else f"{found} [{low:.3f}, {high:.3f}]"
-            parts.append(f"{name} {shown} ({part['units']})")
+            parts.append(
+                f"{name} {_with_interval(part['metrics'], part['ci'], by)} ({part['units']})"
+            )
         worst = f"; worst {r.subgroups['worst']}" if r.subgroups["worst"] is not None else ""
         without = r.subgroups["without"]
         worst += f"; {without} items without a value" if without else ""
         lines.append(
             f"{r.dataset} / {r.backbone}, {setting(r)}: {label} by {r.subgroups['column']}: "
             f"{', '.join(parts)}{worst}"
+        )
+    return lines
+
+
+def _components(results: Sequence[Result]) -> list[str]:
+    """A line for each mean over tries: what of its uncertainty is draws, and what patients."""
+    lines = []
+    for r in results:
+        by = metrics.ranking(r.task)
+        if r.shots is None or by not in r.components:
+            continue
+        sd = {k: math.sqrt(v) for k, v in r.components[by].items()}
+        lines.append(
+            f"{r.dataset} / {r.backbone}, {setting(r)}: standard deviation of "
+            f"{metrics.about(by).label} {sd['tries']:.3f} between tries, {sd['mean']:.3f} left in "
+            f"their mean, {sd['patients']:.3f} from patients"
         )
     return lines
 

@@ -74,3 +74,12 @@ def test_the_leaderboard_prints_ties_unless_told_not_to(run, kept) -> None:
     assert "=: tied with the best" in out
     _, out, _ = run("leaderboard", "--no-ties")
     assert "1=" not in out
+
+
+def test_the_test_is_named_and_one_that_does_not_hold_is_refused(run, kept) -> None:
+    code, out, _ = run("compare", "--test", "delong", "--metric", "auroc:yes", "--resamples", 20)
+    assert code == 0
+    assert "DeLong's test by patient" in out
+    code, _, err = run("compare", "--test", "mcnemar", "--metric", "accuracy")
+    assert code == 2
+    assert "use the permutation test" in one_line(err)

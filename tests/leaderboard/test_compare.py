@@ -122,7 +122,7 @@ def test_plain_values_name_both_sides(cache) -> None:
     found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
     plain = compare(cache, found, resamples=20)[0][0].to_dict()
     assert (plain["one"]["backbone"], plain["other"]["backbone"]) == ("x", "y")
-    assert plain["other"]["value"] == found[1].metrics["auroc"]
+    assert plain["other"]["value"] == pytest.approx(found[1].metrics["auroc"])
     assert plain["difference"] < 0
 
 
@@ -157,3 +157,12 @@ def test_many_comparisons_draw_as_many_swaps_as_holm_needs(cache) -> None:
     made, _ = compare(cache, found, resamples=50)
     assert min(c.p for c in made) < 0.05 / 40
     assert all(c.adjusted < 0.05 for c in made)
+
+
+def test_a_metric_is_taken_from_the_scores_whether_or_not_the_line_has_it(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    assert "brier" not in found[0].metrics
+    made = compare(cache, found, "brier", resamples=20)[0][0]
+    assert made.other.backbone == "y"  # an error is best when it is small
+    assert made.values[0] > made.values[1]
+    assert made.difference == pytest.approx(made.values[0] - made.values[1])

@@ -111,3 +111,17 @@ def test_subgroups_are_told_with_the_worst(capsys) -> None:
         "3 items without a value"
     )
     assert expected in capsys.readouterr().out
+
+
+def test_draws_and_patients_are_told_apart_below_a_few_shot_table(capsys) -> None:
+    parts = {"auroc": {"tries": 0.04, "mean": 0.0025, "patients": 0.01}}
+    settings = {"tries": 16, "by": "sample"}
+    shots = result(protocol="fewshot", shots=4, settings=settings, components=parts)
+    table.print_results([shots], "few-shot")
+    expected = "AUROC 0.200 between tries, 0.050 left in their mean, 0.100 from patients"
+    assert expected in capsys.readouterr().out
+
+
+def test_a_value_without_an_interval_stands_alone() -> None:
+    lone = result(ci={"auroc": (float("nan"), float("nan"))})
+    assert table.value(lone, "auroc") == "0.800"

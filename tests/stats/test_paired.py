@@ -33,7 +33,7 @@ def models(seed: int, n: int = 36, patients: int = 6, better: float = 0.0) -> tu
     return out[0], out[1]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["auroc", "f1"]))
 def test_few_patients_are_enumerated(seed: int, metric: str) -> None:
     one, other = models(seed)
