@@ -168,7 +168,7 @@ def _result(
     scored = reading.reported(items)
     tries = scored.values()
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
-    several = {n: v for n, v in tries.items() if len(v) > 1}
+    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
     notes = list(cell.notes)
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")

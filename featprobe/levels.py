@@ -80,17 +80,17 @@ class Reading:
         """
         if self.subgroup is None:
             return {}
-        ranking = metrics.ranking(scored.task)
+        names, ranking = metrics.names(scored.task), metrics.ranking(scored.task)
         values: dict[str, dict[str, Any]] = {}
         for value in np.unique(self.subgroup[self.subgroup != ""]):
             keep = self.subgroup == value
             unit = None if self.unit is None else self.unit[keep]
             part = Reading(self.level, unit).reported(scored.only(keep))
-            boot = bootstrap(part, resamples=resamples, seed=seed)
+            boot = bootstrap(part, wanted=names, resamples=resamples, seed=seed)
             values[str(value)] = {
                 "units": len(part.ids),
                 "patients": part.patients,
-                "metrics": part.mean(),
+                "metrics": part.mean(names),
                 "ci": {n: interval(v, part.patients) for n, v in boot.items()},
             }
         sign = 1 if metrics.about(ranking).higher else -1

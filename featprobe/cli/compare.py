@@ -111,10 +111,11 @@ def _print(made: Sequence[Comparison]) -> None:
     )
     last = None
     for c in made:
-        if last is not None and last != league(c.one):
+        block = (league(c.one), c.family)
+        if last is not None and last != block:
             table.add_section()
         table.add_row(
-            "" if last == league(c.one) else c.one.dataset,
+            "" if last == block else c.one.dataset,
             metrics.about(c.metric).label,
             *(f"{backbone_name(r, shown)}, {probe_name(r)} {setting(r)}" for r in (c.one, c.other)),
             " / ".join(f"{v:.3f}" for v in c.values),
@@ -122,7 +123,7 @@ def _print(made: Sequence[Comparison]) -> None:
             f"{c.p:.3g}",
             f"{c.adjusted:.3g}",
         )
-        last = league(c.one)
+        last = block
     show(table)
     print("Intervals: 95 %, paired bootstrap over patients of the test set.")
     print(f"p: two-sided, {_EXPLAINED[made[0].test]}; Holm over each block's comparisons.")

@@ -32,7 +32,8 @@ class Comparison:
     """``one`` minus ``other`` in a metric on the same test items.
 
     ``low``, ``high``: 95 % interval of a bootstrap over patients; ``p``: two-sided, of ``test``;
-    ``adjusted``: p after Holm over the family, the comparisons that were made together.
+    ``adjusted``: p after Holm over the family, the comparisons that were made together of what has
+    ``family`` in common (a probe, a backbone) in one league.
     """
 
     one: Result
@@ -44,11 +45,12 @@ class Comparison:
     high: float
     p: float
     test: str
+    family: str
     adjusted: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the two results by what tells them apart and their ids."""
-        names = ("metric", "difference", "low", "high", "p", "test", "adjusted")
+        names = ("metric", "difference", "low", "high", "p", "test", "family", "adjusted")
         out: dict[str, Any] = {n: getattr(self, n) for n in names}
         sides = zip(("one", "other"), (self.one, self.other), self.values)
         for name, r, value in sides:
@@ -137,7 +139,7 @@ def compare(
         )
     out: list[Comparison] = []
     notes: list[str] = []
-    for (_, _), members in families.items():
+    for (_, family), members in families.items():
         by = metric or metrics.ranking(members[0].task)
         if len(members) < 2:
             continue
@@ -156,7 +158,12 @@ def compare(
             for r in {r.id: r for pair in pairs for r in pair}.values()
         }
         swaps = _swaps(resamples, len(pairs))
-        out += adjust([_difference(kept, boot, pair, by, test, swaps) for pair in pairs])
+        try:
+            made = [_difference(kept, boot, pair, by, test, swaps, family) for pair in pairs]
+        except InputError as error:  # a test that does not hold here may hold elsewhere
+            notes.append(f"{members[0].dataset}, {family or 'all'}: {error}")
+            continue
+        out += adjust(made)
     if not out:
         why = f": {notes[0]}" if notes else ""
         raise InputError(f"no two results of the same test items to compare between {between}{why}")
@@ -181,13 +188,15 @@ def _seed(r: Result) -> int:
 
 def _difference(
     kept: Kept, boot: dict[str, np.ndarray], pair: tuple[Result, Result], metric: str,
-    test: str, swaps: int,
+    test: str, swaps: int, family: str,
 ) -> Comparison:  # fmt: skip
     one, other = (kept.scored[r.id] for r in pair)
     of = paired(boot[pair[0].id], boot[pair[1].id], one.patients)
     found = differ(one, other, metric, test, resamples=swaps, seed=_seed(pair[0]))
     values = (kept.value[pair[0].id], kept.value[pair[1].id])
-    return Comparison(*pair, metric, values, found.difference, of.low, of.high, found.p, test)
+    return Comparison(
+        *pair, metric, values, found.difference, of.low, of.high, found.p, test, family
+    )
 
 
 def adjust(family: Sequence[Comparison]) -> list[Comparison]:

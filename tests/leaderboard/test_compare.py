@@ -166,3 +166,12 @@ def test_a_metric_is_taken_from_the_scores_whether_or_not_the_line_has_it(cache)
     assert made.other.backbone == "y"  # an error is best when it is small
     assert made.values[0] > made.values[1]
     assert made.difference == pytest.approx(made.values[0] - made.values[1])
+
+
+def test_a_test_that_does_not_hold_for_one_probe_is_still_made_for_others(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    shots = {"protocol": "fewshot", "shots": 2, "settings": {"tries": 3}, "tries": 3}
+    found += [keep(cache, b, 1.0, **shots) for b in "xy"]
+    made, notes = compare(cache, found, test="delong", resamples=20)
+    assert [(c.family, c.test, c.one.backbone) for c in made] == [("knn", "delong", "x")]
+    assert "fewshot knn: DeLong's test is of one fit" in notes[0]
