@@ -18,6 +18,7 @@ from featprobe.registry import Registry
 from featprobe.results import Result
 from featprobe.runs import Cell, Data, carry_out
 from featprobe.scored import Scored
+from featprobe.scoring.sums import nan_mean
 from featprobe.stats.components import components
 from featprobe.stats.resampling import RESAMPLES, bootstrap, interval
 
@@ -184,7 +185,7 @@ def _result(
         backbone=features.backbone,
         probe=probe.name,
         protocol=protocol.name,
-        metrics=scored.mean(),
+        metrics={n: float(nan_mean(v)) for n, v in tries.items()},
         ci={n: interval(v, scored.patients) for n, v in boot.items()},
         chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
         task=data.task,
@@ -203,7 +204,9 @@ def _result(
         searched=sorted(probe.candidates()[0]),
         shots=cell.shots,
         spread={n: float(np.std(v)) for n, v in several.items()},
-        components={n: components(v, boot[n]).to_dict() for n, v in several.items()},
+        components={
+            n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
+        },  # folds have test patients of their own: what is between them is patients too
         subgroups=reading.subgroups(items, resamples, protocol.seed),
         val=cell.val,
         left_out=len(features.left_out),
