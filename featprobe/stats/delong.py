@@ -31,7 +31,7 @@ def delong(positive: np.ndarray, scores: np.ndarray, groups: np.ndarray | None =
     ``positive`` (N,) bool, ``scores`` (M, N) of M models, or (N,). Structural components come from
     middle ranks in O(N log N) (Sun and Xu 2014). With ``groups`` (N,) the components are summed
     within each patient first, and the covariance of a patient's positives and negatives is added
-    (Obuchowski 1997, equations 3 to 6); where every sample is its own patient the two agree.
+    (Obuchowski 1997); where every sample is its own patient the two agree.
 
     Raises :class:`InputError` for fewer than two positives or negatives, or of patients with them.
     """

@@ -110,8 +110,8 @@ def _both(one: Scored, other: Scored) -> Scored:
 def paired(one: np.ndarray, other: np.ndarray, patients: int) -> Paired:
     """Interval and p of a difference, from bootstrap values of two models on the same resamples.
 
-    p is twice the smaller share of resamples on one side of zero, both counted with one more
-    (Davison and Hinkley 1997, section 4.2), at most 1.
+    p is twice the smaller share of resamples on one side of zero (that of the percentile interval
+    which ends there), both counted with one more, at most 1.
     """
     difference = one - other
     difference = difference[~np.isnan(difference)]

@@ -61,7 +61,7 @@ def interval(values: np.ndarray, patients: int, level: float = LEVEL) -> tuple[f
     The plain percentile interval is too short for few patients, by the factor between the normal
     and the t distribution and by sqrt((n - 1) / n), since a bootstrap divides by n. Both are made
     up for in the quantiles that are taken (Hesterberg 2015, "What teachers should know about the
-    bootstrap", section 4.2). Resamples without a defined value are left out; NaN with fewer than
+    bootstrap"). Resamples without a defined value are left out; NaN with fewer than
     two patients or without any value.
     """
     from scipy.special import ndtr, stdtrit
