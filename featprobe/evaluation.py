@@ -23,7 +23,7 @@ from featprobe.stats.components import components
 from featprobe.stats.resampling import RESAMPLES, bootstrap, interval
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
-PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "logistic_solver"))
+PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base",))
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:

@@ -15,8 +15,8 @@ ROOT = Path(featprobe.__file__).parent
 LEVELS = [
     {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
     {"images", "scoring", "splits"},
-    {"metrics", "protocols"},
-    {"scored"},
+    {"metrics", "protocols", "solvers"},
+    {"scored", "selection"},
     {"stats"},
     {"datasets", "backbones", "store", "probes"},
     {"levels", "results", "features", "runs", "exchange"},
