@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import metrics, results, settings, stats
+from featprobe import levels, metrics, results, settings
 from featprobe.backbones.catalog import seen_in_pretraining
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
@@ -16,8 +16,13 @@ from featprobe.probes.base import Probe
 from featprobe.protocols import CrossVal, FewShot, Full, make_split, parse
 from featprobe.registry import Registry
 from featprobe.results import Result
-from featprobe.runs import Cell, Data, carry_out, scalars
+from featprobe.runs import Cell, Data, carry_out
+from featprobe.scored import Scored
+from featprobe.scoring.sums import nan_mean
+from featprobe.stats.components import components
+from featprobe.stats.resampling import RESAMPLES, bootstrap, interval
 
+NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
 PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base",))
 
 
@@ -34,7 +39,9 @@ def evaluate(
     *,
     view: str | None = None,
     pool: str = "mean",
-    resamples: int = stats.RESAMPLES,
+    level: str | levels.Level = "item",
+    subgroups: levels.Column | None = None,
+    resamples: int = RESAMPLES,
     seed: int | None = None,
     cache: str | os.PathLike[str] | None = None,
     save: bool = False,
@@ -49,7 +56,9 @@ def evaluate(
     over folds.
 
     ``view``, ``pool``: see :meth:`~featprobe.features.FeatureSet.x`. ``seed``: of split and draws,
-    over the protocol's own. ``save`` appends the results to the cache.
+    over the protocol's own. ``save`` appends the results to the cache. ``level``: ``item``,
+    ``patient``, or a :class:`~featprobe.levels.Level`; choosing is by item. ``subgroups``: a column
+    (``FILE:COLUMN``, or a mapping from ids) by whose values metrics are shown apart.
 
     Raises :class:`InputError` when the features cannot be probed: no labels, one class, too few
     patients to split.
@@ -59,10 +68,11 @@ def evaluate(
         chosen = type(chosen)(**{**_fields(chosen), "seed": seed})
     made = make_probe(probe)
     data = _data(features, view, pool, chosen)
+    reading = levels.read(level, subgroups, _scored(features, data, []))
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
-        result = _result(features, made, chosen, data, cell, view, pool, resamples)
+        result = _result(features, made, chosen, data, cell, view, pool, resamples, reading)
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
         if save:
@@ -70,7 +80,8 @@ def evaluate(
             try:
                 results.append(
                     settings.cache_root(cache), result, ids=data.ids[test], y=data.y[test],
-                    scores=_stacked(cell, len(test), data.classes), fold=_folds(cell, len(test)),
+                    groups=data.groups[test], scores=_stacked(cell, len(test), data.classes),
+                    fold=_folds(cell, len(test)), unit=reading.unit, classes=features.classes,
                 )  # fmt: skip
             except InputError as error:  # the numbers are worth more than their file
                 result.notes.append(f"not kept: {error}")
@@ -143,40 +154,46 @@ def _folds(cell: Cell, items: int) -> np.ndarray | None:
     return out
 
 
+def _scored(features: FeatureSet, data: Data, tries: list[np.ndarray], rows: Any = None) -> Scored:
+    test = data.split.test
+    named = features.classes if len(features.classes) <= NAMED_CLASSES else ()
+    ids, y, groups = data.ids[test], data.y[test], data.groups[test]
+    return Scored(data.task, ids, y, groups, tries, rows, tuple(named))
+
+
 def _result(
     features: FeatureSet, probe: Probe, protocol: Full | FewShot | CrossVal, data: Data,
-    cell: Cell, view: str | None, pool: str, resamples: int,
+    cell: Cell, view: str | None, pool: str, resamples: int, reading: levels.Reading,
 ) -> Result:  # fmt: skip
-    test = data.split.test
-    y, groups = data.y[test], data.groups[test]
-    of = cell.rows or [np.arange(len(test))] * len(cell.scores)
-    tries = [scalars(metrics.compute(data.task, y[r], p)) for r, p in zip(of, cell.scores)]
-    values = {n: float(np.mean([t[n] for t in tries])) for n in tries[0]}
-    boot = stats.bootstrap(
-        data.task, y, cell.scores, groups, rows=cell.rows, resamples=resamples, seed=protocol.seed
-    )
+    items = _scored(features, data, cell.scores, cell.rows)
+    scored = reading.reported(items)
+    tries = scored.values()
+    boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
+    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
     notes = list(cell.notes)
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
         notes.append(f"the official split has {data.split.crossing} patients on both sides")
     sizes = {**{n: len(getattr(data.split, n)) for n in ("train", "val", "test")}}
-    sizes |= {"test_groups": len(np.unique(groups)), "fit": cell.fitted}
+    sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
+    if reading.unit is not None:
+        sizes["test_units"] = len(scored.ids)
     provenance = features.store.attributes["provenance"]
     return Result(
         dataset=features.dataset,
         backbone=features.backbone,
         probe=probe.name,
         protocol=protocol.name,
-        metrics=values,
-        ci={n: stats.interval(v) for n, v in boot.items()},
-        chance=metrics.chance(data.task, y, data.classes),
+        metrics={n: float(nan_mean(v)) for n, v in tries.items()},
+        ci={n: interval(v, scored.patients) for n, v in boot.items()},
+        chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
         task=data.task,
         classes=data.classes,
         view=view or features.default_view,
         pool=pool,
         params=cell.params,
-        settings={**protocol.to_dict(), "resamples": resamples},
+        settings={**protocol.to_dict(), "resamples": resamples, **reading.level.to_dict()},
         split=data.split.to_dict(data.ids, data.groups),
         sizes=sizes,
         key=features.key.digest,
@@ -186,7 +203,11 @@ def _result(
         selected=cell.selected,
         searched=sorted(probe.candidates()[0]),
         shots=cell.shots,
-        spread={n: float(np.std([t[n] for t in tries])) for n in values} if len(tries) > 1 else {},
+        spread={n: float(np.std(v)) for n, v in several.items()},
+        components={
+            n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
+        },  # folds have test patients of their own: what is between them is patients too
+        subgroups=reading.subgroups(items, resamples, protocol.seed),
         val=cell.val,
         left_out=len(features.left_out),
         notes=notes,

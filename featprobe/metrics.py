@@ -1,166 +1,206 @@
-"""Metrics of class scores, computed for many weightings of the samples at once.
+"""The metrics of each task, computed for many weightings of the samples at once.
 
-Every function takes ``weights`` (B, N) of counts or ones and returns (B,): one bootstrap of B
-resamples is one call. With a row of ones the values equal scikit-learn's. A class that is absent
-under a weighting is left out of its mean; where nothing is left the value is NaN.
+One bootstrap of B resamples is one call: a weighting says how often each group of samples (a
+patient) counts. With ones the values equal scikit-learn's. A class that is absent under a weighting
+is left out of the mean over classes; where nothing is left the value is NaN.
 """
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.errors import InputError, nearest
+from featprobe.scoring.curve import Curve
+from featprobe.scoring.decisions import Multiclass, Multilabel
+from featprobe.scoring.sums import nan_mean
+from featprobe.scoring.values import Regression
 
-NAMES = ("auroc", "accuracy", "balanced_accuracy", "f1")
-PAIRS = 4_000_000  # of a positive and a negative: beyond, ranks cost less memory
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown and read: its name in a table, and whether more is better."""
+
+    label: str
+    higher: bool = True
 
 
-def auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve of one binary problem, ties counted half (Mann-Whitney).
+METRICS = {
+    "auroc": Metric("AUROC"),
+    "accuracy": Metric("accuracy"),
+    "balanced_accuracy": Metric("bal. acc."),
+    "f1": Metric("F1"),
+    "ap": Metric("AP"),
+    "kappa": Metric("kappa"),
+    "quadratic_kappa": Metric("quad. kappa"),
+    "sens_at_95spec": Metric("sens. at 95 % spec."),
+    "spec_at_95sens": Metric("spec. at 95 % sens."),
+    "ece": Metric("ECE", higher=False),
+    "brier": Metric("Brier", higher=False),
+    "r2": Metric("R2"),
+    "mae": Metric("MAE", higher=False),
+    "rmse": Metric("RMSE", higher=False),
+    "pearson": Metric("Pearson"),
+    "spearman": Metric("Spearman"),
+}
+_CLASSES = ("auroc", "accuracy", "balanced_accuracy", "f1", "ap", "kappa", "sens_at_95spec",
+            "spec_at_95sens", "ece", "brier")  # fmt: skip
+TASKS = {  # the first ranks, the first three are in tables
+    "multiclass": _CLASSES,
+    "multilabel": tuple(n for n in _CLASSES if n != "kappa"),
+    "ordinal": ("quadratic_kappa", "accuracy", "balanced_accuracy",
+                *(n for n in _CLASSES if "accuracy" not in n)),
+    "regression": ("r2", "mae", "pearson", "rmse", "spearman"),
+}  # fmt: skip
 
-    ``positive`` (N,) bool, ``score`` (N,), or (T, N) for the mean over T tries. NaN where one of
-    the classes has no weight.
+
+def names(task: str) -> tuple[str, ...]:
+    """The metrics that a task has; the first one ranks, the first three are shown in tables.
+
+    Raises :class:`InputError` for a task without metrics.
     """
-    scores = np.atleast_2d(score)
-    w = np.asarray(weights, dtype=np.float64)
-    n_pairs = int(positive.sum()) * int((~positive).sum())
-    if len(scores) > 1 and n_pairs <= PAIRS:
-        return _auroc_by_pairs(positive, scores, w)
-    return np.mean([_auroc_by_rank(positive, s, w) for s in scores], axis=0)
+    if task not in TASKS:
+        raise InputError(f"no metrics for task {task!r}; there are {', '.join(TASKS)}")
+    return TASKS[task]
+
+
+def ranking(task: str) -> str:
+    """The metric by which results of a task are ranked and models chosen."""
+    return names(task)[0]
+
+
+def about(name: str) -> Metric:
+    """How a metric is shown and read; ``auroc:Effusion`` is that of one class.
+
+    Raises :class:`InputError` for a name that no task has.
+    """
+    base, colon, of = name.partition(":")
+    if base not in METRICS:
+        raise InputError(
+            f"no metric {name!r}.{nearest(base, METRICS)} There are {', '.join(METRICS)}, and for "
+            "one class 'auroc:CLASS'"
+        )
+    found = METRICS[base]
+    return Metric(f"{found.label} {of}", found.higher) if colon else found
+
+
+class Measure:
+    """The metrics of one set of scored samples, prepared once and computed for any weighting.
+
+    multiclass, ordinal: ``y`` (N,) class indices, ``p`` (N, C) scores. AUROC, AP and the operating
+    points are one-vs-rest; their mean and those of recall and F1 are unweighted over the classes
+    present (F1: true or predicted). Decisions are the highest score.
+    multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
+    averaged, decisions at 0.5.
+    regression: ``y`` (N,), ``p`` (N, 1).
+
+    ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1; by default each is its own.
+    ``classes``: their names, if values of single classes are wanted, which are called
+    ``auroc:NAME``. ``wanted``: which metrics, by default all of the task, those of single classes
+    with them.
+
+    The formulas are in :class:`~featprobe.scoring.curve.Curve`,
+    :class:`~featprobe.scoring.decisions.Multiclass`, ``Multilabel`` and
+    :class:`~featprobe.scoring.values.Regression`.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        y: np.ndarray,
+        p: np.ndarray,
+        code: np.ndarray | None = None,
+        groups: int | None = None,
+        *,
+        wanted: Sequence[str] | None = None,
+        classes: Sequence[str] = (),
+    ) -> None:
+        self.names = tuple(names(task)) if wanted is None else tuple(wanted)
+        bases = {n.partition(":")[0] for n in self.names}
+        if foreign := sorted(bases - set(names(task))):
+            raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
+        code = np.arange(len(y)) if code is None else code
+        groups = len(y) if groups is None else groups
+        self._classes, self._every = list(classes), wanted is None
+        self._curves: list[Curve] = []
+        self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
+        self._others: Multiclass | Multilabel | Regression | None = None
+        if task == "regression":
+            self._others = Regression(y, p[:, 0], code, groups)
+            return
+        if self._on_curves:
+            for c in range(p.shape[1]):
+                known = ~np.isnan(y[:, c]) if y.ndim == 2 else slice(None)
+                positive = y[known, c] == 1 if y.ndim == 2 else y == c
+                self._curves.append(Curve(positive, p[known, c], code[known], groups))
+        if bases - set(Curve.NAMES):
+            kind = Multilabel if y.ndim == 2 else Multiclass
+            self._others = kind(y, p, code, groups)
+
+    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Name -> (B,) under ``counts`` (G, B) of the groups."""
+        found = {} if self._others is None else self._others(counts)
+        curves = [curve(counts, self._on_curves) for curve in self._curves]
+        found |= {n: np.stack([c[n] for c in curves]) for n in self._on_curves}
+        out = {}
+        for name in self.names:
+            base, colon, of = name.partition(":")
+            value = found[base]
+            if colon:
+                out[name] = self._one(name, value, of)
+                continue
+            out[name] = nan_mean(value) if value.ndim == 2 else value
+            if value.ndim == 2 and self._every:
+                out |= {f"{name}:{c}": v for c, v in zip(self._classes, value)}
+        return out
+
+    def _one(self, name: str, value: np.ndarray, of: str) -> np.ndarray:
+        if value.ndim == 1 or of not in self._classes:
+            raise InputError(f"no metric {name!r}.{nearest(of, self._classes)}")
+        return value[self._classes.index(of)]
+
+
+def compute(
+    task: str,
+    y: np.ndarray,
+    p: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    wanted: Sequence[str] | None = None,
+    classes: Sequence[str] = (),
+) -> dict[str, np.ndarray]:
+    """The metrics of a task: name -> (B,), for ``weights`` (B, N) of the samples, by default ones.
+
+    Arguments otherwise as of :class:`Measure`.
+    """
+    w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=np.float64)
+    measure = Measure(task, y, np.asarray(p), wanted=wanted, classes=classes)
+    return measure(np.ascontiguousarray(w.T))
 
 
 def macro_auroc(y: np.ndarray, p: np.ndarray) -> float:
     """Mean AUROC of classes (one-vs-rest) or of labels, over those where it is defined.
 
-    ``y``, ``p``: as in :func:`compute`. NaN where none is.
+    ``y``, ``p``: as in :class:`Measure`. NaN where none is.
     """
-    truth = y if y.ndim == 2 else (y[:, None] == np.arange(p.shape[1])).astype(float)
-    areas = []
-    for t, s in zip(truth.T, p.T):
-        known = ~np.isnan(t)
-        positive = t[known] == 1
-        if positive.any() and not positive.all():
-            areas.append(float(auroc(positive, s[known], np.ones((1, len(positive))))[0]))
-    return float(np.mean(areas)) if areas else float("nan")
+    task = "multilabel" if y.ndim == 2 else "multiclass"
+    return float(compute(task, y, p, wanted=["auroc"])["auroc"][0])
 
 
-def _auroc_by_rank(positive: np.ndarray, score: np.ndarray, w: np.ndarray) -> np.ndarray:
-    order = np.argsort(score, kind="stable")
-    ordered = score[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    w = w[:, order]
-    is_positive = positive[order]
-    pos = np.add.reduceat(w * is_positive, starts, axis=1)
-    neg = np.add.reduceat(w * ~is_positive, starts, axis=1)
-    below = np.cumsum(neg, axis=1) - neg
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (pos * (below + neg / 2)).sum(1) / (pos.sum(1) * neg.sum(1))
+def chance(task: str, y: np.ndarray, classes: int, of: Sequence[str] = ()) -> dict[str, float]:
+    """What a predictor reaches that gives every sample the same scores: how often each class
+    (label) occurs in ``y``, or the mean of ``y``.
 
-
-def _auroc_by_pairs(positive: np.ndarray, scores: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """The mean over tries is one bilinear form in the weights: who wins each pair, how often."""
-    wins = np.zeros((int(positive.sum()), int((~positive).sum())))
-    for s in scores:
-        high, low = s[positive][:, None], s[~positive]
-        wins += (high > low) + 0.5 * (high == low)
-    pos, neg = w[:, positive], w[:, ~positive]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return ((pos @ wins) * neg).sum(1) / (len(scores) * pos.sum(1) * neg.sum(1))
-
-
-def _mean(columns: list[np.ndarray]) -> np.ndarray:
-    """Mean over classes, the undefined left out; of (B,) or (T, B) columns, then over tries."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all NaN: the mean is NaN
-        over_classes = np.nanmean(np.stack(columns), axis=0)
-    return over_classes if over_classes.ndim == 1 else over_classes.mean(0)
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(bottom > 0, top / bottom, np.nan)
-
-
-def _multiclass(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> dict[str, np.ndarray]:
-    guess = p.argmax(2)  # (T, N)
-    recall, f1, area = [], [], []
-    for c in range(p.shape[2]):
-        truth, said = y == c, guess == c
-        n_true, n_said, both = w @ truth, said @ w.T, (truth & said) @ w.T
-        recall.append(_ratio(both, np.broadcast_to(n_true, both.shape)))
-        f1.append(_ratio(2 * both, n_true + n_said))
-        if truth.any() and not truth.all():
-            area.append(auroc(truth, p[:, :, c], w))
-    return {
-        "auroc": _mean(area) if area else np.full(len(w), np.nan),
-        "accuracy": _ratio((guess == y) @ w.T, w.sum(1)[None]).mean(0),
-        "balanced_accuracy": _mean(recall),
-        "f1": _mean(f1),
-    }
-
-
-def _multilabel(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> dict[str, np.ndarray]:
-    columns: dict[str, list[np.ndarray]] = {n: [] for n in NAMES}
-    for c in range(p.shape[2]):
-        known = ~np.isnan(y[:, c])
-        truth, score, v = y[known, c] == 1, p[:, known, c], w[:, known]
-        if not len(truth):
-            continue
-        said = score >= 0.5
-        hit, n_true, n_said = (truth & said) @ v.T, v @ truth, said @ v.T
-        miss = (~truth & ~said) @ v.T
-        columns["auroc"].append(
-            auroc(truth, score, v) if truth.any() and not truth.all() else np.full(len(w), np.nan)
-        )
-        columns["accuracy"].append(_ratio((truth == said) @ v.T, v.sum(1)[None]))
-        recalls = [_ratio(hit, n_true[None]), _ratio(miss, (v @ ~truth)[None])]
-        columns["balanced_accuracy"].append(_label_mean(recalls))
-        columns["f1"].append(_ratio(2 * hit, n_true + n_said))
-    return {n: _mean(v) if v else np.full(len(w), np.nan) for n, v in columns.items()}
-
-
-def _label_mean(recalls: list[np.ndarray]) -> np.ndarray:
-    """Mean of sensitivity and specificity (T, B), of the one that is defined where one is not."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.nanmean(np.stack(recalls), axis=0)
-
-
-def compute(
-    task: str, y: np.ndarray, p: np.ndarray, weights: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """All metrics of a task: name -> (B,).
-
-    ``p`` is (N, C), or (T, N, C) for the mean over T tries.
-    multiclass, ordinal: ``y`` (N,) class indices, ``p`` (N, C) scores; AUROC is one-vs-rest, its
-    mean and those of recall and F1 unweighted over the classes present (F1: true or predicted).
-    multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
-    averaged, decisions at 0.5.
+    Its decision is the most frequent class, the more frequent value of each label. ``of``: names of
+    the classes, as in :class:`Measure`. AUROC is 0.5 where it is defined.
     """
-    w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=np.float64)
-    p = p[None] if p.ndim == 2 else p
-    if task in ("multiclass", "ordinal"):
-        return _multiclass(y, p, w)
-    if task == "multilabel":
-        return _multilabel(y, p, w)
-    raise InputError(f"no metrics for task {task!r}")
-
-
-def chance(task: str, y: np.ndarray, classes: int) -> dict[str, float]:
-    """What a predictor reaches that always says the most frequent class (label value) of ``y``."""
-    if task in ("multiclass", "ordinal"):
-        share = np.bincount(y, minlength=classes)[:classes] / len(y)
-        present = int((share > 0).sum())
-        top = float(share.max())
-        return {
-            "auroc": 0.5, "accuracy": top, "balanced_accuracy": 1 / present,
-            "f1": 2 * top / (1 + top) / present,
-        }  # fmt: skip
-    rate = np.array([np.nanmean(c) for c in y.T if not np.isnan(c).all()])
-    f1 = np.where(rate > 0.5, 2 * rate / (1 + rate), 0.0)
-    return {
-        "auroc": 0.5, "accuracy": float(np.maximum(rate, 1 - rate).mean()),
-        "balanced_accuracy": 0.5, "f1": float(f1.mean()),
-    }  # fmt: skip
+    if task == "regression":
+        constant = np.array([y.mean()])
+    elif y.ndim == 2:
+        constant = nan_mean(y)
+    else:
+        constant = np.bincount(y, minlength=classes)[:classes] / len(y)
+    found = compute(task, y, np.tile(np.nan_to_num(constant), (len(y), 1)), classes=of)
+    return {n: float(v[0]) for n, v in found.items()}

@@ -6,6 +6,8 @@ import json
 import os
 import time
 import uuid
+import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy as np
 from featprobe._version import __version__
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import digest
+from featprobe.scored import Scored
 
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
@@ -26,7 +29,10 @@ class Result:
 
     ``metrics``: name -> value on test; ``ci``: name -> 95 % interval of a patient-clustered
     bootstrap; ``chance``: what the most frequent class reaches; ``spread``: standard deviation
-    over the tries of a few-shot run, apart from the interval. ``selected``: chosen on validation
+    over the tries of a few-shot run, apart from the interval; ``components``: variances between
+    tries and from patients (:class:`~featprobe.stats.components.Components`). A metric of one class
+    is called ``auroc:CLASS``. ``subgroups``: metrics by the values of a column
+    (:meth:`~featprobe.levels.Reading.subgroups`). ``selected``: chosen on validation
     data among settings of the ``searched`` parameters (True also where there was nothing to
     choose); only these enter a leaderboard.
     ``key``: digest of the feature store's key, ``labels``: of targets, patients and split.
@@ -57,6 +63,8 @@ class Result:
     searched: list[str] = field(default_factory=list)
     shots: int | None = None
     spread: dict[str, float] = field(default_factory=dict)
+    components: dict[str, dict[str, float]] = field(default_factory=dict)
+    subgroups: dict[str, Any] = field(default_factory=dict)
     val: dict[str, float] = field(default_factory=dict)
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
@@ -84,29 +92,35 @@ class Result:
 
     def to_json(self) -> str:
         """One line of JSON; an undefined metric is null."""
-        return json.dumps(_plain(asdict(self)), allow_nan=False)
+        return json.dumps(plain(asdict(self)), allow_nan=False)
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Result:
         """The inverse of :meth:`to_json`; fields of a later version are left out."""
         known = {f.name for f in fields(cls)}
         kept = {k: v for k, v in d.items() if k in known}
-        nan = float("nan")
-        for name in ("metrics", "chance", "spread", "val"):
-            kept[name] = {k: nan if v is None else v for k, v in kept.get(name, {}).items()}
-        kept["ci"] = {
-            k: (nan if v[0] is None else v[0], nan if v[1] is None else v[1])
-            for k, v in kept["ci"].items()
-        }
+        for name in ("metrics", "ci", "chance", "spread", "val", "components"):
+            kept[name] = _numbers(kept.get(name, {}))
+        for part in kept.get("subgroups", {}).get("values", {}).values():
+            part |= {n: _numbers(part[n]) for n in ("metrics", "ci")}
         return cls(**kept)
 
 
-def _plain(value: Any) -> Any:
+def _numbers(value: Any) -> Any:
+    """JSON values with null read as NaN and pairs as tuples."""
+    if isinstance(value, dict):
+        return {k: _numbers(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return tuple(_numbers(v) for v in value)
+    return float("nan") if value is None else value
+
+
+def plain(value: Any) -> Any:
     """JSON values only: numpy scalars unwrapped, NaN and infinities to null."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
@@ -131,21 +145,24 @@ def results_file(cache: Path) -> Path:
 
 
 def append(
-    cache: Path, result: Result, *, ids: np.ndarray, y: np.ndarray, scores: np.ndarray,
-    fold: np.ndarray | None = None,
+    cache: Path, result: Result, *, ids: np.ndarray, y: np.ndarray, groups: np.ndarray,
+    scores: np.ndarray, fold: np.ndarray | None = None, unit: np.ndarray | None = None,
+    classes: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Keep a result: its line, and the per-sample scores for paired tests.
 
-    Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids`` and ``y`` of
-    the test items, and ``fold`` (N,) of a cross-validation; the line is appended in one write.
+    Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
+    (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
+    cross-validation, ``unit`` (N,) where the metrics are of studies or patients; the line is
+    appended in one write.
     """
     file = results_file(cache)
     try:
-        (file.parent / "scores").mkdir(parents=True, exist_ok=True)
-        arrays = {"ids": ids, "y": y, "scores": scores}
-        if fold is not None:
-            arrays["fold"] = fold
-        with (file.parent / "scores" / f"{result.id}.npz").open("wb") as f:
+        scores_file(cache, result).parent.mkdir(parents=True, exist_ok=True)
+        arrays = {"ids": ids, "y": y, "groups": groups, "scores": scores}
+        arrays |= {"classes": np.array(classes, dtype=str)}
+        arrays |= {n: v for n, v in (("fold", fold), ("unit", unit)) if v is not None}
+        with scores_file(cache, result).open("wb") as f:
             np.savez(f, allow_pickle=False, **arrays)
         handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
@@ -154,6 +171,41 @@ def append(
             os.close(handle)
     except OSError as error:
         raise InputError(f"{file}: results cannot be written: {reason(error)}") from error
+
+
+def scores_file(cache: Path, result: Result) -> Path:
+    """``<cache>/results/scores/<id>.npz``."""
+    return results_file(cache).parent / "scores" / f"{result.id}.npz"
+
+
+def scored(cache: Path, result: Result) -> Scored:
+    """The kept scores of a result, at the level of its metrics.
+
+    Raises :class:`InputError` where they are not there, damaged, or of a version that kept no
+    patients.
+    """
+    file = scores_file(cache, result)
+    again = f"run 'featprobe {result.probe}' again to keep them"
+    if not file.is_file():
+        raise InputError(f"{file}: the scores of this result are not there; {again}")
+    try:
+        with np.load(file, allow_pickle=False) as f:
+            arrays = dict(f)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file}: cannot be read: {reason(error)}; {again}") from None
+    if missing := {"ids", "y", "scores", "groups"} - arrays.keys():
+        raise InputError(f"{file}: kept without {', '.join(sorted(missing))}; {again}")
+    tries, rows = list(arrays["scores"]), None
+    if "fold" in arrays:
+        rows = [np.flatnonzero(arrays["fold"] == k) for k in np.unique(arrays["fold"])]
+        tries = [tries[0][r] for r in rows]
+    out = Scored(
+        result.task, arrays["ids"], arrays["y"], arrays["groups"], tries, rows,
+        tuple(arrays.get("classes", np.array([], dtype=str)).tolist()),
+    )  # fmt: skip
+    if "unit" in arrays:
+        return out.by_unit(arrays["unit"], result.settings.get("level_by", "mean"))
+    return out
 
 
 def read(cache: Path) -> list[Result]:

@@ -142,6 +142,9 @@ def test_fewshot_curves_rise_and_keep_the_spread_of_tries_apart(features) -> Non
     assert [r.shots for r in found] == [1, 8]
     assert found[1].metrics["auroc"] > found[0].metrics["auroc"] - 0.05
     assert found[0].spread["auroc"] > 0
+    parts = found[0].components["auroc"]
+    assert parts["tries"] == pytest.approx(found[0].spread["auroc"] ** 2 * 10 / 9)
+    assert parts["patients"] > 0
 
 
 def test_fewer_items_than_shots_is_said(features) -> None:
@@ -281,6 +284,7 @@ def test_cross_validation_means_are_over_folds(features, cache) -> None:
     assert found.metrics["accuracy"] == pytest.approx(overall)  # folds of equal size
     low, high = found.ci["auroc"]
     assert low < found.metrics["auroc"] < high
+    assert not found.components  # folds are not tries on the same patients
 
 
 def test_too_few_patients_or_folds_are_told(features) -> None:

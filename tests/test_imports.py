@@ -14,10 +14,12 @@ import featprobe
 ROOT = Path(featprobe.__file__).parent
 LEVELS = [
     {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
-    {"images", "metrics", "splits"},
-    {"stats", "protocols", "selection", "solvers"},
+    {"images", "scoring", "splits"},
+    {"metrics", "protocols", "solvers"},
+    {"scored", "selection"},
+    {"stats"},
     {"datasets", "backbones", "store", "probes"},
-    {"results", "features", "runs", "exchange"},
+    {"levels", "results", "features", "runs", "exchange"},
     {"extraction", "evaluation", "leakage", "doctor", "testing"},
     {"leaderboard"},
     {"cli"},

@@ -25,7 +25,8 @@ def result(**changes) -> Result:
 
 
 def save(cache, r: Result) -> Result:
-    results.append(cache, r, ids=np.array(["a"]), y=np.array([0]), scores=np.zeros((1, 1, 2)))
+    one = {"ids": np.array(["a"]), "y": np.array([0]), "groups": np.array(["p"])}
+    results.append(cache, r, **one, scores=np.zeros((1, 1, 2)))
     return r
 
 
@@ -64,3 +65,64 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="results cannot be written"):
         save(tmp_path / "file", result())
+
+
+def test_a_line_of_an_earlier_version_is_read(cache) -> None:
+    """Before there were components, subgroups and metrics of single classes."""
+    import json
+
+    save(cache, result())
+    file = results.results_file(cache)
+    line = json.loads(file.read_text())
+    del line["components"], line["subgroups"]
+    file.write_text(json.dumps(line) + "\n")
+    again = results.read(cache)[0]
+    assert again.metrics["auroc"] == 0.8
+    assert again.components == again.subgroups == {}
+
+
+def test_undefined_values_of_subgroups_are_nan_when_read(cache) -> None:
+    nan = float("nan")
+    part = {"units": 1, "patients": 1, "metrics": {"auroc": nan}, "ci": {"auroc": (nan, nan)}}
+    subgroups = {"column": "sex", "worst": None, "values": {"F": part}}
+    save(cache, result(subgroups=subgroups, components={"auroc": {"tries": nan}}))
+    again = results.read(cache)[0]
+    assert again.subgroups["worst"] is None
+    assert np.isnan(again.subgroups["values"]["F"]["metrics"]["auroc"])
+    assert np.isnan(again.subgroups["values"]["F"]["ci"]["auroc"]).all()
+    assert np.isnan(again.components["auroc"]["tries"])
+
+
+def test_kept_scores_are_read_back_with_patients_folds_and_units(cache) -> None:
+    ids, groups = np.array(["a", "b", "c", "d"]), np.array(["p", "p", "q", "q"])
+    y, fold = np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0])
+    p = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.6, 0.4]])
+    given = {"ids": ids, "y": y, "groups": groups, "scores": p[None], "classes": ("no", "yes")}
+    whole, folds, patients = result(), result(), result(settings={"level_by": "max"})
+    results.append(cache, whole, **given)
+    results.append(cache, folds, **given, fold=fold)
+    results.append(cache, patients, **given, unit=groups)
+    found = results.scored(cache, whole)
+    assert found.classes == ("no", "yes")
+    assert found.groups.tolist() == groups.tolist()
+    np.testing.assert_array_equal(found.tries[0], p)
+    cut = results.scored(cache, folds)
+    assert [r.tolist() for r in cut.rows or ()] == [[2, 3], [0, 1]]
+    np.testing.assert_array_equal(cut.tries[1], p[:2])
+    joined = results.scored(cache, patients)
+    assert joined.ids.tolist() == ["p", "q"]
+    assert joined.tries[0][0, 0] == pytest.approx(0.9 / 1.2)
+
+
+def test_scores_that_are_not_there_or_have_no_patients_say_what_to_run(cache) -> None:
+    r = save(cache, result())
+    file = results.scores_file(cache, r)
+    np.savez(file, ids=np.array(["a"]), y=np.array([0]), scores=np.zeros((1, 1, 2)))
+    with pytest.raises(InputError, match="kept without groups; run 'featprobe knn' again"):
+        results.scored(cache, r)
+    file.write_bytes(b"cut")
+    with pytest.raises(InputError, match="cannot be read"):
+        results.scored(cache, r)
+    file.unlink()
+    with pytest.raises(InputError, match="are not there; run 'featprobe knn' again"):
+        results.scored(cache, r)

@@ -17,6 +17,7 @@ VERBS = {
     "fewshot": "Learning curves from a few labelled items of each class.",
     "linear": "Logistic linear probe, C chosen on validation data.",
     "leaderboard": "Rank all results in one table.",
+    "compare": "Test which results differ on the same test items.",
     "models": "List the backbones, show one.",
     "data": "List the data sets, show one.",
     "cache": "List, verify and remove stored features.",

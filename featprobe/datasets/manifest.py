@@ -48,7 +48,7 @@ def load_manifest(
     modalities are columns of paths, and an item is the study of a row; its id is then the column
     ``id``, or the first path.
     """
-    table = _table(path)
+    table = read_table(path)
     base = (root or path.parent).resolve()
     columns = _path_columns(path, table, recipe.modalities)
     texts = [[t.strip() for t in table[c]] for c in columns]
@@ -93,8 +93,11 @@ def _path_columns(path: Path, table: pandas.DataFrame, modalities: Sequence[str]
     return [column]
 
 
-def _table(path: Path) -> pandas.DataFrame:
-    """The manifest as text. Fields are separated by whatever parts the header most often."""
+def read_table(path: Path) -> pandas.DataFrame:
+    """A CSV, TSV or Parquet table as text.
+
+    Fields are separated by whatever parts the header most often.
+    """
     import pandas
 
     if path.suffix.lower() == ".parquet":

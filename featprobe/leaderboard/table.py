@@ -1,155 +1,81 @@
-"""Ranked tables of Results: terminal, Markdown, CSV."""
+"""Tables of Results: terminal, Markdown, CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from featprobe.errors import InputError, UnknownName, nearest, reason
+from featprobe import metrics
+from featprobe.errors import InputError, reason
 from featprobe.fingerprint import write_text_atomic
-from featprobe.metrics import NAMES
+from featprobe.leaderboard.board import Row, league
+from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
 from featprobe.results import Result
 
-LABELS = {"auroc": "AUROC", "accuracy": "accuracy", "balanced_accuracy": "bal. acc.", "f1": "F1"}
 RANDOM = "random: weights drawn from a seed, not pretrained"
-SEEN = "†"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A result with its rank among the results of one data set under one protocol."""
-
-    rank: int
-    result: Result
-
-
-def setting(r: Result) -> str:
-    """The setting of a result in a few characters: ``k=20``, ``C=0.01``, ``4 shots x 20``."""
-    if r.shots is not None:
-        unit = "patients" if r.settings.get("by") == "patient" else "shots"
-        return f"{r.shots} {unit} x {r.settings['tries']}"
-    for key, name in (("k", "k"), ("Cs", "C")):
-        value = r.params.get(key)
-        if isinstance(value, list):  # the folds of a cross-validation, each with its own
-            return f"{len(value)} folds"
-        if value is not None:
-            return f"{name}={value:.3g}"
-    return f"{r.settings['folds']} folds" if r.protocol == "cv" else ""
-
-
-def probe_name(r: Result) -> str:
-    """The verb of a result: ``knn``, ``linear``, ``fewshot logistic``; other views are said."""
-    name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
-    name = "linear" if name == "logistic" else name
-    view = "" if r.view in ("cls", "mean") else f" {r.view}"
-    return name + view + ("" if r.pool == "mean" else f" pool {r.pool}")
+TIED = (
+    "=: tied with the best of its league, from which it does not differ significantly (paired "
+    "permutation test by patient, Holm over the league, 0.05)."
+)
 
 
 def value(r: Result, metric: str) -> str:
-    """``0.812 [0.770, 0.851]``, with a dash where the metric is not defined."""
-    if math.isnan(r.metrics[metric]):
-        return "-"
-    low, high = r.ci[metric]
-    return f"{r.metrics[metric]:.3f} [{low:.3f}, {high:.3f}]"
+    """``0.812 [0.770, 0.851]``, with a dash where the metric is not defined or not there."""
+    return _with_interval(r.metrics, r.ci, metric)
 
 
-def build(
-    results: Sequence[Result],
-    metric: str,
-    data: Sequence[str] = (),
-    model: Sequence[str] = (),
-    where: Path | None = None,
-) -> list[Row]:
-    """Rank results by a metric, within a data set, a protocol and a number of shots.
-
-    Equal values share a rank. Raises :class:`InputError` where there are no results,
-    :class:`UnknownName` for a data set or backbone without any.
-    """
-    if not results:
-        raise InputError(
-            f"no results in {where}; run 'featprobe knn', 'fewshot' or 'linear' on extracted "
-            "features first"
-        )
-    for wanted, known in (
-        (data, {r.dataset for r in results}),
-        (model, {r.backbone for r in results}),
-    ):
-        for name in wanted:
-            if name not in known:
-                raise UnknownName(
-                    f"no results for {name!r}.{nearest(name, known)} There: "
-                    f"{', '.join(sorted(known))}"
-                )
-    chosen = [
-        r for r in results
-        if (not data or r.dataset in data) and (not model or r.backbone in model)
-    ]  # fmt: skip
-    leagues: dict[tuple[str, str, int], list[Result]] = {}
-    for r in chosen:
-        leagues.setdefault(_league(r), []).append(r)
-    rows = []
-    for key in sorted(leagues):
-        values = [_sortable(r, metric) for r in leagues[key]]
-        for r in sorted(leagues[key], key=lambda r: -_sortable(r, metric)):
-            rows.append(Row(1 + sum(v > _sortable(r, metric) for v in values), r))
-    return rows
+def _with_interval(
+    values: dict[str, float], ci: dict[str, tuple[float, float]], metric: str
+) -> str:
+    low, high = ci.get(metric, (math.nan, math.nan))
+    found = _number(values, metric)
+    return found if found == "-" or math.isnan(low) else f"{found} [{low:.3f}, {high:.3f}]"
 
 
-def _league(r: Result) -> tuple[str, str, int]:
-    """Results that are ranked together: one protocol, one split, one number of shots."""
-    order = {"full": "0", "cv": "1"}.get(r.protocol, f"2 {r.settings.get('by')}")
-    return r.dataset, f"{order} {r.split.get('digest', '')}", r.shots or 0
-
-
-def _sortable(r: Result, metric: str) -> float:
-    return -1.0 if math.isnan(r.metrics[metric]) else r.metrics[metric]
+def _number(values: dict[str, float], metric: str, digits: int = 3) -> str:
+    found = values.get(metric, math.nan)
+    return "-" if math.isnan(found) else f"{found:.{digits}f}"
 
 
 def print_results(results: Sequence[Result], title: str) -> None:
     """The table of one probing command; the candidate chosen on val is marked."""
     several = any(not r.selected for r in results)
-    table = _table(title, ["data", "backbone", "setting", *_metric_heads(), "test (patients)"])
-    for r in results:
-        mark = " *" if several and r.selected else ""
-        name = backbone_name(r, results)
-        table.add_row(r.dataset, name, setting(r) + mark, *_metric_cells(r), _size(r))
-    _print(table, results)
+    for names, part in _by_columns((r, None) for r in results):
+        table = make_table(
+            title, ["data", "backbone", "setting", *_metric_heads(names), "test (patients)"]
+        )
+        for r, _ in part:
+            mark = " *" if several and r.selected else ""
+            name = backbone_name(r, results)
+            table.add_row(r.dataset, name, setting(r) + mark, *_metric_cells(r, names), _size(r))
+        show(table)
+    print(*_legend(results), *_subgroups(results), *_components(results), sep="\n")
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")
 
 
-def print_board(board: Sequence[Row], metric: str) -> None:
-    """The leaderboard in the terminal."""
-    table = _table(
-        f"leaderboard, ranked by {LABELS[metric]}",
-        ["data", "#", "backbone", "probe", "setting", *_metric_heads(metric), "test (patients)"],
-    )
-    last = None
+def print_board(board: Sequence[Row], metric: str | None = None) -> None:
+    """The leaderboard in the terminal, a table for each kind of task."""
     shown = [row.result for row in board]
-    for row in board:
-        r = row.result
-        if last is not None and last != _league(r):
-            table.add_section()
-        name = "" if last == _league(r) else r.dataset
-        table.add_row(
-            name,
-            str(row.rank),
-            backbone_name(r, shown),
-            probe_name(r),
-            setting(r),
-            *_metric_cells(r, metric),
-            _size(r),
-        )
-        last = _league(r)
-    _print(table, [row.result for row in board])
+    for names, part in _by_columns(((row.result, row) for row in board), metric):
+        heads = ["data", "#", "backbone", "probe", "setting", *_metric_heads(names)]
+        table = make_table(_title(names, metric), [*heads, "test (patients)"])
+        last = None
+        for r, row in part:
+            if last is not None and last != league(r):
+                table.add_section()
+            name = "" if last == league(r) else r.dataset
+            table.add_row(name, *_cells(row, shown, names))
+            last = league(r)
+        show(table)
+    print(*_board_legend(board), sep="\n")
 
 
-def write(board: Sequence[Row], metric: str, stem: Path) -> list[Path]:
+def write(board: Sequence[Row], metric: str | None, stem: Path) -> list[Path]:
     """Write STEM.md and STEM.csv; the CSV has every metric, interval, chance level and size."""
     paths = [stem.with_name(stem.name + s) for s in (".md", ".csv")]
     try:
@@ -161,75 +87,131 @@ def write(board: Sequence[Row], metric: str, stem: Path) -> list[Path]:
     return paths
 
 
-def markdown(board: Sequence[Row], metric: str) -> str:
-    """The leaderboard as a Markdown table."""
-    heads = [
-        "data",
-        "rank",
-        "backbone",
-        "probe",
-        "setting",
-        *_metric_heads(metric),
-        "test (patients)",
-    ]
+def markdown(board: Sequence[Row], metric: str | None = None) -> str:
+    """The leaderboard as Markdown tables, one for each kind of task."""
     shown = [row.result for row in board]
-    lines = [
-        f"# Leaderboard, ranked by {LABELS[metric]}",
-        "",
-        "| " + " | ".join(h.replace("\n", " ") for h in heads) + " |",
-        "|" + " --- |" * len(heads),
-    ]
-    for row in board:
-        r = row.result
-        cells = [
-            r.dataset, str(row.rank), backbone_name(r, shown), probe_name(r), setting(r),
-            *_metric_cells(r, metric),
-            _size(r),
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
-    return "\n".join([*lines, "", *_legend([row.result for row in board]), ""])
+    lines = []
+    for names, part in _by_columns(((row.result, row) for row in board), metric):
+        heads = ["data", "rank", "backbone", "probe", "setting", *_metric_heads(names)]
+        heads.append("test (patients)")
+        lines += [f"# {_title(names, metric).capitalize()}", ""]
+        lines += ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+        for r, row in part:
+            cells = [r.dataset, *_cells(row, shown, names)]
+            lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
+        lines.append("")
+    return "\n".join([*lines, *_board_legend(board), ""])
 
 
 def as_csv(board: Sequence[Row]) -> str:
-    """The leaderboard as CSV, full precision."""
+    """The leaderboard as CSV, full precision; empty where a result lacks a metric."""
     out = io.StringIO()
     writer = csv.writer(out)
-    heads = ["data", "rank", "backbone", "random", "overlap", "probe", "setting", "view", "pool"]
-    for n in NAMES:
+    heads = ["data", "rank", "tied", "backbone", "random", "overlap", "probe", "setting", "view",
+             "pool"]  # fmt: skip
+    names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]
+    for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
     writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id"])
     for row in board:
         r = row.result
         cells = [
-            r.dataset, row.rank, r.backbone, r.random, r.overlap, probe_name(r), setting(r), r.view,
-            r.pool,
+            r.dataset, row.rank, row.tied, r.backbone, r.random, r.overlap, probe_name(r),
+            setting(r), r.view, r.pool,
         ]  # fmt: skip
-        for n in NAMES:
-            cells += [r.metrics[n], *r.ci[n], r.chance[n], r.spread.get(n, "")]
+        for n in names:
+            cells += [r.metrics.get(n, ""), *r.ci.get(n, ("", "")), r.chance.get(n, "")]
+            cells.append(r.spread.get(n, ""))
         sizes = [r.sizes[n] for n in ("train", "val", "test", "test_groups")]
         writer.writerow([*cells, *sizes, r.split["origin"], r.id])
     return out.getvalue()
 
 
-def _metric_heads(metric: str = "balanced_accuracy") -> list[str]:
-    """AUROC and accuracy with interval and chance, and balanced accuracy or the ranking metric."""
-    return ["AUROC [95 %]", "chance", "accuracy [95 %]", "chance", LABELS[_third(metric)]]
-
-
-def _metric_cells(r: Result, metric: str = "balanced_accuracy") -> list[str]:
-    third = r.metrics[_third(metric)]
+def _cells(row: Row, shown: Sequence[Result], names: Sequence[str]) -> list[str]:
+    r = row.result
     return [
-        value(r, "auroc"), f"{r.chance['auroc']:.2f}", value(r, "accuracy"),
-        f"{r.chance['accuracy']:.2f}", "-" if math.isnan(third) else f"{third:.3f}",
+        row.place, backbone_name(r, shown), probe_name(r), setting(r), *_metric_cells(r, names),
+        _size(r),
     ]  # fmt: skip
 
 
-def _third(metric: str) -> str:
-    return metric if metric == "f1" else "balanced_accuracy"
+def _by_columns(
+    results: Iterable[tuple[Result, Any]], metric: str | None = None
+) -> list[tuple[tuple[str, ...], list[tuple[Result, Any]]]]:
+    """Results (each with what belongs to it) by the metrics that are shown of their task: two with
+    interval and chance, and one more, for which the ranking metric stands in if it is none of them.
+    """
+    out: dict[tuple[str, ...], list[tuple[Result, Any]]] = {}
+    for r, more in results:
+        names = metrics.names(r.task)[:3]
+        if metric and metric not in names and metric.partition(":")[0] in metrics.names(r.task):
+            names = (*names[:2], metric)
+        out.setdefault(names, []).append((r, more))
+    return list(out.items())
+
+
+def _title(names: Sequence[str], metric: str | None) -> str:
+    return f"leaderboard, ranked by {metrics.about(metric or names[0]).label}"
+
+
+def _metric_heads(names: Sequence[str]) -> list[str]:
+    first, second, third = (metrics.about(n).label for n in names)
+    return [f"{first} [95 %]", "chance", f"{second} [95 %]", "chance", third]
+
+
+def _metric_cells(r: Result, names: Sequence[str]) -> list[str]:
+    first, second, third = names
+    return [
+        value(r, first), _number(r.chance, first, 2), value(r, second),
+        _number(r.chance, second, 2), _number(r.metrics, third),
+    ]  # fmt: skip
 
 
 def _size(r: Result) -> str:
     return f"{r.sizes['test']} ({r.sizes['test_groups']})"
+
+
+def _subgroups(results: Sequence[Result]) -> list[str]:
+    """A line for each result with subgroups: each value, the worst one named."""
+    lines = []
+    for r in results:
+        if not r.subgroups:
+            continue
+        by, label = r.subgroups["metric"], metrics.about(r.subgroups["metric"]).label
+        parts = []
+        for name, part in r.subgroups["values"].items():
+            parts.append(
+                f"{name} {_with_interval(part['metrics'], part['ci'], by)} ({part['units']})"
+            )
+        worst = f"; worst {r.subgroups['worst']}" if r.subgroups["worst"] is not None else ""
+        without = r.subgroups["without"]
+        worst += f"; {without} items without a value" if without else ""
+        lines.append(
+            f"{r.dataset} / {r.backbone}, {setting(r)}: {label} by {r.subgroups['column']}: "
+            f"{', '.join(parts)}{worst}"
+        )
+    return lines
+
+
+def _components(results: Sequence[Result]) -> list[str]:
+    """A line for each mean over tries: what of its uncertainty is draws, and what patients."""
+    lines = []
+    for r in results:
+        by = metrics.ranking(r.task)
+        if r.shots is None or by not in r.components:
+            continue
+        sd = {k: math.sqrt(v) for k, v in r.components[by].items()}
+        lines.append(
+            f"{r.dataset} / {r.backbone}, {setting(r)}: standard deviation of "
+            f"{metrics.about(by).label} {sd['tries']:.3f} between tries, {sd['mean']:.3f} left in "
+            f"their mean, {sd['patients']:.3f} from patients"
+        )
+    return lines
+
+
+def _board_legend(board: Sequence[Row]) -> list[str]:
+    tied = [TIED] if any(row.tied for row in board) else []
+    return [*_legend([row.result for row in board]), *tied]
 
 
 def _legend(results: Sequence[Result]) -> list[str]:
@@ -255,20 +237,18 @@ def _legend(results: Sequence[Result]) -> list[str]:
         if r.left_out:
             lines.append(f"{r.dataset}: {r.left_out} items are left out, unreadable")
         lines += [f"{r.dataset} / {r.backbone}: {n}" for n in r.notes if "patients on both" in n]
+        if "level" in r.settings:
+            lines.append(
+                f"{r.dataset}: metrics of {r.sizes['test_units']} units by {r.settings['level']}, "
+                f"the {r.settings['level_by']} of the scores of their items"
+            )
     if any("#" in backbone_name(r, results) for r in results):
         lines.append("#: features of one backbone made in different ways (frames, blocks, ...)")
     return list(dict.fromkeys(lines))
 
 
-def backbone_name(r: Result, among: Sequence[Result]) -> str:
-    """The backbone; marked where the same one appears with features made otherwise, or was
-    pretrained on the data."""
-    same = {o.variant for o in among if (o.dataset, o.backbone) == (r.dataset, r.backbone)}
-    name = r.backbone if len(same) == 1 else f"{r.backbone} #{r.variant[:4]}"
-    return f"{name} {SEEN}" if r.overlap else name
-
-
-def _table(title: str, heads: Sequence[str]) -> Any:
+def make_table(title: str, heads: Sequence[str]) -> Any:
+    """An empty table with whole cells."""
     from rich import box
     from rich.table import Table
 
@@ -278,11 +258,11 @@ def _table(title: str, heads: Sequence[str]) -> Any:
     return table
 
 
-def _print(table: Any, results: Sequence[Result]) -> None:
+def show(table: Any) -> None:
+    """Print a table; rows stay whole, in a pipe and in a narrow window."""
     from rich.console import Console
 
-    console = Console(width=240)  # rows stay whole, in a pipe and in a narrow window
+    console = Console(width=240)
     with console.capture() as text:
         console.print(table)
     print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")
-    print(*_legend(results), sep="\n")

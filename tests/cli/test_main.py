@@ -12,22 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featprobe.cli.main import VERBS, main
+from featprobe.cli.main import VERBS
 
 RESNET = ["--model", "resnet18", "--init", "random", "--image-size", "32", "--quiet"]
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def call(*args: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main([str(a) for a in args])
-        out = capsys.readouterr()
-        return int(exit_info.value.code or 0), out.out, out.err
-
-    return call
 
 
 @pytest.fixture

@@ -7,43 +7,20 @@ import io
 
 import pytest
 
-from featprobe.errors import InputError, UnknownName
 from featprobe.leaderboard import table
+from featprobe.leaderboard.board import build
+from tests.leaderboard.test_board import with_auroc
 from tests.test_results import result
 
 
-def with_auroc(value: float, **changes):
-    r = result(**changes)
-    r.metrics["auroc"] = value
-    return r
-
-
-def test_ranks_fall_with_the_metric_and_equal_values_share_one() -> None:
-    rows = [with_auroc(v, backbone=b) for v, b in ((0.6, "x"), (0.9, "y"), (0.9, "z"), (0.7, "w"))]
-    board = table.build(rows, "auroc")
-    assert [(r.rank, r.result.backbone) for r in board] == [(1, "y"), (1, "z"), (3, "w"), (4, "x")]
-
-
-def test_shots_and_data_sets_are_leagues_of_their_own() -> None:
-    rows = [
-        with_auroc(0.6, shots=1, protocol="fewshot", settings={"tries": 2, "by": "sample"}),
-        with_auroc(0.7),
-        with_auroc(0.9, dataset="other"),
-    ]
-    board = table.build(rows, "auroc")
-    assert [(r.rank, r.result.dataset, r.result.shots) for r in board] == [
-        (1, "films", None), (1, "films", 1), (1, "other", None),
-    ]  # fmt: skip
-
-
 def test_an_undefined_metric_ranks_last_and_is_a_dash() -> None:
-    board = table.build([with_auroc(float("nan")), with_auroc(0.1)], "auroc")
+    board = build([with_auroc(float("nan")), with_auroc(0.1)], "auroc")
     assert board[0].result.metrics["auroc"] == 0.1
     assert table.value(board[1].result, "auroc") == "-"
 
 
 def test_markdown_and_csv_hold_value_interval_and_chance(tmp_path) -> None:
-    board = table.build([with_auroc(0.8125, random=True)], "auroc")
+    board = build([with_auroc(0.8125, random=True)], "auroc")
     paths = table.write(board, "auroc", tmp_path / "out" / "board.v1")
     assert [p.name for p in paths] == ["board.v1.md", "board.v1.csv"]
     text = paths[0].read_text()
@@ -56,48 +33,17 @@ def test_markdown_and_csv_hold_value_interval_and_chance(tmp_path) -> None:
     assert row["random"] == "True"
 
 
-def test_without_results_it_says_what_to_run() -> None:
-    with pytest.raises(InputError, match="run 'featprobe knn'"):
-        table.build([], "auroc")
-
-
-def test_unknown_names_offer_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="Did you mean 'films'"):
-        table.build([result()], "auroc", data=["film"])
-
-
-def test_the_setting_says_what_was_chosen() -> None:
-    linear = result(probe="logistic", params={"Cs": 0.001, "standardize": True})
-    assert (table.probe_name(linear), table.setting(linear)) == ("linear", "C=0.001")
-    shots = result(
-        probe="logistic", protocol="fewshot", shots=4, view="cls+mean",
-        settings={"tries": 20, "by": "patient"},
-    )  # fmt: skip
-    assert table.probe_name(shots) == "fewshot logistic cls+mean"
-    assert table.setting(shots) == "4 patients x 20"
-
-
 def test_results_on_different_splits_are_not_ranked_together() -> None:
     one = with_auroc(0.9, split={"origin": "made", "grouping": "n", "digest": "a"})
     two = with_auroc(0.8, split={"origin": "file s.csv", "grouping": "n", "digest": "b"})
-    assert [r.rank for r in table.build([one, two], "auroc")] == [1, 1]
-    text = table.markdown(table.build([one, two], "auroc"), "auroc")
+    assert [r.rank for r in build([one, two], "auroc")] == [1, 1]
+    text = table.markdown(build([one, two], "auroc"), "auroc")
     assert "split made" in text
     assert "split file s.csv" in text
 
 
-def test_one_backbone_with_features_made_in_two_ways_is_told_apart() -> None:
-    rows = [result(provenance={"key": {"recipe": r, "dataset": "d"}}) for r in ("all", "n=2")]
-    names = {table.backbone_name(r, rows) for r in rows}
-    assert len(names) == 2
-    assert all(n.startswith("net #") for n in names)
-    assert table.backbone_name(rows[0], rows[:1]) == "net"
-    changed = [result(provenance={"key": {"dataset": d}}) for d in "de"]
-    assert table.backbone_name(changed[0], changed) == "net"
-
-
 def test_the_metric_that_ranks_is_shown() -> None:
-    board = table.build([result()], "f1")
+    board = build([result()], "f1")
     text = table.markdown(board, "f1")
     assert "| F1 |" in text
     assert "| 0.600 |" in text
@@ -105,7 +51,7 @@ def test_the_metric_that_ranks_is_shown() -> None:
 
 def test_pretraining_on_the_data_is_marked_and_explained(tmp_path, capsys) -> None:
     rows = [with_auroc(0.9, overlap="it was trained on Films", backbone="seer"), with_auroc(0.8)]
-    board = table.build(rows, "auroc")
+    board = build(rows, "auroc")
     table.print_board(board, "auroc")
     table.print_results(rows, "knn")
     text = table.markdown(board, "auroc")
@@ -115,3 +61,67 @@ def test_pretraining_on_the_data_is_marked_and_explained(tmp_path, capsys) -> No
         assert "net †" not in shown
     seen = list(csv.DictReader(io.StringIO(table.as_csv(board))))
     assert [r["overlap"] for r in seen] == ["it was trained on Films", ""]
+
+
+def test_a_metric_that_an_older_result_lacks_is_a_dash() -> None:
+    rows = [result(backbone="old"), result(backbone="new")]
+    rows[1].metrics["ap"], rows[1].ci["ap"], rows[1].chance["ap"] = 0.4, (0.3, 0.5), 0.1
+    text = table.markdown(build(rows, "ap"), "ap")
+    assert "| AP |" in text
+    lines = {line.split("|")[3].strip(): line for line in text.splitlines() if "knn" in line}
+    assert "| 0.400 |" in lines["new"]
+    assert "| - |" in lines["old"]
+    found = list(csv.DictReader(io.StringIO(table.as_csv(build(rows, "ap")))))
+    assert [(r["backbone"], r["ap"]) for r in found] == [("new", "0.4"), ("old", "")]
+
+
+def test_tasks_of_other_metrics_are_tables_of_their_own(capsys) -> None:
+    ages = {"r2": 0.5, "mae": 4.2, "pearson": 0.7}
+    board = build(
+        [result(), result(dataset="age", task="regression", metrics=ages, ci={}, chance={"r2": 0})]
+    )
+    table.print_board(board)
+    printed, text = capsys.readouterr().out, table.markdown(board)
+    for shown in (printed, text):
+        assert "R2 [95 %]" in shown
+        assert "AUROC [95 %]" in shown
+        assert "4.200" in shown
+    assert text.count("# Leaderboard, ranked by") == 2
+
+
+def test_ties_are_printed_as_ties_and_explained() -> None:
+    rows = [with_auroc(v, backbone=b) for v, b in ((0.9, "x"), (0.8, "y"))]
+    board = build(rows, ties=lambda members, _: {r.id for r in members})
+    text = table.markdown(board)
+    assert "| films | 1= | y |" in text
+    assert "permutation test by patient" in text
+    assert "permutation" not in table.markdown(build(rows))
+
+
+def test_subgroups_are_told_with_the_worst(capsys) -> None:
+    part = {"units": 30, "patients": 20, "metrics": {"auroc": 0.7}, "ci": {"auroc": (0.6, 0.8)}}
+    none = {"units": 2, "patients": 1, "metrics": {"auroc": float("nan")}, "ci": part["ci"]}
+    found = {
+        "column": "sex", "without": 3, "metric": "auroc", "worst": "F",
+        "values": {"F": part, "M": none},
+    }  # fmt: skip
+    table.print_results([result(subgroups=found)], "knn")
+    expected = (
+        "films / net, k=20: AUROC by sex: F 0.700 [0.600, 0.800] (30), M - (2); worst F; "
+        "3 items without a value"
+    )
+    assert expected in capsys.readouterr().out
+
+
+def test_draws_and_patients_are_told_apart_below_a_few_shot_table(capsys) -> None:
+    parts = {"auroc": {"tries": 0.04, "mean": 0.0025, "patients": 0.01}}
+    settings = {"tries": 16, "by": "sample"}
+    shots = result(protocol="fewshot", shots=4, settings=settings, components=parts)
+    table.print_results([shots], "few-shot")
+    expected = "AUROC 0.200 between tries, 0.050 left in their mean, 0.100 from patients"
+    assert expected in capsys.readouterr().out
+
+
+def test_a_value_without_an_interval_stands_alone() -> None:
+    lone = result(ci={"auroc": (float("nan"), float("nan"))})
+    assert table.value(lone, "auroc") == "0.800"

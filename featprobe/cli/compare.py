@@ -1,0 +1,129 @@
+"""featprobe compare"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from featprobe.cli.common import Verb, cache_option, cached_name, json_option, note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from featprobe.leaderboard.compare import Comparison
+
+_EXPLAINED = {
+    "permutation": "permutation of whole patients between the two",
+    "delong": "DeLong's test by patient",
+    "mcnemar": "McNemar's exact test",
+}
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe compare
+  featprobe compare --data nih_cxr --metric auroc:Effusion --all-pairs
+  featprobe compare --against resnet50
+  featprobe compare --between probes --model dinov2_vits14
+""",
+)
+@click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
+@click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones.")
+@click.option(
+    "--between", default="backbones", show_default=True,
+    type=click.Choice(["backbones", "probes", "all"]),
+    help="Backbones under one probe, probes on one backbone, or all results of a data set.",
+)  # fmt: skip
+@click.option(
+    "--against",
+    metavar="NAME",
+    help="Compare with this backbone (between probes: this probe).  [default: the best]",
+)
+@click.option("--all-pairs", is_flag=True, help="Compare each with each.")
+@click.option(
+    "--metric",
+    metavar="METRIC",
+    help="auroc, auroc:CLASS, f1, ...  [default: auroc, quadratic_kappa of ordinal tasks, r2 of "
+    "regression]",
+)
+@click.option(
+    "--test", default="permutation", show_default=True,
+    type=click.Choice(["permutation", "delong", "mcnemar"]),
+    help="delong: of the AUROC of one class; mcnemar: of accuracy, one item a patient.",
+)  # fmt: skip
+@click.option(
+    "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
+    help="Of the bootstrap and of the permutation test.",
+)  # fmt: skip
+@cache_option
+@json_option
+def command(
+    data: tuple[str, ...], model: tuple[str, ...], between: str, against: str | None,
+    all_pairs: bool, metric: str | None, test: str, resamples: int, cache: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Paired differences between results on the same test items, from their kept scores.
+
+    The interval is of a bootstrap over patients, p of a test that takes patients as one (by default
+    the permutation of whole patients), corrected by Holm over what is compared within one data set,
+    protocol and probe.
+    """
+    import json
+
+    from featprobe import metrics, results, settings
+    from featprobe.errors import InputError
+    from featprobe.leaderboard.board import choose
+    from featprobe.leaderboard.compare import compare
+
+    if against is not None and all_pairs:
+        raise InputError("--against and --all-pairs exclude each other")
+    if metric is not None:
+        metrics.about(metric)
+    root = settings.cache_root(cache)
+    names = [cached_name(d) for d in data]
+    found = choose(results.latest(results.read(root)), names, model, root)
+    made, notes = compare(
+        root, found, metric, between=between, against=against, all_pairs=all_pairs,
+        test=test, resamples=resamples,
+    )  # fmt: skip
+    for text in dict.fromkeys(notes):
+        note(f"left aside: {text}")
+    if as_json:
+        for c in made:
+            print(json.dumps(c.to_dict(), allow_nan=False))
+    else:
+        _print(made)
+
+
+def _print(made: Sequence[Comparison]) -> None:
+    from featprobe import metrics
+    from featprobe.leaderboard.board import league
+    from featprobe.leaderboard.labels import backbone_name, probe_name, setting
+    from featprobe.leaderboard.table import make_table, show
+
+    shown = [r for c in made for r in (c.one, c.other)]
+    table = make_table(
+        "paired differences",
+        ["data", "metric", "result", "against", "values", "difference [95 %]", "p", "p (Holm)"],
+    )
+    last = None
+    for c in made:
+        block = (league(c.one), c.family)
+        if last is not None and last != block:
+            table.add_section()
+        table.add_row(
+            "" if last == block else c.one.dataset,
+            metrics.about(c.metric).label,
+            *(f"{backbone_name(r, shown)}, {probe_name(r)} {setting(r)}" for r in (c.one, c.other)),
+            " / ".join(f"{v:.3f}" for v in c.values),
+            f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]",
+            f"{c.p:.3g}",
+            f"{c.adjusted:.3g}",
+        )
+        last = block
+    show(table)
+    print("Intervals: 95 %, paired bootstrap over patients of the test set.")
+    print(f"p: two-sided, {_EXPLAINED[made[0].test]}; Holm over each block's comparisons.")

@@ -1,0 +1,44 @@
+"""What a result is called in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from featprobe.results import Result
+
+SEEN = "†"
+
+
+def setting(r: Result) -> str:
+    """The setting of a result in a few characters: ``k=20``, ``C=0.01``, ``4 shots x 20``."""
+    level = f"by {r.settings['level']}" if "level" in r.settings else ""
+    return ", ".join(filter(None, (_chosen(r), level)))
+
+
+def _chosen(r: Result) -> str:
+    if r.shots is not None:
+        unit = "patients" if r.settings.get("by") == "patient" else "shots"
+        return f"{r.shots} {unit} x {r.settings['tries']}"
+    for key, name in (("k", "k"), ("Cs", "C")):
+        value = r.params.get(key)
+        if isinstance(value, list):  # the folds of a cross-validation, each with its own
+            return f"{len(value)} folds"
+        if value is not None:
+            return f"{name}={value:.3g}"
+    return f"{r.settings['folds']} folds" if r.protocol == "cv" else ""
+
+
+def probe_name(r: Result) -> str:
+    """The verb of a result: ``knn``, ``linear``, ``fewshot logistic``; other views are said."""
+    name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
+    name = "linear" if name == "logistic" else name
+    view = "" if r.view in ("cls", "mean") else f" {r.view}"
+    return name + view + ("" if r.pool == "mean" else f" pool {r.pool}")
+
+
+def backbone_name(r: Result, among: Sequence[Result]) -> str:
+    """The backbone; marked where the same one appears with features made otherwise, or was
+    pretrained on the data."""
+    same = {o.variant for o in among if (o.dataset, o.backbone) == (r.dataset, r.backbone)}
+    name = r.backbone if len(same) == 1 else f"{r.backbone} #{r.variant[:4]}"
+    return f"{name} {SEEN}" if r.overlap else name

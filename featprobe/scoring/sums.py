@@ -1,0 +1,72 @@
+"""Sums over samples under many weightings at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Value = np.ndarray | float
+
+
+def by_group(
+    rows: int, row: np.ndarray, sample: np.ndarray, value: Value, code: np.ndarray, groups: int
+) -> Any:
+    """Sparse (rows, groups): entry k adds ``value[k]`` of ``sample[k]`` to the sum ``row[k]``.
+
+    Times the counts (groups, B) of a weighting it is the weighted sums (rows, B). Samples of one
+    group share a column, so a resample of patients costs by the patient, not by the image.
+    """
+    from scipy.sparse import csr_array
+
+    values = np.broadcast_to(np.asarray(value, dtype=np.float64), np.shape(row))
+    return csr_array((values, (row, code[sample])), shape=(rows, groups))
+
+
+class Sums:
+    """Named sums over samples, computed together by one sparse product.
+
+    ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1.
+    """
+
+    def __init__(self, code: np.ndarray, groups: int) -> None:
+        self._code, self._groups = code, groups
+        self._blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._slices: dict[str, slice] = {}
+        self._rows = 0
+        self._matrix: Any = None
+
+    def add(
+        self, name: str, value: Value = 1.0, *, row: np.ndarray | None = None, rows: int = 1,
+        sample: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """A block of ``rows`` sums: ``value`` of each sample goes to the sum ``row`` (default 0).
+
+        ``sample``: which samples the values are of, each as often as it occurs; default all.
+        """
+        sample = np.arange(len(self._code)) if sample is None else sample
+        row = np.zeros(len(sample), dtype=np.int64) if row is None else row
+        values = np.broadcast_to(np.asarray(value, dtype=np.float64), row.shape)
+        self._blocks.append((row + self._rows, sample, values))
+        self._slices[name] = slice(self._rows, self._rows + rows)
+        self._rows += rows
+
+    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Name -> (rows, B) sums, each sample counted as often as its group, ``counts`` (G, B)."""
+        if self._matrix is None:
+            row, sample, value = (np.concatenate(b) for b in zip(*self._blocks))
+            self._matrix = by_group(self._rows, row, sample, value, self._code, self._groups)
+        total = self._matrix @ counts
+        return {name: total[s] for name, s in self._slices.items()}
+
+
+def ratio(top: Value, bottom: Value) -> np.ndarray:
+    """Quotient, NaN where the denominator is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(np.asarray(bottom) > 0, top / np.asarray(bottom), np.nan)
+
+
+def nan_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of the defined values, NaN where there is none."""
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0.0).sum(0), defined.sum(0))

@@ -1,0 +1,1 @@
+"""Intervals, tests and components of variance from per-sample scores."""

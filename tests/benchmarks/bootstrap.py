@@ -1,0 +1,73 @@
+"""The patient-clustered bootstrap of AUROC against a loop of scikit-learn's over the resamples.
+
+As many images, patients and labels, about as frequent, as the test set of NIH ChestX-ray14 has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from featprobe.scored import Scored
+from featprobe.stats.paired import permutation
+from featprobe.stats.resampling import RESAMPLES, block_size, bootstrap, draws
+from tests.benchmarks.rows import Row, side_by_side
+
+IMAGES, PATIENTS = 25_000, 2_800
+PREVALENCE = (0.128, 0.042, 0.182, 0.239, 0.068, 0.063, 0.022, 0.104, 0.071, 0.036, 0.043, 0.017,
+              0.045, 0.003)  # fmt: skip
+LOOPED = 10  # of the resamples: all of them are minutes
+
+
+def rows(runs: int) -> Iterator[Row]:
+    """The same resamples by both, then a paired test, which scikit-learn has no loop for."""
+    one, other = films(0), films(1)
+    found = bootstrap(one, wanted=["auroc"])["auroc"]
+    expected = looped(one, LOOPED)
+    np.testing.assert_allclose(found[:LOOPED], expected, atol=1e-12)
+    ours, theirs = side_by_side(
+        lambda: bootstrap(one, wanted=["auroc"]), lambda: looped(one, LOOPED), runs
+    )
+    labels = len(PREVALENCE)
+    note = f"(loop: {LOOPED} of {RESAMPLES} resamples timed, scaled; same values)"
+    yield Row(
+        f"bootstrap of AUROC, {IMAGES} x {labels}, {RESAMPLES} resamples",
+        RESAMPLES / ours, LOOPED / theirs, "resamples/s", must=50, note=note,
+    )  # fmt: skip
+    ours, theirs = side_by_side(lambda: bootstrap(one), lambda: looped(one, LOOPED), runs)
+    yield Row(
+        "the same, all metrics, against the loop of AUROC alone",
+        RESAMPLES / ours, LOOPED / theirs, "resamples/s",
+    )  # fmt: skip
+    ours, theirs = side_by_side(
+        lambda: permutation(one, other, "auroc"), lambda: looped(one, LOOPED), runs
+    )
+    yield Row(
+        f"paired permutation test of AUROC, {RESAMPLES} swaps, two models a swap",
+        2 * RESAMPLES / ours, LOOPED / theirs, "AUROCs/s",
+    )  # fmt: skip
+
+
+def films(seed: int) -> Scored:
+    """Targets that all seeds share, and scores of a model."""
+    rng = np.random.default_rng(0)
+    patient = rng.integers(0, PATIENTS, IMAGES)
+    y = (rng.random((IMAGES, len(PREVALENCE))) < PREVALENCE).astype(float)
+    rng = np.random.default_rng([seed, 1])
+    p = (rng.random(y.shape) + 0.3 * y) / 1.3
+    return Scored("multilabel", np.arange(IMAGES).astype(str), y, patient, [p])
+
+
+def looped(scored: Scored, resamples: int) -> np.ndarray:
+    """The mean AUROC under the first resamples of seed 0, each sample repeated as it was drawn."""
+    from sklearn.metrics import roc_auc_score
+
+    block = block_size(len(scored.ids), RESAMPLES)
+    counts = next(draws(scored.patients, RESAMPLES, np.random.default_rng([0, 0xB007]), block))
+    y, p = scored.y.astype(int), scored.tries[0]
+    out = []
+    for b in range(resamples):
+        drawn = np.repeat(np.arange(len(y)), counts[scored.code, b].astype(int))
+        out.append(roc_auc_score(y[drawn], p[drawn], average="macro"))
+    return np.array(out)

@@ -1,0 +1,82 @@
+"""Ranks within leagues."""
+
+from __future__ import annotations
+
+import pytest
+
+from featprobe.errors import InputError, UnknownName
+from featprobe.leaderboard.board import build, league
+from tests.test_results import result
+
+
+def with_auroc(value: float, **changes):
+    """A result with this AUROC."""
+    r = result(**changes)
+    r.metrics["auroc"] = value
+    return r
+
+
+def test_ranks_fall_with_the_metric_and_equal_values_share_one() -> None:
+    rows = [with_auroc(v, backbone=b) for v, b in ((0.6, "x"), (0.9, "y"), (0.9, "z"), (0.7, "w"))]
+    board = build(rows, "auroc")
+    assert [(r.rank, r.result.backbone) for r in board] == [(1, "y"), (1, "z"), (3, "w"), (4, "x")]
+
+
+def test_shots_and_data_sets_are_leagues_of_their_own() -> None:
+    rows = [
+        with_auroc(0.6, shots=1, protocol="fewshot", settings={"tries": 2, "by": "sample"}),
+        with_auroc(0.7),
+        with_auroc(0.9, dataset="other"),
+    ]
+    board = build(rows, "auroc")
+    assert [(r.rank, r.result.dataset, r.result.shots) for r in board] == [
+        (1, "films", None), (1, "films", 1), (1, "other", None),
+    ]  # fmt: skip
+
+
+def test_without_results_it_says_what_to_run() -> None:
+    with pytest.raises(InputError, match="run 'featprobe knn'"):
+        build([], "auroc")
+
+
+def test_unknown_names_offer_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'films'"):
+        build([result()], "auroc", data=["film"])
+
+
+def test_each_task_is_ranked_by_its_own_metric() -> None:
+    """Classes by AUROC, grades by quadratic kappa, ages by R2; an error is better when small."""
+    rows = []
+    for name, a, b in (("x", 0.3, 9.0), ("y", 0.6, 4.0)):
+        rows.append(result(backbone=name, dataset="grades", task="ordinal"))
+        rows[-1].metrics["quadratic_kappa"] = a
+        rows.append(
+            result(backbone=name, dataset="age", task="regression", metrics={"r2": a, "mae": b})
+        )
+    order = [(r.result.dataset, r.result.backbone) for r in build(rows)]
+    assert order == [("age", "y"), ("age", "x"), ("grades", "y"), ("grades", "x")]
+    by_error = [r.result.backbone for r in build(rows, "mae") if r.result.dataset == "age"]
+    assert by_error == ["y", "x"]
+
+
+def test_a_result_of_an_earlier_version_without_the_metric_ranks_last() -> None:
+    rows = [result(backbone="old"), result(backbone="new")]
+    rows[1].metrics["ap"] = 0.1
+    assert [r.result.backbone for r in build(rows, "ap")] == ["new", "old"]
+    with pytest.raises(InputError, match="no result has 'ece'; run the probe again"):
+        build(rows, "ece")
+    with pytest.raises(InputError, match="no metric 'aurok'. Did you mean 'auroc'"):
+        build(rows, "aurok")
+
+
+def test_levels_are_leagues_of_their_own() -> None:
+    by_patient = {"seed": 0, "level": "patient", "level_by": "mean"}
+    assert league(result()) != league(result(settings=by_patient))
+    assert league(result()) == league(result(probe="logistic"))
+
+
+def test_ties_share_the_first_rank_and_the_others_keep_theirs() -> None:
+    rows = [with_auroc(v, backbone=b) for v, b in ((0.9, "x"), (0.8, "y"), (0.7, "z"))]
+    board = build(rows, ties=lambda members, _: {members[0].id, members[2].id})
+    assert [r.place for r in board] == ["1=", "2", "1="]
+    assert [r.place for r in build(rows)] == ["1", "2", "3"]

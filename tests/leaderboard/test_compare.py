@@ -1,0 +1,177 @@
+"""Paired differences from kept scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from featprobe import results
+from featprobe.errors import InputError, UnknownName
+from featprobe.leaderboard import compare as module
+from featprobe.leaderboard.board import build
+from featprobe.leaderboard.compare import Ties, compare
+from featprobe.results import Result
+from featprobe.stats.paired import holm
+from tests.test_results import result
+
+N = 300
+
+
+def keep(
+    cache, backbone: str, gain: float, *, seed: int = 0, n: int = N, tries: int = 1, **changes
+) -> Result:
+    """A result whose scores follow the truth as closely as ``gain`` says, kept in the cache.
+
+    Items are kept in an order of the result's own.
+    """
+    shared = np.random.default_rng(1)
+    y, groups = shared.integers(0, 2, n), np.array([f"p{i % 60:02d}" for i in range(n)])
+    ids = np.array([f"i{i:03d}" for i in range(n)])
+    rng = np.random.default_rng([seed, *backbone.encode()])
+    logit = gain * (2 * y - 1) + rng.normal(size=(tries, n)) + shared.normal(size=n)
+    second = 1 / (1 + np.exp(-logit))
+    scores = np.stack([1 - second, second], axis=2)
+    made = result(backbone=backbone, **changes)
+    order = rng.permutation(n)
+    made.metrics["auroc"] = float(np.mean([roc_auc_score(y, s) for s in second]))
+    results.append(
+        cache, made, ids=ids[order], y=y[order], groups=groups[order], scores=scores[:, order],
+        classes=("no", "yes"),
+    )  # fmt: skip
+    return made
+
+
+def test_each_is_compared_with_the_best_and_holm_counts_them(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("good", 1.0), ("best", 1.6), ("bad", 0.1))]
+    made, notes = compare(cache, found, resamples=200)
+    assert not notes
+    assert [(c.one.backbone, c.other.backbone) for c in made] == [("good", "best"), ("bad", "best")]
+    for c in made:
+        expected = c.one.metrics["auroc"] - c.other.metrics["auroc"]
+        assert c.difference == pytest.approx(expected)
+        assert c.low < c.difference < c.high < 0
+        assert c.metric == "auroc"
+    assert [c.adjusted for c in made] == pytest.approx(holm(np.array([c.p for c in made])))
+    assert made[1].adjusted < 0.05
+
+
+def test_against_a_name_and_all_pairs(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5), ("z", 0.5))]
+    made, _ = compare(cache, found, against="z", resamples=50)
+    assert [(c.one.backbone, c.other.backbone) for c in made] == [("y", "z"), ("x", "z")]
+    made, _ = compare(cache, found, all_pairs=True, resamples=50)
+    assert len(made) == 3
+    with pytest.raises(UnknownName, match="no result of 'zz'. Did you mean 'z'"):
+        compare(cache, found, against="zz")
+
+
+def test_backbones_are_compared_under_one_probe_and_probes_on_one_backbone(cache) -> None:
+    found = [keep(cache, b, 1.0, probe=p) for b in "xy" for p in ("knn", "logistic")]
+    for between, same in (("backbones", "probe"), ("probes", "backbone")):
+        made, _ = compare(cache, found, between=between, resamples=20)
+        assert len(made) == 2
+        assert all(getattr(c.one, same) == getattr(c.other, same) for c in made)
+    made, _ = compare(cache, found, between="all", resamples=20)
+    assert len(made) == 3
+    made, _ = compare(cache, found, between="probes", against="linear", resamples=20)
+    assert {c.other.probe for c in made} == {"logistic"}
+
+
+def test_the_metric_of_one_class_or_of_decisions_is_compared(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    by_class, _ = compare(cache, found, "auroc:yes", resamples=20)
+    assert abs(by_class[0].difference) == pytest.approx(
+        abs(found[0].metrics["auroc"] - found[1].metrics["auroc"])
+    )
+    assert compare(cache, found, "f1", resamples=20)[0][0].metric == "f1"
+    with pytest.raises(InputError, match="no metric 'auroc:maybe'"):
+        compare(cache, found, "auroc:maybe")
+
+
+def test_other_items_splits_tries_and_missing_scores_are_left_out_and_said(cache) -> None:
+    best, other = keep(cache, "best", 1.6), keep(cache, "other", 1.0)
+    fewer, more = keep(cache, "fewer", 1.0, n=200), keep(cache, "more", 1.0, tries=3)
+    lost = keep(cache, "lost", 1.0)
+    results.scores_file(cache, lost).unlink()
+    elsewhere = keep(cache, "elsewhere", 1.0, split={"digest": "b"})
+    made, notes = compare(cache, [best, other, fewer, more, lost, elsewhere], resamples=20)
+    assert [(c.one.backbone, c.other.backbone) for c in made] == [("other", "best")]
+    assert len(notes) == 3
+    for name, why in (
+        ("fewer", "test items are others"), ("more", "3 tries where"), ("lost", "are not there"),
+    ):  # fmt: skip
+        assert any(name in n and why in n for n in notes), name
+    with pytest.raises(InputError, match="no two results of the same test items"):
+        compare(cache, [best, elsewhere])
+    with pytest.raises(InputError, match=r"to compare between backbones: films / lost"):
+        compare(cache, [best, lost])
+
+
+def test_changed_labels_are_not_compared(cache) -> None:
+    one, other = keep(cache, "one", 1.6), keep(cache, "other", 1.0)
+    file = results.scores_file(cache, other)
+    arrays = dict(np.load(file))
+    arrays["y"] = 1 - arrays["y"]
+    np.savez(file, **arrays)
+    with pytest.raises(InputError, match="labels or patients of its test items differ"):
+        compare(cache, [one, other])
+
+
+def test_plain_values_name_both_sides(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    plain = compare(cache, found, resamples=20)[0][0].to_dict()
+    assert (plain["one"]["backbone"], plain["other"]["backbone"]) == ("x", "y")
+    assert plain["other"]["value"] == pytest.approx(found[1].metrics["auroc"])
+    assert plain["difference"] < 0
+
+
+def test_models_that_do_not_differ_from_the_best_are_ties(cache) -> None:
+    gains = (("x", 1.50), ("y", 1.50), ("bad", 0.2))
+    found = [keep(cache, b, g) for b, g in gains]
+    board = build(found, ties=Ties(cache))
+    assert [(r.place, r.result.backbone) for r in board][2] == ("3", "bad")
+    assert {r.place for r in board[:2]} == {"1="}
+    alone = build([found[0], found[2]], ties=Ties(cache))
+    assert [r.place for r in alone] == ["1", "2"]
+
+
+def test_leagues_that_cannot_be_tested_keep_their_ranks(cache, monkeypatch) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.50), ("y", 1.45))]
+    monkeypatch.setattr(module, "AFFORDABLE", 10)
+    ties = Ties(cache)
+    assert [r.place for r in build(found, ties=ties)] == ["1", "2"]
+    assert "'featprobe compare' does" in ties.notes[0]
+    monkeypatch.undo()
+    for r in found:
+        results.scores_file(cache, r).unlink()
+    ties = Ties(cache)
+    assert [r.place for r in build(found, ties=ties)] == ["1", "2"]
+    assert "not tested for a tie" in ties.notes[0]
+
+
+def test_many_comparisons_draw_as_many_swaps_as_holm_needs(cache) -> None:
+    """With 40 models, 1 / (1 + 50) times 40 would never be below 0.05."""
+    found = [keep(cache, f"m{i}", 0.1, n=60) for i in range(40)]
+    found.append(keep(cache, "best", 4.0, n=60))
+    made, _ = compare(cache, found, resamples=50)
+    assert min(c.p for c in made) < 0.05 / 40
+    assert all(c.adjusted < 0.05 for c in made)
+
+
+def test_a_metric_is_taken_from_the_scores_whether_or_not_the_line_has_it(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    assert "brier" not in found[0].metrics
+    made = compare(cache, found, "brier", resamples=20)[0][0]
+    assert made.other.backbone == "y"  # an error is best when it is small
+    assert made.values[0] > made.values[1]
+    assert made.difference == pytest.approx(made.values[0] - made.values[1])
+
+
+def test_a_test_that_does_not_hold_for_one_probe_is_still_made_for_others(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    shots = {"protocol": "fewshot", "shots": 2, "settings": {"tries": 3}, "tries": 3}
+    found += [keep(cache, b, 1.0, **shots) for b in "xy"]
+    made, notes = compare(cache, found, test="delong", resamples=20)
+    assert [(c.family, c.test, c.one.backbone) for c in made] == [("knn", "delong", "x")]
+    assert "fewshot knn: DeLong's test is of one fit" in notes[0]
