@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from featprobe.probes.knn import KNNProbe
     from featprobe.probes.logistic import LogisticProbe
     from featprobe.probes.prototype import PrototypeProbe
+    from featprobe.probes.ridge import RidgeProbe
     from featprobe.protocols import CrossVal, FewShot, Full
     from featprobe.results import Result
     from featprobe.solvers.logistic import logistic_path
@@ -44,6 +45,7 @@ _WHERE = {
     "LogisticProbe": "probes.logistic",
     "PrototypeProbe": "probes.prototype",
     "Result": "results",
+    "RidgeProbe": "probes.ridge",
     "evaluate": "evaluation",
     "extract": "extraction.local",
     "load_backbone": "backbones.load",
@@ -62,6 +64,7 @@ __all__ = [
     "LogisticProbe",
     "PrototypeProbe",
     "Result",
+    "RidgeProbe",
     "__version__",
     "evaluate",
     "extract",

@@ -12,7 +12,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from featprobe import splits
 from featprobe.errors import InputError
+from featprobe.selection import best_candidate
 
 
 class Probe:
@@ -56,7 +58,7 @@ class Probe:
 
     def fresh(self, **params: Any) -> Self:
         """An unfitted copy with some parameters changed."""
-        made = type(self)(**self.get_params())
+        made = type(self)(**self.get_params(deep=False))
         return made.set_params(**params)
 
     def __repr__(self) -> str:
@@ -187,6 +189,30 @@ def check_x(x: np.ndarray) -> np.ndarray:
             f"{int(np.flatnonzero(bad)[0])}"
         )
     return x
+
+
+def hold_out(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Masks (N,) of the rows to fit and of a stratified tenth held out of them.
+
+    None where there are too few rows, or where the rows to fit would lack a class.
+    """
+    try:
+        held = splits.assign(y, np.arange(len(y)), (0.9, 0.1)) == 1
+    except InputError:
+        return None
+    if y.ndim == 1 and not is_regression(y) and len(np.unique(y[~held])) <= y.max():
+        return None
+    return ~held, held
+
+
+def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
+    """Index of the candidate that scores best on :func:`hold_out`; the middle one without it."""
+    parts = hold_out(y)
+    if parts is None:
+        return len(probe.candidates()) // 2
+    fit, held = parts
+    probe.fit_candidates(x[fit], y[fit])
+    return best_candidate(probe.score_candidates(x[held]), y[held])
 
 
 @dataclass(frozen=True)
