@@ -89,13 +89,14 @@ class PrototypeProbe(Probe):
 
     def _scores(self, x: np.ndarray, fitted: Sequence[Prototypes]) -> np.ndarray:
         """(T, N, C) probabilities of rows (N, D) by T fits, which share their products."""
-        centres = np.stack([f.centre for f in fitted])
-        middle = centres.mean(0)  # so that products in float32 lose nothing
+        # rows and points are centred, so that products in float32 lose nothing
+        middle = x.mean(0, dtype=np.float64)
         q = (x - middle).astype(np.result_type(x, np.float32))
-        points, off = np.stack([f.points for f in fitted]), centres - middle
+        off = np.stack([f.centre for f in fitted]) - middle
+        points = np.stack([f.points - f.points.mean(0) for f in fitted])
         t, j, d = points.shape
         z = (points.reshape(t * j, d).astype(q.dtype) @ q.T).reshape(t, j, -1)
-        z = z - np.einsum("tjd,td->tj", points, off)[:, :, None]
+        z = z - (points @ off[:, :, None])
         if self.metric == "cosine" or self.transform != "UN":
             square = np.einsum("nd,nd->n", q, q) - 2 * (off.astype(q.dtype) @ q.T)
             length = np.sqrt(np.maximum(square + (off**2).sum(1)[:, None], 0))

@@ -24,10 +24,10 @@ class RidgeProbe(Probe):
     is 25 values from 1e-6 to 1e6, of which few-shot runs take the middle, 1. ``fit`` alone
     chooses among several on a stratified tenth of the rows and refits on all.
 
-    ``decision_function`` gives the regression's own values d. Probabilities are their softmax at K / 2
-    for K classes, and the sigmoid of 2 d for labels: at d = 0 these agree to first order with (1 +
-    d) / 2, the probability that least squares estimates, and unlike it stay between 0 and 1. The
-    order of a sample's classes is that of d, and so are decisions.
+    ``decision_function`` gives the regression's own values d. Probabilities are their softmax at
+    K / 2 for K classes, and the sigmoid of 2 d for labels: near d = 0 these agree with (1 + d) / 2,
+    the probability that least squares estimates, and unlike it stay between 0 and 1. The order of a
+    sample's classes is that of d, and so are decisions.
     """
 
     name = "ridge"

@@ -70,4 +70,3 @@ def complete(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarr
     flat = z.T @ flat if dual else flat
     coef = flat.reshape(x.shape[1], len(alphas), y.shape[1]).transpose(1, 2, 0)
     return coef, level - coef @ mean
-
