@@ -13,12 +13,10 @@ from featprobe.backbones.catalog import seen_in_pretraining
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.probes.base import Probe
+from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, FewShot, Full, make_split, parse
-from featprobe.registry import Registry
 from featprobe.results import Result
 from featprobe.runs import Cell, Data, carry_out, scalars
-
-PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base",))
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:

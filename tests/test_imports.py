@@ -15,10 +15,10 @@ ROOT = Path(featprobe.__file__).parent
 LEVELS = [
     {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
     {"images", "metrics", "splits"},
-    {"stats", "protocols", "selection", "solvers"},
-    {"datasets", "backbones", "store", "probes"},
-    {"results", "features", "runs", "exchange"},
-    {"extraction", "evaluation", "leakage", "doctor", "testing"},
+    {"stats", "protocols", "selection", "calibration", "solvers"},
+    {"datasets", "backbones", "store", "probes", "saving"},
+    {"results", "features", "runs", "exchange", "relabelling"},
+    {"extraction", "evaluation", "prediction", "leakage", "doctor", "testing"},
     {"leaderboard"},
     {"cli"},
 ]

@@ -6,8 +6,10 @@ The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when sc
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -104,6 +106,10 @@ class Probe:
         """Index of the candidate that :meth:`fit` keeps when nobody chose: the first."""
         return 0
 
+    def notes(self) -> list[str]:
+        """What a reader of results should know of how these scores came about."""
+        return []
+
     # -- what users call --------------------------------------------------------------------------
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Probe:
@@ -112,7 +118,12 @@ class Probe:
         Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
         candidate's parameters).
         """
+        name = type(self).__name__
+        if y is None:
+            raise InputError(f"{name} requires y to be passed, but the target y is None")
         x, y = check_x(x), np.asarray(y)
+        if y.ndim not in (1, 2):
+            raise InputError(f"targets are an (N,) or (N, C) array, not of shape {y.shape}")
         if len(x) != len(y):
             raise InputError(f"{len(x)} rows of features for {len(y)} targets")
         codes = y
@@ -120,6 +131,8 @@ class Probe:
             if not np.isfinite(y).all():
                 raise InputError("regression targets must be finite; leave unknown ones out")
             self.__dict__.pop("classes_", None)
+        elif is_regression(y) and not (y == np.round(y)).all():
+            raise InputError(f"Unknown label type: continuous; {name} takes classes, not values")
         elif y.ndim == 1:
             self.classes_, codes = np.unique(y, return_inverse=True)
             if len(self.classes_) < 2:
@@ -158,6 +171,15 @@ class Probe:
             return float(np.mean(guess == y))
         return float(1 - ((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the fitted probe to a ``.safetensors`` file; ``featprobe.load_probe`` reads it.
+
+        Raises what :func:`featprobe.saving.save_probe` does.
+        """
+        from featprobe.saving import save_probe
+
+        return save_probe(self, path)
+
     def _scored(self, x: np.ndarray) -> np.ndarray:
         if not hasattr(self, "n_features_in_"):
             raise InputError(f"{type(self).__name__} is not fitted yet: call fit first")
@@ -177,6 +199,8 @@ def is_regression(y: np.ndarray) -> bool:
 
 def check_x(x: np.ndarray) -> np.ndarray:
     """Features as a finite (N, D) array; :class:`InputError` says which row is not finite."""
+    if hasattr(x, "toarray"):
+        raise InputError("sparse features are not supported: pass them as x.toarray()")
     x = np.asarray(x)
     if x.ndim != 2 or not x.size:
         raise InputError(f"features must be a non-empty (N, D) array, not of shape {x.shape}")

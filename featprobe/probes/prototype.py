@@ -12,7 +12,7 @@ from featprobe.probes.base import Probe
 from featprobe.threads import one_blas_thread
 
 METRICS = ("cosine", "euclidean")
-TRANSFORMS = ("CL2N", "L2N", "UN")
+NORMALIZATIONS = ("CL2N", "L2N", "UN")
 _BLOCK = 32  # draws whose prototypes meet the queries in one product
 
 
@@ -32,7 +32,7 @@ class Prototypes:
 class PrototypeProbe(Probe):
     """Similarity to the mean of each class (Snell et al. 2017; Wang et al. 2019, SimpleShot).
 
-    ``transform``, in SimpleShot's names: ``UN`` features as they are, ``L2N`` of unit length,
+    ``normalize``, in SimpleShot's names: ``UN`` features as they are, ``L2N`` of unit length,
     ``CL2N`` centred on the training mean and then of unit length. ``metric``: ``cosine`` to the
     mean of the class, or ``euclidean``: minus half the squared distance to it, in units of the
     mean squared distance of training rows to their common mean, so that features of any scale suit
@@ -43,9 +43,9 @@ class PrototypeProbe(Probe):
     name = "prototype"
 
     def __init__(
-        self, temperature: float = 0.1, metric: str = "cosine", transform: str = "CL2N"
+        self, temperature: float = 0.1, metric: str = "cosine", normalize: str = "CL2N"
     ) -> None:
-        self.temperature, self.metric, self.transform = temperature, metric, transform
+        self.temperature, self.metric, self.normalize = temperature, metric, normalize
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> PrototypeProbe:
         self._labels = y.ndim == 2
@@ -66,16 +66,16 @@ class PrototypeProbe(Probe):
             yield from self._scores(queries, block)
 
     def _learn(self, x: np.ndarray, y: np.ndarray) -> Prototypes:
-        if self.metric not in METRICS or self.transform not in TRANSFORMS:
+        if self.metric not in METRICS or self.normalize not in NORMALIZATIONS:
             raise InputError(
-                f"prototypes by {self.metric!r} of {self.transform!r}: choose of "
-                f"{', '.join(METRICS)} and {', '.join(TRANSFORMS)}"
+                f"prototypes by {self.metric!r} of {self.normalize!r}: choose of "
+                f"{', '.join(METRICS)} and {', '.join(NORMALIZATIONS)}"
             )
         if not 0 < self.temperature < np.inf:
             raise InputError(f"prototype temperature {self.temperature} must be positive")
         x = np.asarray(x, dtype=np.float64)
-        centre = x.mean(0) if self.transform == "CL2N" else np.zeros(x.shape[1])
-        v = x - centre if self.transform == "UN" else _unit(x - centre)
+        centre = x.mean(0) if self.normalize == "CL2N" else np.zeros(x.shape[1])
+        v = x - centre if self.normalize == "UN" else _unit(x - centre)
         if self._labels:
             members = np.concatenate([y == 1, y == 0], axis=1)  # NaN is in neither
         else:
@@ -97,7 +97,7 @@ class PrototypeProbe(Probe):
         t, j, d = points.shape
         z = (points.reshape(t * j, d).astype(q.dtype) @ q.T).reshape(t, j, -1)
         z = z - (points @ off[:, :, None])
-        if self.metric == "cosine" or self.transform != "UN":
+        if self.metric == "cosine" or self.normalize != "UN":
             square = np.einsum("nd,nd->n", q, q) - 2 * (off.astype(q.dtype) @ q.T)
             length = np.sqrt(np.maximum(square + (off**2).sum(1)[:, None], 0))
             z /= np.maximum(length, 1e-12)[:, None]

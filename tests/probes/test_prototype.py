@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestCentroid
-from sklearn.preprocessing import normalize
+from sklearn.preprocessing import normalize as unit
 
 from featprobe.errors import InputError
-from featprobe.probes.prototype import METRICS, TRANSFORMS, PrototypeProbe
+from featprobe.probes.prototype import METRICS, NORMALIZATIONS, PrototypeProbe
 from tests.probes.draws import check_tries, draws
 
 
@@ -62,15 +62,15 @@ def data(n: int = 90):
     return x, y, rng.normal(size=(40, 12)) * 2 + 20
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_euclidean_decisions_equal_the_nearest_centroid(transform: str) -> None:
+@pytest.mark.parametrize("normalize", NORMALIZATIONS)
+def test_euclidean_decisions_equal_the_nearest_centroid(normalize: str) -> None:
     x, y, q = data()
-    centre = x.mean(0) if transform == "CL2N" else 0
+    centre = x.mean(0) if normalize == "CL2N" else 0
     rows, asked = x - centre, q - centre
-    if transform != "UN":
-        rows, asked = normalize(rows), normalize(asked)
+    if normalize != "UN":
+        rows, asked = unit(rows), unit(asked)
     theirs = NearestCentroid().fit(rows, y)
-    probe = PrototypeProbe(metric="euclidean", transform=transform).fit(x, y)
+    probe = PrototypeProbe(metric="euclidean", normalize=normalize).fit(x, y)
     assert (probe.predict(q) == theirs.predict(asked)).all()
     square = ((asked[:, None] - theirs.centroids_) ** 2).sum(2)
     spread = ((rows - rows.mean(0)) ** 2).sum(1).mean()
@@ -81,17 +81,17 @@ def test_euclidean_decisions_equal_the_nearest_centroid(transform: str) -> None:
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_scale_of_the_features_does_not_matter(metric: str) -> None:
     x, y, q = data()
-    for transform in TRANSFORMS:
-        probe = PrototypeProbe(metric=metric, transform=transform)
+    for normalize in NORMALIZATIONS:
+        probe = PrototypeProbe(metric=metric, normalize=normalize)
         one, two = probe.fit(x, y).predict_proba(q), probe.fit(x * 1e3, y).predict_proba(q * 1e3)
         np.testing.assert_allclose(one, two, atol=1e-9)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_tries_together_equal_one_after_another(metric: str, transform: str) -> None:
+@pytest.mark.parametrize("normalize", NORMALIZATIONS)
+def test_tries_together_equal_one_after_another(metric: str, normalize: str) -> None:
     x, y, q = data()
-    probe = PrototypeProbe(metric=metric, transform=transform)
+    probe = PrototypeProbe(metric=metric, normalize=normalize)
     tries = draws(y, (1, 4, 1, 9) * 10)
     check_tries(probe, x, y, tries, q, 1e-9)
     check_tries(probe, x.astype(np.float32), y, tries, q.astype(np.float32), 5e-6)
@@ -104,7 +104,7 @@ def test_tries_together_equal_one_after_another(metric: str, transform: str) -> 
     ("params", "message"),
     [
         ({"metric": "cosin"}, "choose of cosine, euclidean"),
-        ({"transform": "L2"}, "CL2N, L2N, UN"),
+        ({"normalize": "L2"}, "CL2N, L2N, UN"),
         ({"temperature": 0.0}, "temperature 0.0 must be positive"),
     ],
 )
