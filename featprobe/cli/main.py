@@ -16,6 +16,7 @@ VERBS = {
     "knn": "k nearest neighbours on cached features.",
     "fewshot": "Learning curves from a few labelled items of each class.",
     "linear": "Logistic linear probe, C chosen on validation data.",
+    "predict": "Classes of new images by a saved probe.",
     "leaderboard": "Rank all results in one table.",
     "models": "List the backbones, show one.",
     "data": "List the data sets, show one.",
