@@ -97,7 +97,7 @@ def reload_backbone(
 
 def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
     found: Any = preprocess.get("pad") or preprocess.get("crop") or preprocess["resize"]
-    return tuple(found)  # type: ignore[return-value]
+    return tuple(found)
 
 
 def predict(
