@@ -53,8 +53,9 @@ def relabel(
     :func:`~featprobe.datasets.manifest.load_manifest`. Features, patients and split stay as
     they are; a store then equals one extracted with these labels from the start.
 
-    Nothing is changed unless every store can be. Raises :class:`UnknownName` for names that are not
-    there, :class:`InputError` for a table that does not fit, :class:`StoreError` for a damaged store.
+    The table is looked at for every store before the first is changed. Raises :class:`UnknownName`
+    for names that are not there, :class:`InputError` for a table that does not fit,
+    :class:`StoreError` for a damaged store.
     """
     if not targets.is_file():
         raise MissingPath(f"{targets}: no such table")

@@ -118,8 +118,8 @@ def test_extracting_again_brings_the_labels_of_the_files_back(extracted, tmp_pat
         ("films", "id,label\na,b\n", {}, InputError, "none of its 1 ids .*is an item of the store"),
         ("films", "id,label\n{0},b\n", {"label": ["lable"]}, UnknownName, "Did you mean 'label'"),
         ("films", "id,age\n{0},7\n", {}, InputError, "no column of labels; name one"),
-        ("films", "id,age\n{0},x\n", {"label": ["age"], "task": "ordinal"}, InputError, "no number"),
-        ("films", "id,a,b\nz,1,0\n{0},1,7\n", {"label": ["a", "b"]}, InputError, "row 3: 'b' is '7'"),
+        ("films", "id,g\n{0},x\n", {"label": ["g"], "task": "ordinal"}, InputError, "no number"),
+        ("films", "id,a,b\nz,1,0\n{0},1,7\n", {"label": ["a", "b"]}, InputError, "row 3: 'b' is"),
     ],
 )  # fmt: skip
 def test_a_table_that_does_not_fit_changes_nothing(

@@ -205,8 +205,8 @@ def add_labels(
             text = v.strip()
             if text not in ("", "0", "1", "0.0", "1.0"):
                 raise InputError(
-                    f"{path}: row {int(str(row)) + 2}: {c!r} is {text!r}; a multi-label column holds 0, 1 or "
-                    "nothing (unknown)"
+                    f"{path}: row {int(str(row)) + 2}: {c!r} is {text!r}; a multi-label column "
+                    "holds 0, 1 or nothing (unknown)"
                 )
             values[i, j] = float(text) if text else np.nan
     data.targets, data.task, data.classes = values, "multilabel", tuple(columns)

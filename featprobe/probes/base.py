@@ -64,7 +64,7 @@ class Probe:
         return made.set_params(**params)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params(deep=False).items())
         return f"{type(self).__name__}({shown})"
 
     def __sklearn_tags__(self) -> Any:
