@@ -68,6 +68,8 @@ def save_probe(
         raise InputError(f"{file}: a saved probe is a file named *{SUFFIX}")
     if not hasattr(probe, "n_features_in_"):
         raise InputError(f"{type(probe).__name__} is not fitted yet: call fit before saving")
+    if features is not None and features.classes:
+        _check_classes(probe, features)
     writer = _Writer()
     header = {
         "format": FORMAT_VERSION,
@@ -142,6 +144,16 @@ def read_saved(path: str | os.PathLike[str]) -> Saved:
 def _seal(text: str, tensors: dict[str, np.ndarray]) -> str:
     """Digest of a file's contents; safetensors has no checksum of its own."""
     return digest([text, {n: array_digest(v) for n, v in tensors.items()}])
+
+
+def _check_classes(probe: Probe, features: FeatureSource) -> None:
+    codes = np.asarray(getattr(probe, "classes_", ()))
+    count = len(features.classes)
+    if codes.dtype.kind in "iu" and not ((codes >= 0) & (codes < count)).all():
+        raise InputError(
+            f"the probe was fitted to classes {codes.min()} to {codes.max()}, but {features.dataset} "
+            f"has {count}, from 0; leave items of unknown class (-1) out of fit"
+        )
 
 
 class _Writer:

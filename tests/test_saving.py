@@ -134,10 +134,17 @@ def test_numbers_of_numpy_and_arrays_in_fortran_order_stay_so() -> None:
 
 def test_what_is_known_of_the_features_travels_along(tmp_path) -> None:
     x, y, _ = data()
-    probe = fp.PrototypeProbe().fit(x, y)
+    probe = fp.PrototypeProbe().fit(x, y % 2)
     file = save_probe(probe, tmp_path / "p.safetensors", SOURCE)
     assert read_saved(file).features == SOURCE
     assert read_saved(probe.save(tmp_path / "q.safetensors")).features is None
+
+
+def test_a_probe_fitted_to_unknown_classes_is_not_saved_as_one_of_the_features(tmp_path) -> None:
+    x, y, _ = data()
+    probe = fp.PrototypeProbe().fit(x, y - 1)
+    with pytest.raises(InputError, match="fitted to classes -1 to 1, but films has 2, from 0"):
+        save_probe(probe, tmp_path / "p.safetensors", SOURCE)
 
 
 @pytest.fixture
