@@ -151,8 +151,8 @@ def _check_classes(probe: Probe, features: FeatureSource) -> None:
     count = len(features.classes)
     if codes.dtype.kind in "iu" and not ((codes >= 0) & (codes < count)).all():
         raise InputError(
-            f"the probe was fitted to classes {codes.min()} to {codes.max()}, but {features.dataset} "
-            f"has {count}, from 0; leave items of unknown class (-1) out of fit"
+            f"the probe was fitted to classes {codes.min()} to {codes.max()}, but "
+            f"{features.dataset} has {count}, from 0; leave items of unknown class (-1) out of fit"
         )
 
 
