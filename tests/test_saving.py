@@ -17,6 +17,7 @@ from featprobe.errors import InputError, MissingPath, StoreError
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.saving import HEADER, FeatureSource, _Reader, _Writer, read_saved, save_probe
+from tests.probes.every import quick
 
 SOURCE = FeatureSource(
     dataset="films", backbone="tiny", origin={"name": "tiny_vit14"}, key={"weights": "abc"},
@@ -41,12 +42,8 @@ def targets(task: str, y: np.ndarray) -> np.ndarray:
 
 
 def every() -> list:
-    """Every probe with every task, and those within a calibrated one."""
-    out = []
-    for name in PROBES.names():
-        for task in PROBES.get(name)().tasks:
-            out.append((name, task))
-    return out
+    """Every probe with each of its tasks."""
+    return [(name, task) for name in PROBES.names() for task in quick(name).tasks]
 
 
 UNSAVED = pytest.mark.xfail(reason="its FAISS index is not named in `rebuilt` yet", strict=True)
@@ -57,11 +54,8 @@ UNSAVED = pytest.mark.xfail(reason="its FAISS index is not named in `rebuilt` ye
     [pytest.param(n, t, marks=UNSAVED if n == "knn" else ()) for n, t in every()],
 )
 def test_every_probe_predicts_bit_for_bit_as_it_did(name: str, task: str, tmp_path) -> None:
-    probe = PROBES.get(name)()
-    if probe.bags:
-        pytest.skip("takes bags; its own tests save it")
     x, y, q = data()
-    probe.fit(x, targets(task, y))
+    probe = quick(name).fit(x, targets(task, y))
     before = probe.predict(q) if task == "regression" else probe.predict_proba(q)
     found = fp.load_probe(probe.save(tmp_path / "probe.safetensors"))
     assert type(found) is type(probe)
