@@ -59,7 +59,7 @@ class CalibratedProbe(Probe):
         return [{f"probe__{k}": v for k, v in c.items()} for c in self._inner().candidates()]
 
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
-        return self._inner().choose(x, y)
+        return self._inner().fresh().choose(x, y)
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> CalibratedProbe:
         self._labels = y.ndim == 2
@@ -80,8 +80,8 @@ class CalibratedProbe(Probe):
         return np.stack([tempered(p, float(t), self._labels) for p, t in pairs])
 
     def notes(self) -> list[str]:
-        told = list(self._fitted.notes())
-        if self._uncalibrated:
+        told = getattr(self, "_fitted", self._inner()).notes()
+        if getattr(self, "_uncalibrated", False):
             told.append(f"fewer than {_FEWEST} items to hold out: the scores are not calibrated")
         return told
 

@@ -67,13 +67,16 @@ def test_labels_keep_their_order() -> None:
 
 def test_the_probe_given_is_never_changed_or_fitted() -> None:
     x, y = data()
+    several = LogisticProbe([0.1, 1.0])
+    CalibratedProbe(several).fit(x, y)
+    assert set(vars(several)) == {"Cs", "standardize"}
     inner = LogisticProbe(1.0)
     outer = CalibratedProbe(inner)
     outer.fit(x, y)
     changed = outer.fresh(probe__Cs=5.0)
     assert inner.Cs == 1.0
     assert changed.probe.Cs == 5.0
-    assert not hasattr(inner, "classes_")
+    assert set(vars(inner)) == {"Cs", "standardize"}
     assert clone(outer).get_params()["probe__Cs"] == 1.0
 
 
@@ -83,6 +86,7 @@ def test_too_few_rows_are_said() -> None:
     np.testing.assert_allclose(probe.predict_proba(x), plain.predict_proba(x), atol=1e-12)
     assert probe.notes() == ["fewer than 10 items to hold out: the scores are not calibrated"]
     assert CalibratedProbe("prototype").fit(*data()).notes() == []
+    assert "transductive" in CalibratedProbe("labelprop").notes()[0]
 
 
 def test_tasks_are_those_of_the_probe_but_regression() -> None:
