@@ -26,47 +26,62 @@ if TYPE_CHECKING:
     from featprobe.evaluation import evaluate
     from featprobe.extraction.local import extract
     from featprobe.features import FeatureSet
+    from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.knn import KNNProbe
+    from featprobe.probes.labelprop import LabelPropagationProbe
     from featprobe.probes.logistic import LogisticProbe
+    from featprobe.probes.ordinal import OrdinalProbe
     from featprobe.probes.prototype import PrototypeProbe
+    from featprobe.probes.ridge import RidgeProbe
     from featprobe.protocols import CrossVal, FewShot, Full
     from featprobe.results import Result
+    from featprobe.saving import load_probe
     from featprobe.solvers.logistic import logistic_path
 
 _WHERE = {
     "Backbone": "backbones.base",
+    "CalibratedProbe": "probes.calibrated",
     "CrossVal": "protocols",
     "Dataset": "datasets.base",
     "FeatureSet": "features",
     "FewShot": "protocols",
     "Full": "protocols",
     "KNNProbe": "probes.knn",
+    "LabelPropagationProbe": "probes.labelprop",
     "LogisticProbe": "probes.logistic",
+    "OrdinalProbe": "probes.ordinal",
     "PrototypeProbe": "probes.prototype",
     "Result": "results",
+    "RidgeProbe": "probes.ridge",
     "evaluate": "evaluation",
     "extract": "extraction.local",
     "load_backbone": "backbones.load",
     "load_dataset": "datasets.load",
+    "load_probe": "saving",
     "logistic_path": "solvers.logistic",
 }
 
 __all__ = [
     "Backbone",
+    "CalibratedProbe",
     "CrossVal",
     "Dataset",
     "FeatureSet",
     "FewShot",
     "Full",
     "KNNProbe",
+    "LabelPropagationProbe",
     "LogisticProbe",
+    "OrdinalProbe",
     "PrototypeProbe",
     "Result",
+    "RidgeProbe",
     "__version__",
     "evaluate",
     "extract",
     "load_backbone",
     "load_dataset",
+    "load_probe",
     "logistic_path",
 ]
 

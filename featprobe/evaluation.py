@@ -13,8 +13,8 @@ from featprobe.backbones.catalog import seen_in_pretraining
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.probes.base import Probe
+from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, FewShot, Full, make_split, parse
-from featprobe.registry import Registry
 from featprobe.results import Result
 from featprobe.runs import Cell, Data, carry_out
 from featprobe.scored import Scored
@@ -23,7 +23,6 @@ from featprobe.stats.components import components
 from featprobe.stats.resampling import RESAMPLES, bootstrap, interval
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
-PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base",))
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:

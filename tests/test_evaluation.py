@@ -217,7 +217,7 @@ class TestEveryProbe:
     def data(self):
         rng = np.random.default_rng(0)
         y = np.arange(90) % 3
-        return rng.normal(size=(90, 8)) + np.eye(8)[y] * 3, y
+        return rng.normal(size=(90, 8)) + np.eye(8)[y] * 4, y
 
     def test_is_cloned_by_sklearn_and_keeps_its_parameters(self, name: str) -> None:
         from sklearn.base import clone, is_classifier

@@ -11,6 +11,7 @@ import click
 from featprobe.cli.common import (
     Verb,
     cache_option,
+    cached_name,
     json_option,
     loading_options,
     note,
@@ -29,6 +30,7 @@ Examples:
   featprobe data show phantom_cxr
   featprobe data check ./chest_xrays
   featprobe data split ./chest_xrays --out split.csv --seed 1
+  featprobe data relabel chest_xrays --targets new.csv --id file --label finding
 """,
 )
 @json_option
@@ -135,6 +137,61 @@ def split(path: str, out: Path, seed: int, cache: str | None, **loading: Any) ->
     print(f"wrote {out}: {s.origin}; patients: {s.grouping}")
     for name, n in sizes["items"].items():
         print(f"  {name:5} {n} items, {sizes['groups'][name]} patients")
+
+
+@command.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe data relabel chest_xrays --targets new.csv --id file --label finding
+  featprobe data relabel chest_xrays --targets grades.csv --label grade --task ordinal
+  featprobe data relabel ./chest_xrays --targets findings.csv --label edema effusion
+
+\b
+Extracting again from the files brings back the labels that they have.
+""",
+)
+@click.argument("data")
+@click.option(
+    "--targets", required=True, type=click.Path(path_type=Path), help="A CSV, TSV or Parquet table."
+)
+@click.option("--id", "id_column", default="id", show_default=True, help="Its column of item ids.")
+@click.option(
+    "--label", multiple=True, metavar="COLUMN...",
+    help="One column of classes, or several of 0, 1 and nothing (unknown).",
+)  # fmt: skip
+@click.option(
+    "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
+    help="Of the labels.",
+)  # fmt: skip
+@cache_option
+@json_option
+def relabel(
+    data: str, targets: Path, id_column: str, label: tuple[str, ...], task: str | None,
+    cache: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Give stored features other labels by item id, without extracting again.
+
+    DATA is a data set's name or path, or one of its stores; all backbones are relabelled. Items
+    that the table lacks become unknown.
+    """
+    from featprobe import settings
+    from featprobe.relabelling import relabel as run
+
+    name = cached_name(data)
+    for done in run(settings.feature_root(cache), name, targets, id_column, label, task):
+        if as_json:
+            print(json.dumps(done.to_dict()))
+            continue
+        print(
+            f"{done.store}: {'has its new labels' if done.changed else 'has these labels already'}"
+        )
+        print(f"  {done.task}: " + ", ".join(f"{c} {n}" for c, n in done.counts.items()))
+        print(f"  {done.known} of {done.items} items have a known label")
+        if done.missing:
+            note(f"{done.store}: {done.missing} items are not in {targets}: unknown now")
+        if done.surplus:
+            note(f"{done.store}: {done.surplus} ids of {targets} are none of its items")
 
 
 def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> None:

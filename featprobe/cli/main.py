@@ -16,6 +16,7 @@ VERBS = {
     "knn": "k nearest neighbours on cached features.",
     "fewshot": "Learning curves from a few labelled items of each class.",
     "linear": "Logistic linear probe, C chosen on validation data.",
+    "predict": "Classes of new images by a saved probe.",
     "leaderboard": "Rank all results in one table.",
     "compare": "Test which results differ on the same test items.",
     "models": "List the backbones, show one.",

@@ -14,7 +14,7 @@ from featprobe.datasets.folder import SPLIT_FOLDERS, collect
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import read_columns
-from featprobe.datasets.targets import add_text
+from featprobe.datasets.targets import Labelled, add_text
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 
@@ -69,7 +69,7 @@ def load_manifest(
         name=name, ids=np.array(ids), source=source, groups=groups, group_origin=origin,
         recipe=recipe,
     )  # fmt: skip
-    _add_labels(path, table, data, label, task, used={*columns, id_column or columns[0]})
+    add_labels(path, table, data, label, task, used={*columns, id_column or columns[0]})
     column = _find(table, SPLIT_COLUMNS)
     if column is not None:
         data.split = np.array([_split(path, v) for v in table[column]])
@@ -177,10 +177,15 @@ def _split(path: Path, value: str) -> str:
     return known
 
 
-def _add_labels(
-    path: Path, table: pandas.DataFrame, data: Dataset, label: Sequence[str], task: str | None,
+def add_labels(
+    path: Path, table: pandas.DataFrame, data: Labelled, label: Sequence[str], task: str | None,
     used: set[str],
 ) -> None:  # fmt: skip
+    """Set targets, task and classes from the columns ``label``, or from those of usual names.
+
+    ``used``: columns that are no labels. The index of the table numbers the file's rows from 0.
+    Nothing is set where no column is found.
+    """
     columns = list(label)
     for c in columns:
         if c not in table.columns:
@@ -199,12 +204,12 @@ def _add_labels(
         return
     values = np.empty((len(table), len(columns)))
     for j, c in enumerate(columns):
-        for i, v in enumerate(table[c]):
+        for i, (row, v) in enumerate(table[c].items()):
             text = v.strip()
             if text not in ("", "0", "1", "0.0", "1.0"):
                 raise InputError(
-                    f"{path}: row {i + 2}: {c!r} is {text!r}; a multi-label column holds 0, 1 or "
-                    "nothing (unknown)"
+                    f"{path}: row {int(str(row)) + 2}: {c!r} is {text!r}; a multi-label column "
+                    "holds 0, 1 or nothing (unknown)"
                 )
             values[i, j] = float(text) if text else np.nan
     data.targets, data.task, data.classes = values, "multilabel", tuple(columns)

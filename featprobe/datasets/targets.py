@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -11,7 +12,15 @@ from featprobe.datasets.base import Dataset
 from featprobe.errors import InputError
 
 
-def add_text(data: Dataset, values: Sequence[str], where: Path, task: str | None = None) -> None:
+class Labelled(Protocol):
+    """What has labels: a :class:`Dataset`, or the table of items of a store."""
+
+    targets: np.ndarray | None
+    task: str | None
+    classes: tuple[str, ...]
+
+
+def add_text(data: Labelled, values: Sequence[str], where: Path, task: str | None = None) -> None:
     """Set targets from one text an item, blank where unknown.
 
     Classes are the texts in sorted order; with ``task`` regression or ordinal the texts are

@@ -6,13 +6,17 @@ The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when sc
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from featprobe import splits
 from featprobe.errors import InputError
+from featprobe.selection import best_candidate
 
 
 class Probe:
@@ -56,11 +60,11 @@ class Probe:
 
     def fresh(self, **params: Any) -> Self:
         """An unfitted copy with some parameters changed."""
-        made = type(self)(**self.get_params())
+        made = type(self)(**self.get_params(deep=False))
         return made.set_params(**params)
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params(deep=False).items())
         return f"{type(self).__name__}({shown})"
 
     def __sklearn_tags__(self) -> Any:
@@ -102,6 +106,10 @@ class Probe:
         """Index of the candidate that :meth:`fit` keeps when nobody chose: the first."""
         return 0
 
+    def notes(self) -> list[str]:
+        """What a reader of results should know of how these scores came about."""
+        return []
+
     # -- what users call --------------------------------------------------------------------------
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Probe:
@@ -110,7 +118,12 @@ class Probe:
         Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
         candidate's parameters).
         """
+        name = type(self).__name__
+        if y is None:
+            raise InputError(f"{name} requires y to be passed, but the target y is None")
         x, y = check_x(x), np.asarray(y)
+        if y.ndim not in (1, 2):
+            raise InputError(f"targets are an (N,) or (N, C) array, not of shape {y.shape}")
         if len(x) != len(y):
             raise InputError(f"{len(x)} rows of features for {len(y)} targets")
         codes = y
@@ -118,6 +131,8 @@ class Probe:
             if not np.isfinite(y).all():
                 raise InputError("regression targets must be finite; leave unknown ones out")
             self.__dict__.pop("classes_", None)
+        elif is_regression(y) and not (y == np.round(y)).all():
+            raise InputError(f"Unknown label type: continuous; {name} takes classes, not values")
         elif y.ndim == 1:
             self.classes_, codes = np.unique(y, return_inverse=True)
             if len(self.classes_) < 2:
@@ -156,6 +171,15 @@ class Probe:
             return float(np.mean(guess == y))
         return float(1 - ((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the fitted probe to a ``.safetensors`` file; ``featprobe.load_probe`` reads it.
+
+        Raises what :func:`featprobe.saving.save_probe` does.
+        """
+        from featprobe.saving import save_probe
+
+        return save_probe(self, path)
+
     def _scored(self, x: np.ndarray) -> np.ndarray:
         if not hasattr(self, "n_features_in_"):
             raise InputError(f"{type(self).__name__} is not fitted yet: call fit first")
@@ -175,6 +199,8 @@ def is_regression(y: np.ndarray) -> bool:
 
 def check_x(x: np.ndarray) -> np.ndarray:
     """Features as a finite (N, D) array; :class:`InputError` says which row is not finite."""
+    if hasattr(x, "toarray"):
+        raise InputError("sparse features are not supported: pass them as x.toarray()")
     x = np.asarray(x)
     if x.ndim != 2 or not x.size:
         raise InputError(f"features must be a non-empty (N, D) array, not of shape {x.shape}")
@@ -187,6 +213,30 @@ def check_x(x: np.ndarray) -> np.ndarray:
             f"{int(np.flatnonzero(bad)[0])}"
         )
     return x
+
+
+def hold_out(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Masks (N,) of the rows to fit and of a stratified tenth held out of them.
+
+    None where there are too few rows, or where the rows to fit would lack a class.
+    """
+    try:
+        held = splits.assign(y, np.arange(len(y)), (0.9, 0.1)) == 1
+    except InputError:
+        return None
+    if y.ndim == 1 and not is_regression(y) and len(np.unique(y[~held])) <= y.max():
+        return None
+    return ~held, held
+
+
+def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
+    """Index of the candidate that scores best on :func:`hold_out`; the middle one without it."""
+    parts = hold_out(y)
+    if parts is None:
+        return len(probe.candidates()) // 2
+    fit, held = parts
+    probe.fit_candidates(x[fit], y[fit])
+    return best_candidate(probe.score_candidates(x[held]), y[held])
 
 
 @dataclass(frozen=True)

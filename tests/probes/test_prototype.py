@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import normalize as unit
 
-from featprobe.probes.prototype import PrototypeProbe
+from featprobe.errors import InputError
+from featprobe.probes.prototype import METRICS, NORMALIZATIONS, PrototypeProbe
+from tests.probes.draws import check_tries, draws
 
 
 def test_equals_cosine_to_centred_class_means() -> None:
@@ -49,3 +53,62 @@ def test_scores_are_probabilities() -> None:
     np.testing.assert_allclose(p.sum(1), 1)
     assert p.min() >= 0
     assert p.shape == (4, pytest.approx(3))
+
+
+def data(n: int = 90):
+    rng = np.random.default_rng(3)
+    y = np.arange(n) % 3
+    x = rng.normal(size=(n, 12)) * 2 + 3 * np.eye(12)[y] + 20
+    return x, y, rng.normal(size=(40, 12)) * 2 + 20
+
+
+@pytest.mark.parametrize("normalize", NORMALIZATIONS)
+def test_euclidean_decisions_equal_the_nearest_centroid(normalize: str) -> None:
+    x, y, q = data()
+    centre = x.mean(0) if normalize == "CL2N" else 0
+    rows, asked = x - centre, q - centre
+    if normalize != "UN":
+        rows, asked = unit(rows), unit(asked)
+    theirs = NearestCentroid().fit(rows, y)
+    probe = PrototypeProbe(metric="euclidean", normalize=normalize).fit(x, y)
+    assert (probe.predict(q) == theirs.predict(asked)).all()
+    square = ((asked[:, None] - theirs.centroids_) ** 2).sum(2)
+    spread = ((rows - rows.mean(0)) ** 2).sum(1).mean()
+    z = np.exp(-square / (2 * spread) / 0.1)
+    np.testing.assert_allclose(probe.predict_proba(q), z / z.sum(1, keepdims=True), atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_scale_of_the_features_does_not_matter(metric: str) -> None:
+    x, y, q = data()
+    for normalize in NORMALIZATIONS:
+        probe = PrototypeProbe(metric=metric, normalize=normalize)
+        one, two = probe.fit(x, y).predict_proba(q), probe.fit(x * 1e3, y).predict_proba(q * 1e3)
+        np.testing.assert_allclose(one, two, atol=1e-9)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("normalize", NORMALIZATIONS)
+def test_tries_together_equal_one_after_another(metric: str, normalize: str) -> None:
+    x, y, q = data()
+    probe = PrototypeProbe(metric=metric, normalize=normalize)
+    tries = draws(y, (1, 4, 1, 9) * 10)
+    check_tries(probe, x, y, tries, q, 1e-9)
+    check_tries(probe, x.astype(np.float32), y, tries, q.astype(np.float32), 5e-6)
+    labels = (y[:, None] > np.arange(2)).astype(float)
+    labels[::4, 0] = np.nan
+    check_tries(probe, x, labels, tries, q, 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"metric": "cosin"}, "choose of cosine, euclidean"),
+        ({"normalize": "L2"}, "CL2N, L2N, UN"),
+        ({"temperature": 0.0}, "temperature 0.0 must be positive"),
+    ],
+)
+def test_options_that_do_not_exist_are_told(params: dict, message: str) -> None:
+    x, y, _ = data()
+    with pytest.raises(InputError, match=message):
+        PrototypeProbe(**params).fit(x, y)

@@ -1,0 +1,97 @@
+"""featprobe predict"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from featprobe.cli.common import Verb, cache_option, json_option, note
+
+if TYPE_CHECKING:
+    from featprobe.prediction import Predictions
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe predict probe.safetensors --data ./new_xrays --out predicted.csv
+  featprobe predict probe.safetensors --data new.csv --root ./images --json
+  featprobe predict probe.safetensors --data ./new --model ./my_vit --weights epoch_90.safetensors
+""",
+)
+@click.argument("probe_file", type=click.Path(path_type=Path))
+@click.option(
+    "--data", required=True,
+    help="Catalog name, folder, CSV manifest, MedMNIST npz, volume or DICOM file; labels or not.",
+)  # fmt: skip
+@click.option(
+    "--root", type=click.Path(path_type=Path),
+    help="Folder of a catalog data set, or of a manifest's paths.",
+)  # fmt: skip
+@click.option("--name", help="Name of the data set in the cache.")
+@click.option("--model", help="Where the backbone is now, if not where it was.")
+@click.option(
+    "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
+    help="Its checkpoint file, where it was loaded from one.",
+)  # fmt: skip
+@click.option("--revision", help="Of the hub id.")
+@click.option("--out", type=click.Path(path_type=Path), help="The CSV.  [default: standard output]")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
+@click.option("--workers", type=click.IntRange(min=0), help="Decode processes; 0: none apart.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@cache_option
+@json_option
+def command(
+    probe_file: Path, data: str, root: Path | None, name: str | None, model: str | None,
+    weights: tuple[Path, ...], revision: str | None, out: Path | None, device: str,
+    batch_size: int | None, workers: int | None, quiet: bool, cache: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Predict the classes of new images with a saved probe and the backbone it was made with.
+
+    Writes a table: id, a column of probabilities for each class, what is predicted. The backbone,
+    its preprocessing and how slices are cut are the probe's own; another one is refused.
+    """
+    from featprobe.saving import read_saved
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
+    saved = read_saved(probe_file)
+    from featprobe.datasets.load import load_dataset
+    from featprobe.prediction import features_of, predict, reload_backbone
+
+    source = features_of(saved, str(probe_file))
+    dataset = load_dataset(data, root=root, name=name, cache=cache, **source.key["recipe"])
+    backbone = reload_backbone(source, model=model, weights=weights, revision=revision)
+    found = predict(
+        saved, backbone, dataset, cache=cache, device=device, batch_size=batch_size,
+        workers=workers, progress=False if quiet else "json" if as_json else True,
+    )  # fmt: skip
+    for text in saved.probe.notes():
+        note(text)
+    for item in found.left_out:
+        note(f"left out: {item.id}: {item.reason}")
+    if as_json:
+        for i, scores, predicted in zip(found.ids, found.scores, found.predicted):
+            row = {"id": str(i), "predicted": predicted}
+            print(json.dumps(row | {"scores": dict(zip(found.classes, scores.tolist()))}))
+        return
+    if out is None:
+        _write(found, sys.stdout)
+        return
+    with out.open("w", encoding="utf-8", newline="") as f:
+        _write(found, f)
+    print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
+
+
+def _write(found: Predictions, file: object) -> None:
+    writer = csv.writer(file, lineterminator="\n")  # type: ignore[arg-type]
+    writer.writerow(["id", *found.classes, "predicted"])
+    for i, scores, predicted in zip(found.ids, found.scores, found.predicted):
+        writer.writerow([i, *(f"{p:.6g}" for p in scores), predicted])

@@ -1,0 +1,167 @@
+"""A saved probe on new images: the same backbone, the same preprocessing, or a refusal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featprobe.errors import InputError
+from featprobe.features import FeatureSet, LeftOut
+from featprobe.probes.base import Probe
+from featprobe.saving import FeatureSource, Saved
+from featprobe.store.format import FeatureKey
+
+if TYPE_CHECKING:
+    from featprobe.backbones.base import Backbone
+    from featprobe.datasets.base import Dataset
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of each item that could be read: ``ids`` (N,), ``scores`` (N, C), ``predicted`` (N,) text.
+
+    ``classes``: what the C columns are; none for values, which are in ``predicted`` alone.
+    Independent labels that are predicted together are joined by ``;``.
+    """
+
+    ids: np.ndarray
+    classes: tuple[str, ...]
+    scores: np.ndarray
+    predicted: list[str]
+    left_out: list[LeftOut]
+
+
+def source_of(features: FeatureSet, view: str | None = None, pool: str = "mean") -> FeatureSource:
+    """What a saved probe has to say of the features it was fitted to."""
+    return FeatureSource(
+        dataset=features.dataset,
+        backbone=features.backbone,
+        origin=dict(features.store.attributes["provenance"].get("backbone") or {}),
+        key=features.key.to_dict(),
+        view=view or features.default_view,
+        pool=pool,
+        task=features.task or "",
+        classes=features.classes,
+    )
+
+
+def features_of(saved: Saved, where: str) -> FeatureSource:
+    """The features of a saved probe; :class:`InputError` when the file does not name them."""
+    if saved.features is None:
+        raise InputError(
+            f"{where}: it was saved without its features; --save of a probing command names them, "
+            "and featprobe.load_probe reads it as it is"
+        )
+    if saved.probe.bags:
+        raise InputError(
+            f"{where}: {saved.probe.name} takes the frames of items: predict in Python"
+        )
+    return saved.features
+
+
+def reload_backbone(
+    source: FeatureSource, *, model: str | None = None,
+    weights: Sequence[str | os.PathLike[str]] = (), revision: str | None = None,
+) -> Backbone:  # fmt: skip
+    """The backbone that a probe was made with, at the same input size.
+
+    ``model``, ``weights`` and ``revision`` say where it is now, when that is elsewhere. Whether it
+    has the same weights is seen by :func:`predict`.
+    """
+    from featprobe.backbones.load import load_backbone
+
+    origin = source.origin
+    name = model or origin.get("name")
+    if not name:
+        raise InputError(
+            f"{source.backbone}: its features came from elsewhere; name the backbone with --model"
+        )
+    chosen: dict[str, Any] = {"weights": list(weights) or None}
+    if not model and not weights:
+        chosen |= {"init": origin.get("init"), "seed": origin.get("seed", 0)}
+        revision = revision or origin.get("revision")
+    backbone = load_backbone(name, revision=revision, **chosen)
+    height, width = _size(source.key["preprocess"])
+    if (height, width) != backbone.preprocess.size and height == width:
+        with contextlib.suppress(
+            InputError
+        ):  # another network may have no such size: refused later
+            return load_backbone(name, revision=revision, image_size=height, **chosen)
+    return backbone
+
+
+def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
+    found: Any = preprocess.get("pad") or preprocess.get("crop") or preprocess["resize"]
+    return tuple(found)
+
+
+def predict(
+    saved: Saved, backbone: Backbone, dataset: Dataset, *,
+    cache: str | os.PathLike[str] | None = None, **options: Any,
+) -> Predictions:  # fmt: skip
+    """Extract what the probe needs of a data set, labelled or not, and predict.
+
+    Features are stored in the cache as by ``extract``, whose ``options`` these are, at the
+    precision and in the type of the probe's own. Raises :class:`InputError` when weights,
+    architecture, preprocessing or frame recipe differ from the probe's, naming which, or when
+    other images have the name of the probe's data set.
+    """
+    from featprobe.extraction.local import extract
+
+    source = features_of(saved, "the saved probe")
+    key = FeatureKey(**source.key)
+    _same(key, source, backbone, dataset)
+    features = extract(
+        backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
+        features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
+    )  # fmt: skip
+    x = features.x(source.view, source.pool)
+    probe = saved.probe
+    if not hasattr(probe, "classes_"):
+        told = [f"{v:.6g}" for v in probe.predict(x)]
+        return Predictions(features.ids, (), np.empty((len(x), 0)), told, features.left_out)
+    names, scores = _named(probe, source, probe.predict_proba(x))
+    if source.task == "multilabel":
+        predicted = [";".join(n for n, p in zip(names, row) if p >= 0.5) for row in scores]
+    else:
+        predicted = [names[i] for i in scores.argmax(1)]
+    return Predictions(features.ids, names, scores, predicted, features.left_out)
+
+
+def _same(key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset) -> None:
+    from featprobe.fingerprint import digest
+
+    here = replace(
+        key, weights=backbone.weights_sha256, config=digest(backbone.config),
+        preprocess=backbone.preprocess.to_dict(), recipe=dataset.recipe.to_dict(),
+    )  # fmt: skip
+    fields = key.differences(here.to_dict())
+    if fields:
+        files = source.origin.get("weights")
+        hint = f"; its weights were of the file {', '.join(files)}: --weights" if files else ""
+        raise InputError(
+            f"{backbone.name} on {dataset.name} is not what the probe was made with "
+            f"({source.backbone}; different: {', '.join(fields)}){hint}"
+        )
+    if dataset.name == source.dataset and dataset.fingerprint != key.dataset:
+        raise InputError(
+            f"these images are not those of {dataset.name}, on which the probe was fitted; name "
+            "them otherwise with --name, or probes would take them for its new contents"
+        )
+
+
+def _named(
+    probe: Probe, source: FeatureSource, scores: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the columns and scores, 0 for classes that the probe was not fitted to."""
+    codes = np.asarray(getattr(probe, "classes_", ()))
+    if not source.classes or codes.dtype.kind not in "iu":
+        return tuple(map(str, codes)), scores
+    out = np.zeros((len(scores), len(source.classes)))
+    out[:, codes] = scores
+    return source.classes, out

@@ -1,0 +1,7 @@
+"""Probes by name: the modules of this package, and entry points ``featprobe.probe``."""
+
+from __future__ import annotations
+
+from featprobe.registry import Registry
+
+PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "named"))

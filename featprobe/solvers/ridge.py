@@ -1,0 +1,72 @@
+"""Ridge regression for all strengths and all targets at once.
+
+The objective is scikit-learn's ``Ridge``: ``|y - x w - b|^2 + alpha |w|^2``, the intercept
+unpenalised. One eigendecomposition, of the D x D Gram matrix or of the n x n kernel where that is
+smaller, serves every alpha and every target (Hoerl and Kennard 1970; Saunders et al. 1998).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from featprobe.errors import InputError
+
+
+@dataclass(frozen=True)
+class RidgePath:
+    """Optima for each of G alphas: ``coef`` (G, K, D), ``intercept`` (G, K)."""
+
+    alphas: np.ndarray
+    coef: np.ndarray
+    intercept: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """(G, N, K) values for rows (N, D)."""
+        g, k, d = self.coef.shape
+        values = x @ self.coef.reshape(g * k, d).T + self.intercept.reshape(-1)
+        return values.reshape(len(x), g, k).transpose(1, 0, 2)
+
+
+def ridge_path(x: np.ndarray, y: np.ndarray, alphas: Sequence[float]) -> RidgePath:
+    """Fit every alpha and every target.
+
+    ``x`` (N, D); ``y`` float (N, K), NaN where unknown: a target is fitted on the rows where it is
+    known, and is 0 everywhere when it is known nowhere. ``alphas`` positive. Raises
+    :class:`InputError` for an alpha that is not.
+    """
+    grid = np.asarray(alphas, dtype=np.float64)
+    if grid.ndim != 1 or not len(grid) or not ((grid > 0) & (grid < np.inf)).all():
+        raise InputError(f"every alpha must be positive and finite, not {list(alphas)}")
+    x, known = np.asarray(x, dtype=np.float64), ~np.isnan(y)
+    coef = np.zeros((len(grid), y.shape[1], x.shape[1]))
+    intercept = np.zeros((len(grid), y.shape[1]))
+    patterns, which = np.unique(known, axis=1, return_inverse=True)
+    for p, rows in enumerate(patterns.T):  # targets known in the same rows are solved together
+        if rows.any():
+            of = np.flatnonzero(which.reshape(-1) == p)
+            coef[:, of], intercept[:, of] = complete(x[rows], y[np.ix_(rows, of)], grid)
+    return RidgePath(grid, coef, intercept)
+
+
+def complete(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (G, K, D) and intercepts (G, K) of targets that are known in every row.
+
+    Of one alpha and few rows a linear system is solved instead, which is several times faster.
+    """
+    mean, level = x.mean(0), y.mean(0)
+    z, target = x - mean, y - level
+    dual = len(x) < x.shape[1]
+    if dual and len(alphas) == 1:
+        weights = np.linalg.solve(z @ z.T + alphas * np.eye(len(z)), target)
+        coef = (weights.T @ z)[None]
+        return coef, level - coef @ mean
+    values, vectors = np.linalg.eigh(z @ z.T if dual else z.T @ z)
+    side = vectors.T @ (target if dual else z.T @ target)  # (r, K)
+    shrunk = side[:, None] / (np.maximum(values, 0)[:, None] + alphas)[:, :, None]  # (r, G, K)
+    flat = vectors @ shrunk.reshape(len(side), -1)
+    flat = z.T @ flat if dual else flat
+    coef = flat.reshape(x.shape[1], len(alphas), y.shape[1]).transpose(1, 2, 0)
+    return coef, level - coef @ mean

@@ -1,0 +1,170 @@
+"""``featprobe predict``: a saved probe on new images, with its own backbone or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import featprobe as fp
+from featprobe.cli.main import main
+from featprobe.errors import InputError
+from featprobe.prediction import predict, reload_backbone, source_of
+from featprobe.saving import read_saved, save_probe
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line in this process: (exit code, standard output, standard error)."""
+
+    def call(*args: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(a) for a in args])
+        out = capsys.readouterr()
+        return int(exit_info.value.code or 0), out.out, out.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def backbone() -> fp.Backbone:
+    return fp.load_backbone("resnet18", init="random", image_size=32)
+
+
+@pytest.fixture
+def probe_file(backbone, class_folders, tmp_path):
+    features = fp.extract(backbone, fp.load_dataset(class_folders))
+    probe = fp.LogisticProbe(0.1).fit(features.x(), features.y)
+    return save_probe(probe, tmp_path / "probe.safetensors", source_of(features))
+
+
+@pytest.fixture
+def new(tmp_path):
+    """Five images without labels, one of which cannot be read."""
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    for i, level in enumerate((100, 105, 135, 140)):
+        pixels = np.random.default_rng(i).normal(level, 30, (40, 36)).clip(0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"new{i}.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    return folder
+
+
+def test_the_table_holds_what_the_probe_says_of_the_new_images(
+    run, probe_file, new, backbone, tmp_path
+) -> None:
+    out = tmp_path / "out.csv"
+    code, told, err = run("predict", probe_file, "--data", new, "--out", out, "--quiet")
+    assert code == 0, err
+    assert "wrote" in told
+    assert "left out: broken.png" in err
+    rows = list(csv.DictReader(out.open()))
+    assert [r["id"] for r in rows] == [f"new{i}.png" for i in range(4)]
+    x = fp.extract(backbone, fp.load_dataset(new)).x()
+    expected = fp.load_probe(probe_file).predict_proba(x)
+    found = np.array([[float(r["normal"]), float(r["sick"])] for r in rows])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    names = np.array(["normal", "sick"])
+    assert [r["predicted"] for r in rows] == names[expected.argmax(1)].tolist()
+
+
+def test_json_is_one_object_a_line_and_csv_goes_to_standard_output(run, probe_file, new) -> None:
+    code, out, _ = run("predict", probe_file, "--data", new, "--json")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [r["id"] for r in rows] == [f"new{i}.png" for i in range(4)]
+    assert all(sum(r["scores"].values()) == pytest.approx(1) for r in rows)
+    code, out, _ = run("predict", probe_file, "--data", new, "--quiet")
+    assert out.splitlines()[0] == "id,normal,sick,predicted"
+    assert len(out.splitlines()) == 5
+
+
+def test_other_weights_are_refused_naming_what_differs(run, probe_file, new) -> None:
+    code, _, err = run("predict", probe_file, "--data", new, "--model", "tiny_vit14", "--quiet")
+    assert code == 2
+    assert "different: config, preprocess, weights" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_another_recipe_is_refused(probe_file, new, backbone) -> None:
+    data = fp.load_dataset(new, intensity="minmax")
+    with pytest.raises(InputError, match="different: recipe"):
+        predict(read_saved(probe_file), backbone, data)
+
+
+def test_the_recipe_and_the_input_size_are_the_probes_own(class_folders, tmp_path, new, run):
+    small = fp.load_backbone("resnet18", init="random", image_size=64, seed=3)
+    features = fp.extract(small, fp.load_dataset(class_folders, intensity="percentile=5,95"))
+    probe = fp.PrototypeProbe().fit(features.x(), features.y)
+    file = save_probe(probe, tmp_path / "p.safetensors", source_of(features))
+    again = reload_backbone(read_saved(file).features)
+    assert again.weights_sha256 == small.weights_sha256
+    assert again.preprocess == small.preprocess
+    assert run("predict", file, "--data", new, "--quiet")[0] == 0
+
+
+def test_other_images_of_the_same_name_need_another(run, probe_file, new) -> None:
+    code, _, err = run("predict", probe_file, "--data", new, "--name", "films", "--quiet")
+    assert code == 2
+    assert "name them otherwise with --name" in err
+
+
+def test_the_images_it_was_fitted_to_come_from_the_cache(run, probe_file, class_folders, cache):
+    before = sorted((cache / "features" / "films").iterdir())
+    code, out, _ = run("predict", probe_file, "--data", class_folders, "--quiet")
+    assert code == 0
+    assert len(out.splitlines()) == 41
+    assert sorted((cache / "features" / "films").iterdir()) == before
+
+
+def test_a_class_that_was_not_fitted_has_a_column_of_zeros(probe_file, new, backbone) -> None:
+    saved = read_saved(probe_file)
+    source = replace(saved.features, classes=("normal", "sick", "unseen"))
+    found = predict(replace(saved, features=source), backbone, fp.load_dataset(new))
+    assert found.classes == ("normal", "sick", "unseen")
+    assert (found.scores[:, 2] == 0).all()
+
+
+def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:
+    features = fp.extract(backbone, fp.load_dataset(class_folders))
+    source = source_of(features)
+    labels = np.stack([features.y, np.arange(40) % 3 == 0, 1 - features.y], 1).astype(float)
+    saved = read_saved_like(fp.RidgeProbe(1.0).fit(features.x(), labels))
+    several = replace(source, task="multilabel", classes=("a", "b", "c"))
+    found = predict(replace(saved, features=several), backbone, fp.load_dataset(new))
+    for row, text in zip(found.scores, found.predicted):
+        assert text.split(";") == [n for n, p in zip("abc", row) if p >= 0.5] or text == ""
+    probe = fp.RidgeProbe(1.0).fit(features.x(), features.y + 0.5)
+    values = replace(source, task="regression", classes=())
+    found = predict(
+        replace(read_saved_like(probe), features=values), backbone, fp.load_dataset(new)
+    )
+    expected = probe.predict(fp.extract(backbone, fp.load_dataset(new)).x())
+    np.testing.assert_allclose([float(t) for t in found.predicted], expected, rtol=1e-4)
+    assert found.classes == ()
+
+
+def read_saved_like(probe):
+    """A saved probe that never was in a file."""
+    from featprobe.saving import Saved
+
+    return Saved(probe, None)
+
+
+def test_mistakes_are_told(run, probe_file, new, tmp_path) -> None:
+    plain = fp.load_probe(probe_file).save(tmp_path / "plain.safetensors")
+    for file, message in (
+        (plain, "saved without its features"),
+        (tmp_path / "none.safetensors", "no such saved probe"),
+        (new / "new0.png", "not a readable saved probe"),
+    ):
+        code, out, err = run("predict", file, "--data", new)
+        assert code == 2
+        assert out == ""
+        assert message in err
+        assert len(err.strip().splitlines()) == 1

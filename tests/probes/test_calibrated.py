@@ -1,0 +1,98 @@
+"""Calibrated probes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import log_loss
+
+from featprobe.calibration import temperature, tempered
+from featprobe.errors import InputError, UnknownName
+from featprobe.probes.base import hold_out
+from featprobe.probes.calibrated import CalibratedProbe
+from featprobe.probes.knn import KNNProbe
+from featprobe.probes.logistic import LogisticProbe
+from featprobe.probes.prototype import PrototypeProbe
+
+
+def data(n: int = 400, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 40))
+    return x, (x[:, :3] * 2 + rng.normal(size=(n, 3)) * 2).argmax(1)
+
+
+def test_it_is_the_probe_on_all_rows_at_the_temperature_of_a_held_out_tenth() -> None:
+    x, y = data()
+    found = CalibratedProbe(LogisticProbe(10.0)).fit(x[:200], y[:200])
+    fit, held = hold_out(y[:200])
+    assert held.sum() == pytest.approx(20, abs=3)
+    assert (fit == ~held).all()
+    part = LogisticProbe(10.0).fit(x[:200][fit], y[:200][fit])
+    t = temperature(part.predict_proba(x[:200][held]), y[:200][held])
+    whole = LogisticProbe(10.0).fit(x[:200], y[:200]).predict_proba(x[200:])
+    np.testing.assert_allclose(found.predict_proba(x[200:]), tempered(whole, t), atol=1e-12)
+    assert t > 1
+
+
+@pytest.mark.parametrize("probe", [LogisticProbe(100.0), KNNProbe(5), PrototypeProbe(0.01)])
+def test_probabilities_become_better_and_decisions_stay(probe) -> None:
+    x, y = data(1000)
+    plain = probe.fit(x[:300], y[:300])
+    calibrated = CalibratedProbe(probe).fit(x[:300], y[:300])
+    assert (plain.predict(x[300:]) == calibrated.predict(x[300:])).all()
+    before, after = (log_loss(y[300:], p.predict_proba(x[300:])) for p in (plain, calibrated))
+    assert after < before
+
+
+def test_each_candidate_has_a_temperature_of_its_own() -> None:
+    x, y = data()
+    probe = CalibratedProbe(LogisticProbe([1e-3, 1.0, 1e3]))
+    assert probe.candidates() == [{"probe__Cs": c} for c in (1e-3, 1.0, 1e3)]
+    scores = probe.fit_candidates(x[:200], y[:200]).score_candidates(x[200:])
+    for g, candidate in enumerate(probe.candidates()):
+        alone = probe.fresh(**candidate).fit_candidates(x[:200], y[:200])
+        np.testing.assert_allclose(scores[g], alone.score_candidates(x[200:])[0], atol=1e-5)
+
+
+def test_labels_keep_their_order() -> None:
+    x, y = data()
+    labels = np.stack([y == 0, y == 1], axis=1).astype(float)
+    labels[::9, 1] = np.nan
+    plain = LogisticProbe(10.0).fit(x, labels).predict_proba(x)
+    scores = CalibratedProbe(LogisticProbe(10.0)).fit(x, labels).predict_proba(x)
+    assert not np.allclose(plain, scores, atol=1e-3)
+    assert (np.argsort(plain, axis=0) == np.argsort(scores, axis=0)).all()
+
+
+def test_the_probe_given_is_never_changed_or_fitted() -> None:
+    x, y = data()
+    several = LogisticProbe([0.1, 1.0])
+    CalibratedProbe(several).fit(x, y)
+    assert set(vars(several)) == {"Cs", "standardize"}
+    inner = LogisticProbe(1.0)
+    outer = CalibratedProbe(inner)
+    outer.fit(x, y)
+    changed = outer.fresh(probe__Cs=5.0)
+    assert inner.Cs == 1.0
+    assert changed.probe.Cs == 5.0
+    assert set(vars(inner)) == {"Cs", "standardize"}
+    assert clone(outer).get_params()["probe__Cs"] == 1.0
+
+
+def test_too_few_rows_are_said() -> None:
+    x, y = data(30)
+    probe, plain = CalibratedProbe("prototype").fit(x, y), PrototypeProbe().fit(x, y)
+    np.testing.assert_allclose(probe.predict_proba(x), plain.predict_proba(x), atol=1e-12)
+    assert probe.notes() == ["fewer than 10 items to hold out: the scores are not calibrated"]
+    assert CalibratedProbe("prototype").fit(*data()).notes() == []
+    assert "transductive" in CalibratedProbe("labelprop").notes()[0]
+
+
+def test_tasks_are_those_of_the_probe_but_regression() -> None:
+    assert CalibratedProbe("ridge").tasks == ("multiclass", "ordinal", "multilabel")
+    assert CalibratedProbe("ordinal").tasks == ("ordinal",)
+    with pytest.raises(UnknownName, match="Did you mean 'ridge'"):
+        CalibratedProbe("rigde").candidates()
+    with pytest.raises(InputError, match="no parameter 'alpha'"):
+        CalibratedProbe("ridge").set_params(probe__alpha=1.0)
