@@ -18,7 +18,7 @@ LEVELS = [
     {"stats", "protocols"},
     {"datasets", "backbones", "store", "probes"},
     {"results", "features", "runs", "exchange"},
-    {"extraction", "evaluation", "leakage", "doctor", "testing"},
+    {"extraction", "evaluation", "leakage", "doctor", "testing", "zeroshot", "retrieval"},
     {"leaderboard"},
     {"cli"},
 ]

@@ -16,6 +16,8 @@ VERBS = {
     "knn": "k nearest neighbours on cached features.",
     "fewshot": "Learning curves from a few labelled items of each class.",
     "linear": "Logistic linear probe, C chosen on validation data.",
+    "zeroshot": "Classes described by texts, for image-text models.",
+    "retrieval": "How well images find their captions, and captions their images.",
     "leaderboard": "Rank all results in one table.",
     "models": "List the backbones, show one.",
     "data": "List the data sets, show one.",
