@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featprobe import stats
-from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.datasets.official import read_table
+from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.features import FeatureSet
 from featprobe.zeroshot import VIEW, check_view, check_width, tower_of
 
@@ -173,26 +174,14 @@ def compare(
 
 def read_captions(path: Path) -> tuple[list[str], list[str]]:
     """Ids and texts of a CSV with the columns ``id`` and ``text``, a line a caption."""
-    import csv
-
     if not path.is_file():
-        raise MissingPath(f"{path}: no such file")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as f:
-            reader = csv.DictReader(f)
-            lines = list(reader)
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InputError(f"{path}: not readable as CSV: {reason(error)}") from error
-    for column in ("id", "text"):
-        if column not in (reader.fieldnames or ()):
-            have = ", ".join(reader.fieldnames or ()) or "none"
-            raise InputError(f"{path}: no column {column!r}; captions need 'id,text' (has: {have})")
-    if not lines:
-        raise InputError(f"{path}: no captions")
-    for n, line in enumerate(lines, 2):
-        if not (line["id"] and line["text"] and line["text"].strip()):
-            raise InputError(f"{path}: row {n}: an id or a text is missing")
-    return [line["id"] for line in lines], [line["text"] for line in lines]
+        raise MissingPath(f"{path}: no such file; captions are a CSV with the columns id,text")
+    table = read_table(path, ("id", "text")).fillna("")
+    ids, texts = table["id"].tolist(), table["text"].tolist()
+    for row, pair in enumerate(zip(ids, texts), 2):
+        if not all(value.strip() for value in pair):
+            raise InputError(f"{path}: row {row}: an id or a text is missing")
+    return ids, texts
 
 
 def retrieve(

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +95,9 @@ def read_prompts(path: Path, classes: Sequence[str]) -> Prompts:
             )
     absent = [c for c in classes if c not in given]
     if absent:
-        hint = nearest(absent[0], given).replace("Did you mean", "Nearest in the file:").strip("?")
-        raise InputError(f"{path}: no prompts for class {absent[0]!r}{hint}; every class needs one")
+        raise InputError(
+            f"{path}: no prompts for class {absent[0]!r}; every class of the data set needs some"
+        )
     positive, negative = {}, {}
     for name in classes:
         value = given[name]
@@ -275,9 +277,13 @@ def zero_shot(
     probe = make_zero_shot(tower, prompts, data.task)
     test = data.split.test
     scores = probe.score_candidates(data.x[test])[0]
-    params = {"prompts": prompts.to_dict(), "scale": tower.scale, "bias": tower.bias}
+    params = {
+        "prompts": prompts.to_dict(), "text_tower": tower.weights[:12], "scale": tower.scale,
+        "bias": tower.bias,
+    }  # fmt: skip
     cell = Cell(params, [scores], fitted=0, notes=_notes(tower, prompts))
     result = evaluation._result(features, probe, protocol, data, cell, VIEW, "mean", resamples)
+    result.versions |= {p: version(p) for p in ("torch", "transformers")}
     result.seconds = round(time.perf_counter() - start, 3)
     if save:
         results.append(

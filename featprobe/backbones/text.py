@@ -16,6 +16,7 @@ from featprobe.backbones.files import hub_reachable
 from featprobe.backbones.load import LIBRARIES, load_backbone, resolve
 from featprobe.backbones.source import Source, account
 from featprobe.errors import InputError, MissingPath, reason
+from featprobe.fingerprint import array_digest, digest
 
 BATCH = 64
 
@@ -49,7 +50,7 @@ class Blip(Speech):
 
 
 SPEECH = {
-    "clip": Speech("CLIPModel"),
+    "clip": Speech("CLIPModel", ("vision_model", "visual_projection")),
     "siglip": Speech("SiglipModel", whole=True),
     "siglip2": Speech("Siglip2Model", whole=True),
     "blip": Blip("BlipForImageTextRetrieval", ("vision_model", "vision_proj")),
@@ -64,7 +65,8 @@ class TextTower:
 
     ``scale`` multiplies the cosine of an image and a text (the inverse temperature); ``bias`` is
     added to it by models trained with a sigmoid loss (SigLIP), None for the others. ``longest``:
-    tokens of a text that are read, with the special ones; ``vocabulary``: how many tokens the
+    tokens of a text that are read, with the special ones; ``weights``: sha256 of the tower's
+    parameters, by which Results tell text towers apart; ``vocabulary``: how many tokens the
     model knows; ``width``: D of the shared space.
     """
 
@@ -74,6 +76,7 @@ class TextTower:
     tokenizer: Any = field(repr=False)
     scale: float
     bias: float | None
+    weights: str
     longest: int
     vocabulary: int
     width: int
@@ -213,12 +216,13 @@ def _loaded(source: Source, config: Any) -> TextTower:
     text = config.text_config
     blip = config.model_type == "blip"
     bias = getattr(model, "logit_bias", None)
+    model.eval().requires_grad_(False)
+    held = {name: array_digest(value.numpy()) for name, value in model.state_dict().items()}
     return TextTower(
-        source.label, speech,
-        model.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu"),
-        tokenizer,
+        source.label, speech, model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer,
         scale=1 / BLIP_TEMPERATURE if blip else float(model.logit_scale.exp()),
         bias=None if bias is None else float(bias),
+        weights=digest(held),
         longest=text.max_position_embeddings, vocabulary=text.vocab_size,
         width=_width(config),
         notes=(f"BLIP's weights lack its temperature: {BLIP_TEMPERATURE} is used",) if blip else (),
