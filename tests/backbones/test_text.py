@@ -169,3 +169,27 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps({"no": "tokenizer"}))
     with pytest.raises(InputError, match="its tokenizer cannot be loaded"):
         tower(tmp_path)
+
+
+def test_the_revision_that_made_the_features_is_used_after_the_hub_moved_on(
+    tmp_path: Path, monkeypatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    base = tmp_path / "hub" / "models--clinic--films"
+    old, new = "a" * 40, "b" * 40
+    (base / "refs").mkdir(parents=True)
+    image_text(base / "snapshots" / old, "clip")
+    image_text(base / "snapshots" / new, "clip", seed=1)
+    (base / "refs" / "main").write_text(old)
+    backbone = load_backbone("clinic/films")
+    assert backbone.origin["revision"] == old
+    before = text_tower(backbone.origin, backbone.weights_sha256)
+    (base / "refs" / "main").write_text(new)
+    assert load_backbone("clinic/films").weights_sha256 != backbone.weights_sha256
+    after = text_tower(backbone.origin, backbone.weights_sha256)
+    assert (before.encode(TEXTS) == after.encode(TEXTS)).all()
+    assert before.weights == after.weights
+    with pytest.raises(InputError, match="its vision tower has other weights"):
+        text_tower(backbone.origin, backbone.weights_sha256, "clinic/films")
