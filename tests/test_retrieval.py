@@ -85,8 +85,10 @@ def test_blocks_do_not_change_ranks(monkeypatch) -> None:
     np.testing.assert_array_equal(whole.expected, small.expected)
 
 
-def test_equal_captions_tie_exactly_whatever_the_product_rounds() -> None:
-    """One report for every film: no film is told apart, whatever the width and the block."""
+@pytest.mark.parametrize("block", [1, 100, 10_000])
+def test_equal_captions_tie_exactly_whatever_the_product_rounds(block: int, monkeypatch) -> None:
+    """One report for every film; equal columns of a product of one row differ in the last bit."""
+    monkeypatch.setattr("featprobe.retrieval._BLOCK", block)
     rng = np.random.default_rng(0)
     images = rng.normal(size=(37, 129)).astype(np.float32)
     texts = np.repeat(rng.normal(size=(1, 129)).astype(np.float32), 37, axis=0)
