@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from featprobe.features import FeatureSet
     from featprobe.probes.knn import KNNProbe
     from featprobe.probes.logistic import LogisticProbe
-    from featprobe.probes.logistic_solver import logistic_path
     from featprobe.probes.prototype import PrototypeProbe
     from featprobe.protocols import CrossVal, FewShot, Full
     from featprobe.results import Result
+    from featprobe.solvers.logistic import logistic_path
 
 _WHERE = {
     "Backbone": "backbones.base",
@@ -48,7 +48,7 @@ _WHERE = {
     "extract": "extraction.local",
     "load_backbone": "backbones.load",
     "load_dataset": "datasets.load",
-    "logistic_path": "probes.logistic_solver",
+    "logistic_path": "solvers.logistic",
 }
 
 __all__ = [

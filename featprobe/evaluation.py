@@ -18,7 +18,7 @@ from featprobe.registry import Registry
 from featprobe.results import Result
 from featprobe.runs import Cell, Data, carry_out, scalars
 
-PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "logistic_solver"))
+PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base",))
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:

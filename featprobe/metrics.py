@@ -31,6 +31,21 @@ def auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.nd
     return np.mean([_auroc_by_rank(positive, s, w) for s in scores], axis=0)
 
 
+def macro_auroc(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean AUROC of classes (one-vs-rest) or of labels, over those where it is defined.
+
+    ``y``, ``p``: as in :func:`compute`. NaN where none is.
+    """
+    truth = y if y.ndim == 2 else (y[:, None] == np.arange(p.shape[1])).astype(float)
+    areas = []
+    for t, s in zip(truth.T, p.T):
+        known = ~np.isnan(t)
+        positive = t[known] == 1
+        if positive.any() and not positive.all():
+            areas.append(float(auroc(positive, s[known], np.ones((1, len(positive))))[0]))
+    return float(np.mean(areas)) if areas else float("nan")
+
+
 def _auroc_by_rank(positive: np.ndarray, score: np.ndarray, w: np.ndarray) -> np.ndarray:
     order = np.argsort(score, kind="stable")
     ordered = score[order]

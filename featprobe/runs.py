@@ -9,8 +9,8 @@ import numpy as np
 
 from featprobe import metrics, splits
 from featprobe.probes.base import Probe
-from featprobe.probes.logistic import best_candidate
 from featprobe.protocols import CrossVal, FewShot, Full, Split
+from featprobe.selection import best_candidate
 
 
 @dataclass
@@ -100,7 +100,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     shown = range(len(candidates)) if probe.report_all else [best]
     final = probe
     if not probe.report_all:
-        final = type(probe)(**probe.get_params()).set_params(**candidates[best])
+        final = probe.fresh(**candidates[best])
     codes, present = _codes(data.y[fit])
     final.fit_candidates(data.x[fit], codes)
     test = _scores(final, data.x[s.test], codes, present, data.classes)
@@ -137,7 +137,7 @@ def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
             params = dict(settled)
             if "k" in params:  # as in DINOv2's few-shot kNN, k is at most the number of shots
                 params["k"] = min(params["k"], shots)
-            one = type(probe)(**probe.get_params()).set_params(**params)
+            one = probe.fresh(**params)
             codes, present = _codes(data.y[rows])
             one.fit_candidates(data.x[rows], codes)
             tries.append(_scores(one, data.x[s.test], codes, present, data.classes)[0])

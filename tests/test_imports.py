@@ -15,7 +15,7 @@ ROOT = Path(featprobe.__file__).parent
 LEVELS = [
     {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
     {"images", "metrics", "splits"},
-    {"stats", "protocols"},
+    {"stats", "protocols", "selection", "solvers"},
     {"datasets", "backbones", "store", "probes"},
     {"results", "features", "runs", "exchange"},
     {"extraction", "evaluation", "leakage", "doctor", "testing", "zeroshot", "retrieval"},

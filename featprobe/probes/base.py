@@ -6,7 +6,9 @@ The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when sc
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -16,25 +18,32 @@ from featprobe.errors import InputError
 class Probe:
     """Base of the probes.
 
-    ``fit(x, y)`` takes features (N, D) and targets: int or text (N,) classes, or float (N, C) of
-    0, 1 and NaN (unknown). ``predict_proba(x)`` returns (N, C): class probabilities, columns in
-    the order of ``classes_``, or independent label probabilities.
+    ``fit(x, y)`` takes features (N, D) and targets: int or text (N,) classes, float (N, C) of 0, 1
+    and NaN (unknown), or, where ``tasks`` has regression, float (N,) values. ``predict_proba(x)``
+    returns (N, C): class probabilities, columns in the order of ``classes_``, or independent label
+    probabilities.
 
     A probe with several candidates (values of k, of C) lists them in :meth:`candidates`;
     ``fit_candidates`` and ``score_candidates`` fit and score all of them at once, so that the one
-    to report can be chosen on validation data.
+    to report can be chosen on validation data. ``score_tries`` is for few-shot draws.
+
+    What ``fit_candidates`` learns is kept in attributes that are numpy arrays, JSON values, or
+    dataclasses of these, so that a fitted probe can be saved; what is made of them (an index, a
+    network) is made when needed and named in ``rebuilt``.
     """
 
     name: ClassVar[str] = ""
     report_all: ClassVar[bool] = False  # every candidate is a row, not only the chosen one
-    multilabel: ClassVar[bool] = True
+    tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
+    bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
+    rebuilt: ClassVar[tuple[str, ...]] = ()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Constructor arguments, as scikit-learn's ``clone`` wants them."""
         names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
         return {n: getattr(self, n) for n in names}
 
-    def set_params(self, **params: Any) -> Probe:
+    def set_params(self, **params: Any) -> Self:
         """Change constructor arguments; an unknown one is an error."""
         known = self.get_params()
         for key, value in params.items():
@@ -44,6 +53,11 @@ class Probe:
                 )
             setattr(self, key, value)
         return self
+
+    def fresh(self, **params: Any) -> Self:
+        """An unfitted copy with some parameters changed."""
+        made = type(self)(**self.get_params())
+        return made.set_params(**params)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items())
@@ -70,8 +84,19 @@ class Probe:
         raise NotImplementedError
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
-        """(G, N, C) scores of the G candidates."""
+        """(G, N, C) scores of the G candidates; (G, N, 1) values of a regression."""
         raise NotImplementedError
+
+    def score_tries(
+        self, x: np.ndarray, y: np.ndarray, tries: Sequence[np.ndarray], queries: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Scores (N, C) of the queries, fitted on each of several sets of rows, first candidate.
+
+        A probe that solves many small problems together overrides this. Every class of ``y`` has
+        to be in each of ``tries``.
+        """
+        for rows in tries:
+            yield self.fit_candidates(x[rows], y[rows]).score_candidates(queries)[0]
 
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         """Index of the candidate that :meth:`fit` keeps when nobody chose: the first."""
@@ -82,19 +107,24 @@ class Probe:
     def fit(self, x: np.ndarray, y: np.ndarray) -> Probe:
         """Learn from all rows, with the candidate that :meth:`choose` picks.
 
-        Sets ``classes_`` (C,), ``n_features_in_`` and ``best_`` (the candidate's parameters).
+        Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
+        candidate's parameters).
         """
         x, y = check_x(x), np.asarray(y)
         if len(x) != len(y):
             raise InputError(f"{len(x)} rows of features for {len(y)} targets")
         codes = y
-        if y.ndim == 1:
+        if is_regression(y) and "regression" in self.tasks:
+            if not np.isfinite(y).all():
+                raise InputError("regression targets must be finite; leave unknown ones out")
+            self.__dict__.pop("classes_", None)
+        elif y.ndim == 1:
             self.classes_, codes = np.unique(y, return_inverse=True)
             if len(self.classes_) < 2:
                 raise InputError(f"one class only ({self.classes_[0]}), a probe needs two")
         else:
             self.classes_ = np.arange(y.shape[1])
-            if not self.multilabel:
+            if "multilabel" not in self.tasks:
                 raise InputError(f"{type(self).__name__} takes classes, not multi-label targets")
         self.n_features_in_ = x.shape[1]
         best = self.choose(x, codes) if len(self.candidates()) > 1 else 0
@@ -105,7 +135,29 @@ class Probe:
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """(N, C) probabilities of the kept candidate."""
+        p = self._scored(x)
         if not hasattr(self, "classes_"):
+            raise InputError(f"{type(self).__name__} was fitted to values: call predict")
+        return p
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """(N,) classes, (N, C) of 0 and 1 for multi-label targets, or (N,) values."""
+        p = self._scored(x)
+        if not hasattr(self, "classes_"):
+            return p[:, 0]
+        if getattr(self, "_labels", False):
+            return (p >= 0.5).astype(int)
+        return self.classes_[p.argmax(1)]
+
+    def score(self, x: np.ndarray, y: np.ndarray) -> float:
+        """Accuracy (of all labels, for multi-label targets), or R2 of a regression."""
+        y, guess = np.asarray(y), self.predict(x)
+        if hasattr(self, "classes_"):
+            return float(np.mean(guess == y))
+        return float(1 - ((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+
+    def _scored(self, x: np.ndarray) -> np.ndarray:
+        if not hasattr(self, "n_features_in_"):
             raise InputError(f"{type(self).__name__} is not fitted yet: call fit first")
         x = check_x(x)
         if x.shape[1] != self.n_features_in_:
@@ -115,19 +167,10 @@ class Probe:
             )
         return self.score_candidates(x)[self._keep]
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """(N,) classes, or (N, C) of 0 and 1 for multi-label targets."""
-        p = self.predict_proba(x)
-        if self._multilabel_fit():
-            return (p >= 0.5).astype(int)
-        return self.classes_[p.argmax(1)]
 
-    def score(self, x: np.ndarray, y: np.ndarray) -> float:
-        """Accuracy (of all labels, for multi-label targets)."""
-        return float(np.mean(self.predict(x) == np.asarray(y)))
-
-    def _multilabel_fit(self) -> bool:
-        return getattr(self, "_labels", False)
+def is_regression(y: np.ndarray) -> bool:
+    """Whether targets are values (N,) rather than classes or labels."""
+    return y.ndim == 1 and y.dtype.kind == "f"
 
 
 def check_x(x: np.ndarray) -> np.ndarray:
@@ -146,13 +189,19 @@ def check_x(x: np.ndarray) -> np.ndarray:
     return x
 
 
+@dataclass(frozen=True)
 class Standardizer:
     """Centre and scale by the training rows; a constant feature stays zero."""
 
-    def __init__(self, x: np.ndarray, scale: bool = True) -> None:
-        self.mean = x.mean(0, dtype=np.float64)
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, scale: bool = True) -> Standardizer:
+        """The mean of the rows (N, D) and, unless ``scale`` is False, their standard deviation."""
+        mean = x.mean(0, dtype=np.float64)
         std = x.std(0, dtype=np.float64) if scale else np.ones(x.shape[1])
-        self.scale = np.where(std > 1e-12 * np.maximum(1, np.abs(self.mean)), std, 1.0)
+        return cls(mean, np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1.0))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return (x - self.mean) / self.scale

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import metrics, splits
+from featprobe import splits
 from featprobe.errors import InputError
 from featprobe.probes.base import Probe, Standardizer
-from featprobe.probes.logistic_solver import logistic_path
+from featprobe.selection import best_candidate
+from featprobe.solvers.logistic import logistic_path
 
 CS = tuple(float(c) for c in 10.0 ** np.linspace(-6, 5, 45))
 
@@ -19,7 +20,7 @@ class LogisticProbe(Probe):
     """L2-regularised logistic regression on standardised features.
 
     ``Cs``: candidates for the inverse regularisation strength of scikit-learn's parametrisation
-    (see :mod:`featprobe.probes.logistic_solver`); None is DINOv2's grid, 45 values from 1e-6 to
+    (see :mod:`featprobe.solvers.logistic`); None is DINOv2's grid, 45 values from 1e-6 to
     1e5. ``fit`` alone, without validation data, chooses among several on a stratified tenth of the
     rows, as DINOv2's ``log_regression`` does, and refits on all.
     """
@@ -51,7 +52,7 @@ class LogisticProbe(Probe):
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> LogisticProbe:
         self._labels = y.ndim == 2
-        self._standardize = Standardizer(x, self.standardize)
+        self._standardize = Standardizer.of(x, self.standardize)
         Cs = [c["Cs"] for c in self.candidates()]
         self._path = logistic_path(self._standardize(x), y, Cs)
         return self
@@ -61,27 +62,6 @@ class LogisticProbe(Probe):
         if not self._labels and p.shape[2] == 1:
             p = np.concatenate([1 - p, p], axis=2)
         return p
-
-
-def best_candidate(scores: np.ndarray, y: np.ndarray) -> int:
-    """Index of the (G, N, C) scores with the highest macro AUROC; ties go to the lower log-loss.
-
-    Where no AUROC is defined (one class in ``y``) the log-loss alone decides.
-    """
-    task = "multilabel" if y.ndim == 2 else "multiclass"
-    keys = []
-    for p in scores:
-        area = metrics.compute(task, y, p)["auroc"][0]
-        keys.append((-1.0 if np.isnan(area) else round(float(area), 6), -log_loss(p, y)))
-    return max(range(len(keys)), key=keys.__getitem__)
-
-
-def log_loss(p: np.ndarray, y: np.ndarray) -> float:
-    """Mean negative log-likelihood of classes, or of known independent labels."""
-    q = np.clip(p, 1e-12, 1 - 1e-12)
-    if y.ndim == 1:
-        return float(-np.log(q[np.arange(len(y)), y]).mean())
-    return float(-np.nanmean(y * np.log(q) + (1 - y) * np.log(1 - q)))
 
 
 PROBE = LogisticProbe

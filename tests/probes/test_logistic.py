@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from featprobe.errors import InputError
 from featprobe.probes.logistic import CS, LogisticProbe
-from featprobe.probes.logistic_solver import logistic_path
+from featprobe.solvers.logistic import logistic_path
 
 
 def objective(coef: np.ndarray, intercept: np.ndarray, x: np.ndarray, y: np.ndarray, c: float):

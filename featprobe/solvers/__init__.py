@@ -1,0 +1,1 @@
+"""Optimisation problems behind the probes, solved for many settings at once."""
