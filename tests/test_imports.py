@@ -21,6 +21,7 @@ LEVELS = [
     {"datasets", "backbones", "store", "probes", "saving"},
     {"levels", "results", "features", "runs", "exchange", "relabelling"},
     {"extraction", "evaluation", "prediction", "leakage", "doctor", "testing"},
+    {"zeroshot", "retrieval"},
     {"leaderboard"},
     {"cli"},
 ]

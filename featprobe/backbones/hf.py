@@ -19,7 +19,7 @@ from featprobe.backbones.checkpoints import (
     read_checkpoint,
 )
 from featprobe.backbones.families import Plan, known, plan
-from featprobe.backbones.files import fetched, hub_reachable
+from featprobe.backbones.files import fetched, hub_file, hub_reachable
 from featprobe.backbones.rules import LinearClassifier
 from featprobe.backbones.source import Loaded, Source, account, drawn, strictly
 from featprobe.backbones.spec import Preprocess
@@ -49,7 +49,7 @@ def load(source: Source) -> Loaded:
     elif source.init != "random":
         module = _pretrained(source, steps)
         place = source.folder.name if source.folder else source.place
-        origin = {"source": place, "revision": getattr(module.config, "_commit_hash", None)}
+        origin = {"source": place, "revision": _commit(source)}
     return Loaded(
         steps.finished(module), steps.adapter(), preprocess,
         {k: v for k, v in steps.config.to_diff_dict().items() if k not in VOLATILE}, origin,
@@ -146,6 +146,12 @@ def _preprocess(source: Source) -> Preprocess:
         return Preprocess.from_hf(json.loads(path.read_text()))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a preprocessing that is understood: {error}") from error
+
+
+def _commit(source: Source) -> str | None:
+    """The commit of the hub whose files were read; transformers 5 no longer says it."""
+    found = None if source.folder else hub_file(source.place, "config.json", source.revision)
+    return Path(found).parent.name if found else None
 
 
 def _pretrained(source: Source, steps: Plan) -> nn.Module:

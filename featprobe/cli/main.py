@@ -17,6 +17,8 @@ VERBS = {
     "fewshot": "Learning curves from a few labelled items of each class.",
     "linear": "Logistic linear probe, C chosen on validation data.",
     "predict": "Classes of new images by a saved probe.",
+    "zeroshot": "Classes described by texts, for image-text models.",
+    "retrieval": "How well images find their captions, and captions their images.",
     "leaderboard": "Rank all results in one table.",
     "compare": "Test which results differ on the same test items.",
     "models": "List the backbones, show one.",

@@ -1,0 +1,96 @@
+"""featprobe retrieval"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from featprobe.cli.common import Verb, note
+from featprobe.cli.imagetext import bootstrap_options, data_options, on_each
+
+if TYPE_CHECKING:
+    from featprobe.features import FeatureSet
+    from featprobe.retrieval import Retrieval
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe retrieval --data chest --captions reports.csv
+  featprobe retrieval --data chest --captions reports.csv --model clip_vitb32 --json
+
+\b
+reports.csv has the columns id (as 'featprobe export' lists them) and text, a line a caption.
+""",
+)
+@data_options
+@click.option(
+    "--captions", required=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="CSV: id,text; several lines may have one id.",
+)  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    help="Of the bootstrap.")  # fmt: skip
+@bootstrap_options
+def command(
+    data: tuple[str, ...], model: tuple[str, ...], checkpoint: str | None, captions: Path,
+    seed: int, resamples: int, cache: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Rank captions for images and images for captions, by cosine in the shared space.
+
+    All items that have a caption take part, whatever their split: nothing is fitted. Ties count as
+    the average over their orders; the median rank is also given with every tie lost.
+    """
+    from featprobe.retrieval import read_captions, retrieve
+
+    ids, texts = read_captions(captions)
+
+    def run(features: FeatureSet) -> Retrieval:
+        result = retrieve(
+            features, ids, texts, checkpoint=checkpoint, resamples=resamples, seed=seed
+        )
+        if as_json:
+            print(result.to_json(), flush=True)
+        return result
+
+    shown = on_each(run, data=data, model=model, cache=cache)
+    for r in shown:
+        for text in r.notes:
+            note(f"{r.dataset} / {r.backbone}: {text}")
+    if not as_json:
+        _print(shown)
+
+
+def _print(shown: list[Retrieval]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from featprobe.retrieval import DEPTHS, DIRECTIONS
+
+    table = Table(title="retrieval", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    heads = [h for k in DEPTHS for h in (f"recall@{k} [95 %]", "chance")]
+    for head in ("data", "backbone", "from", *heads, "median rank [95 %]", "images (patients)"):
+        table.add_column(head, no_wrap=True)
+    for r in shown:
+        for way in DIRECTIONS:
+            cells = []
+            for name in (f"{way}_recall@{k}" for k in DEPTHS):
+                low, high = r.ci[name]
+                cells += [f"{r.metrics[name]:.3f} [{low:.3f}, {high:.3f}]", f"{r.chance[name]:.3f}"]
+            name = f"{way}_median_rank"
+            low, high = r.ci[name]
+            worst = r.metrics[f"{name}_worst"]
+            lost = "" if worst == r.metrics[name] else f", ties lost {worst:g}"
+            rank = f"{r.metrics[name]:g} [{low:g}, {high:g}]{lost}"
+            place = f"{r.images}, {r.captions} captions ({r.patients})"
+            table.add_row(
+                r.dataset, r.backbone, way.replace("_", " "), *cells, rank, place
+            )  # fmt: skip
+    console = Console(width=240)
+    with console.capture() as text:
+        console.print(table)
+    print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")
+    print("Intervals: 95 %, bootstrap over patients, whose images and captions are the queries.")

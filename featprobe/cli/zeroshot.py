@@ -1,0 +1,86 @@
+"""featprobe zeroshot"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from featprobe.cli.common import Verb, note
+from featprobe.cli.imagetext import bootstrap_options, data_options, on_each
+
+if TYPE_CHECKING:
+    from featprobe.features import FeatureSet
+    from featprobe.results import Result
+    from featprobe.zeroshot import Prompts
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe zeroshot                         every feature set with a projection
+  featprobe zeroshot --data chest --template "a chest x-ray showing {}" "{} on a radiograph"
+  featprobe zeroshot --data chest --template "{}" --negative "no {}"     several labels an image
+  featprobe zeroshot --data chest --prompts prompts.yaml
+
+\b
+prompts.yaml, a line for every class or label:
+  normal: [a chest x-ray without findings, healthy lungs]
+  effusion: {positive: [pleural effusion], negative: [no pleural effusion]}
+""",
+)
+@data_options
+@click.option(
+    "--prompts", type=click.Path(path_type=Path), metavar="FILE", help="YAML: class to texts."
+)
+@click.option(
+    "--template", multiple=True, metavar="TEXT...",
+    help="With {} for the name of the class; several are averaged.  "
+    "[default: 'a medical image of {}', of labels '{}' and 'no {}']",
+)  # fmt: skip
+@click.option(
+    "--negative", multiple=True, metavar="TEXT...", help="Templates of a label's absence."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    help="Of the split and of the bootstrap.")  # fmt: skip
+@bootstrap_options
+def command(
+    data: tuple[str, ...], model: tuple[str, ...], checkpoint: str | None, prompts: Path | None,
+    template: tuple[str, ...], negative: tuple[str, ...], seed: int, resamples: int,
+    cache: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Classify test images by texts, with the text tower of the checkpoint that made the features.
+
+    Nothing is fitted. Prompts that were chosen by looking at these results are selected on test.
+    """
+    from featprobe.zeroshot import from_templates, read_prompts, zero_shot
+
+    if prompts and (template or negative):
+        raise click.UsageError("--prompts and templates exclude each other")
+    if negative and not template:
+        raise click.UsageError("--negative goes with --template")
+
+    def given(features: FeatureSet) -> Prompts | None:
+        if prompts:
+            return read_prompts(prompts, features.classes)
+        return from_templates(features.classes, template, negative) if template else None
+
+    def run(features: FeatureSet) -> Result:
+        result = zero_shot(
+            features, given(features), checkpoint=checkpoint, resamples=resamples, seed=seed,
+            cache=cache, save=True,
+        )  # fmt: skip
+        if as_json:
+            print(result.to_json(), flush=True)
+        return result
+
+    shown = on_each(run, data=data, model=model, cache=cache)
+    for r in shown:
+        for text in r.notes:
+            note(f"{r.dataset} / {r.backbone}: {text}")
+    if not as_json:
+        from featprobe.leaderboard.table import print_results
+
+        print_results(shown, "zero-shot")
