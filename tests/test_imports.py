@@ -16,7 +16,7 @@ LEVELS = [
     {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
     {"images", "metrics", "splits"},
     {"stats", "protocols", "selection", "solvers"},
-    {"datasets", "backbones", "store", "probes"},
+    {"datasets", "backbones", "store", "probes", "neighbours"},
     {"results", "features", "runs", "exchange"},
     {"extraction", "evaluation", "leakage", "doctor", "testing"},
     {"leaderboard"},
