@@ -20,6 +20,7 @@ _QUERIES = 16384  # searched at a time: enough that preparing the bank again cos
 _PIECE = 2048  # handed on at a time, since votes gather (piece, k, C)
 _BLOCK = 1 << 25  # values of the bank, and of gathered neighbours, in float32 at a time
 _SAMPLE = 256  # queries on which recall is measured
+_STEP = 1024  # rows prepared at a time, which are still in the cache when they are read again
 _GPU_K = 2048  # neighbours that FAISS can select on a GPU
 
 
@@ -176,23 +177,28 @@ class Bank:
     def _centre(self) -> np.ndarray:
         return self.x.mean(0, dtype=np.float64).astype(np.float32)
 
-    def _prepare(self, x: np.ndarray) -> np.ndarray:
+    def _prepare(self, x: np.ndarray, into: np.ndarray | None = None) -> np.ndarray:
         """A float32 copy to be searched: of unit length, or centred on the bank.
 
         Distances do not change by centring, but far from the origin float32 products lose them.
+        ``into``: memory to use, as fresh pages cost more than the copy.
         """
-        v = np.array(x, dtype=np.float32, order="C")
-        if self.how.metric == "cosine":
-            self._faiss.normalize_L2(v)
-        else:
-            v -= self._centre
+        v = np.empty(x.shape, np.float32) if into is None else into[: len(x)]
+        for start in range(0, len(x), _STEP):
+            part = v[start : start + _STEP]
+            part[:] = x[start : start + _STEP]
+            if self.how.metric == "cosine":
+                self._faiss.normalize_L2(part)
+            else:
+                part -= self._centre
         return v
 
     def _exact(self, q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         step = max(1, _BLOCK // self.x.shape[1])
         best: tuple[np.ndarray, np.ndarray] | None = None
+        memory = np.empty((min(step, len(self.x)), self.x.shape[1]), np.float32)
         for start in range(0, len(self.x), step):
-            block = self._prepare(self.x[start : start + step])
+            block = self._prepare(self.x[start : start + step], memory)
             near, rows = self._closeness(*self._knn(q, block, min(k, len(block))))
             rows += start
             if best is not None:  # both are sorted, which a stable sort merges in linear time

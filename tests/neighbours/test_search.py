@@ -71,6 +71,7 @@ def test_blocks_of_any_size_find_the_same(
         patch.setattr(search, "_BLOCK", block * x.shape[1])
         patch.setattr(search, "_QUERIES", queries)
         patch.setattr(search, "_PIECE", 4)
+        patch.setattr(search, "_STEP", 7)
         pieces, found = collected(Bank(x, Search(metric)).near(q, k), 25, k)
     np.testing.assert_allclose(pieces, near, atol=1e-4)
     exact = Bank(x, Search(metric)).distances(q, found)
@@ -85,7 +86,9 @@ def test_a_memory_map_of_half_floats_is_never_converted_whole(tmp_path, monkeypa
     monkeypatch.setattr(search, "_BLOCK", 50 * 12)
     sizes = []
     prepare = Bank._prepare
-    monkeypatch.setattr(Bank, "_prepare", lambda b, v: sizes.append(len(v)) or prepare(b, v))
+    monkeypatch.setattr(
+        Bank, "_prepare", lambda b, v, *m: sizes.append(len(v)) or prepare(b, v, *m)
+    )
     bank = Bank(mapped)
     near, _ = bank.search(q, 5)
     assert bank.x is mapped
