@@ -73,12 +73,12 @@ Examples:
     "would take about a minute, then ivf.",
 )  # fmt: skip
 @click.option(
-    "--nprobe", default=16, show_default=True, type=click.IntRange(min=1),
-    help="Lists that ivf and ivfpq search.",
+    "--nprobe", type=click.IntRange(min=1),
+    help="Lists that ivf and ivfpq search.  [default: 16, doubled until recall is 0.95]",
 )  # fmt: skip
 @click.option(
-    "--ef", default=128, show_default=True, type=click.IntRange(min=1),
-    help="Candidates that hnsw keeps.",
+    "--ef", type=click.IntRange(min=1),
+    help="Candidates that hnsw keeps.  [default: 128, doubled until recall is 0.95]",
 )  # fmt: skip
 @click.option(
     "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
@@ -96,8 +96,8 @@ def command(
     temperature: float,
     smoothing: float,
     index: str,
-    nprobe: int,
-    ef: int,
+    nprobe: int | None,
+    ef: int | None,
     device: str,
     folds: int | None,
     seed: int,

@@ -29,8 +29,8 @@ class NeighbourProbe(Probe):
     k: int | Sequence[int]
     metric: str
     index: str
-    nprobe: int
-    ef: int
+    nprobe: int | None
+    ef: int | None
     device: str
     recall_: float | None
     _bank: Bank | None

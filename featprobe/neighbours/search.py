@@ -21,6 +21,7 @@ _PIECE = 2048  # handed on at a time, since votes gather (piece, k, C)
 _BLOCK = 1 << 25  # values of the bank, and of gathered neighbours, in float32 at a time
 _SAMPLE = 256  # queries on which recall is measured
 _STEP = 1024  # rows prepared at a time, which are still in the cache when they are read again
+_RECALL = 0.95  # that an approximate search has to reach when nobody says how hard to look
 _GPU_K = 2048  # neighbours that FAISS can select on a GPU
 
 
@@ -33,9 +34,11 @@ class Search:
     ``index``: ``flat`` is exact and keeps no copy of the bank; ``ivf`` (lists of k-means, the
     ``nprobe`` nearest ones searched), ``hnsw`` (graph, ``ef`` candidates kept) and ``ivfpq`` (lists
     of 4-bit product codes, the best of them compared again exactly) are approximate and hold a
-    float32 copy. ``auto`` is flat until searching a bank for a fifth as many queries takes about a
-    minute on two cores (about 120,000 rows of 1024), then ``ivf``; it goes by the bank's shape
-    alone, so that the same data give the same numbers on every machine without a GPU.
+    float32 copy. ``nprobe`` and ``ef`` that are None begin at 16 and 128 and are doubled until
+    recall on rows of the bank is 0.95, or more does not help. ``auto`` is flat until searching a
+    bank for a fifth as many queries takes about a minute on two cores (about 120,000 rows of 1024),
+    then ``ivf``; it goes by the bank's shape alone, so that the same data give the same numbers on
+    every machine without a GPU.
 
     ``device``: ``auto`` takes a GPU for exact search where FAISS has one; approximate indexes are
     of the CPU.
@@ -43,8 +46,8 @@ class Search:
 
     metric: str = "cosine"
     index: str = "auto"
-    nprobe: int = 16
-    ef: int = 128
+    nprobe: int | None = None
+    ef: int | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -53,8 +56,9 @@ class Search:
             if value not in known:
                 raise InputError(f"kNN {what} {value!r}: choose of {', '.join(known)}")
         for what in ("nprobe", "ef"):
-            if getattr(self, what) < 1:
-                raise InputError(f"kNN {what} {getattr(self, what)} must be at least 1")
+            value = getattr(self, what)
+            if value is not None and value < 1:
+                raise InputError(f"kNN {what} {value} must be at least 1")
         if self.device == "cuda" and self.index not in ("auto", "flat"):
             raise InputError(
                 f"the {self.index} index is of the CPU: take index flat on a GPU, or device cpu"
@@ -76,6 +80,7 @@ class Bank:
         self.x, self.how = x, how or Search()
         self._faiss = _faiss()
         self.gpu = self._on_gpu()
+        self._found: int | None = None  # how hard an approximate index has to look
 
     @property
     def index(self) -> str:
@@ -156,11 +161,8 @@ class Bank:
         A neighbour counts when it is as close as the k-th of the exact search: among equals, which
         row was found does not matter.
         """
-        sample = np.unique(np.linspace(0, len(queries) - 1, _SAMPLE).astype(int))
-        exact, _ = self._exact(self._prepare(queries[sample]), k)
-        found, _ = self.search(queries[sample], k)
-        slack = 1e-5 * np.maximum(1e-30, np.abs(exact).max())
-        return float((found >= exact[:, -1:] - slack).mean())
+        q = self._prepare(_sample(queries))
+        return _recall(self.search(_sample(queries), k)[0], self._exact(q, k)[0])
 
     def _on_gpu(self) -> bool:
         if self.how.device == "cpu" or self.how.index not in ("auto", "flat"):
@@ -249,13 +251,41 @@ class Bank:
         return index
 
     def _approximate(self, k: int) -> Any:
-        effort = {
-            "ivf": f"nprobe={self.how.nprobe}",
-            "hnsw": f"efSearch={max(self.how.ef, k)}",
-            "ivfpq": f"nprobe={self.how.nprobe},k_factor_rf=10",
-        }[self.index]
-        self._faiss.ParameterSpace().set_index_parameters(self._made, effort)
+        """The index, set to look as hard as asked for."""
+        given = self.how.ef if self.index == "hnsw" else self.how.nprobe
+        self._look(given or self._effort(k), k)
         return self._made
+
+    def _effort(self, k: int) -> int:
+        """The ``nprobe`` or ``ef`` that suffices, found once, with the first k."""
+        if self._found is None:
+            q = self._prepare(_sample(self.x))
+            exact, _ = self._exact(q, k)
+            effort, reached, before = 64 if self.index == "hnsw" else 8, 0.0, -1.0
+            while reached < _RECALL and reached > before:
+                effort, before = 2 * effort, reached
+                self._look(effort, k)
+                reached = _recall(self._closeness(*self._made.search(q, k))[0], exact)
+            self._found = effort
+        return self._found
+
+    def _look(self, effort: int, k: int) -> None:
+        setting = {
+            "ivf": f"nprobe={effort}",
+            "hnsw": f"efSearch={max(effort, k)}",
+            "ivfpq": f"nprobe={effort},k_factor_rf=10",
+        }[self.index]
+        self._faiss.ParameterSpace().set_index_parameters(self._made, setting)
+
+
+def _sample(x: np.ndarray) -> np.ndarray:
+    return x[np.unique(np.linspace(0, len(x) - 1, _SAMPLE).astype(int))]
+
+
+def _recall(found: np.ndarray, exact: np.ndarray) -> float:
+    """Share of closeness (n, k) that is at least the k-th exact one, up to rounding."""
+    slack = 1e-5 * np.maximum(1e-30, np.abs(exact).max())
+    return float((found >= exact[:, -1:] - slack).mean())
 
 
 def _pieces(

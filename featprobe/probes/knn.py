@@ -41,8 +41,8 @@ class KNNProbe(NeighbourProbe):
         metric: str = "cosine",
         vote: str = "softmax",
         index: str = "auto",
-        nprobe: int = 16,
-        ef: int = 128,
+        nprobe: int | None = None,
+        ef: int | None = None,
         device: str = "auto",
     ) -> None:
         self.k, self.temperature = k, temperature

@@ -37,8 +37,8 @@ class MLkNNProbe(NeighbourProbe):
         smoothing: float = 1.0,
         metric: str = "cosine",
         index: str = "auto",
-        nprobe: int = 16,
-        ef: int = 128,
+        nprobe: int | None = None,
+        ef: int | None = None,
         device: str = "auto",
     ) -> None:
         self.k, self.smoothing, self.metric = k, smoothing, metric

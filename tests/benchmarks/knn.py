@@ -26,10 +26,11 @@ def rows(runs: int) -> Iterator[Row]:
 
 
 def features(n: int, seed: int) -> np.ndarray:
-    """Vectors that vary in 40 directions and a little in all, as features do; (n, D) float32."""
-    directions = np.random.default_rng(0).normal(size=(40, WIDTH)).astype(np.float32)
+    """(n, D) float32 whose variance falls off as 1 / rank over 64 directions, with some noise."""
+    directions = np.random.default_rng(0).normal(size=(64, WIDTH)).astype(np.float32)
+    directions /= np.sqrt(np.arange(1, 65, dtype=np.float32))[:, None]
     rng = np.random.default_rng(seed)
-    out = rng.standard_normal((n, 40), np.float32) @ directions
+    out = rng.standard_normal((n, 64), np.float32) @ directions
     out += rng.standard_normal((n, WIDTH), np.float32)
     return out
 

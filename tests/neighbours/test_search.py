@@ -118,6 +118,18 @@ def test_recall_falls_when_less_is_searched() -> None:
     assert found[0] < 0.7 < found[1] < found[2] == 1
 
 
+@pytest.mark.parametrize("index", ["ivf", "hnsw", "ivfpq"])
+def test_an_approximate_search_looks_harder_until_recall_suffices(index: str, monkeypatch) -> None:
+    x, q = draw(11, 4000, 100, 48)  # without any structure: as hard as it gets
+    start = {"ef": 16} if index == "hnsw" else {"nprobe": 16}
+    plain = Bank(x, Search(index=index, **start)).recall(q, 10)
+    assert plain < 0.9
+    bank = Bank(x, Search(index=index))
+    assert bank.recall(q, 10) > max(0.9, plain)
+    monkeypatch.setattr(Bank, "_exact", None)  # found once
+    bank.search(q, 10)
+
+
 def test_recall_among_duplicates_does_not_ask_which_was_found() -> None:
     x = np.repeat(draw(5, 100, 1)[0], 40, axis=0)
     assert Bank(x, Search(index="ivf", nprobe=1000)).recall(x[::40], 10) == 1
