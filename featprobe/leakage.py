@@ -18,7 +18,8 @@ def near_duplicates(
 
     ``split`` (N,) of the items of ``features``. Similarity is the cosine after centring on the
     mean of all items (uncentred features of one modality all point one way). Only the ten nearest
-    neighbours of each item are looked at. Returns (id, id, similarity).
+    neighbours of each item are looked at, found approximately in sets so large that
+    :class:`~featprobe.neighbours.search.Search` is. Returns (id, id, similarity).
     """
     x = features.x().astype(np.float64)
     bank = Bank((x - x.mean(0)).astype(np.float32))

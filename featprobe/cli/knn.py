@@ -42,7 +42,7 @@ Examples:
   featprobe knn --k 11 --metric l2 --vote uniform
   featprobe knn --preset dinov2 --k 20     a study's settings, but for k
   featprobe knn --probe mlknn --k 5 20 50 --data nih_cxr
-  featprobe knn --index ivf --nprobe 32    approximate, with the recall it reached
+  featprobe knn --index ivfpq            approximate, with the recall it reached
 """,
 )
 @click.option(
@@ -70,7 +70,7 @@ Examples:
     "--index", default="auto", show_default=True,
     type=click.Choice(["auto", "flat", "ivf", "hnsw", "ivfpq"]),
     help="flat is exact; the others are approximate and say their recall. auto: flat until it "
-    "would take about a minute, then ivf.",
+    "would take about a minute, then ivfpq.",
 )  # fmt: skip
 @click.option(
     "--nprobe", type=click.IntRange(min=1),

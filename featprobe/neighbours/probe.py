@@ -65,15 +65,19 @@ class NeighbourProbe(Probe):
         return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
-        bank, most = self._searched(), max(self._ks())
-        if bank.index != "flat" and self.recall_ is None:
-            self.recall_ = bank.recall(x, most)
-            self._recall_of = f"{bank.index}, recall@{most} on a sample of queries"
-        return self._collect(x, bank.near(x, most))
+        self._measure(x)
+        return self._collect(x, self._searched().near(x, max(self._ks())))
 
     def _vote(self, x: np.ndarray, near: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Scores (G, n, C) of queries (n, D) whose neighbours' closeness and rows are (n, k)."""
         raise NotImplementedError
+
+    def _measure(self, x: np.ndarray) -> None:
+        """Recall on the first queries after a fit, where the search is approximate."""
+        bank, most = self._searched(), max(self._ks())
+        if bank.index != "flat" and self.recall_ is None:
+            self.recall_ = bank.recall(x, most)
+            self._recall_of = f"{bank.index}, recall@{most} on a sample of queries"
 
     def _collect(
         self, x: np.ndarray, found: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]

@@ -16,6 +16,7 @@ INDEXES = ("auto", "flat", "ivf", "hnsw", "ivfpq")
 DEVICES = ("auto", "cpu", "cuda")
 
 _AUTO = 1.5e13  # rows^2 * width above which searching a fifth of the rows takes about a minute
+_SMALL = 1000  # rows that an approximate index could not be trained on
 _QUERIES = 16384  # searched at a time: enough that preparing the bank again costs under 1 %
 _PIECE = 2048  # handed on at a time, since votes gather (piece, k, C)
 _BLOCK = 1 << 25  # values of the bank, and of gathered neighbours, in float32 at a time
@@ -37,8 +38,8 @@ class Search:
     float32 copy. ``nprobe`` and ``ef`` that are None begin at 16 and 128 and are doubled until
     recall on rows of the bank is 0.95, or more does not help. ``auto`` is flat until searching a
     bank for a fifth as many queries takes about a minute on two cores (about 120,000 rows of 1024),
-    then ``ivf``; it goes by the bank's shape alone, so that the same data give the same numbers on
-    every machine without a GPU.
+    then ``ivfpq``; it goes by the bank's shape alone, so that the same data give the same numbers
+    on every machine without a GPU. Banks under 1,000 rows are searched exactly in any case.
 
     ``device``: ``auto`` takes a GPU for exact search where FAISS has one; approximate indexes are
     of the CPU.
@@ -85,10 +86,12 @@ class Bank:
     @property
     def index(self) -> str:
         """The index in use, with ``auto`` decided."""
+        rows, width = self.x.shape
+        if rows < _SMALL:
+            return "flat"
         if self.how.index != "auto":
             return self.how.index
-        rows, width = self.x.shape
-        return "flat" if self.gpu or rows**2 * width <= _AUTO else "ivf"
+        return "flat" if self.gpu or rows**2 * width <= _AUTO else "ivfpq"
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Closeness (n, k), falling, and rows (n, k) of the k nearest rows of each query."""

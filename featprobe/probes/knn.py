@@ -73,6 +73,7 @@ class KNNProbe(NeighbourProbe):
         asked. :class:`InputError` where a k is more than the rows outside the largest group.
         """
         self.fit_candidates(x, y)
+        self._measure(x)
         return self._collect(x, self._searched().others(max(self._ks()), groups))
 
     def _vote(self, x: np.ndarray, near: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -143,13 +143,22 @@ def test_lists_with_too_few_rows_are_completed_exactly() -> None:
 
 
 def test_auto_is_flat_until_a_search_takes_a_minute(monkeypatch) -> None:
-    x, _ = draw(7, 400, 1)
-    assert Bank(x).index == "flat"
     assert Bank(np.empty((120_000, 1024), np.float16)).index == "flat"
-    assert Bank(np.empty((150_000, 1024), np.float16)).index == "ivf"
-    monkeypatch.setattr(search, "_AUTO", 400**2 * 11)
-    assert Bank(x).index == "ivf"
+    assert Bank(np.empty((150_000, 1024), np.float16)).index == "ivfpq"
+    x, q = draw(7, 1500, 20)
+    assert Bank(x).index == "flat"
+    monkeypatch.setattr(search, "_AUTO", 1.0)
+    assert Bank(x).index == "ivfpq"
+    assert Bank(x).recall(q, 5) > 0.8
     assert Bank(x, Search(index="flat")).index == "flat"
+
+
+@pytest.mark.parametrize("index", ["ivf", "hnsw", "ivfpq"])
+def test_a_bank_too_small_for_an_index_is_searched_exactly(index: str) -> None:
+    x, q = draw(12, 9, 4)
+    bank = Bank(x, Search(index=index))
+    assert bank.index == "flat"
+    np.testing.assert_array_equal(bank.search(q, 9)[0], Bank(x).search(q, 9)[0])
 
 
 @settings(deadline=None, max_examples=40)

@@ -191,12 +191,14 @@ def test_approximate_neighbours_say_their_recall(monkeypatch) -> None:
     assert exact.recall_ is None
     assert exact.notes() == []
     monkeypatch.setattr(search, "_AUTO", 1.0)
-    near = KNNProbe(k=[5, 20], nprobe=4).fit(x, y)
+    near = KNNProbe(k=[5, 20], nprobe=1).fit(x, y)
     near.predict_proba(q)
     assert 0.3 < near.recall_ < 1
     (note,) = near.notes()
-    assert note.startswith("approximate neighbours: ivf, recall@20")
+    assert note.startswith("approximate neighbours: ivfpq, recall@20")
     assert note.endswith(f"{near.recall_:.3f}")
+    near.leave_one_out(x, y, np.arange(2000) // 2)
+    assert near.recall_ is not None
 
 
 def test_values_of_k_above_the_bank_are_left_out_and_said() -> None:
