@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.errors import InputError, MissingExtra
+from featprobe.neighbours import approximate
 
 METRICS = ("cosine", "l2")
 INDEXES = ("auto", "flat", "ivf", "hnsw", "ivfpq")
@@ -235,19 +236,9 @@ class Bank:
     def _made(self) -> Any:
         """The approximate index, trained on a sample of the bank and filled by blocks."""
         rows, width = self.x.shape
-        lists = 4 * rows**0.5 if self.index == "ivf" else rows**0.5
-        lists = max(1, min(int(lists), rows // 39))  # FAISS wants 39 rows a list for k-means
-        few = max(width // 4, min(width, 32))  # codes of four dimensions, or finer in few
-        codes = next(m for m in range(few, 0, -1) if width % m == 0)
-        recipe = {
-            "ivf": f"IVF{lists},Flat",
-            "hnsw": "HNSW32,Flat",
-            "ivfpq": f"IVF{lists},PQ{codes}x4fs,RFlat",
-        }[self.index]
-        index = self._faiss.index_factory(width, recipe, self._metric)
+        index, enough = approximate.make(self._faiss, self.index, rows, width, self._metric)
         if not index.is_trained:
-            sample = np.unique(np.linspace(0, rows - 1, 64 * max(lists, 64)).astype(int))
-            index.train(self._prepare(self.x[sample]))
+            index.train(self._prepare(_sample(self.x, enough)))
         step = max(1, _BLOCK // width)
         for start in range(0, rows, step):
             index.add(self._prepare(self.x[start : start + step]))
@@ -264,7 +255,7 @@ class Bank:
         if self._found is None:
             q = self._prepare(_sample(self.x))
             exact, _ = self._exact(q, k)
-            effort, reached, before = 64 if self.index == "hnsw" else 8, 0.0, -1.0
+            effort, reached, before = approximate.FIRST[self.index] // 2, 0.0, -1.0
             while reached < _RECALL and reached > before:
                 effort, before = 2 * effort, reached
                 self._look(effort, k)
@@ -273,16 +264,11 @@ class Bank:
         return self._found
 
     def _look(self, effort: int, k: int) -> None:
-        setting = {
-            "ivf": f"nprobe={effort}",
-            "hnsw": f"efSearch={max(effort, k)}",
-            "ivfpq": f"nprobe={effort},k_factor_rf=10",
-        }[self.index]
-        self._faiss.ParameterSpace().set_index_parameters(self._made, setting)
+        approximate.look(self._faiss, self._made, self.index, effort, k)
 
 
-def _sample(x: np.ndarray) -> np.ndarray:
-    return x[np.unique(np.linspace(0, len(x) - 1, _SAMPLE).astype(int))]
+def _sample(x: np.ndarray, n: int = _SAMPLE) -> np.ndarray:
+    return x[np.unique(np.linspace(0, len(x) - 1, n).astype(int))]
 
 
 def _recall(found: np.ndarray, exact: np.ndarray) -> float:
