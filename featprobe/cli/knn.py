@@ -51,7 +51,7 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--probe", default="knn", show_default=True, type=click.Choice(["knn", "mlknn"]),
-    help="mlknn: maximum a posteriori of each label (Zhang & Zhou 2007), multi-label only.",
+    help="mlknn: maximum a posteriori of each label (Zhang & Zhou 2007).",
 )  # fmt: skip
 @click.option(
     "--k", multiple=True, type=click.IntRange(min=1), default=(20,), show_default=True,

@@ -9,6 +9,7 @@ import numpy as np
 from featprobe.errors import InputError
 from featprobe.neighbours.probe import NeighbourProbe
 from featprobe.neighbours.votes import value_sums
+from featprobe.probes.base import is_regression
 
 
 class MLkNNProbe(NeighbourProbe):
@@ -24,11 +25,10 @@ class MLkNNProbe(NeighbourProbe):
 
     and the score is P(H1) P(E_j | H1) over the sum of both hypotheses. An item whose label is
     unknown (NaN) is left out of m, c and c' of that label, and does not count as a neighbour that
-    has it. Multi-label targets only.
+    has it. Classes are taken as one label each, and their scores divided by their sum.
     """
 
     name = "mlknn"
-    tasks = ("multilabel",)
     apart = 1  # a training item is not its own neighbour
 
     def __init__(
@@ -45,12 +45,15 @@ class MLkNNProbe(NeighbourProbe):
         self.index, self.nprobe, self.ef, self.device = index, nprobe, ef, device
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> MLkNNProbe:
-        if y.ndim != 2:
-            raise InputError("mlknn is for multi-label targets (N, C); take knn for classes")
+        if is_regression(y):
+            raise InputError("mlknn is for labels and classes; take knn for values")
         if not 0 < self.smoothing < np.inf:
             raise InputError(f"mlknn smoothing {self.smoothing} must be positive")
+        self._labels = y.ndim == 2
+        if not self._labels:
+            y = y[:, None] == np.arange(int(y.max()) + 1)
         self._remember(x, y.shape[1])
-        ks, s, self._labels = self._ks(), self.smoothing, True
+        ks, s = self._ks(), self.smoothing
         self._has = y == 1
         truth = np.stack([y == 0, self._has]).astype(float)  # (2, N, C); NaN is in neither
         prior = (s + truth.sum(1)) / (2 * s + truth.sum((0, 1)))  # (2, C)
@@ -72,7 +75,8 @@ class MLkNNProbe(NeighbourProbe):
     def _vote(self, x: np.ndarray, near: np.ndarray, rows: np.ndarray) -> np.ndarray:
         label = np.arange(self._columns)
         both = [joint[:, count, label] for joint, count in zip(self._joint, self._counts(rows))]
-        return np.stack([joint[1] / joint.sum(0) for joint in both])
+        p = np.stack([joint[1] / joint.sum(0) for joint in both])
+        return p if self._labels else p / p.sum(2, keepdims=True)
 
 
 PROBE = MLkNNProbe

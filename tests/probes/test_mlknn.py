@@ -89,7 +89,15 @@ def test_smoothing_must_be_positive(s: float) -> None:
         MLkNNProbe(k=3, smoothing=s).fit(x, y)
 
 
-def test_classes_are_sent_to_knn() -> None:
-    x, _, _ = draw(4, 0)
-    with pytest.raises(InputError, match="mlknn is for multi-label targets.*take knn"):
-        MLkNNProbe(k=3).fit(x, np.arange(40) % 2)
+def test_classes_are_labels_whose_scores_are_divided_by_their_sum() -> None:
+    x, _, q = draw(4, 0)
+    y = np.arange(40) % 3
+    found = MLkNNProbe(k=6).fit(x, y).predict_proba(q)
+    plain = paper(x, np.eye(3)[y], q, 6, 1.0)
+    np.testing.assert_allclose(found, plain / plain.sum(1, keepdims=True), atol=1e-12)
+
+
+def test_values_are_sent_to_knn() -> None:
+    x, _, _ = draw(5, 0)
+    with pytest.raises(InputError, match="mlknn is for labels and classes; take knn for values"):
+        MLkNNProbe(k=3).fit_candidates(x, x[:, 0])
