@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from featprobe.features import FeatureSet
-from featprobe.probes.knn import neighbours
+from featprobe.neighbours.search import Bank
 
 THRESHOLD = 0.99
 NEIGHBOURS = 10
@@ -18,13 +18,15 @@ def near_duplicates(
 
     ``split`` (N,) of the items of ``features``. Similarity is the cosine after centring on the
     mean of all items (uncentred features of one modality all point one way). Only the ten nearest
-    neighbours of each item are looked at. Returns (id, id, similarity).
+    neighbours of each item are looked at, found approximately in sets so large that
+    :class:`~featprobe.neighbours.search.Search` is. Returns (id, id, similarity).
     """
     x = features.x().astype(np.float64)
-    similarity, index = neighbours((x - x.mean(0)).astype(np.float32), min(len(x), NEIGHBOURS + 1))
+    bank = Bank((x - x.mean(0)).astype(np.float32))
     ids, pairs = features.ids, {}
-    for i, (row, near) in enumerate(zip(similarity, index)):
-        for s, j in zip(row, near):
-            if s >= threshold and split[i] != split[j]:
-                pairs[tuple(sorted((str(ids[i]), str(ids[j]))))] = float(min(s, 1.0))
+    for at, similarity, rows in bank.others(min(len(x) - 1, NEIGHBOURS)) if len(x) > 1 else ():
+        close = (similarity >= threshold) & (split[at][:, None] != split[rows])
+        for i, n in zip(*np.nonzero(close)):
+            pair = tuple(sorted((str(ids[at[i]]), str(ids[rows[i, n]]))))
+            pairs[pair] = float(min(similarity[i, n], 1.0))
     return sorted(((a, b, s) for (a, b), s in pairs.items()), key=lambda p: -p[2])

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.stats.resampling import RESAMPLES, block_size, draws, interval
 from featprobe.datasets.official import read_table
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.features import FeatureSet
+from featprobe.stats.resampling import RESAMPLES, block_size, draws, interval
 from featprobe.zeroshot import VIEW, check_view, check_width, tower_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe import evaluation, levels, results, settings
+from featprobe import evaluation, results, settings
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe, check_x

@@ -18,7 +18,7 @@ LEVELS = [
     {"metrics", "protocols", "solvers"},
     {"scored", "selection", "calibration"},
     {"stats"},
-    {"datasets", "backbones", "store", "probes", "saving"},
+    {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
     {"levels", "results", "features", "runs", "exchange", "relabelling"},
     {"extraction", "evaluation", "prediction", "leakage", "doctor", "testing"},
     {"zeroshot", "retrieval"},

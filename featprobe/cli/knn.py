@@ -5,8 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from featprobe.cli.common import Verb, folds_option, probe_options, run_probe
+
+# The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
+# al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
+PRESETS: dict[str, dict[str, Any]] = {
+    "dinov2": {
+        "probe": "knn", "k": (10, 20, 100, 200), "metric": "cosine", "vote": "softmax",
+        "temperature": 0.07,
+    },
+    "rad": {
+        "probe": "mlknn", "k": (5, 20, 50, 100, 200), "metric": "cosine", "smoothing": 1.0,
+    },
+    "wacv": {
+        "probe": "knn", "k": (200,), "metric": "cosine", "vote": "softmax", "temperature": 0.1,
+    },
+    "medmnist": {"probe": "knn", "k": (11,), "metric": "l2", "vote": "uniform"},
+}  # fmt: skip
+OWN = {"knn": ("temperature", "vote"), "mlknn": ("smoothing",)}  # options of one probe only
+
+
+def _use_preset(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
+    """Make the preset's values the defaults, so that options given beside it come first."""
+    ctx.default_map = {**(ctx.default_map or {}), **(PRESETS[name] if name else {})}
+    return name
 
 
 @click.command(
@@ -16,36 +40,84 @@ Examples:
   featprobe knn                            every feature set in the cache, k = 20
   featprobe knn --k 1 5 20 --data nih_cxr  a row for each k; the one chosen on val is marked
   featprobe knn --k 11 --metric l2 --vote uniform
+  featprobe knn --preset dinov2 --k 20     a study's settings, but for k
+  featprobe knn --probe mlknn --k 5 20 50 --data nih_cxr
+  featprobe knn --index ivfpq            approximate, with the recall it reached
 """,
 )
+@click.option(
+    "--preset", type=click.Choice(list(PRESETS)), is_eager=True, expose_value=False,
+    callback=_use_preset, help="Settings of a study; options given beside it come first.",
+)  # fmt: skip
+@click.option(
+    "--probe", default="knn", show_default=True, type=click.Choice(["knn", "mlknn"]),
+    help="mlknn: maximum a posteriori of each label (Zhang & Zhou 2007).",
+)  # fmt: skip
 @click.option(
     "--k", multiple=True, type=click.IntRange(min=1), default=(20,), show_default=True,
     metavar="K...", help="Numbers of neighbours.",
 )  # fmt: skip
-@click.option("--temperature", default=0.07, show_default=True, help="Of the softmax vote.")
 @click.option(
     "--metric", default="cosine", show_default=True, type=click.Choice(["cosine", "l2"])
 )  # fmt: skip
 @click.option(
-    "--vote", default="softmax", show_default=True, type=click.Choice(["softmax", "uniform"])
+    "--vote", default="softmax", show_default=True,
+    type=click.Choice(["softmax", "uniform", "distance"]), help="What a neighbour weighs.",
+)  # fmt: skip
+@click.option("--temperature", default=0.07, show_default=True, help="Of the softmax vote.")
+@click.option("--smoothing", default=1.0, show_default=True, help="Of mlknn; 1 is Laplace's.")
+@click.option(
+    "--index", default="auto", show_default=True,
+    type=click.Choice(["auto", "flat", "ivf", "hnsw", "ivfpq"]),
+    help="flat is exact; the others are approximate and say their recall. auto: flat until it "
+    "would take about a minute, then ivfpq.",
+)  # fmt: skip
+@click.option(
+    "--nprobe", type=click.IntRange(min=1),
+    help="Lists that ivf and ivfpq search.  [default: 16, doubled until recall is 0.95]",
+)  # fmt: skip
+@click.option(
+    "--ef", type=click.IntRange(min=1),
+    help="Candidates that hnsw keeps.  [default: 128, doubled until recall is 0.95]",
+)  # fmt: skip
+@click.option(
+    "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
+    help="Of the exact search.",
 )  # fmt: skip
 @folds_option
 @probe_options
+@click.pass_context
 def command(
+    ctx: click.Context,
+    probe: str,
     k: tuple[int, ...],
-    temperature: float,
     metric: str,
     vote: str,
+    temperature: float,
+    smoothing: float,
+    index: str,
+    nprobe: int | None,
+    ef: int | None,
+    device: str,
     folds: int | None,
     seed: int,
     **common: Any,
 ) -> None:
-    """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote."""
-    from featprobe.probes.knn import KNNProbe
+    """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
+    from featprobe.evaluation import make_probe
     from featprobe.protocols import CrossVal, Full
 
-    ks = sorted(set(k))
+    own = {"temperature": temperature, "vote": vote, "smoothing": smoothing}
+    for name in own:
+        if name not in OWN[probe] and ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} is not an option of --probe {probe}", ctx)
+    params = {
+        "k": sorted(set(k)), "metric": metric, "index": index, "nprobe": nprobe, "ef": ef,
+        "device": device, **{name: own[name] for name in OWN[probe]},
+    }  # fmt: skip
     run_probe(
-        lambda: KNNProbe(k=ks, temperature=temperature, metric=metric, vote=vote),
-        CrossVal(folds, seed) if folds else Full(seed=seed), title="k nearest neighbours", **common,
-    )  # fmt: skip
+        lambda: make_probe(probe, **params),
+        CrossVal(folds, seed) if folds else Full(seed=seed),
+        title="k nearest neighbours" if probe == "knn" else "ML-kNN",
+        **common,
+    )

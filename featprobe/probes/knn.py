@@ -1,37 +1,38 @@
-"""Weighted k nearest neighbours, exact, through FAISS."""
+"""Weighted k nearest neighbours through FAISS."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, MissingExtra
-from featprobe.probes.base import Probe
-
-METRICS = ("cosine", "l2")
-VOTES = ("softmax", "uniform")
-_BLOCK = 4096  # queries voted at a time
+from featprobe.errors import InputError
+from featprobe.neighbours.probe import NeighbourProbe
+from featprobe.neighbours.votes import VOTES, class_shares, value_sums, weights
+from featprobe.probes.base import is_regression
 
 
-class KNNProbe(Probe):
+class KNNProbe(NeighbourProbe):
     """k nearest neighbours by cosine similarity with a softmax-weighted vote.
 
     The rule of DINOv2's evaluation (``KnnModule`` of facebookresearch/dinov2, after Wu et al.
     2018): features are L2-normalised, the weights of a sample's k neighbours are the softmax of
     similarity / ``temperature``, and the weights of each class are summed. For multi-label targets
-    the neighbours' labels are averaged with these weights, unknown ones left out.
+    the neighbours' labels are averaged with these weights, unknown ones left out (0.5 where none
+    is known); for regression their values are.
 
-    ``k``: one number or several, each a candidate. ``vote="uniform"``: every neighbour counts 1/k.
-    ``metric="l2"``: Euclidean neighbours of the features as they are; its softmax is of minus the
-    squared distance / temperature.
+    ``vote="uniform"``: every neighbour counts 1/k. ``vote="distance"``: 1/d with d = 1 - cosine or
+    the Euclidean distance; neighbours at distance 0 count alone. ``metric="l2"``: Euclidean
+    neighbours of the features as they are; its softmax is of minus the squared distance /
+    ``temperature``. A tie of classes goes to the one that comes first in ``classes_``, as in
+    scikit-learn.
 
-    Exact duplicates in the bank make neighbour indices ambiguous, the scores are not.
+    Among exact duplicates in the bank it is not defined which row is found. The scores do not
+    depend on it unless duplicates bear different labels and not all of them fit among the k.
     """
 
     name = "knn"
-    report_all = True
+    tasks = ("multiclass", "ordinal", "multilabel", "regression")
 
     def __init__(
         self,
@@ -39,96 +40,54 @@ class KNNProbe(Probe):
         temperature: float = 0.07,
         metric: str = "cosine",
         vote: str = "softmax",
+        index: str = "auto",
+        nprobe: int | None = None,
+        ef: int | None = None,
+        device: str = "auto",
     ) -> None:
         self.k, self.temperature = k, temperature
         self.metric, self.vote = metric, vote
-
-    def candidates(self) -> list[dict[str, Any]]:
-        return [{"k": int(k)} for k in np.atleast_1d(self.k)]
-
-    def _check(self, rows: int) -> list[int]:
-        ks = [c["k"] for c in self.candidates()]
-        if self.metric not in METRICS or self.vote not in VOTES:
-            raise InputError(
-                f"kNN metric {self.metric!r} with vote {self.vote!r}: choose of "
-                f"{', '.join(METRICS)} and {', '.join(VOTES)}"
-            )
-        if not 0 < self.temperature < np.inf:
-            raise InputError(f"kNN temperature {self.temperature} must be positive")
-        if min(ks) < 1:
-            raise InputError(f"kNN needs k of at least 1, not {min(ks)}")
-        if max(ks) > rows:
-            raise InputError(f"k = {max(ks)} is more than the {rows} training items; lower --k")
-        return ks
+        self.index, self.nprobe, self.ef, self.device = index, nprobe, ef, device
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> KNNProbe:
-        self._check(len(x))
-        faiss = _faiss()
-        bank = self._vectors(x)
-        kind = faiss.IndexFlatIP if self.metric == "cosine" else faiss.IndexFlatL2
-        self._index = kind(bank.shape[1])
-        self._index.add(bank)
+        if self.vote not in VOTES:
+            raise InputError(f"kNN vote {self.vote!r}: choose of {', '.join(VOTES)}")
+        if not 0 < self.temperature < np.inf:
+            raise InputError(f"kNN temperature {self.temperature} must be positive")
         self._labels = y.ndim == 2
-        self._y = np.asarray(y, dtype=np.float64 if self._labels else np.int64)
-        self._columns = y.shape[1] if self._labels else int(y.max()) + 1
+        self._values = self._labels or is_regression(y)
+        if self._values:
+            self._y = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+            columns = self._y.shape[1]
+        else:
+            self._y, columns = np.asarray(y, dtype=np.int64), int(y.max()) + 1
+        self._remember(x, columns)
         return self
 
-    def score_candidates(self, x: np.ndarray) -> np.ndarray:
-        ks = self._check(len(self._y))
-        out = np.empty((len(ks), len(x), self._columns))
-        queries = self._vectors(x)
-        for start in range(0, len(x), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            near, index = self._index.search(queries[rows], max(ks))
-            similarity = near if self.metric == "cosine" else -near
-            for g, k in enumerate(ks):
-                out[g, rows] = self._vote(similarity[:, :k].astype(np.float64), index[:, :k])
-        return out
+    def leave_one_out(
+        self, x: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(G, N, C) scores of every row by the others; fits to all rows.
 
-    def _vote(self, similarity: np.ndarray, index: np.ndarray) -> np.ndarray:
-        """(n, C) from the similarities and bank rows (n, k) of the neighbours."""
-        if self.vote == "softmax":
-            weight = np.exp((similarity - similarity[:, :1]) / self.temperature)
-        else:
-            weight = np.ones_like(similarity)
-        labels = self._y[index]
-        if self._labels:
-            known = ~np.isnan(labels)
-            top = np.einsum("nk,nkc->nc", weight, np.where(known, labels, 0))
-            bottom = np.einsum("nk,nkc->nc", weight, known.astype(float))
-            return np.where(bottom > 0, top / np.maximum(bottom, 1e-300), 0.5)
-        weight /= weight.sum(1, keepdims=True)
-        n, classes = len(labels), self._columns
-        cell = (np.arange(n)[:, None] * classes + labels).ravel()
-        votes = np.bincount(cell, weights=weight.ravel(), minlength=n * classes)
-        return votes.reshape(n, classes)
+        ``y`` as in ``fit_candidates``. ``groups`` (N,), patients: no row of a row's own group is
+        asked. :class:`InputError` where a k is more than the rows outside the largest group.
+        """
+        self.fit_candidates(x, y)
+        self._measure(x)
+        return self._collect(x, self._searched().others(max(self._ks()), groups))
 
-    def _vectors(self, x: np.ndarray) -> np.ndarray:
-        v = np.ascontiguousarray(x, dtype=np.float32)
-        return _unit(v) if self.metric == "cosine" else v
-
-
-def neighbours(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine similarities (N, k) and rows (N, k) of the k nearest rows of each row, itself too."""
-    unit = _unit(np.ascontiguousarray(x, dtype=np.float32))
-    index = _faiss().IndexFlatIP(unit.shape[1])
-    index.add(unit)
-    return index.search(unit, k)
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    norm = np.linalg.norm(v.astype(np.float64), axis=1, keepdims=True)
-    return (v / np.maximum(norm, 1e-12)).astype(np.float32)
-
-
-def _faiss() -> Any:
-    try:
-        import faiss
-    except ImportError:
-        raise MissingExtra(
-            "kNN needs FAISS: pip install 'featprobe[cpu]', or 'featprobe[gpu]' beside a GPU"
-        ) from None
-    return faiss
+    def _vote(self, x: np.ndarray, near: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        ks, bank = self._ks(), self._searched()
+        weight = weights(self.vote, near, self.temperature, lambda: bank.distances(x, rows))
+        targets = self._y[rows]
+        if not self._values:
+            return class_shares(weight, targets, self._columns, ks)
+        known = ~np.isnan(targets)
+        if known.all():
+            known = np.ones((*rows.shape, 1), bool)
+        total = value_sums(weight, np.nan_to_num(targets), ks)
+        of = value_sums(weight, known, ks)
+        return np.where(of > 0, total / np.where(of > 0, of, 1), 0.5)
 
 
 PROBE = KNNProbe

@@ -1,0 +1,77 @@
+"""What kNN costs against FAISS called directly, and what approximate indexes gain and lose."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import faiss
+import numpy as np
+
+from featprobe.probes.knn import KNNProbe
+from tests.benchmarks.rows import Row, side_by_side
+
+ROWS, WIDTH, QUERIES, CLASSES = 100_000, 1024, 10_000, 14
+MUST = 1.05  # no slower than FAISS, within 5 %
+THREADS = 2
+
+
+def rows(runs: int) -> Iterator[Row]:
+    """All measurements, on two threads."""
+    faiss.omp_set_num_threads(THREADS)
+    bank, queries = features(ROWS, 1), features(QUERIES, 2)
+    y = np.random.default_rng(3).integers(0, CLASSES, ROWS)
+    yield from exact(bank, y, queries, runs)
+    yield from approximate(bank, y, queries, runs)
+
+
+def features(n: int, seed: int) -> np.ndarray:
+    """(n, D) float32 whose variance falls off as 1 / rank over 64 directions, with some noise."""
+    directions = np.random.default_rng(0).normal(size=(64, WIDTH)).astype(np.float32)
+    directions /= np.sqrt(np.arange(1, 65, dtype=np.float32))[:, None]
+    rng = np.random.default_rng(seed)
+    out = rng.standard_normal((n, 64), np.float32) @ directions
+    out += rng.standard_normal((n, WIDTH), np.float32)
+    return out
+
+
+def direct(bank: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest by cosine as a user of FAISS finds them, without any vote."""
+    unit, asked = bank.copy(), queries.copy()
+    faiss.normalize_L2(unit)
+    faiss.normalize_L2(asked)
+    index = faiss.IndexFlatIP(WIDTH)
+    index.add(unit)
+    return index.search(asked, k)
+
+
+def exact(bank: np.ndarray, y: np.ndarray, queries: np.ndarray, runs: int) -> Iterator[Row]:
+    """Fit, search and vote against the search alone."""
+    labels = (np.random.default_rng(4).random((len(y), CLASSES)) < 0.1).astype(float)
+    for name, ks, targets in (
+        ("k = 20", [20], y), ("k = 10 20 100 200", [10, 20, 100, 200], y),
+        (f"{CLASSES} labels, k = 20", [20], labels),
+    ):  # fmt: skip
+        ours, theirs = side_by_side(
+            lambda ks=ks, targets=targets: (
+                KNNProbe(k=ks, device="cpu").fit_candidates(bank, targets).score_candidates(queries)
+            ),
+            lambda ks=ks: direct(bank, queries, max(ks)), runs,
+        )  # fmt: skip
+        what = f"kNN with votes, {len(bank)} x {WIDTH}, {len(queries)} queries, {name}"
+        yield Row(f"{what} / FAISS flat", ours, theirs, "s", MUST, more=False)
+
+
+def approximate(bank: np.ndarray, y: np.ndarray, queries: np.ndarray, runs: int) -> Iterator[Row]:
+    """Scoring by each index against exact scoring, the index being made."""
+    flat = KNNProbe(index="flat", device="cpu").fit_candidates(bank, y)
+    for index in ("ivf", "ivfpq", "hnsw"):
+        probe = KNNProbe(index=index).fit_candidates(bank, y)
+        begin = time.perf_counter()
+        probe.score_candidates(queries[:256])
+        note = f"recall@20 {probe.recall_:.3f}, made in {time.perf_counter() - begin:.0f} s"
+        theirs, ours = side_by_side(
+            lambda: flat.score_candidates(queries),
+            lambda probe=probe: probe.score_candidates(queries), runs,
+        )  # fmt: skip
+        yield Row(f"exact / {index} scoring, {len(bank)} x {WIDTH}", theirs, ours, "s", note=note)
