@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from featprobe.evaluation import evaluate
     from featprobe.extraction.local import extract
     from featprobe.features import FeatureSet
+    from featprobe.probes.attentive import AttentiveProbe
     from featprobe.probes.knn import KNNProbe
     from featprobe.probes.logistic import LogisticProbe
+    from featprobe.probes.mlp import MLPProbe
     from featprobe.probes.prototype import PrototypeProbe
+    from featprobe.probes.sgd import SGDProbe
     from featprobe.protocols import CrossVal, FewShot, Full
     from featprobe.results import Result
     from featprobe.solvers.logistic import logistic_path
 
 _WHERE = {
+    "AttentiveProbe": "probes.attentive",
     "Backbone": "backbones.base",
     "CrossVal": "protocols",
     "Dataset": "datasets.base",
@@ -42,8 +46,10 @@ _WHERE = {
     "Full": "protocols",
     "KNNProbe": "probes.knn",
     "LogisticProbe": "probes.logistic",
+    "MLPProbe": "probes.mlp",
     "PrototypeProbe": "probes.prototype",
     "Result": "results",
+    "SGDProbe": "probes.sgd",
     "evaluate": "evaluation",
     "extract": "extraction.local",
     "load_backbone": "backbones.load",
@@ -52,6 +58,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "AttentiveProbe",
     "Backbone",
     "CrossVal",
     "Dataset",
@@ -60,8 +67,10 @@ __all__ = [
     "Full",
     "KNNProbe",
     "LogisticProbe",
+    "MLPProbe",
     "PrototypeProbe",
     "Result",
+    "SGDProbe",
     "__version__",
     "evaluate",
     "extract",

@@ -13,11 +13,11 @@ import featprobe
 
 ROOT = Path(featprobe.__file__).parent
 LEVELS = [
-    {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
-    {"images", "metrics", "splits"},
+    {"errors", "registry", "fingerprint", "settings", "progress", "threads", "devices", "_version"},
+    {"images", "metrics", "splits", "bags"},
     {"stats", "protocols", "selection", "solvers"},
     {"datasets", "backbones", "store", "probes"},
-    {"results", "features", "runs", "exchange"},
+    {"results", "features", "runs", "exchange", "presets"},
     {"extraction", "evaluation", "leakage", "doctor", "testing"},
     {"leaderboard"},
     {"cli"},

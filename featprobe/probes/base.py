@@ -12,7 +12,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from featprobe import splits
+from featprobe.bags import Bags
 from featprobe.errors import InputError
+from featprobe.selection import best_candidate
 
 
 class Probe:
@@ -110,7 +113,7 @@ class Probe:
         Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
         candidate's parameters).
         """
-        x, y = check_x(x), np.asarray(y)
+        x, y = check_x(x, self.bags), np.asarray(y)
         if len(x) != len(y):
             raise InputError(f"{len(x)} rows of features for {len(y)} targets")
         codes = y
@@ -156,10 +159,10 @@ class Probe:
             return float(np.mean(guess == y))
         return float(1 - ((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
-    def _scored(self, x: np.ndarray) -> np.ndarray:
+    def _scored(self, x: Any) -> np.ndarray:
         if not hasattr(self, "n_features_in_"):
             raise InputError(f"{type(self).__name__} is not fitted yet: call fit first")
-        x = check_x(x)
+        x = check_x(x, self.bags)
         if x.shape[1] != self.n_features_in_:
             raise InputError(
                 f"{x.shape[1]} features a row; {type(self).__name__} was fitted on "
@@ -173,8 +176,16 @@ def is_regression(y: np.ndarray) -> bool:
     return y.ndim == 1 and y.dtype.kind == "f"
 
 
-def check_x(x: np.ndarray) -> np.ndarray:
-    """Features as a finite (N, D) array; :class:`InputError` says which row is not finite."""
+def check_x(x: Any, bags: bool = False) -> Any:
+    """Features as a finite (N, D) array; :class:`InputError` says which row is not finite.
+
+    :class:`~featprobe.bags.Bags`, where ``bags`` allows them, are returned as they are.
+    """
+    if isinstance(x, Bags):
+        if not bags:
+            raise InputError("this probe takes one row an item: give it the mean() of the bags")
+        check_x(x.frames)
+        return x
     x = np.asarray(x)
     if x.ndim != 2 or not x.size:
         raise InputError(f"features must be a non-empty (N, D) array, not of shape {x.shape}")
@@ -187,6 +198,30 @@ def check_x(x: np.ndarray) -> np.ndarray:
             f"{int(np.flatnonzero(bad)[0])}"
         )
     return x
+
+
+def hold_out(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Masks (N,) of the rows to fit and of a stratified tenth held out of them.
+
+    None where there are too few rows, or where the rows to fit would lack a class.
+    """
+    try:
+        held = splits.assign(y, np.arange(len(y)), (0.9, 0.1)) == 1
+    except InputError:
+        return None
+    if y.ndim == 1 and not is_regression(y) and len(np.unique(y[~held])) <= y.max():
+        return None
+    return ~held, held
+
+
+def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
+    """Index of the candidate that scores best on :func:`hold_out`; the middle one without it."""
+    parts = hold_out(y)
+    if parts is None:
+        return len(probe.candidates()) // 2
+    fit, held = parts
+    probe.fit_candidates(x[fit], y[fit])
+    return best_candidate(probe.score_candidates(x[held]), y[held])
 
 
 @dataclass(frozen=True)
