@@ -10,6 +10,7 @@ import numpy as np
 
 from featprobe.bags import Bags
 from featprobe.devices import choose_device
+from featprobe.errors import InputError
 from featprobe.probes.base import (
     Probe,
     Standardizer,
@@ -67,6 +68,8 @@ class AttentiveProbe(Probe):
             Training(self.lr, c["weight_decay"], self.batch, self.epochs, self.patience, self.seed)
             for c in self.candidates()
         ]
+        if self.width < 1:
+            raise InputError("width of the attention must be at least 1")
         bags = Bags.of(x)
         self._labels = y.ndim == 2
         self._standardize = Standardizer.of(bags.frames)
