@@ -105,12 +105,14 @@ def test_labels_and_values_are_fitted_too() -> None:
     assert AttentiveProbe(**options).fit(x, values).score(x, values) > 0.7
 
 
-def test_a_frame_that_is_not_finite_and_another_width_are_refused(fitted) -> None:
+def test_frames_and_widths_that_cannot_be_are_refused(fitted) -> None:
     probe, x = fitted
     frames = x.frames.copy()
     frames[4, 0] = np.nan
     with pytest.raises(InputError, match="features of 1 rows are NaN or infinite, first row 4"):
         AttentiveProbe().fit(Bags(frames, x.offsets), np.arange(len(x)) % 2)
+    with pytest.raises(InputError, match="width of the attention must be at least 1"):
+        AttentiveProbe(width=0).fit(x, np.arange(len(x)) % 2)
     with pytest.raises(InputError, match="5 features a row"):
         probe.predict_proba(Bags(x.frames[:, :5], x.offsets))
 
