@@ -40,6 +40,7 @@ def sweep(width: int, classes: int, runs: int) -> Row:
         for x in views:
             head(x, y, RATES[-1] * BATCH / 256, classes)
 
+    batched(1)  # importing torch is no part of it
     start, _ = side_by_side(lambda: batched(1), lambda: None, runs)
     ours, theirs = side_by_side(lambda: batched(STEPS), one_rate, runs)
     whole = start + (ours - start) * WHOLE / STEPS
