@@ -43,7 +43,8 @@ class Training:
     def __post_init__(self) -> None:
         if not 0 < self.lr < math.inf or not 0 <= self.weight_decay < math.inf:
             raise InputError("lr must be positive and weight_decay not negative")
-        if self.batch < 1 or self.epochs < 1 or (self.patience or 1) < 1:
+        counts = self.batch, self.epochs, self.patience
+        if any(v is not None and v < 1 for v in counts):
             raise InputError("batch, epochs and patience must be at least 1")
 
 

@@ -66,7 +66,7 @@ class Recipe:
             raise InputError("batch, iterations and epochs must be positive")
         if not 0 <= self.momentum < 1 or self.weight_decay < 0:
             raise InputError("momentum must be in [0, 1) and weight_decay not negative")
-        if (self.clip is not None and self.clip <= 0) or (self.patience or 1) < 1:
+        if any(v is not None and v <= 0 for v in (self.clip, self.patience)):
             raise InputError("clip and patience must be positive, or None for neither")
 
     def steps(self, rows: int) -> int:
@@ -112,8 +112,9 @@ def train_heads(
     cross-entropy, the mean over the known labels of the batch. ``parts``: masks of the rows to fit
     and of those held out, for ``recipe.patience``.
 
-    Weights start from one draw of N(0, 0.01), ``numpy.random.default_rng([seed, 0])``'s, for all
-    heads, and intercepts from 0, so that a head does not depend on which others are trained.
+    Weights start from one normal draw for all heads, of standard deviation 0.01 and from
+    ``numpy.random.default_rng([seed, 0])``, and intercepts from 0, so that a head does not depend
+    on which others are trained.
     Deterministic on a device; what runs in float32 differs in the last digits between devices.
     """
     import torch

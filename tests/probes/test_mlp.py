@@ -107,6 +107,7 @@ def test_the_seed_decides_and_torchs_generator_is_left_alone() -> None:
         ({"lr": 0.0}, "lr must be positive"),
         ({"weight_decay": -1.0}, "weight_decay not negative"),
         ({"epochs": 0}, "batch, epochs and patience must be at least 1"),
+        ({"patience": 0}, "batch, epochs and patience must be at least 1"),
         ({"width": 0}, "width of the hidden layer must be at least 1"),
     ],
 )

@@ -162,7 +162,7 @@ def test_cosine_starts_at_the_rate_and_never_reaches_below_zero() -> None:
         ({"epochs": 0}, "batch, iterations and epochs must be positive"),
         ({"momentum": 1.0}, r"momentum must be in \[0, 1\)"),
         ({"clip": 0.0}, "clip and patience must be positive"),
-        ({"patience": -1}, "clip and patience must be positive"),
+        ({"patience": 0}, "clip and patience must be positive"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_refused(change, message) -> None:
