@@ -21,11 +21,11 @@ class SGDProbe(Probe):
     The defaults are the protocol of facebookresearch/dinov2, ``dinov2/eval/linear.py`` (Oquab et
     al. 2023): 13 learning rates scaled by batch / 256, SGD with momentum 0.9 and no weight decay,
     cosine to 0, batches of 128, 12,500 steps, normal weights of standard deviation 0.01 and
-    intercepts of 0 to start from, one softmax. Its 52 heads are these rates on the views ``cls``, ``cls+mean``, ``cls:4`` and
-    ``cls:4+mean``, where ``mean`` is that of the last block's patch tokens alone. What differs on
-    cached features: images are not augmented, so every epoch sees the same vectors; a set smaller
-    than a batch is one batch; features are standardised on the training rows unless ``standardize``
-    is off, because no rate of the list suits features of any scale.
+    intercepts of 0 to start from, one softmax. Its 52 heads are these rates on the views ``cls``,
+    ``cls+mean``, ``cls:4`` and ``cls:4+mean``, where ``mean`` is that of the last block's patch
+    tokens alone. What differs on cached features: images are not augmented, so every epoch sees the
+    same vectors; a set smaller than a batch is one batch; features are standardised on the training
+    rows unless ``standardize`` is off, because no rate of the list suits features of any scale.
 
     ``lr``: candidates; None is DINOv2's list. ``scale_lr``: multiply them with batch / 256.
     ``optimizer``, ``batch``, ``epochs`` (instead of ``iterations``), ``momentum``,
