@@ -26,19 +26,23 @@ if TYPE_CHECKING:
     from featprobe.evaluation import evaluate
     from featprobe.extraction.local import extract
     from featprobe.features import FeatureSet
+    from featprobe.probes.attentive import AttentiveProbe
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.knn import KNNProbe
     from featprobe.probes.labelprop import LabelPropagationProbe
     from featprobe.probes.logistic import LogisticProbe
+    from featprobe.probes.mlp import MLPProbe
     from featprobe.probes.ordinal import OrdinalProbe
     from featprobe.probes.prototype import PrototypeProbe
     from featprobe.probes.ridge import RidgeProbe
+    from featprobe.probes.sgd import SGDProbe
     from featprobe.protocols import CrossVal, FewShot, Full
     from featprobe.results import Result
     from featprobe.saving import load_probe
     from featprobe.solvers.logistic import logistic_path
 
 _WHERE = {
+    "AttentiveProbe": "probes.attentive",
     "Backbone": "backbones.base",
     "CalibratedProbe": "probes.calibrated",
     "CrossVal": "protocols",
@@ -53,6 +57,8 @@ _WHERE = {
     "PrototypeProbe": "probes.prototype",
     "Result": "results",
     "RidgeProbe": "probes.ridge",
+    "MLPProbe": "probes.mlp",
+    "SGDProbe": "probes.sgd",
     "evaluate": "evaluation",
     "extract": "extraction.local",
     "load_backbone": "backbones.load",
@@ -62,6 +68,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "AttentiveProbe",
     "Backbone",
     "CalibratedProbe",
     "CrossVal",
@@ -76,6 +83,8 @@ __all__ = [
     "PrototypeProbe",
     "Result",
     "RidgeProbe",
+    "MLPProbe",
+    "SGDProbe",
     "__version__",
     "evaluate",
     "extract",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.bags import Bags
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 from featprobe.store.base import FeatureStore
@@ -116,16 +117,23 @@ class FeatureSet:
         """
         if pool not in POOLS:
             raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
-        parts = [self._part(p) for p in (view or self.default_view).split("+")]
-        frames = np.concatenate(
-            [self.store.read(n, b).reshape(self.store.layout.frames, -1) for n, b in parts], axis=1
-        ).astype(np.float32)
+        frames = self._vectors(view)
         _, first, count = self._rows
         if (count == 1).all() and pool != "mean+std":
             return frames[first]
         runs = FrameRecipe(**self.key.recipe).parts  # modalities are pooled apart and joined
         rows = [np.split(frames[f : f + n], runs) for f, n in zip(first, count)]
         return np.stack([np.concatenate([_pool(p, pool) for p in row]) for row in rows])
+
+    def bags(self, view: str | None = None) -> Bags:
+        """Features of every frame, a bag an item in the order of :attr:`ids`, for probes that pool.
+
+        ``view`` as of :meth:`x`. The frames of all modalities of a study are one bag.
+        """
+        item = self.store.frame_item()
+        offsets = np.searchsorted(item, np.unique(item))
+        kept = np.searchsorted(item[offsets], self._rows[0])
+        return Bags(self._vectors(view), np.r_[offsets, len(item)])[kept]
 
     def frames(
         self, output: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
@@ -142,6 +150,12 @@ class FeatureSet:
                 f"It has: {', '.join(have)}"
             )
         return self.store.read(output, blocks, frames)
+
+    def _vectors(self, view: str | None) -> np.ndarray:
+        """(F, D') float32 of all frames, those of items that are left out included."""
+        parts = [self._part(p) for p in (view or self.default_view).split("+")]
+        rows = [self.store.read(n, b).reshape(self.store.layout.frames, -1) for n, b in parts]
+        return np.concatenate(rows, axis=1).astype(np.float32)
 
     def _part(self, text: str) -> tuple[str, int]:
         arrays = self.store.layout.arrays

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import featprobe as fp
 from featprobe.errors import InputError, UnknownName
+from featprobe.store.containers import create_store
+from featprobe.store.format import DONE, FAILED, Layout
+from featprobe.testing.stores import make_items, make_key
 
 
 @pytest.fixture
@@ -48,3 +52,23 @@ def test_a_view_the_store_lacks_names_what_it_has(features, view, error, message
 def test_an_unknown_pooling_is_refused(features) -> None:
     with pytest.raises(InputError, match="unknown pooling 'median'"):
         features.x(pool="median")
+
+
+def test_bags_hold_the_frames_of_each_item_that_has_all_of_its_own(tmp_path) -> None:
+    layout = Layout(7, 8, {"cls": (2, 3), "mean": (1, 3)})
+    frame_item = np.array([0, 0, 1, 1, 2, 2, 2])
+    store = create_store(
+        "zarr", tmp_path / "s.zarr", make_key(), layout, frame_item, np.zeros(7, int),
+        make_items(3), {"dataset": "d", "backbone": "b"}, {},
+    )  # fmt: skip
+    cls = np.arange(42, dtype=np.float16).reshape(7, 2, 3)
+    status = np.where(np.arange(7) == 3, FAILED, DONE)  # a frame of item 1
+    store.write_shard(0, {"cls": cls, "mean": -cls[:, :1]}, status, [""] * 7)
+    store.finish({})
+    features = fp.FeatureSet(store)
+    bags = features.bags("cls:2+mean")
+    np.testing.assert_array_equal(bags.counts, [2, 3])
+    kept = np.array([0, 1, 4, 5, 6])
+    joined = np.concatenate([cls.reshape(7, 6), -cls[:, 0]], axis=1)
+    np.testing.assert_array_equal(bags.frames, joined[kept])
+    np.testing.assert_array_equal(bags.mean(), features.x("cls:2+mean"))

@@ -13,13 +13,13 @@ import featprobe
 
 ROOT = Path(featprobe.__file__).parent
 LEVELS = [
-    {"errors", "registry", "fingerprint", "settings", "progress", "threads", "_version"},
-    {"images", "scoring", "splits"},
+    {"errors", "registry", "fingerprint", "settings", "progress", "threads", "devices", "_version"},
+    {"images", "scoring", "splits", "bags"},
     {"metrics", "protocols", "solvers"},
     {"scored", "selection", "calibration"},
     {"stats"},
     {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
-    {"levels", "results", "features", "runs", "exchange", "relabelling"},
+    {"levels", "results", "features", "runs", "exchange", "relabelling", "presets"},
     {"extraction", "evaluation", "prediction", "leakage", "doctor", "testing"},
     {"zeroshot", "retrieval"},
     {"leaderboard"},

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 
 from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.devices import choose_device
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.extraction.workers import SECONDS
 
@@ -117,23 +118,6 @@ def choose_devices(options: Options) -> tuple[str, ...]:
     if len({choose_device(d).type for d in devices}) > 1:
         raise InputError(f"--devices {','.join(devices)}: use devices of one kind")
     return devices
-
-
-def choose_device(device: str | None) -> torch.device:
-    """The device asked for, or a GPU where there is one. A GPU that is not there is an error."""
-    if device in (None, "auto"):
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device or "cpu")
-    except RuntimeError:
-        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N") from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: torch {torch.__version__} sees no GPU here")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"--device {device}: there are {torch.cuda.device_count()} GPUs")
-    if chosen.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N")
-    return chosen
 
 
 def choose_outputs(

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from featprobe import splits
+from featprobe.bags import Bags
 from featprobe.errors import InputError
 from featprobe.selection import best_candidate
 
@@ -121,7 +122,7 @@ class Probe:
         name = type(self).__name__
         if y is None:
             raise InputError(f"{name} requires y to be passed, but the target y is None")
-        x, y = check_x(x), np.asarray(y)
+        x, y = check_x(x, self.bags), np.asarray(y)
         if y.ndim not in (1, 2):
             raise InputError(f"targets are an (N,) or (N, C) array, not of shape {y.shape}")
         if len(x) != len(y):
@@ -180,10 +181,10 @@ class Probe:
 
         return save_probe(self, path)
 
-    def _scored(self, x: np.ndarray) -> np.ndarray:
+    def _scored(self, x: Any) -> np.ndarray:
         if not hasattr(self, "n_features_in_"):
             raise InputError(f"{type(self).__name__} is not fitted yet: call fit first")
-        x = check_x(x)
+        x = check_x(x, self.bags)
         if x.shape[1] != self.n_features_in_:
             raise InputError(
                 f"{x.shape[1]} features a row; {type(self).__name__} was fitted on "
@@ -197,10 +198,18 @@ def is_regression(y: np.ndarray) -> bool:
     return y.ndim == 1 and y.dtype.kind == "f"
 
 
-def check_x(x: np.ndarray) -> np.ndarray:
-    """Features as a finite (N, D) array; :class:`InputError` says which row is not finite."""
+def check_x(x: Any, bags: bool = False) -> Any:
+    """Features as a finite (N, D) array; :class:`InputError` says which row is not finite.
+
+    :class:`~featprobe.bags.Bags`, where ``bags`` allows them, are returned as they are.
+    """
     if hasattr(x, "toarray"):
         raise InputError("sparse features are not supported: pass them as x.toarray()")
+    if isinstance(x, Bags):
+        if not bags:
+            raise InputError("this probe takes one row an item: give it the mean() of the bags")
+        check_x(x.frames)
+        return x
     x = np.asarray(x)
     if x.ndim != 2 or not x.size:
         raise InputError(f"features must be a non-empty (N, D) array, not of shape {x.shape}")

@@ -1,0 +1,102 @@
+"""A multilayer perceptron with one hidden layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featprobe.devices import choose_device
+from featprobe.errors import InputError
+from featprobe.probes.base import Probe, Standardizer, choose_held_out, hold_out
+from featprobe.solvers.networks import Feed, Make, Training, train_networks
+from featprobe.solvers.training import columns_of, float32_rows
+
+if TYPE_CHECKING:
+    import torch
+
+
+class MLPProbe(Probe):
+    """One hidden layer of ReLUs, trained with AdamW on standardised features.
+
+    ``width`` of the hidden layer and ``weight_decay``: every pair is a candidate. With ``patience``
+    a stratified tenth of the rows is held out of the fit, and the weights of the epoch with the
+    lowest loss there are kept; it is drawn by row, so images of one patient may be on both sides
+    and stopping comes rather late than early. Too few rows to hold any out, or ``patience=None``:
+    ``epochs`` on all rows. ``lr``, ``batch``, ``seed``: see
+    :class:`featprobe.solvers.networks.Training`. ``device``: ``auto`` is a GPU where there is one.
+
+    Classes are a softmax, labels a sigmoid each with unknown ones masked, values are standardised
+    and fitted by squared error.
+    """
+
+    name = "mlp"
+    tasks = ("multiclass", "ordinal", "multilabel", "regression")
+
+    def __init__(
+        self,
+        width: int | Sequence[int] = 256,
+        weight_decay: float | Sequence[float] = (0.01, 0.1, 1.0),
+        lr: float = 1e-3,
+        batch: int = 64,
+        epochs: int = 200,
+        patience: int | None = 20,
+        standardize: bool = True,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.width, self.weight_decay, self.lr = width, weight_decay, lr
+        self.batch, self.epochs, self.patience = batch, epochs, patience
+        self.standardize, self.seed, self.device = standardize, seed, device
+
+    def candidates(self) -> list[dict[str, Any]]:
+        widths, decays = np.atleast_1d(self.width), np.atleast_1d(self.weight_decay)
+        if not len(widths) or widths.min() < 1 or not len(decays):
+            raise InputError("width of the hidden layer must be at least 1, and weight_decay given")
+        pairs = product(widths, decays)
+        return [{"width": int(w), "weight_decay": float(d)} for w, d in pairs]
+
+    def choose(self, x: np.ndarray, y: np.ndarray) -> int:
+        return choose_held_out(self, x, y)
+
+    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> MLPProbe:
+        trainings = [
+            Training(self.lr, c["weight_decay"], self.batch, self.epochs, self.patience, self.seed)
+            for c in self.candidates()
+        ]
+        self._labels = y.ndim == 2
+        self._standardize = Standardizer.of(x) if self.standardize else None
+        self._sizes = [x.shape[1], columns_of(y)]
+        device = choose_device(self.device)
+        parts = None if self.patience is None else hold_out(y)
+        feed = self._feed(x, device)
+        self._networks = train_networks(self._makes(), trainings, feed, y, parts, device)
+        return self
+
+    def score_candidates(self, x: np.ndarray) -> np.ndarray:
+        import torch
+
+        feed = self._feed(x, torch.device("cpu"))
+        return self._networks.scores(self._makes(), feed, len(x), 4096)
+
+    def _feed(self, x: np.ndarray, device: torch.device) -> Feed:
+        import torch
+
+        rows = torch.from_numpy(float32_rows(x, self._standardize)).to(device)
+        return lambda index: (rows[torch.from_numpy(index).to(device)],)
+
+    def _makes(self) -> list[Make]:
+        inputs, outputs = self._sizes
+        return [partial(_network, inputs, c["width"], outputs) for c in self.candidates()]
+
+
+def _network(inputs: int, hidden: int, outputs: int) -> torch.nn.Module:
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+PROBE = MLPProbe

@@ -1,0 +1,92 @@
+"""The linear probe of DINOv2's evaluation: a sweep of learning rates under SGD."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from featprobe.probes.base import Probe, Standardizer, choose_held_out, hold_out
+from featprobe.solvers.sgd import Recipe, train_heads
+from featprobe.solvers.training import float32_rows, probabilities
+
+# the learning rates of dinov2/eval/linear.py, to be multiplied with batch / 256
+RATES = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
+
+
+class SGDProbe(Probe):
+    """A linear layer trained by gradient steps, every learning rate at once.
+
+    The defaults are the protocol of facebookresearch/dinov2, ``dinov2/eval/linear.py`` (Oquab et
+    al. 2023): 13 learning rates scaled by batch / 256, SGD with momentum 0.9 and no weight decay,
+    cosine to 0, batches of 128, 12,500 steps, normal weights of standard deviation 0.01 and
+    intercepts of 0 to start from, one softmax. Its 52 heads are these rates on the views ``cls``,
+    ``cls+mean``, ``cls:4`` and ``cls:4+mean``, where ``mean`` is that of the last block's patch
+    tokens alone. What differs on cached features: images are not augmented, so every epoch sees the
+    same vectors; a set smaller than a batch is one batch; features are standardised on the training
+    rows unless ``standardize`` is off, because no rate of the list suits features of any scale.
+
+    ``lr``: candidates; None is DINOv2's list. ``scale_lr``: multiply them with batch / 256.
+    ``optimizer``, ``batch``, ``epochs`` (instead of ``iterations``), ``momentum``,
+    ``weight_decay``, ``schedule``, ``warmup``, ``clip``, ``patience``, ``seed``: see
+    :class:`featprobe.solvers.sgd.Recipe`. With ``patience`` a stratified tenth of the rows is held
+    out of the fit to tell when to stop. ``device``: ``auto`` is a GPU where there is one.
+
+    Two classes are two columns of one softmax. Multi-label targets are a sigmoid each, unknown ones
+    masked, the loss averaged over those known. A rate at which training diverges scores all classes
+    alike. ``fit`` alone chooses among several rates on a stratified tenth and refits on all.
+    """
+
+    name = "sgd"
+
+    def __init__(
+        self,
+        lr: float | Sequence[float] | None = None,
+        optimizer: str = "sgd",
+        batch: int = 128,
+        iterations: int = 12_500,
+        epochs: float | None = None,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        schedule: str = "cosine",
+        warmup: int = 0,
+        clip: float | None = None,
+        patience: int | None = None,
+        scale_lr: bool = True,
+        standardize: bool = True,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.lr, self.optimizer, self.batch = lr, optimizer, batch
+        self.iterations, self.epochs, self.momentum = iterations, epochs, momentum
+        self.weight_decay, self.schedule, self.warmup = weight_decay, schedule, warmup
+        self.clip, self.patience, self.scale_lr = clip, patience, scale_lr
+        self.standardize, self.seed, self.device = standardize, seed, device
+
+    def candidates(self) -> list[dict[str, Any]]:
+        rates = RATES if self.lr is None else np.atleast_1d(np.asarray(self.lr, dtype=float))
+        return [{"lr": float(r)} for r in rates]
+
+    def choose(self, x: np.ndarray, y: np.ndarray) -> int:
+        return choose_held_out(self, x, y)
+
+    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> SGDProbe:
+        params = self.get_params()
+        recipe = Recipe(**{k: params[k] for k in Recipe.__dataclass_fields__})
+        scale = self.batch / 256 if self.scale_lr else 1.0
+        rates = [c["lr"] * scale for c in self.candidates()]
+        self._labels = y.ndim == 2
+        self._standardize = Standardizer.of(x) if self.standardize else None
+        parts = None if self.patience is None else hold_out(y)
+        self._heads = train_heads(
+            x, y, rates, recipe, transform=self._standardize, parts=parts, device=self.device
+        )
+        return self
+
+    def score_candidates(self, x: np.ndarray) -> np.ndarray:
+        logits = self._heads(float32_rows(x, self._standardize))
+        return probabilities(logits, "sigmoid" if self._labels else "softmax")
+
+
+PROBE = SGDProbe
