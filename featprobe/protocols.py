@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -181,6 +182,29 @@ class CrossVal:
         return Split(none, none, rows, origin, grouping, self.seed)
 
 
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Every item is tested by those of all other patients; there is no val, so give one k."""
+
+    seed: int = 0
+    name: str = field(default="loo", init=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    def split(self, groups: np.ndarray, grouping: str) -> Split:
+        """All rows as test."""
+        if len(np.unique(groups)) < 2:
+            raise InputError("leave-one-out scores an item by other patients; there is one patient")
+        none, rows = np.empty(0, dtype=np.int64), np.arange(len(groups))
+        origin = "every item is tested by the items of all other patients"
+        return Split(none, none, rows, origin, grouping, None)
+
+
+Protocol = Full | FewShot | CrossVal | LeaveOneOut
+
+
 def _members(y: np.ndarray) -> list[np.ndarray]:
     """Boolean masks of the classes; of positives and of all-negatives for multi-label targets."""
     if y.ndim == 2:
@@ -195,12 +219,14 @@ def _running_index(values: np.ndarray) -> np.ndarray:
     return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
 
 
-NAMED = {"full": Full, "fewshot": FewShot, "cv": CrossVal}
+NAMED: dict[str, Callable[[], Protocol]] = {
+    "full": Full, "fewshot": FewShot, "cv": CrossVal, "loo": LeaveOneOut,
+}  # fmt: skip
 
 
-def parse(protocol: Any) -> Full | FewShot | CrossVal:
+def parse(protocol: Any) -> Protocol:
     """A protocol from itself or its name."""
-    if isinstance(protocol, (Full, FewShot, CrossVal)):
+    if isinstance(protocol, Protocol):
         return protocol
     if protocol not in NAMED:
         raise InputError(

@@ -84,9 +84,10 @@ class Result:
         """Digest of what was asked for: a later result of the same cell replaces an earlier one."""
         fixed = {k: v for k, v in self.params.items() if k not in self.searched}
         rules = {k: v for k, v in self.settings.items() if k not in ("shots", "resamples")}
+        view = [] if "views" in self.settings else [self.view, self.pool]
         asked = [
-            self.dataset, self.backbone, self.variant, self.probe, self.protocol, self.view,
-            self.pool, rules, self.shots, fixed,
+            self.dataset, self.backbone, self.variant, self.probe, self.protocol, *view, rules,
+            self.shots, fixed,
         ]  # fmt: skip
         return digest(asked)
 

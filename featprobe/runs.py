@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from featprobe import metrics, splits
+from featprobe.errors import InputError
+from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
-from featprobe.protocols import CrossVal, FewShot, Full, Split
-from featprobe.selection import best_candidate
+from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, Split
+from featprobe.selection import merit
+
+WIDEST = 4  # times that a grid is widened
+
+
+class View(NamedTuple):
+    """Which features of an item: outputs and blocks, and how its frames become one row."""
+
+    name: str
+    pool: str
 
 
 @dataclass
 class Data:
-    """The labelled rows of a feature set under a split."""
+    """The labelled items of a feature set under a split.
 
-    x: np.ndarray
+    ``read`` gives their features (N, D), or Bags, in a view; ``views`` are those among which
+    validation data choose.
+    """
+
+    read: Callable[[View], Any]
+    views: Sequence[View]
     y: np.ndarray
     groups: np.ndarray
     ids: np.ndarray
@@ -25,6 +42,12 @@ class Data:
     classes: int
     split: Split
     unknown: int
+    prepare: Prepare = field(default_factory=Prepare)
+
+    @property
+    def columns(self) -> int:
+        """C of the scores (N, C)."""
+        return 1 if self.task == "regression" else self.classes
 
 
 @dataclass
@@ -32,52 +55,76 @@ class Cell:
     """What becomes one Result: the test scores (n, C) of each try, and how they came about.
 
     ``rows``: for each try the test items its scores are of, as positions in the test part; None
-    where every try scores all of them.
+    where every try scores all of them. ``chosen``: the candidate of ``view``.
     """
 
     params: dict[str, Any]
     scores: list[np.ndarray]
     fitted: int
+    view: View
     selected: bool = True
     shots: int | None = None
     val: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     rows: list[np.ndarray] | None = None
+    chosen: dict[str, Any] = field(default_factory=dict)
 
 
-def carry_out(probe: Probe, data: Data, protocol: Full | FewShot | CrossVal) -> list[Cell]:
+def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     """The cells of a probe under a protocol."""
-    if isinstance(protocol, FewShot):
-        return _fewshot(probe, data, protocol)
+    if isinstance(protocol, Full):
+        return _full(probe, data, protocol.refit)
     if isinstance(protocol, CrossVal):
         return [_crossval(probe, data, protocol)]
-    return _full(probe, data, protocol.refit)
+    if len(data.views) > 1:
+        raise InputError(
+            f"{len(data.views)} views are chosen among on val, which {protocol.name} does not look "
+            "at: give one"
+        )
+    if isinstance(protocol, LeaveOneOut):
+        return _leave_one_out(probe, data)
+    return _fewshot(probe, data, protocol)
 
 
-def _codes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class codes 0 .. C-1 of what is present, and the classes they stand for."""
-    if y.ndim == 2:
-        return y, np.arange(y.shape[1])
-    present, codes = np.unique(y, return_inverse=True)
-    return codes, present
+class Fitted:
+    """A probe fitted to some items in one view: its candidates score other items."""
+
+    def __init__(self, probe: Probe, data: Data, view: View, rows: np.ndarray) -> None:
+        self.data, self.view = data, view
+        self.x, y = data.read(view), data.y[rows]
+        fit = self.x[rows]
+        self.prepare = data.prepare.fitted(fit)
+        self.codes, self.present = _codes(y)
+        self.probe = probe.within(len(rows))
+        self.probe.fit_candidates(self.prepare(fit), self.codes)
+
+    def scores(self, rows: np.ndarray) -> np.ndarray:
+        """(G, n, C) scores of items, see :func:`complete`."""
+        raw = self.probe.score_candidates(self.prepare(self.x[rows]))
+        return complete(raw, self.codes, self.present, self.data.columns)
 
 
-def _scores(
-    probe: Probe, x: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: int
-) -> np.ndarray:
-    """(G, N, classes) scores, zero for classes that training (``fitted``) did not have.
+def complete(raw: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
+    """Scores of all classes, zero for those that training (``fitted``) did not have.
 
     A label of which training had one value only, or none, is scored 0.5 everywhere: what a solver
     makes of it is rounding, which would be ranked.
     """
-    raw = probe.score_candidates(x)
     if fitted.ndim == 2:
         return np.where(_one_value(fitted), 0.5, raw)
-    if raw.shape[2] == classes:
+    if raw.shape[-1] == classes:
         return raw
-    out = np.zeros((*raw.shape[:2], classes))
-    out[:, :, present] = raw
+    out = np.zeros((*raw.shape[:-1], classes))
+    out[..., present] = raw
     return out
+
+
+def _codes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Class codes 0 .. C-1 of what is present, and the classes they stand for."""
+    if y.ndim == 2 or y.dtype.kind == "f":
+        return y, np.arange(y.shape[-1])
+    present, codes = np.unique(y, return_inverse=True)
+    return codes, present
 
 
 def _one_value(y: np.ndarray) -> np.ndarray:
@@ -85,79 +132,145 @@ def _one_value(y: np.ndarray) -> np.ndarray:
     return ~((y == 1).any(0) & (y == 0).any(0))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The best candidate of a probe, its view, and the scores (G, n, C) of all on val."""
+
+    view: View
+    probe: Probe
+    index: int
+    scores: np.ndarray
+
+
+def choose(probe: Probe, data: Data) -> Choice:
+    """Fit every candidate in every view on train, and take the best on val.
+
+    A grid whose best value is its first or last is widened there, where the probe can.
+    """
+    s, best, top = data.split, None, (-np.inf, -np.inf)
+    for view in data.views:
+        tried = probe
+        for _ in range(WIDEST):
+            fitted = Fitted(tried, data, view, s.train)
+            scored = fitted.scores(s.val)
+            merits = [merit(p, data.y[s.val]) for p in scored]
+            first = max(range(len(merits)), key=merits.__getitem__)
+            if best is None or merits[first] > top:
+                top = merits[first]
+                best = Choice(view, fitted.probe, first, scored)
+            wider = tried.beyond(first)
+            if wider is None:
+                break
+            tried = wider
+    assert best is not None
+    return best
+
+
 def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     s = data.split
+    several = len(probe.candidates()) * len(data.views) > 1
+    choice = None
+    if several or not refit:
+        choice = choose(probe, data)
+    view = choice.view if choice else data.views[0]
+    probe = choice.probe if choice else probe
+    best = choice.index if choice else 0
     candidates = probe.candidates()
-    best = 0
-    val: list[dict[str, float]] = [{} for _ in candidates]
-    if len(candidates) > 1 or not refit:
-        codes, present = _codes(data.y[s.train])
-        probe.fit_candidates(data.x[s.train], codes)
-        scored = _scores(probe, data.x[s.val], codes, present, data.classes)
-        best = best_candidate(scored, data.y[s.val])
-        val = [scalars(metrics.compute(data.task, data.y[s.val], p)) for p in scored]
     fit = np.r_[s.train, s.val] if refit else s.train
     shown = range(len(candidates)) if probe.report_all else [best]
-    final = probe
-    if not probe.report_all:
-        final = probe.fresh(**candidates[best])
-    codes, present = _codes(data.y[fit])
-    final.fit_candidates(data.x[fit], codes)
-    test = _scores(final, data.x[s.test], codes, present, data.classes)
-    out = []
-    for position, g in enumerate(shown):
-        out.append(
-            Cell(
-                params={**probe.get_params(), **candidates[g]},
-                scores=[test[position]],
-                fitted=len(fit),
-                selected=g == best,
-                val=val[g],
-                notes=_edge(probe, best, len(candidates)),
-            )
+    final = Fitted(probe if probe.report_all else probe.fresh(**candidates[best]), data, view, fit)
+    test = final.scores(s.test)
+    notes = [*_edge(probe, best), *final.probe.notes()]
+    return [
+        Cell(
+            params={**probe.get_params(), **candidates[g]},
+            scores=[test[position]],
+            fitted=len(fit),
+            view=view,
+            selected=g == best,
+            val=_val(data, choice.scores[g]) if choice else {},
+            notes=notes,
+            chosen=candidates[g],
         )
-    return out
+        for position, g in enumerate(shown)
+    ]
 
 
-def _edge(probe: Probe, best: int, candidates: int) -> list[str]:
-    if probe.report_all or candidates < 3 or best not in (0, candidates - 1):
+def _val(data: Data, p: np.ndarray) -> dict[str, float]:
+    wanted = [metrics.ranking(data.task)]
+    values = metrics.compute(data.task, data.y[data.split.val], p, wanted=wanted)
+    return {k: float(v[0]) for k, v in values.items()}
+
+
+def _edge(probe: Probe, best: int) -> list[str]:
+    last = len(probe.candidates()) - 1
+    if probe.report_all or last < 2 or best not in (0, last):
         return []
-    return [f"the chosen candidate is the {'first' if best == 0 else 'last'} of the grid"]
+    return [f"the chosen candidate is the {'last' if best else 'first'} of the grid"]
 
 
 def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
-    s, out = data.split, []
-    base = probe.candidates()
-    single = {k: (1.0 if k == "Cs" else v) for k, v in base[len(base) // 2].items()}
-    settled = single if len(base) > 1 else base[0]
-    for shots in protocol.shots:
-        tries, sizes, notes, lone = [], [], [], 0
-        for attempt in range(protocol.tries):
-            rows = protocol.draw(data.y, data.groups, s.train, shots, attempt)
-            params = dict(settled)
-            if "k" in params:  # as in DINOv2's few-shot kNN, k is at most the number of shots
-                params["k"] = min(params["k"], shots)
-            one = probe.fresh(**params)
-            codes, present = _codes(data.y[rows])
-            one.fit_candidates(data.x[rows], codes)
-            tries.append(_scores(one, data.x[s.test], codes, present, data.classes)[0])
-            lone += int(codes.ndim == 2 and bool(_one_value(codes).any()))
-            sizes.append(len(rows))
-        if protocol.by == "sample" and data.y.ndim == 1:
-            fewest = int(np.bincount(data.y[s.train], minlength=data.classes).min())
-            if fewest < shots:
-                notes.append(
-                    f"a class has only {fewest} training items; all of them stand for {shots} shots"
-                )
+    if data.task == "regression":
+        raise InputError("few-shot draws items of each class; regression targets have none")
+    s, view = data.split, data.views[0]
+    x = data.read(view)
+    prepare = data.prepare.fitted(x[s.train])
+    x = prepare(x)
+    codes, present = data.y, np.arange(data.classes)
+    if data.y.ndim == 1:
+        present = np.unique(data.y[s.train])
+        codes = np.searchsorted(present, data.y)
+    return [
+        _shots(probe, data, protocol, shots, x, codes, present) for shots in protocol.shots
+    ]  # fmt: skip
+
+
+def _shots(
+    probe: Probe, data: Data, protocol: FewShot, shots: int, x: Any, codes: np.ndarray,
+    present: np.ndarray,
+) -> Cell:  # fmt: skip
+    s, notes = data.split, []
+    tries = [protocol.draw(data.y, data.groups, s.train, shots, t) for t in range(protocol.tries)]
+    params = _settled(probe, shots)
+    one = probe.fresh(**params).within(min(len(rows) for rows in tries))
+    scores = [
+        complete(raw, codes[rows], present, data.classes)
+        for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
+    ]
+    if protocol.by == "sample" and data.y.ndim == 1:
+        fewest = int(np.bincount(codes[s.train]).min())
+        if fewest < shots:
+            notes.append(
+                f"a class has only {fewest} training items; all of them stand for {shots} shots"
+            )
+    if data.y.ndim == 2:
+        lone = sum(bool(_one_value(codes[rows]).any()) for rows in tries)
         if lone:
             notes.append(
                 f"{shots} shots: in {lone} of {protocol.tries} tries a label has one value only, "
                 "which is scored 0.5"
             )
-        fitted = round(float(np.mean(sizes)))
-        settings = {**probe.get_params(), **params}
-        out.append(Cell(settings, tries, fitted, shots=shots, notes=notes))
-    return out
+    if data.prepare.pca:
+        notes.append("principal components are of all training items, their labels unused")
+    return Cell(
+        {**probe.get_params(), **params}, scores, round(float(np.mean([len(t) for t in tries]))),
+        data.views[0], shots=shots, notes=[*notes, *one.notes()],
+    )  # fmt: skip
+
+
+def _settled(probe: Probe, shots: int) -> dict[str, Any]:
+    """The candidate that few shots are fitted with: C = 1, the middle one of others.
+
+    As in DINOv2's few-shot kNN, k is at most the number of shots.
+    """
+    base = probe.candidates()
+    chosen = dict(base[len(base) // 2])
+    for name in chosen:
+        if name.split("__")[-1] == "Cs" and len(base) > 1:
+            chosen[name] = 1.0
+        if name.split("__")[-1] == "k":
+            chosen[name] = min(chosen[name], shots)
+    return chosen
 
 
 def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
@@ -165,7 +278,7 @@ def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
     part = splits.assign(
         data.y, data.groups, [1 / protocol.folds] * protocol.folds, [protocol.seed, 1]
     )
-    scores, rows, chosen, fitted = [], [], [], []
+    scores, rows, cells = [], [], []
     for fold in range(protocol.folds):
         val = (fold + 1) % protocol.folds
         inside = replace(
@@ -174,17 +287,38 @@ def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
             val=np.flatnonzero(part == val),
             test=np.flatnonzero(part == fold),
         )
-        cells = _full(probe, replace(data, split=inside), refit=True)
-        cell = next(c for c in cells if c.selected)
+        every = _full(probe, replace(data, split=inside), refit=True)
+        cell = next(c for c in every if c.selected)
         scores.append(cell.scores[0])
         rows.append(inside.test)
-        chosen.append({k: cell.params[k] for k in probe.candidates()[0]})
-        fitted.append(cell.fitted)
-    searched = {k: [c[k] for c in chosen] for k in probe.candidates()[0]}
+        cells.append(cell)
+    searched = {k: [c.chosen[k] for c in cells] for k in cells[0].chosen}
+    if len(data.views) > 1:
+        searched["view"] = ["/".join(c.view) for c in cells]
+    notes = list(dict.fromkeys(n for c in cells for n in c.notes if "of the grid" not in n))
+    fitted = round(float(np.mean([c.fitted for c in cells])))
     params = {**probe.get_params(), **searched}
-    return Cell(params, scores, round(float(np.mean(fitted))), rows=rows)
+    return Cell(params, scores, fitted, cells[0].view, rows=rows, notes=notes)
 
 
-def scalars(values: dict[str, np.ndarray]) -> dict[str, float]:
-    """The single value of each metric."""
-    return {k: float(v[0]) for k, v in values.items()}
+def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
+    """Every item is scored by those of other patients; every candidate is shown."""
+    if not hasattr(probe, "leave_one_out"):
+        raise InputError(
+            f"leave-one-out is for knn, which need not be fitted anew, not {probe.name}"
+        )
+    x = data.read(data.views[0])
+    x = data.prepare.fitted(x)(x)
+    codes, present = _codes(data.y)
+    largest = int(np.unique(data.groups, return_counts=True)[1].max())
+    probe = probe.within(len(data.y) - largest)
+    raw = probe.leave_one_out(x, codes, data.groups)
+    scores = complete(raw, codes, present, data.columns)
+    candidates = probe.candidates()
+    return [
+        Cell(
+            {**probe.get_params(), **c}, [p], len(data.y) - 1, data.views[0],
+            selected=len(candidates) == 1, notes=probe.notes(), chosen=c,
+        )
+        for c, p in zip(candidates, scores)
+    ]  # fmt: skip

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe import evaluation, results, settings
+from featprobe import levels, settings
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.evaluation import keep, labelled, of_test, result_of
 from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe, check_x
 from featprobe.protocols import Full
 from featprobe.results import Result
-from featprobe.runs import Cell
+from featprobe.runs import Cell, View
+from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:
     from featprobe.backbones.text import TextTower
@@ -269,27 +271,26 @@ def zero_shot(
     start = time.perf_counter()
     protocol = Full(seed=seed)
     check_view(features)
-    data = evaluation._data(features, VIEW, "mean", protocol)
+    data = labelled(features, protocol, [View(VIEW, "mean")])
+    x = data.read(data.views[0])
     tower = tower or tower_of(features, checkpoint)
-    check_width(features, data.x, tower)
+    check_width(features, x, tower)
     if prompts is None:
         prompts = default_prompts(features.classes, data.task, tower)
     probe = make_zero_shot(tower, prompts, data.task)
     test = data.split.test
-    scores = probe.score_candidates(data.x[test])[0]
+    scores = probe.score_candidates(x[test])[0]
     params = {
         "prompts": prompts.to_dict(), "text_tower": tower.weights[:12], "scale": tower.scale,
         "bias": tower.bias,
     }  # fmt: skip
-    cell = Cell(params, [scores], fitted=0, notes=_notes(tower, prompts))
-    result = evaluation._result(features, probe, protocol, data, cell, VIEW, "mean", resamples)
+    cell = Cell(params, [scores], 0, data.views[0], notes=_notes(tower, prompts))
+    reading = levels.read("item", None, of_test(features, data, []))
+    result = result_of(features, probe, protocol, data, cell, resamples, reading)
     result.versions |= {p: version(p) for p in ("torch", "transformers")}
     result.seconds = round(time.perf_counter() - start, 3)
     if save:
-        results.append(
-            settings.cache_root(cache), result, ids=data.ids[test], y=data.y[test],
-            scores=scores[None],
-        )  # fmt: skip
+        keep(settings.cache_root(cache), features, result, data, cell, reading)
     return result
 
 

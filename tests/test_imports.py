@@ -16,7 +16,7 @@ LEVELS = [
     {"errors", "registry", "fingerprint", "settings", "progress", "threads", "devices", "_version"},
     {"images", "scoring", "splits", "bags"},
     {"metrics", "protocols", "solvers"},
-    {"scored", "selection", "calibration"},
+    {"scored", "selection", "calibration", "prepare"},
     {"stats"},
     {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
     {"levels", "results", "features", "runs", "exchange", "relabelling", "presets"},

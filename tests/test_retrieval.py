@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import featprobe as fp
-from featprobe import stats
 from featprobe.errors import InputError, MissingPath, UnknownName
 from featprobe.retrieval import (
     Ranks,
@@ -23,6 +22,7 @@ from featprobe.retrieval import (
     retrieve,
     weighted_median,
 )
+from featprobe.stats.resampling import draws, interval
 from tests.support.imagetext import image_text
 
 
@@ -130,11 +130,9 @@ def test_intervals_follow_patients_not_films() -> None:
     hit = rank(images, texts, owner, owner).recall(1)
     assert metrics["image_to_text_recall@1"] == pytest.approx(hit.mean())
     assert chance["image_to_text_recall@5"] == pytest.approx(5 / 24)
-    draws = next(iter(stats.cluster_weights(groups, 200, np.random.default_rng([3, 0xB007]))))
-    by_hand = [np.mean(np.concatenate([np.repeat(h, w) for h, w in zip(hit, d)])) for d in draws]
-    assert ci["image_to_text_recall@1"] == pytest.approx(
-        tuple(np.quantile(by_hand, [0.025, 0.975]))
-    )
+    drawn = next(iter(draws(4, 200, np.random.default_rng([3, 0xB007]))))[groups].T.astype(int)
+    by_hand = [np.mean(np.concatenate([np.repeat(h, w) for h, w in zip(hit, d)])) for d in drawn]
+    assert ci["image_to_text_recall@1"] == pytest.approx(interval(np.array(by_hand), 4))
     _, apart, _ = compare(images, texts, owner, np.arange(24), resamples=200, seed=3)
     name = "image_to_text_median_rank"
     assert ci[name] != apart[name]

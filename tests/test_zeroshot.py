@@ -137,7 +137,7 @@ def test_templates_are_averaged_on_the_sphere(tmp_path: Path) -> None:
 
 
 def test_the_result_stands_beside_those_of_trained_probes(films, cache) -> None:
-    from featprobe.leaderboard.table import build
+    from featprobe.leaderboard.board import build
 
     features, *_ = films("clip")
     trained = fp.evaluate(features, "prototype", view="cls", resamples=20, cache=cache, save=True)[

@@ -60,7 +60,8 @@ class NeighbourProbe(Probe):
         return said
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
-        self._reach(len(x))
+        if np.ndim(x) == 2:  # otherwise the base says what is wrong
+            self._reach(len(np.asarray(x)))
         super().fit(x, y)
         return self
 

@@ -64,6 +64,9 @@ class Probe:
         made = type(self)(**self.get_params(deep=False))
         return made.set_params(**params)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k not in self.rebuilt}
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params(deep=False).items())
         return f"{type(self).__name__}({shown})"
@@ -106,6 +109,14 @@ class Probe:
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         """Index of the candidate that :meth:`fit` keeps when nobody chose: the first."""
         return 0
+
+    def within(self, rows: int) -> Self:
+        """An unfitted copy whose candidates can all be fitted to ``rows`` rows."""
+        return self.fresh()
+
+    def beyond(self, best: int) -> Self | None:
+        """A copy with more candidates, where the best is an end of the grid and it may go on."""
+        return None
 
     def notes(self) -> list[str]:
         """What a reader of results should know of how these scores came about."""
@@ -248,6 +259,9 @@ def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
     return best_candidate(probe.score_candidates(x[held]), y[held])
 
 
+_ROWS = 8192  # standardised at a time
+
+
 @dataclass(frozen=True)
 class Standardizer:
     """Centre and scale by the training rows; a constant feature stays zero."""
@@ -256,11 +270,25 @@ class Standardizer:
     scale: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray, scale: bool = True) -> Standardizer:
-        """The mean of the rows (N, D) and, unless ``scale`` is False, their standard deviation."""
-        mean = x.mean(0, dtype=np.float64)
-        std = x.std(0, dtype=np.float64) if scale else np.ones(x.shape[1])
+    def of(
+        cls, x: np.ndarray, scale: bool = True, weight: np.ndarray | None = None
+    ) -> Standardizer:
+        """The mean of the rows (N, D) and, unless ``scale`` is False, their standard deviation.
+
+        ``weight`` (N,): how often each row counts.
+        """
+        w = np.full(len(x), 1 / len(x)) if weight is None else weight / weight.sum()
+        blocks = [slice(s, s + _ROWS) for s in range(0, len(x), _ROWS)]
+        mean = sum((w[b] @ x[b].astype(np.float64) for b in blocks), np.zeros(x.shape[1]))
+        std = np.ones(x.shape[1])
+        if scale:
+            std = np.sqrt(sum(np.einsum("n,nd->d", w[b], (x[b] - mean) ** 2) for b in blocks))
         return cls(mean, np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1.0))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return (x - self.mean) / self.scale
+        """Rows (N, D), computed in float64 and kept in float32 where they came in it."""
+        out = np.empty(x.shape, np.float32 if x.dtype == np.float32 else np.float64)
+        for start in range(0, len(x), _ROWS):
+            rows = slice(start, start + _ROWS)
+            out[rows] = (x[rows] - self.mean) / self.scale
+        return out

@@ -2,66 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
-from featprobe import splits
 from featprobe.errors import InputError
-from featprobe.probes.base import Probe, Standardizer
-from featprobe.selection import best_candidate
-from featprobe.solvers.logistic import logistic_path
+from featprobe.probes.base import Probe, Standardizer, choose_held_out
+from featprobe.solvers.draws import logistic_draws
+from featprobe.solvers.logistic import LogisticPath, logistic_path
+from featprobe.solvers.losses import sigmoid, softmax
+from featprobe.solvers.plain import sklearn_path
 
 CS = tuple(float(c) for c in 10.0 ** np.linspace(-6, 5, 45))
+SOLVERS = ("batched", "sklearn")
+FURTHER = 8  # values of C by which a grid is widened
 
 
 class LogisticProbe(Probe):
     """L2-regularised logistic regression on standardised features.
 
     ``Cs``: candidates for the inverse regularisation strength of scikit-learn's parametrisation
-    (see :mod:`featprobe.solvers.logistic`); None is DINOv2's grid, 45 values from 1e-6 to
-    1e5. ``fit`` alone, without validation data, chooses among several on a stratified tenth of the
-    rows, as DINOv2's ``log_regression`` does, and refits on all.
+    (see :mod:`featprobe.solvers.logistic`); None is DINOv2's grid, 45 values from 1e-6 to 1e5,
+    which is widened where its best value is its first or last. ``fit`` alone, without validation
+    data, chooses among several on a stratified tenth of the rows, as DINOv2's ``log_regression``
+    does, and refits on all.
+
+    ``class_weight``: None, ``balanced`` (N / (classes * count); of each label N / (2 * count), by
+    its known samples), or a mapping from class code to weight. ``solver``: ``batched``, or
+    ``sklearn``, a loop of scikit-learn's fits, to compare with.
     """
 
     name = "logistic"
+    _given: np.ndarray | None = None  # sample weights, while they are fitted
+    _elastic = False  # this grid is a part of the default one's continuation
 
-    def __init__(self, Cs: float | Sequence[float] | None = None, standardize: bool = True) -> None:
+    def __init__(
+        self,
+        Cs: float | Sequence[float] | None = None,
+        standardize: bool = True,
+        class_weight: str | Mapping[int, float] | None = None,
+        solver: str = "batched",
+    ) -> None:
         self.Cs, self.standardize = Cs, standardize
+        self.class_weight, self.solver = class_weight, solver
 
     def candidates(self) -> list[dict[str, Any]]:
         values = CS if self.Cs is None else np.atleast_1d(np.asarray(self.Cs, dtype=float))
         return [{"Cs": float(c)} for c in values]
 
-    def choose(self, x: np.ndarray, y: np.ndarray) -> int:
-        try:
-            part = splits.assign(y, np.arange(len(y)), (0.9, 0.1))
-        except InputError:  # too few rows to hold any out
-            return len(self.candidates()) // 2
-        fit, held = part == 0, part == 1
-        if y.ndim == 1 and len(np.unique(y[fit])) <= y.max():
-            return len(self.candidates()) // 2
-        self.fit_candidates(x[fit], y[fit])
-        return best_candidate(self.score_candidates(x[held]), y[held])
+    def beyond(self, best: int) -> Self | None:
+        values = [c["Cs"] for c in self.candidates()]
+        if self.Cs is not None and not self._elastic:
+            return None
+        if best not in (0, len(values) - 1):
+            return None
+        ratio = values[1] / values[0]
+        if best:
+            wider = [*values[-2:], *(values[-1] * ratio**i for i in range(1, FURTHER + 1))]
+        else:
+            wider = [*(values[0] / ratio**i for i in range(FURTHER, 0, -1)), *values[:2]]
+        made = self.fresh(Cs=wider)
+        made._elastic = True
+        return made
 
-    def fit(self, x: np.ndarray, y: np.ndarray) -> LogisticProbe:
-        super().fit(x, y)
+    def choose(self, x: np.ndarray, y: np.ndarray) -> int:
+        return choose_held_out(self, x, y)
+
+    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
+        """As every probe's; ``sample_weight`` (N,): how often each row counts.
+
+        Several values of C are chosen among without the weights.
+        """
+        self._given = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        if self._given is not None and (
+            self._given.shape != (len(np.asarray(y)),) or not self._given.sum() > 0
+        ):
+            raise InputError("sample_weight must be a number for each row, not all of them zero")
+        try:
+            super().fit(x, y)
+        finally:
+            self._given = None
         self.coef_, self.intercept_ = self._path.coef[self._keep], self._path.intercept[self._keep]
         return self
 
-    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> LogisticProbe:
+    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Self:
+        if self.solver not in SOLVERS:
+            raise InputError(f"logistic solver {self.solver!r}: use one of {', '.join(SOLVERS)}")
         self._labels = y.ndim == 2
-        self._standardize = Standardizer.of(x, self.standardize)
+        given = self._given if self._given is not None and len(self._given) == len(y) else None
+        self._standardize = Standardizer.of(x, self.standardize, given)
+        solve = logistic_path if self.solver == "batched" else sklearn_path
         Cs = [c["Cs"] for c in self.candidates()]
-        self._path = logistic_path(self._standardize(x), y, Cs)
+        self._path: LogisticPath = solve(
+            self._standardize(x),
+            y,
+            Cs,
+            sample_weight=_product(given, class_weights(y, self.class_weight)),
+        )
         return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
-        p = self._path.predict_proba(self._standardize(x))
-        if not self._labels and p.shape[2] == 1:
-            p = np.concatenate([1 - p, p], axis=2)
-        return p
+        return _both(self._path.predict_proba(self._standardize(x)), self._labels)
+
+    def score_tries(
+        self, x: np.ndarray, y: np.ndarray, tries: Sequence[np.ndarray], queries: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        if self.class_weight is not None or self.solver != "batched":
+            yield from super().score_tries(x, y, tries, queries)
+            return
+        solved = logistic_draws(
+            x, y, tries, self.candidates()[0]["Cs"], standardize=self.standardize
+        )
+        queries = queries.astype(np.float32, copy=False)
+        for coef, intercept in solved:
+            logits = queries @ coef.T.astype(np.float32) + intercept
+            p = softmax(logits, 1) if y.ndim == 1 and len(coef) > 1 else sigmoid(logits)
+            yield _both(p, y.ndim == 2)
+
+    def notes(self) -> list[str]:
+        path: LogisticPath | None = getattr(self, "_path", None)
+        if path is None or path.converged.all():
+            return []
+        return [f"logistic fits of {int((~path.converged).sum())} values of C did not converge"]
+
+
+def class_weights(y: np.ndarray, rule: str | Mapping[int, float] | None) -> np.ndarray | None:
+    """Weights (N,) of the samples of classes, (N, C) of labels, by a rule of ``class_weight``."""
+    if rule is None:
+        return None
+    if isinstance(rule, str) and rule != "balanced":
+        raise InputError(f"class_weight {rule!r}: use balanced, None, or a weight for each class")
+    if y.ndim == 2:
+        if not isinstance(rule, str):
+            raise InputError("weights for each class are for classes; labels take balanced")
+        known = (~np.isnan(y)).sum(0)
+        positive = np.maximum((y == 1).sum(0), 1)
+        negative = np.maximum((y == 0).sum(0), 1)
+        return np.where(y == 1, known / (2 * positive), known / (2 * negative))
+    count = np.bincount(y)
+    if isinstance(rule, str):
+        return (len(y) / ((count > 0).sum() * np.maximum(count, 1)))[y]
+    return np.array([float(rule.get(int(c), 1.0)) for c in range(len(count))])[y]
+
+
+def _product(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return (one[:, None] if other.ndim == 2 else one) * other
+
+
+def _both(p: np.ndarray, labels: bool) -> np.ndarray:
+    """Probabilities of both of two classes, where a single sigmoid has given the second."""
+    return p if labels or p.shape[-1] > 1 else np.concatenate([1 - p, p], axis=-1)
 
 
 PROBE = LogisticProbe

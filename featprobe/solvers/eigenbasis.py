@@ -25,24 +25,34 @@ class Eigenbasis:
 
     @classmethod
     def of(cls, x: np.ndarray, dtype: np.dtype) -> Eigenbasis:
-        """The basis of x (N, D): through the D x D covariance, or the N x N kernel if smaller."""
-        n, d = x.shape
-        mean = x.mean(0, dtype=np.float64)
-        if n < d:
-            centred = x - mean
-            values, vectors = _leading(centred @ centred.T / n)
-            z = vectors * np.sqrt(n * values)
-            return cls(mean, values, centred.T @ (vectors / np.sqrt(n * values)), z.astype(dtype))
-        covariance = np.zeros((d, d))
-        blocks = [slice(s, s + BLOCK) for s in range(0, n, BLOCK)]
-        for rows in blocks:
-            centred = x[rows] - mean
-            covariance += centred.T @ centred
-        values, vectors = _leading(covariance / n)
-        z = np.empty((n, len(values)), dtype)
-        for rows in blocks:
+        """The basis of x (N, D), with ``z`` in ``dtype``."""
+        mean, values, vectors = covariance_basis(x)
+        z = np.empty((len(x), len(values)), dtype)
+        for rows in _blocks(x):
             z[rows] = (x[rows] - mean) @ vectors
         return cls(mean, values, vectors, z)
+
+
+def covariance_basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean (D,), variances (r,), falling, and principal axes (D, r) of x (N, D), in float64.
+
+    Through the D x D covariance, or the N x N kernel where that is smaller.
+    """
+    n, d = x.shape
+    mean = x.mean(0, dtype=np.float64)
+    if n < d:
+        centred = x - mean
+        values, vectors = _leading(centred @ centred.T / n)
+        return mean, values, centred.T @ (vectors / np.sqrt(n * values))
+    covariance = np.zeros((d, d))
+    for rows in _blocks(x):
+        centred = x[rows] - mean
+        covariance += centred.T @ centred
+    return mean, *_leading(covariance / n)
+
+
+def _blocks(x: np.ndarray) -> list[slice]:
+    return [slice(s, s + BLOCK) for s in range(0, len(x), BLOCK)]
 
 
 def _leading(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -105,6 +105,7 @@ def minimize(
         oldest = falls[:, (turn + 1) % PATIENCE]
         done = -slope / 2 * (turn + 1) <= tolerance * np.abs(value)
         done |= oldest - value <= 2 * slack * np.abs(value)
+        done &= turn > 0  # strongly regularised weights change no value, but they rank
         if done.any():
             gone, who = done, left[done]
             out.x[who], out.value[who], out.gradient[who] = x[gone], value[gone], gradient[gone]

@@ -17,6 +17,7 @@ from featprobe.solvers.training import (
     probabilities,
     steps_per_epoch,
 )
+from featprobe.threads import one_torch_thread
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +111,8 @@ def train_networks(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
             network = make().to(device)
-        states.append(_train(network, feed, target, training, objective, parts))
+        with one_torch_thread():
+            states.append(_train(network, feed, target, training, objective, parts))
     return Networks(states, objective, centre, scale)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from featprobe.errors import InputError
-from featprobe.solvers.rotation import rotated
+from featprobe.solvers.eigenbasis import Eigenbasis
 from featprobe.threads import one_blas_thread
 
 GRADIENT_TOLERANCE = 1e-7
@@ -52,7 +52,7 @@ def ordinal_path(x: np.ndarray, y: np.ndarray, Cs: Sequence[float]) -> OrdinalPa
     if grid.ndim != 1 or not len(grid) or not ((grid > 0) & (grid < np.inf)).all():
         raise InputError(f"every C must be positive and finite, not {list(Cs)}")
     n = len(x)
-    turned = rotated(x)
+    turned = Eigenbasis.of(x, np.dtype(np.float64))
     grades = int(y.max()) + 1
     share = np.cumsum(np.bincount(y, minlength=grades))[:-1] / n
     start = np.log(share / (1 - share))
@@ -62,7 +62,7 @@ def ordinal_path(x: np.ndarray, y: np.ndarray, Cs: Sequence[float]) -> OrdinalPa
     with one_blas_thread():
         for c in grid[order]:
             state, value, done = _solve(turned.z, turned.values, y, 1 / (c * n), state, grades)
-            w = turned.basis @ state[: len(turned.values)]
+            w = turned.vectors @ state[: len(turned.values)]
             theta = _thresholds(state[len(turned.values) :]) + w @ turned.mean
             found.append((w, theta, value, done))
     back = np.argsort(order)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import featprobe as fp
-from tests.cli.test_main import one_line, run  # noqa: F401
+from tests.cli.test_main import one_line
 from tests.support.imagetext import image_text
 
 EXTRACT = ("extract", "--quiet", "--workers", 0)
 
 
 @pytest.fixture
-def extracted(run, class_folders, tmp_path):  # noqa: F811
+def extracted(run, class_folders, tmp_path):
     """The films through a small CLIP."""
     image_text(tmp_path / "clip", "clip")
     code, _, err = run(*EXTRACT, "--data", class_folders, "--model", tmp_path / "clip")
@@ -97,7 +97,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(extracted, tmp_path, command: str
     assert MISTAKES[command] in one_line(err)
 
 
-def test_an_empty_cache_says_what_to_extract(run) -> None:  # noqa: F811
+def test_an_empty_cache_says_what_to_extract(run) -> None:
     code, _, err = run("zeroshot")
     assert code == 2
     assert "featprobe extract --model clip_vitb32" in one_line(err)

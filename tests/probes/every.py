@@ -11,6 +11,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "attentive": {"width": 8, "weight_decay": 0.01, "lr": 0.03, "epochs": 8, "device": "cpu"},
     "calibrated": {"probe": "prototype"},
     "knn": {"k": 3},
+    "logistic": {"Cs": 1.0},
     "mlknn": {"k": 3},
     "mlp": {"width": 16, "weight_decay": 0.01, "lr": 0.03, "epochs": 15, "device": "cpu"},
     "sgd": {"lr": 0.1, "iterations": 50, "device": "cpu"},

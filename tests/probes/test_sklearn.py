@@ -28,6 +28,7 @@ ONLY = {
         "check_methods_subset_invariance": "transductive",
         "check_methods_sample_order_invariance": "transductive, to the tolerance of its solver",
     },
+    "mlknn": {"check_fit2d_1sample": "k is more than that, which is said"},
     "mlp": TRAINED,
     "ordinal": {"check_classifiers_train": "its blobs are not graded along a line"},
     "sgd": TRAINED,
