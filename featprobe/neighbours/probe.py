@@ -46,7 +46,7 @@ class NeighbourProbe(Probe):
         What is left out is said in :meth:`notes`. :class:`InputError` where every k is too large.
         """
         made = self.fresh()
-        made._reach(rows)
+        made._fits(rows)
         return made
 
     def notes(self) -> list[str]:
@@ -58,12 +58,6 @@ class NeighbourProbe(Probe):
         if getattr(self, "recall_", None) is not None:
             said.append(f"approximate neighbours: {self._recall_of} {self.recall_:.3f}")
         return said
-
-    def fit(self, x: np.ndarray, y: np.ndarray) -> Self:
-        if np.ndim(x) == 2:  # otherwise the base says what is wrong
-            self._reach(len(np.asarray(x)))
-        super().fit(x, y)
-        return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
         self._measure(x)
@@ -108,7 +102,7 @@ class NeighbourProbe(Probe):
     def _ks(self) -> list[int]:
         return [c["k"] for c in self.candidates()]
 
-    def _reach(self, rows: int) -> None:
+    def _fits(self, rows: int) -> None:
         ks = [int(k) for k in np.atleast_1d(self.k)]
         most = rows - self.apart
         if min(ks) > most:

@@ -154,6 +154,7 @@ class Probe:
             if "multilabel" not in self.tasks:
                 raise InputError(f"{type(self).__name__} takes classes, not multi-label targets")
         self.n_features_in_ = x.shape[1]
+        self._fits(len(x))
         best = self.choose(x, codes) if len(self.candidates()) > 1 else 0
         self.best_ = self.candidates()[best]
         self._keep = best
@@ -191,6 +192,9 @@ class Probe:
         from featprobe.saving import save_probe
 
         return save_probe(self, path)
+
+    def _fits(self, rows: int) -> None:
+        """Leave out candidates that so many rows are too few for."""
 
     def _scored(self, x: Any) -> np.ndarray:
         if not hasattr(self, "n_features_in_"):

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from featprobe.errors import InputError
-from featprobe.probes.logistic import CS, LogisticProbe
+from featprobe.probes.logistic import CS, SOLVERS, LogisticProbe
 from featprobe.solvers.logistic import logistic_path
 
 
@@ -96,6 +96,96 @@ def test_features_of_wild_scale_do_not_collapse_the_probe() -> None:
     guess = probe.predict(x[300:])
     assert np.mean(guess == y[300:]) > 0.85
     assert 0.3 < guess.mean() < 0.7
+
+
+def test_a_weight_of_two_is_a_row_twice() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 5)), np.arange(60) % 3
+    twice = rng.integers(0, 3, 60)
+    weighted = LogisticProbe(0.3).fit(x, y, sample_weight=twice)
+    rows = np.repeat(np.arange(60), twice)
+    repeated = LogisticProbe(0.3).fit(x[rows], y[rows])
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-4)
+    np.testing.assert_allclose(weighted.predict_proba(x), repeated.predict_proba(x), atol=1e-5)
+    for bad in (np.zeros(60), np.ones(59)):
+        with pytest.raises(InputError, match="a number for each row"):
+            LogisticProbe(0.3).fit(x, y, sample_weight=bad)
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_balanced_class_weights_are_scikit_learns(labels: bool) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(300, 6))
+    y = (x[:, 0] + rng.normal(size=300) > 1.2).astype(int)
+    z = (x - x.mean(0)) / x.std(0)
+    theirs = LogisticRegression(C=0.5, tol=1e-10, max_iter=9999, class_weight="balanced").fit(z, y)
+    given = np.stack([y, 1 - y], 1).astype(float) if labels else y
+    p = LogisticProbe(0.5, class_weight="balanced").fit(x, given).predict_proba(x)
+    expected = theirs.predict_proba(z)
+    np.testing.assert_allclose(p, expected[:, ::-1] if labels else expected, atol=1e-4)
+    with pytest.raises(InputError, match="class_weight 'even'"):
+        LogisticProbe(0.5, class_weight="even").fit(x, y)
+
+
+@pytest.mark.parametrize("kind", ["two", "three", "labels"])
+def test_scikit_learns_loop_gives_the_same_path(kind: str) -> None:
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(150, 7))
+    y = np.digitize(x[:, 0] + rng.normal(size=150), [0] if kind == "two" else [-0.5, 0.5])
+    if kind == "labels":
+        y = np.stack([y > 0, y > 1], 1).astype(float)
+        y[::11, 1] = np.nan
+    one, two = (LogisticProbe([0.1, 3.0], solver=s).fit_candidates(x, y) for s in SOLVERS)
+    np.testing.assert_allclose(one.score_candidates(x), two.score_candidates(x), atol=1e-3)
+    np.testing.assert_allclose(one._path.objective, two._path.objective, rtol=1e-5)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 10**6), st.sampled_from(["two", "three", "labels"]))
+def test_draws_solved_together_are_those_solved_alone(seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(120, 30)) * rng.uniform(0.1, 5, 30) + rng.normal(size=30)
+    x[:, 4] = 3.0
+    y = rng.integers(0, 2 if kind == "two" else 3, 120)
+    tries = [
+        np.concatenate([np.flatnonzero(y == c)[: 2 + t % 3] for c in np.unique(y)])
+        for t in range(5)
+    ]
+    if kind == "labels":
+        y = np.stack([y == 0, y == 1], 1).astype(float)
+        y[5, 0] = np.nan
+    probe = LogisticProbe(1.0)
+    together = list(probe.score_tries(x, y, tries, x))
+    for rows, p in zip(tries, together):
+        alone = probe.fresh().fit_candidates(x[rows], y[rows]).score_candidates(x)[0]
+        np.testing.assert_allclose(p, alone, atol=2e-3)
+
+
+def test_a_best_value_at_the_end_of_the_grid_widens_it() -> None:
+    probe = LogisticProbe()
+    assert probe.beyond(20) is None
+    up, down = probe.beyond(44), probe.beyond(0)
+    assert up.candidates()[0]["Cs"] == pytest.approx(CS[-2])
+    assert max(c["Cs"] for c in up.candidates()) == pytest.approx(1e7)
+    assert min(c["Cs"] for c in down.candidates()) == pytest.approx(1e-8)
+    assert max(c["Cs"] for c in up.beyond(9).candidates()) == pytest.approx(1e9)
+    assert LogisticProbe([1.0, 10.0]).beyond(1) is None  # values that were asked for stay
+
+
+def test_weak_regularisation_of_many_rows_is_still_near_the_optimum() -> None:
+    """Large problems run in float32: the objective is scikit-learn's to 1e-6."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(9000, 256)) @ np.diag(np.arange(1, 257) ** -0.5)
+    x = (x - x.mean(0)) / x.std(0)
+    y = (x[:, :4] + 2 * rng.normal(size=(9000, 4))).argmax(1)
+    path = logistic_path(x, y, [1e-3, 0.1, 10.0])
+    assert path.converged.all()
+    for i, c in enumerate([1e-3, 0.1, 10.0]):
+        theirs = LogisticRegression(C=c, tol=1e-8, max_iter=2000).fit(x, y)
+        best = objective(theirs.coef_, theirs.intercept_, x, y, c)
+        ours = objective(path.coef[i], path.intercept[i], x, y, c)
+        assert ours <= best * (1 + 1e-6)
+        assert path.objective[i] == pytest.approx(ours, rel=1e-6)
 
 
 def test_constant_features_are_harmless() -> None:

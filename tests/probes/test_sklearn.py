@@ -23,6 +23,9 @@ BY_DESIGN = {"check_supervised_y_2d": "targets (N, 1) are one independent label,
 TRAINED = {"check_classifiers_train": "trained for too few steps here, to be quick"}
 ONLY = {
     "attentive": TRAINED,
+    "logistic": {
+        "check_sample_weight_equivalence_on_dense_data": "equal to the tolerance of its solver"
+    },
     "knn": {"check_fit2d_1sample": "k is more than that, which is said"},
     "labelprop": {
         "check_methods_subset_invariance": "transductive",
