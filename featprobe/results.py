@@ -117,16 +117,18 @@ def _numbers(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """JSON values only: numpy scalars unwrapped, NaN and infinities to null."""
+    """JSON values only: arrays as lists, NaN and infinities as null, other things as their repr."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
         return None
-    return value
+    return value if value is None or isinstance(value, (str, int, float)) else repr(value)
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,6 @@ import click
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
-    from featprobe.results import Result
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,104 +126,11 @@ loading_options = options(
     ),
     click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
 )  # fmt: skip
-folds_option = click.option(
-    "--folds", type=click.IntRange(min=3), metavar="K",
-    help="Cross-validation by patient in K folds instead of the split.",
-)  # fmt: skip
-probe_options = options(
-    click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
-    click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
-    click.option(
-        "--features", "view", metavar="VIEW",
-        help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...  [default: cls, or mean]",
-    ),
-    click.option(
-        "--pool", default="mean", show_default=True, type=click.Choice(["mean", "max", "mean+std"]),
-        help="How the slices of a volume become one row.",
-    ),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
-        help="Of the split and of all draws."),
-    click.option(
-        "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
-        help="Of the patient-clustered bootstrap.",
-    ),
-    cache_option,
-    json_option,
-)  # fmt: skip
 
 
 def note(text: str) -> None:
     """A line on standard error."""
     print(text, file=sys.stderr, flush=True)
-
-
-def run_probe(
-    probe: Callable[[], Any],
-    protocol: Any,
-    *,
-    data: Sequence[str],
-    model: Sequence[str],
-    view: str | None,
-    pool: str,
-    resamples: int,
-    cache: str | None,
-    as_json: bool,
-    title: str,
-) -> None:
-    """Run a probe on the chosen feature sets, keep and show the results.
-
-    A feature set that cannot be probed is named on standard error and the rest goes on; when none
-    can, the first reason is the error.
-    """
-    from featprobe import settings
-    from featprobe.errors import FeatprobeError, InputError
-    from featprobe.evaluation import evaluate
-    from featprobe.features import FeatureSet
-    from featprobe.store.cache import find
-
-    root = settings.feature_root(cache)
-    stores, notes = find(root, [cached_name(d) for d in data], model)
-    for text in notes:
-        note(f"left aside: {text}")
-    if not stores:
-        raise InputError(
-            f"no complete feature set in {root}; make one with "
-            "'featprobe extract --model MODEL --data DATA'"
-        )
-    shown: list[Result] = []
-    problems: list[FeatprobeError] = []
-    for store in stores:
-        try:
-            found = evaluate(
-                FeatureSet(store), probe(), protocol, view=view, pool=pool, resamples=resamples,
-                cache=cache, save=True,
-            )  # fmt: skip
-        except FeatprobeError as error:
-            problems.append(error)
-            if len(stores) > 1:
-                where = f"{store.dataset} / {store.backbone}"
-                told = str(error) if where in str(error) else f"{where}: {error}"
-                note(f"left aside: {told}")
-            continue
-        shown.extend(found)
-        if as_json:
-            for result in found:
-                print(result.to_json(), flush=True)
-    if not shown:
-        raise problems[0]
-    for text in dict.fromkeys(_notes(shown)):
-        note(text)
-    if not as_json:
-        from featprobe.leaderboard.table import print_results
-
-        print_results(shown, title)
-
-
-def _notes(shown: Iterable[Result]) -> Iterable[str]:
-    for r in shown:
-        if r.left_out:
-            yield f"{r.dataset} / {r.backbone}: {r.left_out} items are left out, unreadable"
-        yield from (f"{r.dataset} / {r.backbone}: {text}" for text in r.notes)
 
 
 def cached_name(data: str) -> str:

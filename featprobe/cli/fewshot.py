@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb, probe_options, run_probe
+from featprobe.cli.common import Verb
+from featprobe.cli.probing import probe_options, run_probe, set_option, values
 
 
 @click.command(
@@ -15,6 +16,7 @@ from featprobe.cli.common import Verb, probe_options, run_probe
 Examples:
   featprobe fewshot --shots 1 2 4 8 16 --tries 20
   featprobe fewshot --probe prototype --by patient --data nih_cxr
+  featprobe fewshot --probe ridge --set alphas=100
 """,
 )
 @click.option(
@@ -29,12 +31,19 @@ Examples:
     help="What a shot is.",
 )  # fmt: skip
 @click.option(
-    "--probe", default="logistic", show_default=True,
-    type=click.Choice(["logistic", "prototype", "knn"]),
+    "--probe", default="logistic", show_default=True, metavar="NAME",
+    help="logistic, ridge, prototype, knn, labelprop (transductive), or another probe.",
 )  # fmt: skip
+@set_option
 @probe_options
 def command(
-    shots: tuple[int, ...], tries: int, by: str, probe: str, seed: int, **common: Any
+    shots: tuple[int, ...],
+    tries: int,
+    by: str,
+    probe: str,
+    settings: tuple[str, ...],
+    seed: int,
+    **common: Any,
 ) -> None:
     """Learning curves: n items of each class, drawn from train only, tested on test.
 
@@ -44,4 +53,5 @@ def command(
     from featprobe.protocols import FewShot
 
     protocol = FewShot(shots=tuple(sorted(set(shots))), tries=tries, by=by, seed=seed)
-    run_probe(lambda: make_probe(probe), protocol, title=f"few-shot, {probe}", **common)
+    made = make_probe(probe, **values(settings))
+    run_probe(made.fresh, protocol, title=f"few-shot, {probe}", **common)

@@ -7,7 +7,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from featprobe.cli.common import Verb, folds_option, probe_options, run_probe
+from featprobe.cli.common import Verb
+from featprobe.cli.probing import folds_option, probe_options, run_probe, save_option
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
@@ -84,7 +85,11 @@ Examples:
     "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
     help="Of the exact search.",
 )  # fmt: skip
+@click.option(
+    "--loo", is_flag=True, help="Leave one out: each item is scored by all other patients."
+)
 @folds_option
+@save_option
 @probe_options
 @click.pass_context
 def command(
@@ -99,13 +104,14 @@ def command(
     nprobe: int | None,
     ef: int | None,
     device: str,
+    loo: bool,
     folds: int | None,
     seed: int,
     **common: Any,
 ) -> None:
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
     from featprobe.evaluation import make_probe
-    from featprobe.protocols import CrossVal, Full
+    from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol
 
     own = {"temperature": temperature, "vote": vote, "smoothing": smoothing}
     for name in own:
@@ -115,9 +121,14 @@ def command(
         "k": sorted(set(k)), "metric": metric, "index": index, "nprobe": nprobe, "ef": ef,
         "device": device, **{name: own[name] for name in OWN[probe]},
     }  # fmt: skip
+    protocol: Protocol = CrossVal(folds, seed) if folds else Full(seed=seed)
+    if loo:
+        if folds:
+            raise click.UsageError("--loo and --folds are two ways to test: give one", ctx)
+        protocol = LeaveOneOut(seed)
     run_probe(
         lambda: make_probe(probe, **params),
-        CrossVal(folds, seed) if folds else Full(seed=seed),
+        protocol,
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
         **common,
     )

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb, folds_option, probe_options, run_probe
+from featprobe.cli.common import Verb
+from featprobe.cli.probing import (
+    folds_option,
+    probe_options,
+    run_probe,
+    save_option,
+    set_option,
+    values,
+)
 
 
 @click.command(
@@ -14,33 +22,86 @@ from featprobe.cli.common import Verb, folds_option, probe_options, run_probe
     epilog="""\b
 Examples:
   featprobe linear
-  featprobe linear --data nih_cxr --features cls+mean
+  featprobe linear --data nih_cxr --features cls mean cls+mean
   featprobe linear --C 0.01 1 100 --no-refit
+  featprobe linear --preset dinov2-linear --model dinov2_vits14
+  featprobe linear --probe ridge --pca 64
+  featprobe linear --probe mlp --set width=[64,256] --data aptos
+  featprobe linear --data nih_cxr --model dinov2_vitb14 --save nih.safetensors
 """,
 )
 @click.option(
+    "--probe", default="logistic", show_default=True, metavar="NAME",
+    help="logistic, ridge, sgd (heads trained by gradient steps), ordinal, mlp, attentive (weighs "
+    "slices), or another probe.",
+)  # fmt: skip
+@click.option(
+    "--preset", metavar="NAME",
+    help="All settings of a study: dinov2-linear, dinov2-logreg, rad-linear, wacv-linear, "
+    "medmnist-linear, freeze. --features and --set come first.",
+)  # fmt: skip
+@click.option(
     "--C", "cs", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="C...",
-    help="Candidates.  [default: 45 values from 1e-6 to 1e5]",
+    help="Candidates of logistic and ordinal.  [default: 45 values from 1e-6 to 1e5]",
 )  # fmt: skip
 @click.option("--no-refit", is_flag=True, help="Test the fit on train alone, without val.")
 @click.option("--no-standardize", is_flag=True, help="Use the features as they are.")
+@click.option("--balanced", is_flag=True, help="Of logistic: classes weigh the same.")
+@click.option(
+    "--solver", type=click.Choice(["batched", "sklearn"]),
+    help="Of logistic: sklearn is a plain loop of its fits.",
+)  # fmt: skip
+@click.option(
+    "--calibrate", is_flag=True, help="Scale the scores by a temperature (Guo et al. 2017)."
+)
+@set_option
 @folds_option
+@save_option
 @probe_options
+@click.pass_context
 def command(
+    ctx: click.Context,
+    probe: str,
+    preset: str | None,
     cs: tuple[float, ...],
     no_refit: bool,
     no_standardize: bool,
+    balanced: bool,
+    solver: str | None,
+    calibrate: bool,
+    settings: tuple[str, ...],
     folds: int | None,
     seed: int,
     **common: Any,
 ) -> None:
-    """L2 logistic regression on standardised features; C by macro AUROC on val, refit, one test."""
-    from featprobe.probes.logistic import LogisticProbe
+    """A linear (or small) head on cached features; settings chosen on val, refit, one test."""
+    from featprobe.evaluation import make_probe
+    from featprobe.presets import preset as study
+    from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.protocols import CrossVal, Full
 
+    params: dict[str, Any] = {}
+    refit, title = not no_refit, f"{probe} probe"
+    if preset:
+        chosen = study(preset)
+        if ctx.get_parameter_source("probe") == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError("--preset names the probe: leave --probe out", ctx)
+        probe, params, title = chosen.probe, dict(chosen.params), preset
+        refit = chosen.refit and not no_refit
+        common["view"] = common["view"] or chosen.views
+    own = {
+        "Cs": sorted(set(cs)) or None,
+        "standardize": False if no_standardize else None,
+        "class_weight": "balanced" if balanced else None,
+        "solver": solver,
+    }
+    params |= {k: v for k, v in own.items() if v is not None} | values(settings)
+    made = make_probe(probe, **params)
+    if calibrate:
+        made = CalibratedProbe(made)
     run_probe(
-        lambda: LogisticProbe(Cs=sorted(set(cs)) or None, standardize=not no_standardize),
-        CrossVal(folds, seed) if folds else Full(seed=seed, refit=not no_refit),
-        title="linear probe",
+        made.fresh,
+        CrossVal(folds, seed) if folds else Full(seed=seed, refit=refit),
+        title=title,
         **common,
     )

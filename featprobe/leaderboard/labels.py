@@ -16,24 +16,29 @@ def setting(r: Result) -> str:
 
 
 def _chosen(r: Result) -> str:
+    """What val chose, a view among several too, or the number of shots or folds."""
     if r.shots is not None:
         unit = "patients" if r.settings.get("by") == "patient" else "shots"
         return f"{r.shots} {unit} x {r.settings['tries']}"
-    for key, name in (("k", "k"), ("Cs", "C")):
-        value = r.params.get(key)
-        if isinstance(value, list):  # the folds of a cross-validation, each with its own
-            return f"{len(value)} folds"
+    if r.protocol == "cv":
+        return f"{r.settings['folds']} folds"
+    said = [f"{r.view} {r.pool}" if r.pool != "mean" else r.view] if "views" in r.settings else []
+    for key in r.searched or [k for k in ("k", "Cs") if k in r.params]:
+        name, value = key.split("__")[-1], r.params.get(key)
         if value is not None:
-            return f"{name}={value:.3g}"
-    return f"{r.settings['folds']} folds" if r.protocol == "cv" else ""
+            told = f"{value:.3g}" if isinstance(value, float) else str(value)
+            said.append(f"{name.removesuffix('s')}={told}")
+    return ", ".join(said)
 
 
 def probe_name(r: Result) -> str:
     """The verb of a result: ``knn``, ``linear``, ``fewshot logistic``; other views are said."""
     name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
     name = "linear" if name == "logistic" else name
+    if "views" in r.settings:  # the one that was chosen is part of the setting
+        return name
     view = "" if r.view in ("cls", "mean") else f" {r.view}"
-    return name + view + ("" if r.pool == "mean" else f" pool {r.pool}")
+    return name + view + ("" if r.pool in ("mean", "bag") else f" pool {r.pool}")
 
 
 def backbone_name(r: Result, among: Sequence[Result]) -> str:

@@ -39,8 +39,10 @@ class History:
     """The last curvature pairs of P problems, and the direction they give."""
 
     def __init__(self, inverse: np.ndarray, memory: int = MEMORY) -> None:
-        """``inverse`` (P, M): diagonal of the inverse Hessian to begin with."""
+        """``inverse`` (P, M): diagonal of the inverse Hessian to begin with, up to a factor that
+        follows the last pair (Nocedal and Wright 2006, equation 7.20)."""
         self.inverse, self.memory = inverse, memory
+        self.scale = np.ones(len(inverse), inverse.dtype)
         self.pairs: list[
             tuple[np.ndarray, np.ndarray, np.ndarray]
         ] = []  # s, y (P, M), 1 / s.y (P,)
@@ -48,13 +50,16 @@ class History:
     def add(self, s: np.ndarray, y: np.ndarray) -> None:
         """A pair for every problem; one without curvature (s = 0) leaves its problem as it was."""
         curvature = _dot(s, y)
+        known = curvature > 1e-30
+        ratio = curvature / np.maximum(np.einsum("pm,pm,pm->p", y, self.inverse, y), 1e-30)
+        self.scale = np.where(known, ratio, self.scale).astype(s.dtype)
         with np.errstate(divide="ignore"):
-            rho = np.where(curvature > 1e-30, 1 / curvature, 0).astype(s.dtype)
+            rho = np.where(known, 1 / curvature, 0).astype(s.dtype)
         self.pairs = [*self.pairs[-self.memory + 1 :], (s, y, rho)]
 
     def take(self, rows: np.ndarray) -> None:
         """Go on with some of the problems."""
-        self.inverse = self.inverse[rows]
+        self.inverse, self.scale = self.inverse[rows], self.scale[rows]
         self.pairs = [(s[rows], y[rows], rho[rows]) for s, y, rho in self.pairs]
 
     def direction(self, gradient: np.ndarray) -> np.ndarray:
@@ -66,6 +71,8 @@ class History:
             q -= alpha * y
             alphas.append(alpha)
         q *= self.inverse
+        if self.pairs:
+            q *= self.scale[:, None]
         for (s, y, rho), alpha in zip(self.pairs, reversed(alphas)):
             q += s * (alpha - (rho * _dot(y, q))[:, None].astype(q.dtype))
         return q
@@ -77,7 +84,7 @@ def minimize(
     history: History,
     *,
     tolerance: float,
-    most: int = 1000,
+    most: int = 2000,
 ) -> Minima:
     """Minimise P convex problems from ``start`` (P, M), in its precision.
 

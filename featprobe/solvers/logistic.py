@@ -25,7 +25,7 @@ from featprobe.solvers.lbfgs import Evaluate, History, minimize
 from featprobe.solvers.losses import sigmoid, sigmoid_loss, softmax, softmax_loss
 from featprobe.threads import cores, one_blas_thread
 
-TOLERANCE = {"float32": 1e-7, "float64": 1e-10}  # of the value, see lbfgs.minimize
+TOLERANCE = {"float32": 1e-7, "float64": 1e-9}  # of the value, see lbfgs.minimize
 DOUBLE = 2_000_000  # values of features: up to here float64 costs little
 THREADS = 2_000_000  # values of features: up to here threads only wait for each other
 BLOCK = 2048  # rows whose logits stay in the processor's cache
@@ -74,7 +74,7 @@ def logistic_path(
     softmax), or float (N, K) of 0, 1 and NaN: independent labels, unknown ones masked. ``Cs``
     positive. ``sample_weight`` (N,), or (N, K) for labels, multiplies each log-loss (class weights
     are weights of samples). ``tolerance``: the estimated distance from the optimum relative to the
-    objective at which a problem ends; by default 1e-10, and 1e-7 for large ``x``, whose products
+    objective at which a problem ends; by default 1e-9, and 1e-7 for large ``x``, whose products
     are in float32 with sums in float64.
 
     Raises :class:`InputError` for a C that is not positive, or weights that are negative.

@@ -1,0 +1,194 @@
+"""What the probing verbs share: which features, how results are reported, the run itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from featprobe.cli.common import cache_option, cached_name, json_option, note, options
+
+if TYPE_CHECKING:
+    from featprobe.features import FeatureSet
+    from featprobe.results import Result
+
+folds_option = click.option(
+    "--folds", type=click.IntRange(min=3), metavar="K",
+    help="Cross-validation by patient in K folds instead of the split.",
+)  # fmt: skip
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE...",
+    help="Parameters of the probe, as in Python: lr=[0.01,0.1] width=256.",
+)  # fmt: skip
+save_option = click.option(
+    "--save", "save_to", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write the chosen probe, fitted, to FILE.safetensors for 'featprobe predict'.",
+)  # fmt: skip
+probe_options = options(
+    click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
+    click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
+    click.option(
+        "--features", "view", multiple=True, metavar="VIEW...",
+        help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...; of several, val chooses."
+        "  [default: cls, or mean]",
+    ),
+    click.option(
+        "--pool", multiple=True, default=("mean",), show_default=True,
+        type=click.Choice(["mean", "max", "mean+std"]),
+        help="How the slices of a volume become one row; of several, val chooses.",
+    ),
+    click.option("--normalize", is_flag=True, help="Scale each row to unit length."),
+    click.option(
+        "--pca", type=click.IntRange(min=1), metavar="D",
+        help="Keep the first D principal components of the fitted items.",
+    ),
+    click.option(
+        "--level", default="item", show_default=True,
+        type=click.Choice(["item", "study", "patient"]), help="What is one row of the metrics.",
+    ),
+    click.option(
+        "--level-by", default="mean", show_default=True, type=click.Choice(["mean", "max"]),
+        help="How the scores of a patient's or a study's items are joined.",
+    ),
+    click.option("--study", metavar="FILE:COLUMN", help="The study of each item, by its id."),
+    click.option(
+        "--subgroup", metavar="FILE:COLUMN", help="Metrics by value of this column, and the worst."
+    ),
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+        help="Of the split and of all draws."),
+    click.option(
+        "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
+        help="Of the patient-clustered bootstrap.",
+    ),
+    cache_option,
+    json_option,
+)  # fmt: skip
+
+
+def values(settings: Sequence[str]) -> dict[str, Any]:
+    """The parameters of ``--set``: JSON where it is, text otherwise."""
+    from featprobe.errors import InputError
+
+    out: dict[str, Any] = {}
+    for text in settings:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise InputError(f"--set {text!r} is written NAME=VALUE")
+        try:
+            out[name] = json.loads(value)
+        except ValueError:
+            out[name] = value
+    return out
+
+
+def run_probe(
+    probe: Callable[[], Any],
+    protocol: Any,
+    *,
+    data: Sequence[str],
+    model: Sequence[str],
+    cache: str | None,
+    as_json: bool,
+    title: str,
+    save_to: Path | None = None,
+    **asked: Any,
+) -> None:
+    """Run a probe on the chosen feature sets, keep and show the results.
+
+    ``asked``: the values of the other :data:`probe_options`. A feature set that cannot be probed is
+    named on standard error and the rest goes on; when none can, the first reason is the error.
+    """
+    from featprobe import settings
+    from featprobe.errors import FeatprobeError, InputError
+    from featprobe.evaluation import evaluate
+    from featprobe.features import FeatureSet
+    from featprobe.store.cache import find
+
+    root = settings.feature_root(cache)
+    stores, notes = find(root, [cached_name(d) for d in data], model)
+    for text in notes:
+        note(f"left aside: {text}")
+    if not stores:
+        raise InputError(
+            f"no complete feature set in {root}; make one with "
+            "'featprobe extract --model MODEL --data DATA'"
+        )
+    _can_save(save_to, len(stores), asked)
+    reported = _reported(asked)
+    shown: list[Result] = []
+    problems: list[FeatprobeError] = []
+    for store in stores:
+        features = FeatureSet(store)
+        try:
+            made = probe()
+            found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
+            if save_to is not None:
+                note(f"saved {_save(features, made, protocol, found, save_to)}")
+        except FeatprobeError as error:
+            problems.append(error)
+            if len(stores) > 1:
+                where = f"{store.dataset} / {store.backbone}"
+                told = str(error) if where in str(error) else f"{where}: {error}"
+                note(f"left aside: {told}")
+            continue
+        shown.extend(found)
+        if as_json:
+            for result in found:
+                print(result.to_json(), flush=True)
+    if not shown:
+        raise problems[0]
+    for text in dict.fromkeys(_notes(shown)):
+        note(text)
+    if not as_json:
+        from featprobe.leaderboard.table import print_results
+
+        print_results(shown, title)
+
+
+def _reported(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of ``evaluate`` that the options stand for."""
+    from featprobe.levels import Level
+
+    level = Level(asked["level"], asked["level_by"], asked["study"])
+    given = {n: asked[n] for n in ("pool", "normalize", "pca", "resamples")}
+    view = asked["view"] or None
+    return {**given, "view": view, "level": level, "subgroups": asked["subgroup"]}
+
+
+def _can_save(save_to: Path | None, stores: int, asked: Mapping[str, Any]) -> None:
+    from featprobe.errors import InputError
+
+    if save_to is None:
+        return
+    if stores > 1:
+        raise InputError(
+            f"--save is of one feature set, not {stores}: choose by --data and --model"
+        )
+    if asked["normalize"] or asked["pca"]:
+        raise InputError("--save keeps the probe, not --normalize or --pca: leave those out")
+
+
+def _save(
+    features: FeatureSet, probe: Any, protocol: Any, found: Sequence[Result], path: Path
+) -> Path:
+    from featprobe.errors import InputError
+    from featprobe.evaluation import fit_chosen
+    from featprobe.prediction import source_of
+    from featprobe.protocols import Full
+    from featprobe.saving import save_probe
+
+    if not isinstance(protocol, Full):
+        raise InputError("--save fits to train and val: leave --folds and --loo out")
+    best = next(r for r in found if r.selected)
+    fitted = fit_chosen(features, probe, protocol, best)
+    return save_probe(fitted, path, source_of(features, best.view, best.pool))
+
+
+def _notes(shown: Iterable[Result]) -> Iterable[str]:
+    for r in shown:
+        if r.left_out:
+            yield f"{r.dataset} / {r.backbone}: {r.left_out} items are left out, unreadable"
+        yield from (f"{r.dataset} / {r.backbone}: {text}" for text in r.notes)
