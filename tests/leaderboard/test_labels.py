@@ -7,7 +7,9 @@ from tests.test_results import result
 
 
 def test_the_setting_says_what_was_chosen() -> None:
-    linear = result(probe="logistic", params={"Cs": 0.001, "standardize": True})
+    linear = result(
+        probe="logistic", params={"Cs": 0.001, "standardize": True}, searched=["Cs"]
+    )  # fmt: skip
     assert (probe_name(linear), setting(linear)) == ("linear", "C=0.001")
     shots = result(
         probe="logistic", protocol="fewshot", shots=4, view="cls+mean",
