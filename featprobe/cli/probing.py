@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,9 @@ from featprobe.cli.common import cache_option, cached_name, json_option, note, o
 if TYPE_CHECKING:
     from featprobe.features import FeatureSet
     from featprobe.results import Result
+    from featprobe.store.base import FeatureStore
+
+R = TypeVar("R", bound=Any)
 
 folds_option = click.option(
     "--folds", type=click.IntRange(min=3), metavar="K",
@@ -26,6 +29,14 @@ set_option = click.option(
 save_option = click.option(
     "--save", "save_to", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the chosen probe, fitted, to FILE.safetensors for 'featprobe predict'.",
+)  # fmt: skip
+bootstrap_options = options(
+    click.option(
+        "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
+        help="Of the patient-clustered bootstrap.",
+    ),
+    cache_option,
+    json_option,
 )  # fmt: skip
 probe_options = options(
     click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
@@ -59,12 +70,7 @@ probe_options = options(
     ),
     click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
         help="Of the split and of all draws."),
-    click.option(
-        "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
-        help="Of the patient-clustered bootstrap.",
-    ),
-    cache_option,
-    json_option,
+    bootstrap_options,
 )  # fmt: skip
 
 
@@ -101,32 +107,62 @@ def run_probe(
     ``asked``: the values of the other :data:`probe_options`. A feature set that cannot be probed is
     named on standard error and the rest goes on; when none can, the first reason is the error.
     """
-    from featprobe import settings
-    from featprobe.errors import FeatprobeError, InputError
     from featprobe.evaluation import evaluate
-    from featprobe.features import FeatureSet
+
+    stores = cached_sets(data, model, cache)
+    _can_save(save_to, len(stores), asked)
+    reported = _reported(asked)
+
+    def run(features: FeatureSet) -> list[Result]:
+        made = probe()
+        found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
+        if save_to is not None:
+            note(f"saved {_save(features, made, protocol, found, save_to)}")
+        return found
+
+    show_results(on_each(stores, run, as_json), as_json, title)
+
+
+def cached_sets(
+    data: Sequence[str], model: Sequence[str], cache: str | None, output: str = ""
+) -> list[FeatureStore]:
+    """The complete stores of these data sets and backbones, those that hold ``output`` if named."""
+    from featprobe import settings
+    from featprobe.errors import InputError
     from featprobe.store.cache import find
 
     root = settings.feature_root(cache)
     stores, notes = find(root, [cached_name(d) for d in data], model)
     for text in notes:
         note(f"left aside: {text}")
-    if not stores:
+    able = [s for s in stores if not output or output in s.layout.arrays]
+    if not able:
+        wanted = f" with a {output}" if output else ""
+        named = " among those named" if stores else ""
+        example = "clip_vitb32" if output == "projection" else "MODEL"
         raise InputError(
-            f"no complete feature set in {root}; make one with "
-            "'featprobe extract --model MODEL --data DATA'"
+            f"no complete feature set{wanted}{named} in {root}; make one with "
+            f"'featprobe extract --model {example} --data DATA'"
         )
-    _can_save(save_to, len(stores), asked)
-    reported = _reported(asked)
-    shown: list[Result] = []
+    return able
+
+
+def on_each(
+    stores: Sequence[FeatureStore], run: Callable[[FeatureSet], Sequence[R]], as_json: bool
+) -> list[R]:
+    """What ``run`` gives on each feature set; with ``as_json`` each is printed when it is there.
+
+    A set on which it fails is named on standard error and the rest goes on; when all fail, the
+    first reason is the error.
+    """
+    from featprobe.errors import FeatprobeError
+    from featprobe.features import FeatureSet
+
+    done: list[R] = []
     problems: list[FeatprobeError] = []
     for store in stores:
-        features = FeatureSet(store)
         try:
-            made = probe()
-            found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
-            if save_to is not None:
-                note(f"saved {_save(features, made, protocol, found, save_to)}")
+            found = run(FeatureSet(store))
         except FeatprobeError as error:
             problems.append(error)
             if len(stores) > 1:
@@ -134,14 +170,19 @@ def run_probe(
                 told = str(error) if where in str(error) else f"{where}: {error}"
                 note(f"left aside: {told}")
             continue
-        shown.extend(found)
+        done.extend(found)
         if as_json:
             for result in found:
                 print(result.to_json(), flush=True)
-    if not shown:
+    if not done:
         raise problems[0]
-    for text in dict.fromkeys(_notes(shown)):
+    for text in dict.fromkeys(_notes(done)):
         note(text)
+    return done
+
+
+def show_results(shown: Sequence[Result], as_json: bool, title: str) -> None:
+    """The table, where JSON has not been asked for."""
     if not as_json:
         from featprobe.leaderboard.table import print_results
 
@@ -187,8 +228,8 @@ def _save(
     return save_probe(fitted, path, source_of(features, best.view, best.pool))
 
 
-def _notes(shown: Iterable[Result]) -> Iterable[str]:
+def _notes(shown: Iterable[Any]) -> Iterable[str]:
     for r in shown:
-        if r.left_out:
+        if getattr(r, "left_out", 0):
             yield f"{r.dataset} / {r.backbone}: {r.left_out} items are left out, unreadable"
         yield from (f"{r.dataset} / {r.backbone}: {text}" for text in r.notes)

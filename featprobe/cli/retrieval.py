@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, note
-from featprobe.cli.imagetext import bootstrap_options, data_options, on_each
+from featprobe.cli.common import Verb
+from featprobe.cli.imagetext import data_options
+from featprobe.cli.probing import bootstrap_options, cached_sets, on_each
 
 if TYPE_CHECKING:
     from featprobe.features import FeatureSet
@@ -47,18 +48,12 @@ def command(
 
     ids, texts = read_captions(captions)
 
-    def run(features: FeatureSet) -> Retrieval:
-        result = retrieve(
-            features, ids, texts, checkpoint=checkpoint, resamples=resamples, seed=seed
-        )
-        if as_json:
-            print(result.to_json(), flush=True)
-        return result
+    def run(features: FeatureSet) -> list[Retrieval]:
+        return [
+            retrieve(features, ids, texts, checkpoint=checkpoint, resamples=resamples, seed=seed)
+        ]
 
-    shown = on_each(run, data=data, model=model, cache=cache)
-    for r in shown:
-        for text in r.notes:
-            note(f"{r.dataset} / {r.backbone}: {text}")
+    shown = on_each(cached_sets(data, model, cache, "projection"), run, as_json)
     if not as_json:
         _print(shown)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, note
-from featprobe.cli.imagetext import bootstrap_options, data_options, on_each
+from featprobe.cli.common import Verb
+from featprobe.cli.imagetext import data_options
+from featprobe.cli.probing import bootstrap_options, cached_sets, on_each, show_results
 
 if TYPE_CHECKING:
     from featprobe.features import FeatureSet
@@ -67,20 +68,12 @@ def command(
             return read_prompts(prompts, features.classes)
         return from_templates(features.classes, template, negative) if template else None
 
-    def run(features: FeatureSet) -> Result:
+    def run(features: FeatureSet) -> list[Result]:
         result = zero_shot(
             features, given(features), checkpoint=checkpoint, resamples=resamples, seed=seed,
             cache=cache, save=True,
         )  # fmt: skip
-        if as_json:
-            print(result.to_json(), flush=True)
-        return result
+        return [result]
 
-    shown = on_each(run, data=data, model=model, cache=cache)
-    for r in shown:
-        for text in r.notes:
-            note(f"{r.dataset} / {r.backbone}: {text}")
-    if not as_json:
-        from featprobe.leaderboard.table import print_results
-
-        print_results(shown, "zero-shot")
+    shown = on_each(cached_sets(data, model, cache, "projection"), run, as_json)
+    show_results(shown, as_json, "zero-shot")

@@ -21,6 +21,7 @@ import numpy as np
 
 from featprobe.errors import InputError
 from featprobe.solvers.eigenbasis import Eigenbasis
+from featprobe.solvers.grids import positive
 from featprobe.solvers.lbfgs import Evaluate, History, minimize
 from featprobe.solvers.losses import sigmoid, sigmoid_loss, softmax, softmax_loss
 from featprobe.threads import cores, one_blas_thread
@@ -79,9 +80,7 @@ def logistic_path(
 
     Raises :class:`InputError` for a C that is not positive, or weights that are negative.
     """
-    grid = np.asarray(Cs, dtype=np.float64)
-    if grid.ndim != 1 or not len(grid) or not ((grid > 0) & (grid < np.inf)).all():
-        raise InputError(f"every C must be positive and finite, not {list(Cs)}")
+    grid = positive(Cs, "C")
     order = np.argsort(grid)
     with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
         problem = _Problem(np.asarray(x), Targets.of(y, sample_weight), pool)

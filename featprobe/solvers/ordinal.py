@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.errors import InputError
 from featprobe.solvers.eigenbasis import Eigenbasis
+from featprobe.solvers.grids import positive
 from featprobe.threads import one_blas_thread
 
 GRADIENT_TOLERANCE = 1e-7
@@ -48,9 +48,7 @@ def ordinal_path(x: np.ndarray, y: np.ndarray, Cs: Sequence[float]) -> OrdinalPa
     ``x`` (N, D); ``y`` int (N,) grades 0 .. K-1, each of which occurs. Raises :class:`InputError`
     for a C that is not positive.
     """
-    grid = np.asarray(Cs, dtype=np.float64)
-    if grid.ndim != 1 or not len(grid) or not ((grid > 0) & (grid < np.inf)).all():
-        raise InputError(f"every C must be positive and finite, not {list(Cs)}")
+    grid = positive(Cs, "C")
     n = len(x)
     turned = Eigenbasis.of(x, np.dtype(np.float64))
     grades = int(y.max()) + 1

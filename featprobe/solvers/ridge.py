@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.solvers.grids import positive
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,7 @@ def ridge_path(x: np.ndarray, y: np.ndarray, alphas: Sequence[float]) -> RidgePa
     known, and is 0 everywhere when it is known nowhere. ``alphas`` positive. Raises
     :class:`InputError` for an alpha that is not.
     """
-    grid = np.asarray(alphas, dtype=np.float64)
-    if grid.ndim != 1 or not len(grid) or not ((grid > 0) & (grid < np.inf)).all():
-        raise InputError(f"every alpha must be positive and finite, not {list(alphas)}")
+    grid = positive(alphas, "alpha")
     x, known = np.asarray(x, dtype=np.float64), ~np.isnan(y)
     coef = np.zeros((len(grid), y.shape[1], x.shape[1]))
     intercept = np.zeros((len(grid), y.shape[1]))
