@@ -15,7 +15,7 @@ from featprobe.probes.base import Probe
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, Split
 from featprobe.selection import merit
 
-WIDEST = 4  # times that a grid is widened
+WIDEST = 4  # grids that are tried at most, each beyond the one before
 
 
 class View(NamedTuple):
