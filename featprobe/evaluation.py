@@ -180,15 +180,15 @@ def labelled(
 
     @lru_cache(maxsize=1)
     def read(view: View) -> Any:
-        if view.pool == "bag":
-            return features.bags(view.name)[rows]
-        x = features.x(view.name, view.pool)
+        bags = view.pool == "bag"
+        x: Any = features.bags(view.name) if bags else features.x(view.name, view.pool)
         x = x if len(rows) == len(x) else x[rows]
-        bad = np.flatnonzero(~np.isfinite(x).all(1))
+        finite = np.isfinite(x.frames if bags else x).all(1)
+        bad = np.flatnonzero(~(np.logical_and.reduceat(finite, x.offsets[:-1]) if bags else finite))
         if len(bad):
             raise InputError(
                 f"{where}: features of {len(bad)} items are NaN or infinite, first "
-                f"{ids[bad[0]]!r}; extract again, or leave such items out"
+                f"{str(ids[bad[0]])!r}; extract again, or leave such items out"
             )
         return x
 

@@ -196,7 +196,9 @@ def unlabeled(features: FeatureSet) -> str:
         return f"{where}: no item could be read"
     if features.task == "multiclass":
         found = np.unique(y[y >= 0])
-        if len(found) < 2:
-            name = features.classes[found[0]] if len(found) else "none"
+        if not len(found):
+            return f"{where}: every label is unknown"
+        if len(found) == 1:
+            name = features.classes[found[0]]
             return f"{where}: one class only ({name}), a probe needs two"
     return ""

@@ -15,7 +15,7 @@ from featprobe.probes.base import Probe
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, Split
 from featprobe.selection import merit
 
-WIDEST = 4  # times that a grid is widened
+WIDEST = 4  # grids that are tried at most, each beyond the one before
 
 
 class View(NamedTuple):
@@ -134,12 +134,16 @@ def _one_value(y: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Choice:
-    """The best candidate of a probe, its view, and the scores (G, n, C) of all on val."""
+    """The best candidate of a probe, its view, and the scores (G, n, C) of all on val.
+
+    ``last``: no wider grid than that of ``probe`` was tried.
+    """
 
     view: View
     probe: Probe
     index: int
     scores: np.ndarray
+    last: bool
 
 
 def choose(probe: Probe, data: Data) -> Choice:
@@ -150,15 +154,15 @@ def choose(probe: Probe, data: Data) -> Choice:
     s, best, top = data.split, None, (-np.inf, -np.inf)
     for view in data.views:
         tried = probe
-        for _ in range(WIDEST):
+        for left in reversed(range(WIDEST)):
             fitted = Fitted(tried, data, view, s.train)
             scored = fitted.scores(s.val)
             merits = [merit(p, data.y[s.val]) for p in scored]
             first = max(range(len(merits)), key=merits.__getitem__)
+            wider = tried.beyond(first) if left else None
             if best is None or merits[first] > top:
                 top = merits[first]
-                best = Choice(view, fitted.probe, first, scored)
-            wider = tried.beyond(first)
+                best = Choice(view, fitted.probe, first, scored, wider is None)
             if wider is None:
                 break
             tried = wider
@@ -180,11 +184,17 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     shown = range(len(candidates)) if probe.report_all else [best]
     final = Fitted(probe if probe.report_all else probe.fresh(**candidates[best]), data, view, fit)
     test = final.scores(s.test)
-    notes = [*_edge(probe, best), *final.probe.notes()]
+    notes = [*(_edge(probe, best) if choice and choice.last else []), *final.probe.notes()]
+    places = [0]
+    if probe.report_all:
+        refitted = final.probe.candidates()
+        places = [refitted.index(c) for c in candidates]
+        if len(candidates) < len(refitted):  # val could not score those that train is too small for
+            notes += probe.notes()
     return [
         Cell(
             params={**probe.get_params(), **candidates[g]},
-            scores=[test[position]],
+            scores=[test[place]],
             fitted=len(fit),
             view=view,
             selected=g == best,
@@ -192,7 +202,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             notes=notes,
             chosen=candidates[g],
         )
-        for position, g in enumerate(shown)
+        for place, g in zip(places, shown)
     ]
 
 
@@ -298,7 +308,7 @@ def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
     notes = list(dict.fromkeys(n for c in cells for n in c.notes if "of the grid" not in n))
     fitted = round(float(np.mean([c.fitted for c in cells])))
     params = {**probe.get_params(), **searched}
-    return Cell(params, scores, fitted, cells[0].view, rows=rows, notes=notes)
+    return Cell(params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched)
 
 
 def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
@@ -314,11 +324,13 @@ def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
     probe = probe.within(len(data.y) - largest)
     raw = probe.leave_one_out(x, codes, data.groups)
     scores = complete(raw, codes, present, data.columns)
-    candidates = probe.candidates()
+    candidates, notes = probe.candidates(), probe.notes()
+    if data.prepare.pca:
+        notes.append("principal components are of all items, the one that is scored included")
     return [
         Cell(
             {**probe.get_params(), **c}, [p], len(data.y) - 1, data.views[0],
-            selected=len(candidates) == 1, notes=probe.notes(), chosen=c,
+            selected=len(candidates) == 1, notes=notes, chosen=c,
         )
         for c, p in zip(candidates, scores)
     ]  # fmt: skip

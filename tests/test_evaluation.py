@@ -12,6 +12,7 @@ from featprobe import results
 from featprobe.errors import InputError, UnknownName
 from featprobe.evaluation import PROBES, make_probe
 from featprobe.probes.base import Probe
+from tests.support.cached import cached
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def relabel(features: fp.FeatureSet, y, task="multiclass", classes=("a", "b")) -
     ("y", "task", "message"),
     [
         (np.zeros(40, int), "multiclass", r"one class only \(a\), a probe needs two"),
-        (np.full(40, -1), "multiclass", "one class only"),
+        (np.full(40, -1), "multiclass", "every label is unknown"),
         (np.full((40, 2), np.nan), "multilabel", "every label is unknown"),
         (np.arange(40.0), "regression", "regression targets"),
         (None, None, "has no labels, so there is nothing to probe"),
@@ -333,3 +334,164 @@ def test_a_backbone_that_was_pretrained_on_the_data_is_said(class_folders, monke
         assert {r.overlap for r in found} == {expected}
         again = [results.Result.from_dict(json.loads(r.to_json())) for r in found]
         assert {r.overlap for r in again} == {expected}
+
+
+def overlapping(n: int = 120, seed: int = 0, apart: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Features of two classes that overlap."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    return rng.normal(size=(n, 6)) + apart * y[:, None] * np.eye(6)[0], y
+
+
+def test_the_view_that_val_chose_is_said_and_the_cell_does_not_depend_on_it(cache) -> None:
+    x, y = overlapping(apart=3.0)
+    noise = np.random.default_rng(1).normal(size=x.shape)
+    found = []
+    for part, arrays in enumerate(({"cls": x, "mean": noise}, {"cls": noise, "mean": x})):
+        features = cached(cache / str(part), arrays, y)
+        for protocol in (fp.Full(), fp.CrossVal(4)):
+            for r in fp.evaluate(features, "ridge", protocol, view=["cls", "mean"]):
+                assert r.settings["views"] == ["cls/mean", "mean/mean"]
+                found.append(r)
+    full, folds = found[::2], found[1::2]
+    assert [r.view for r in full] == ["cls", "mean"]
+    assert [r.params["view"] for r in folds] == [["cls/mean"] * 4, ["mean/mean"] * 4]
+    for one, two in (full, folds):
+        assert one.cell == two.cell
+    alone = fp.evaluate(features, "ridge", view="mean")[0]
+    assert "views" not in alone.settings
+    assert alone.metrics == full[1].metrics
+    assert alone.cell != full[1].cell
+
+
+def test_poolings_are_chosen_among_like_views(cache) -> None:
+    x, y = overlapping()
+    found = fp.evaluate(cached(cache, {"cls": x}, y), "ridge", view="cls", pool=["mean", "max"])[0]
+    assert found.settings["views"] == ["cls/mean", "cls/max"]
+    assert found.pool == "mean"  # one frame an item: they are equal, and the first stays
+
+
+def test_preparation_is_a_setting_of_the_result(cache) -> None:
+    features = cached(cache, {"cls": overlapping()[0]}, overlapping()[1])
+    plain = fp.evaluate(features, "knn")[0]
+    changed = fp.evaluate(features, "knn", normalize=True, pca=3)[0]
+    assert (changed.settings["normalize"], changed.settings["pca"]) == (True, 3)
+    assert not {"normalize", "pca"} & set(plain.settings)
+    assert plain.cell != changed.cell
+
+
+@pytest.mark.parametrize("probe", ["ridge", fp.KNNProbe(k=[3, 9])])
+@pytest.mark.parametrize("protocol", ["full", "cv"])
+def test_values_are_probed_and_measured_as_scikit_learn_does(cache, probe, protocol) -> None:
+    from sklearn.metrics import mean_absolute_error, r2_score
+
+    x, _ = overlapping(150)
+    y = x[:, 0] * 10 + 40
+    y[::30] = np.nan
+    features = cached(cache, {"cls": x}, y, task="regression", classes=())
+    found = fp.evaluate(features, probe, protocol, save=True)
+    result = next(r for r in found if r.selected)
+    assert "5 items without a known label are not used" in result.notes
+    kept = np.load(cache / "results" / "scores" / f"{result.id}.npz")
+    truth, guess = kept["y"], kept["scores"][0, :, 0]
+    folds = kept["fold"] if protocol == "cv" else np.zeros(len(truth), int)
+    for name, theirs in (("r2", r2_score), ("mae", mean_absolute_error)):
+        expected = np.mean([theirs(truth[folds == f], guess[folds == f]) for f in set(folds)])
+        assert result.metrics[name] == pytest.approx(expected)
+    assert result.metrics["r2"] > 0.5
+    low, high = result.ci["r2"]
+    assert low < result.metrics["r2"] < high
+    if protocol == "full" and len(found) > 1:
+        assert result.val["r2"] == max(r.val["r2"] for r in found)
+
+
+def test_a_probe_that_is_not_for_the_targets_names_those_that_are(cache) -> None:
+    x, _ = overlapping()
+    features = cached(cache, {"cls": x}, x[:, 0], task="regression", classes=())
+    with pytest.raises(InputError, match="logistic is not for regression .* knn, .*ridge"):
+        fp.evaluate(features, "logistic")
+    with pytest.raises(InputError, match="few-shot draws items of each class"):
+        fp.evaluate(features, "ridge", "fewshot")
+
+
+def test_leave_one_out_results_are_marked_where_nothing_was_chosen(cache) -> None:
+    features = cached(cache, {"cls": overlapping()[0]}, overlapping()[1])
+    several = fp.evaluate(features, fp.KNNProbe(k=[3, 9]), "loo")
+    assert [r.selected for r in several] == [False, False]
+    one = fp.evaluate(features, fp.KNNProbe(k=9), "loo")[0]
+    assert one.selected
+    assert one.metrics == several[1].metrics
+    assert one.sizes["test"] == 120
+
+
+def test_features_that_are_not_finite_name_the_item(cache) -> None:
+    x, y = overlapping()
+    x[7, 2], x[9, 0] = np.nan, np.inf
+    features = cached(cache, {"cls": x}, y)
+    named = f"2 items are NaN or infinite, first '{features.ids[7]}'"
+    for protocol in ("full", "fewshot", "cv", "loo"):
+        with pytest.raises(InputError, match=named):
+            fp.evaluate(features, fp.KNNProbe(k=3), protocol)
+    with pytest.raises(InputError, match=named):
+        fp.evaluate(features, "attentive")
+
+
+def test_every_image_twice_does_not_narrow_the_interval(cache) -> None:
+    """Not as twice as many patients would, which divides the width by the root of two."""
+    rng = np.random.default_rng(3)
+    x, y = overlapping(240)
+    groups = np.repeat(np.arange(120), 2).astype(str)
+    y = np.repeat(np.arange(120) % 2, 2)
+    x = rng.normal(size=x.shape) + y[:, None] * np.eye(6)[0]
+    split = np.where(np.arange(240) < 120, "train", "test")
+    split[80:120] = "val"
+    for probe in ("ridge", "prototype", "logistic"):
+        widths = []
+        for part, times in enumerate((1, 2)):
+            features = cached(
+                cache / f"{probe}{part}", {"cls": np.tile(x, (times, 1))}, np.tile(y, times),
+                groups=np.tile(groups, times), split=np.tile(split, times),
+            )  # fmt: skip
+            found = fp.evaluate(features, probe)[0]
+            assert found.sizes["test_groups"] == 60
+            widths.append({n: high - low for n, (low, high) in found.ci.items()})
+        for metric in ("auroc", "accuracy", "brier"):
+            assert widths[1][metric] == pytest.approx(widths[0][metric], rel=0.15), probe
+
+
+def test_constant_features_and_a_class_that_val_lacks_break_nothing(cache) -> None:
+    x, _ = overlapping()
+    x[:, 3] = 7.0
+    y = np.arange(120) % 3
+    split = np.where(np.arange(120) < 60, "train", np.where(np.arange(120) < 90, "val", "test"))
+    y[(split == "val") & (y == 2)] = 0
+    features = cached(cache, {"cls": x}, y, split=split)
+    for probe in ("logistic", "ridge", "prototype", fp.KNNProbe(k=[3, 9])):
+        for found in fp.evaluate(features, probe):
+            assert all(np.isfinite(v) for v in found.metrics.values())
+            assert 0 <= found.metrics["auroc"] <= 1
+
+
+def test_scores_are_the_probabilities_and_areas_are_of_scores(cache) -> None:
+    """Traps: a softmax of probabilities, which flattens them; AUROC and AP of hard predictions."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import average_precision_score, roc_auc_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = overlapping(200)
+    split = np.where(np.arange(200) < 120, "train", "test")
+    split[90:120] = "val"
+    features = cached(cache, {"cls": x}, y, split=split)
+    found = fp.evaluate(features, fp.LogisticProbe(0.5), save=True)[0]
+    scores = np.load(cache / "results" / "scores" / f"{found.id}.npz")["scores"][0]
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, tol=1e-8)).fit(
+        x[:120], y[:120]
+    )
+    np.testing.assert_allclose(scores, theirs.predict_proba(x[120:]), atol=1e-4)
+    truth, hard = y[120:], scores.argmax(1)
+    assert found.metrics["auroc"] == pytest.approx(roc_auc_score(truth, scores[:, 1]))
+    assert found.metrics["auroc"] != pytest.approx(roc_auc_score(truth, hard), abs=1e-3)
+    areas = [average_precision_score(truth == c, scores[:, c]) for c in (0, 1)]
+    assert found.metrics["ap"] == pytest.approx(np.mean(areas))
+    assert found.metrics["ap"] != pytest.approx(average_precision_score(truth, hard), abs=1e-3)

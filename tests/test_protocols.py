@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.errors import InputError
-from featprobe.protocols import FewShot, Full, make_split, parse
+from featprobe.protocols import FewShot, Full, LeaveOneOut, make_split, parse
 
 NONE = np.full(60, "")
 
@@ -92,6 +92,7 @@ def test_multilabel_draws_have_positives_of_each_label_and_negatives() -> None:
 def test_a_protocol_is_found_by_name() -> None:
     assert parse("full") == Full()
     assert parse("fewshot") == FewShot()
+    assert parse("loo") == LeaveOneOut()
     with pytest.raises(InputError, match="unknown protocol 'zero'"):
         parse("zero")
 
@@ -107,3 +108,25 @@ def test_where_no_test_is_published_the_official_val_is_the_test() -> None:
     assert s.test.tolist() == list(range(40, 60))
     assert sorted([*s.train, *s.val]) == list(range(40))
     assert "test is the official val" in s.origin
+
+
+def test_leave_one_out_needs_a_second_patient() -> None:
+    split = LeaveOneOut().split(patients(6), "file names")
+    assert split.test.tolist() == list(range(6))
+    assert not len(split.train)
+    assert not len(split.val)
+    with pytest.raises(InputError, match="there is one patient"):
+        LeaveOneOut().split(np.full(6, "p"), "")
+
+
+@given(st.integers(0, 1000), st.integers(1, 4))
+def test_no_draw_overlaps_val_or_test_or_shares_a_patient_with_them(seed, each) -> None:
+    """Also where the data set brings train and test, and val is cut from train."""
+    y, groups = np.arange(60) % 2, patients(each=each)
+    for official in (NONE, np.array(["train"] * 40 + ["test"] * 20)):
+        s = make_split(y, groups, official, seed=seed)
+        elsewhere = np.r_[s.val, s.test] if official is NONE else s.val
+        for by in ("sample", "patient"):
+            rows = FewShot(by=by, seed=seed).draw(y, groups, s.train, 16, 0)
+            assert not set(rows) & set(np.r_[s.val, s.test])
+            assert not set(groups[rows]) & set(groups[elsewhere])

@@ -1,0 +1,32 @@
+"""A complete store in the cache of features that a test makes, without a backbone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featprobe.features import FeatureSet
+from featprobe.store.cache import store_path
+from featprobe.store.containers import create_store
+from featprobe.store.format import Layout
+from featprobe.testing.cases import fill, make_items, make_key
+
+
+def cached(cache: Path, arrays: dict[str, np.ndarray], y: np.ndarray, **columns: Any) -> FeatureSet:
+    """One frame an item: ``arrays`` (N, D) of each output, targets, and other columns of items."""
+    n = len(y)
+    if "classes" not in columns:
+        columns["classes"] = tuple("abcdefgh"[: int(y.max()) + 1])
+    stored = {name: x.astype(np.float32)[:, None] for name, x in arrays.items()}
+    key = make_key(outputs=dict.fromkeys(arrays, 1), dtype="float32")
+    layout = Layout(n, n, {name: x.shape[1:] for name, x in stored.items()})
+    store = create_store(
+        "zarr", store_path(cache, "films", "net", key.digest), key, layout, np.arange(n),
+        np.zeros(n, int), make_items(n, targets=y, **columns),
+        {"dataset": "films", "backbone": "net"}, {"random": True},
+    )  # fmt: skip
+    fill(store, stored)
+    store.finish({})
+    return FeatureSet(store)
