@@ -42,7 +42,7 @@ class Level:
         if (self.of is None) == (self.name == "study"):
             raise InputError(
                 "level 'study' needs to know the study of each item, and only it does: give a "
-                "table as FILE:COLUMN"
+                "table as FILE:COLUMN (--study FILE:COLUMN)"
             )
 
     def to_dict(self) -> dict[str, str]:
