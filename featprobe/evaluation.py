@@ -26,6 +26,7 @@ from featprobe.scoring.sums import nan_mean
 from featprobe.stats.components import components
 from featprobe.stats.resampling import RESAMPLES, bootstrap, interval
 
+KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
 
 
@@ -178,7 +179,7 @@ def labelled(
                 )
     rows = np.flatnonzero(known)
 
-    @lru_cache(maxsize=1)
+    @lru_cache(maxsize=KEPT_VIEWS if len(rows) <= SMALL else 1)
     def read(view: View) -> Any:
         bags = view.pool == "bag"
         x: Any = features.bags(view.name) if bags else features.x(view.name, view.pool)
