@@ -157,6 +157,9 @@ def labelled(
         known = ~np.isnan(y) if task == "regression" else y >= 0
     if not known.any():
         raise InputError(f"{where}: every label is unknown")
+    if np.isinf(y).any():
+        first = features.ids[np.flatnonzero(np.isinf(y.reshape(len(y), -1)).any(1))[0]]
+        raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
     y, groups, ids = y[known], features.groups[known], features.ids[known]
     try:
         if isinstance(protocol, (CrossVal, LeaveOneOut)):

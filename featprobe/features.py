@@ -172,7 +172,9 @@ class FeatureSet:
             )
         if name not in arrays:
             raise UnknownName(f"{where} has no {name!r}.{nearest(name, arrays)} It has: {have}")
-        if not 1 <= blocks <= arrays[name][0]:
+        if blocks < 1:
+            raise InputError(f"{where} has no {text!r}: blocks are counted from the last one, as 1")
+        if blocks > arrays[name][0]:
             raise InputError(
                 f"{where} has no {text!r}: it has {have}; extract again with --blocks {blocks}"
             )

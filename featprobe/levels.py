@@ -40,10 +40,12 @@ class Level:
         if self.how not in HOW:
             raise InputError(f"scores of a unit are joined by {' or '.join(HOW)}, not {self.how!r}")
         if (self.of is None) == (self.name == "study"):
-            raise InputError(
-                "level 'study' needs to know the study of each item, and only it does: give a "
-                "table as FILE:COLUMN (--study FILE:COLUMN)"
-            )
+            if self.of is None:
+                raise InputError(
+                    "level 'study' needs to know the study of each item: give a table as "
+                    "--study FILE:COLUMN"
+                )
+            raise InputError(f"a table of studies is for level 'study', not {self.name!r}")
 
     def to_dict(self) -> dict[str, str]:
         """What a Result's settings say; nothing at the level of items."""

@@ -198,7 +198,7 @@ class LeaveOneOut:
         if len(np.unique(groups)) < 2:
             raise InputError("leave-one-out scores an item by other patients; there is one patient")
         none, rows = np.empty(0, dtype=np.int64), np.arange(len(groups))
-        origin = "every item is tested by the items of all other patients"
+        origin = "made here: each item against the items of all other patients"
         return Split(none, none, rows, origin, grouping, None)
 
 

@@ -189,8 +189,8 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     if probe.report_all:
         refitted = final.probe.candidates()
         places = [refitted.index(c) for c in candidates]
-        if len(candidates) < len(refitted):  # val could not score those that train is too small for
-            notes += probe.notes()
+    if choice:  # val could not score those that train is too small for
+        notes += [n for n in probe.notes() if n not in notes]
     return [
         Cell(
             params={**probe.get_params(), **candidates[g]},

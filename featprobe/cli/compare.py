@@ -74,6 +74,9 @@ def command(
     import json
 
     from featprobe import metrics, results, settings
+
+    if test == "mcnemar" and metric is None:
+        metric = "accuracy"
     from featprobe.errors import InputError
     from featprobe.leaderboard.board import choose
     from featprobe.leaderboard.compare import compare

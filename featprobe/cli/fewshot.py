@@ -53,5 +53,5 @@ def command(
     from featprobe.protocols import FewShot
 
     protocol = FewShot(shots=tuple(sorted(set(shots))), tries=tries, by=by, seed=seed)
-    made = make_probe(probe, **values(settings))
+    made = make_probe(probe, **values(settings, probe))
     run_probe(made.fresh, protocol, title=f"few-shot, {probe}", **common)

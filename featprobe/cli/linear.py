@@ -16,6 +16,11 @@ from featprobe.cli.probing import (
     values,
 )
 
+OPTIONS = {
+    "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
+    "solver": "--solver",
+}  # fmt: skip
+
 
 @click.command(
     cls=Verb,
@@ -78,6 +83,7 @@ def command(
     from featprobe.evaluation import make_probe
     from featprobe.presets import preset as study
     from featprobe.probes.calibrated import CalibratedProbe
+    from featprobe.probes.named import PROBES
     from featprobe.protocols import CrossVal, Full
 
     params: dict[str, Any] = {}
@@ -95,9 +101,14 @@ def command(
         "class_weight": "balanced" if balanced else None,
         "solver": solver,
     }
-    params |= {k: v for k, v in own.items() if v is not None} | values(settings)
+    given = {k: v for k, v in own.items() if v is not None}
+    known = PROBES.get(probe)().get_params()
+    for name in given:
+        if name not in known:
+            raise click.UsageError(f"{OPTIONS[name]} is not an option of --probe {probe}", ctx)
+    params |= given | values(settings, probe)
     made = make_probe(probe, **params)
-    if calibrate:
+    if calibrate and probe != "calibrated":
         made = CalibratedProbe(made)
     run_probe(
         made.fresh,

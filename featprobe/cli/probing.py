@@ -28,7 +28,8 @@ set_option = click.option(
 )  # fmt: skip
 save_option = click.option(
     "--save", "save_to", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write the chosen probe, fitted, to FILE.safetensors for 'featprobe predict'.",
+    help="Write the chosen probe, fitted, to FILE.safetensors for 'featprobe predict' (not with "
+    "--normalize or --pca).",
 )  # fmt: skip
 bootstrap_options = options(
     click.option(
@@ -74,9 +75,17 @@ probe_options = options(
 )  # fmt: skip
 
 
-def values(settings: Sequence[str]) -> dict[str, Any]:
-    """The parameters of ``--set``: JSON where it is, text otherwise."""
+def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
+    """The parameters of ``--set`` for a probe: JSON where it is, text otherwise.
+
+    Raises :class:`InputError` for a value that the parameter's annotation does not allow.
+    """
+    import inspect
+
     from featprobe.errors import InputError
+    from featprobe.probes.named import PROBES
+
+    known = inspect.signature(PROBES.get(probe).__init__).parameters
 
     out: dict[str, Any] = {}
     for text in settings:
@@ -87,7 +96,33 @@ def values(settings: Sequence[str]) -> dict[str, Any]:
             out[name] = json.loads(value)
         except ValueError:
             out[name] = value
+        kind = str(known[name].annotation) if name in known else "Any"
+        if not _allowed(out[name], kind):
+            raise InputError(f"--set {text}: {name} of {probe} is {_in_words(kind)}")
     return out
+
+
+def _allowed(value: Any, kind: str) -> bool:
+    """Whether a JSON value fits an annotation, such as ``float | Sequence[float] | None``."""
+    if "Any" in kind:
+        return True
+    if value is None or isinstance(value, (bool, str, dict)):
+        word = {"NoneType": "None", "dict": "Mapping"}.get(
+            type(value).__name__, type(value).__name__
+        )
+        return word in kind
+    if isinstance(value, list):
+        return "Sequence" in kind and bool(value) and all(_allowed(v, kind) for v in value)
+    return "float" in kind or ("int" in kind and isinstance(value, int))
+
+
+def _in_words(kind: str) -> str:
+    words = {
+        "float": "a number", "int": "a whole number", "bool": "true or false", "str": "a name",
+        "Sequence[float]": "a list of numbers", "Sequence[int]": "a list of whole numbers",
+        "None": "null",
+    }  # fmt: skip
+    return " or ".join(words.get(part.strip(), part.strip()) for part in kind.split("|"))
 
 
 def run_probe(
@@ -223,6 +258,11 @@ def _save(
 
     if not isinstance(protocol, Full):
         raise InputError("--save fits to train and val: leave --folds and --loo out")
+    if probe.bags:
+        raise InputError(
+            f"--save is for 'featprobe predict', which cannot give {probe.name} the frames of "
+            "items: fit and save it in Python"
+        )
     best = next(r for r in found if r.selected)
     fitted = fit_chosen(features, probe, protocol, best)
     return save_probe(fitted, path, source_of(features, best.view, best.pool))

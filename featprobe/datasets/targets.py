@@ -31,10 +31,18 @@ def add_text(data: Labelled, values: Sequence[str], where: Path, task: str | Non
             numbers = np.array([float(v) if v else np.nan for v in values])
         except ValueError as error:
             raise InputError(f"{where}: a {task} label is no number: {error}") from None
+        if np.isinf(numbers).any():
+            row = int(np.flatnonzero(np.isinf(numbers))[0])
+            raise InputError(
+                f"{where}: the {task} label of row {row + 1} is infinite; leave it blank if unknown"
+            )
         if task == "regression":
             data.targets, data.task = numbers, task
             return
         grades = np.unique(numbers[~np.isnan(numbers)])
+        if (grades != np.round(grades)).any():
+            odd = grades[grades != np.round(grades)][0]
+            raise InputError(f"{where}: grade {odd:g} is no whole number; --task regression?")
         data.classes = tuple(f"{g:g}" for g in grades)
         data.targets = np.where(np.isnan(numbers), -1, np.searchsorted(grades, numbers))
         data.task = task

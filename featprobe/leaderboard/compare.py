@@ -14,7 +14,7 @@ import numpy as np
 from featprobe import metrics, results
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.leaderboard.board import League, leagues, sortable
-from featprobe.leaderboard.labels import probe_name, setting
+from featprobe.leaderboard.labels import probe_name, setting, unusual
 from featprobe.results import Result
 from featprobe.scored import Scored
 from featprobe.stats.named import differ
@@ -174,7 +174,8 @@ def _common(r: Result, between: str) -> str:
     """What the results that are compared with each other have in common within a league."""
     if between not in BETWEEN:
         raise InputError(f"compare between {', '.join(BETWEEN)}, not {between!r}")
-    return {"backbones": probe_name(r), "probes": f"{r.backbone} {r.variant}", "all": ""}[between]
+    asked = ", ".join([probe_name(r), *unusual(r)])
+    return {"backbones": asked, "probes": f"{r.backbone} #{r.variant[:4]}", "all": ""}[between]
 
 
 def _name(r: Result, between: str) -> str:

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featprobe.results import Result
+from featprobe.errors import FeatprobeError
+from featprobe.probes.named import PROBES
+from featprobe.results import Result, plain
 
 SEEN = "†"
+SAID = 3  # unusual parameters named in a table
 
 
 def setting(r: Result) -> str:
     """The setting of a result in a few characters: ``k=20``, ``C=0.01``, ``4 shots x 20``."""
     level = f"by {r.settings['level']}" if "level" in r.settings else ""
-    return ", ".join(filter(None, (_chosen(r), level)))
+    return ", ".join(filter(None, (_chosen(r), *unusual(r), level)))
+
+
+def unusual(r: Result) -> list[str]:
+    """Parameters of the probe that are not its defaults and were not searched, and preparation."""
+    said = [n for n in ("normalize",) if r.settings.get(n)]
+    said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
+    try:
+        made = PROBES.get(r.probe)()
+    except FeatprobeError:  # zero-shot, or a probe of a package that is not there
+        return said
+    usual = {k: plain(v) for k, v in made.get_params(deep=False).items()}
+    for name, value in r.params.items():
+        if name in usual and name not in r.searched and plain(value) != usual[name]:
+            told = f"{value:.3g}" if isinstance(value, float) else str(value)
+            said.append(f"{name}={told[:16]}{'...' * (len(told) > 16)}")
+    return [*said[:SAID], "..."] if len(said) > SAID else said
 
 
 def _chosen(r: Result) -> str:

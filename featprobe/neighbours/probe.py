@@ -55,6 +55,9 @@ class NeighbourProbe(Probe):
         if beyond := getattr(self, "_beyond", None):
             left = ", ".join(str(k) for k in beyond)
             said.append(f"k = {left} left out: more than the {self._most} items to choose among")
+        bank = getattr(self, "_bank", None)
+        if bank is not None and bank.index == "flat" and self.index not in ("auto", "flat"):
+            said.append(f"so few items are searched exactly, without {self.index}")
         if getattr(self, "recall_", None) is not None:
             said.append(f"approximate neighbours: {self._recall_of} {self.recall_:.3f}")
         return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from featprobe.solvers.plain import sklearn_path
 
 CS = tuple(float(c) for c in 10.0 ** np.linspace(-6, 5, 45))
 SOLVERS = ("batched", "sklearn")
+TOGETHER = 32  # draws whose weights meet the queries in one product
 FURTHER = 8  # values of C by which a grid is widened
 
 
@@ -114,11 +116,17 @@ class LogisticProbe(Probe):
         solved = logistic_draws(
             x, y, tries, self.candidates()[0]["Cs"], standardize=self.standardize
         )
-        queries = queries.astype(np.float32, copy=False)
-        for coef, intercept in solved:
-            logits = queries @ coef.T.astype(np.float32) + intercept
-            p = softmax(logits, 1) if y.ndim == 1 and len(coef) > 1 else sigmoid(logits)
-            yield _both(p, y.ndim == 2)
+        centre = queries.mean(0, dtype=np.float64)  # so that products in float32 lose nothing
+        q = (queries - centre).astype(np.float32).T
+        for block in _runs(solved, TOGETHER):
+            weights = np.concatenate([coef for coef, _ in block])
+            levels = np.concatenate([b for _, b in block]) + weights @ centre
+            logits = weights.astype(np.float32) @ q + levels.astype(np.float32)[:, None]
+            logits = logits.reshape(len(block), -1, len(queries))
+            joint = y.ndim == 1 and logits.shape[1] > 1
+            p = softmax(logits, 1) if joint else sigmoid(logits)
+            for one in p:
+                yield _both(one.T, y.ndim == 2)
 
     def notes(self) -> list[str]:
         path: LogisticPath | None = getattr(self, "_path", None)
@@ -144,6 +152,12 @@ def class_weights(y: np.ndarray, rule: str | Mapping[int, float] | None) -> np.n
     if isinstance(rule, str):
         return (len(y) / ((count > 0).sum() * np.maximum(count, 1)))[y]
     return np.array([float(rule.get(int(c), 1.0)) for c in range(len(count))])[y]
+
+
+def _runs(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of up to ``size`` of the items, in order."""
+    while part := list(islice(items, size)):
+        yield part
 
 
 def _product(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:

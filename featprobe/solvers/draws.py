@@ -17,7 +17,8 @@ from featprobe.solvers.losses import sigmoid, sigmoid_loss, softmax, softmax_los
 from featprobe.threads import cores, one_blas_thread
 
 VALUES = 8_000_000  # features (draws x rows x D) in memory at a time
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
+RANK = 1e-7  # eigenvalues below this part of the largest are rounding, here in float32
 MEMORY = 8
 SCALE_FLOOR = 1e-12  # of the mean: a feature that varies less is constant
 
@@ -57,14 +58,16 @@ def _solve(
     rows = np.zeros(there.shape, dtype=np.int64)
     rows[there] = np.concatenate(draws)
     z, mean, scale = _standardized(x[rows].astype(np.float64), there, standardize)
-    values, vectors = np.linalg.eigh(z @ z.transpose(0, 2, 1) / sizes[:, None, None])
-    values = np.maximum(values, values[:, -1:] * 1e-14 + 1e-300)
-    kernel = vectors * np.sqrt(sizes[:, None] * values)[:, None]  # (T, n, r) rotated features
+    z = z.astype(np.float32)
+    count = sizes[:, None].astype(np.float32)
+    values, vectors = np.linalg.eigh(z @ z.transpose(0, 2, 1) / count[:, None])
+    values = np.maximum(values, values[:, -1:] * RANK + 1e-30)
+    kernel = vectors * np.sqrt(count * values)[:, None]  # (T, n, r) rotated features
     targets = [Targets.of(y[r], w) for r, w in zip(rows, there)]
     problem = _Draws(kernel, values, sizes, targets, 1 / (C * sizes))
     state = problem.solve()  # (T, K, r + 1)
-    back = (vectors / np.sqrt(sizes[:, None] * values)[:, None]).transpose(0, 2, 1) @ z  # (T, r, D)
-    coef = state[:, :, :-1] @ back / scale
+    along = state[:, :, :-1] / np.sqrt(count * values)[:, None]  # (T, K, r)
+    coef = along @ vectors.transpose(0, 2, 1) @ z / scale
     return coef, state[:, :, -1] - np.einsum("tkd,td->tk", coef, mean)
 
 
@@ -96,15 +99,17 @@ class _Draws:
         classes = max(t.classes for t in targets)
         self.shape = (len(z), classes, z.shape[2] + 1)
         each = (classes, z.shape[1])
-        self.weight = np.stack([np.broadcast_to(_there(t.weight), each) for t in targets])
+        weights = [np.broadcast_to(_there(t.weight), each) for t in targets]
+        self.weight = np.stack(weights).astype(z.dtype)
         self.target = np.stack([_there(t.codes if self.softmax else t.sign) for t in targets])
         start = np.zeros(self.shape)
         start[:, :, -1] = [t.intercepts() for t in targets]
         rate = _mean_spread(start[:, :, -1], self.softmax)  # (T, K)
         diagonal = rate[:, :, None] * np.concatenate([values, np.ones((len(z), 1))], 1)[:, None]
-        self.penalised = np.r_[np.ones(z.shape[2]), 0.0]
+        self.penalised = np.r_[np.ones(z.shape[2]), 0.0].astype(z.dtype)
         diagonal += ridges[:, None, None] * self.penalised
-        self.start, self.inverse = start, 1 / np.maximum(diagonal, 1e-12)
+        self.start = start.astype(z.dtype)
+        self.inverse = (1 / np.maximum(diagonal, 1e-12)).astype(z.dtype)
 
     def solve(self) -> np.ndarray:
         """(T, K, r + 1) rotated weights and intercepts."""
@@ -132,7 +137,8 @@ class _Draws:
                 residual = residual[:, None]
             gradient = np.concatenate([residual @ z, residual.sum(2, keepdims=True)], 2)
             kept, ridge = w * self.penalised, self.ridges[draw]
-            gradient = gradient / self.sizes[draw, None, None] + ridge[:, None, None] * kept
+            gradient /= self.sizes[draw, None, None]
+            gradient += ridge[:, None, None].astype(w.dtype) * kept
             value = cost / self.sizes[draw] + ridge / 2 * (kept * kept).sum((1, 2))
             return value, gradient.reshape(v.shape)
 

@@ -35,7 +35,8 @@ def sklearn_path(
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 model.fit(x[known], target[known].astype(int), sample_weight=weight)
             right = np.searchsorted(model.classes_, target[known].astype(int))
-            p = model.predict_log_proba(x[known])[np.arange(known.sum()), right]
+            p = model.predict_proba(x[known])[np.arange(known.sum()), right]
+            p = np.log(np.maximum(p, 1e-300))
             found.append((model, -(weight * p).sum() / n + (model.coef_**2).sum() / (2 * c * n)))
         coef.append(np.concatenate([m.coef_ for m, _ in found]))
         intercept.append(np.concatenate([m.intercept_ for m, _ in found]))

@@ -17,7 +17,13 @@ import featprobe as fp
 from featprobe.exchange.transfer import load
 from tests.benchmarks.rows import Row
 
-SIZES = [(10_000, 1024, 10), (100_000, 1024, 10), (100_000, 384, 10), (100_000, 1024, 40)]
+SIZES = [
+    (10_000, 1024, 10),
+    (30_000, 1024, 10),
+    (100_000, 1024, 10),
+    (30_000, 384, 10),
+    (10_000, 1024, 40),
+]
 CELLS = {
     "knn, 4 values of k": (lambda: fp.KNNProbe([10, 20, 100, 200]), fp.Full()),
     "few-shot logistic, 5 x 20": (lambda: fp.LogisticProbe(), fp.FewShot()),

@@ -20,7 +20,7 @@ from featprobe.probes.logistic import CS
 from featprobe.solvers.logistic import LogisticPath, logistic_path
 from tests.benchmarks.rows import Row
 
-TOLERANCES = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
+TOLERANCES = (1e-4, 1e-6, 1e-8)
 MOST = 20_000  # iterations of a fit
 
 
@@ -33,11 +33,12 @@ class Case(NamedTuple):
     classes: int
     labels: bool
     sampled: tuple[int, ...]
+    threads: int | None  # with which the loop is faster: None for all
 
 
 CASES = [
-    Case("5k x 768, 10 classes", 5_000, 768, 10, False, (2, 10, 18, 26, 34, 42)),
-    Case("50k x 1024, 14 labels", 50_000, 1024, 14, True, (6, 22, 38)),
+    Case("5k x 768, 10 classes", 5_000, 768, 10, False, (6, 22, 38), 1),
+    Case("50k x 1024, 14 labels", 50_000, 1024, 14, True, (22,), None),
 ]
 COLD, WARM = 30, 12
 
@@ -86,7 +87,9 @@ def loop(
         for k in labels:
             target = y if k is None else y[:, k].astype(int)
             goal = objective(wide, target, CS[i], *optimum(path, i, k))
-            taken, done = fit(wide, target, CS[i], goal, optimum(path, i - 1, k) if warm else None)
+            taken, done = fit(
+                wide, target, CS[i], goal, optimum(path, i - 1, k) if warm else None, case.threads
+            )
             seconds, reached, fits = seconds + taken, reached + done, fits + 1
     every = len(CS) * (case.classes if case.labels else 1)
     return seconds / fits * every, f"{reached} of {fits}"
@@ -100,20 +103,18 @@ def optimum(path: LogisticPath, i: int, k: int | None) -> tuple[np.ndarray, np.n
 
 def fit(
     x: np.ndarray, y: np.ndarray, c: float, goal: float,
-    start: tuple[np.ndarray, np.ndarray] | None,
+    start: tuple[np.ndarray, np.ndarray] | None, threads: int | None,
 ) -> tuple[float, bool]:  # fmt: skip
-    """Seconds of the first tolerance that is enough, on the faster of one and all threads."""
+    """Seconds of the first tolerance that is enough."""
     for tolerance in TOLERANCES:
-        best = np.inf
-        for threads in (1, None):
-            model = LogisticRegression(C=c, tol=tolerance, max_iter=MOST, warm_start=True)
-            if start is not None:
-                model.coef_, model.intercept_ = (a.copy() for a in start)
-            begin = time.perf_counter()
-            with threadpool_limits(threads), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model.fit(x, y)
-            best = min(best, time.perf_counter() - begin)
+        model = LogisticRegression(C=c, tol=tolerance, max_iter=MOST, warm_start=True)
+        if start is not None:
+            model.coef_, model.intercept_ = (a.copy() for a in start)
+        begin = time.perf_counter()
+        with threadpool_limits(threads), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(x, y)
+        best = time.perf_counter() - begin
         if objective(x, y, c, model.coef_, model.intercept_) <= goal * (1 + 1e-6):
             return best, True
     return best, False
