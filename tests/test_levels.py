@@ -45,7 +45,7 @@ def test_a_level_is_checked_when_made() -> None:
         Level("patients")
     with pytest.raises(InputError, match="needs to know the study of each item"):
         Level("study")
-    with pytest.raises(InputError, match="and only it does"):
+    with pytest.raises(InputError, match="a table of studies is for level 'study', not 'patient'"):
         Level("patient", of="a.csv:study")
     with pytest.raises(InputError, match="mean or max, not 'sum'"):
         Level("patient", how="sum")

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 import featprobe as fp
-from featprobe import stats
+from featprobe import results
 from featprobe.protocols import CrossVal, Full
-from featprobe.results import Result, results_file
+from featprobe.results import Result
+from featprobe.stats.resampling import bootstrap, interval
 
 PROBES = {"kNN": fp.KNNProbe, "linear": fp.LogisticProbe}
 
@@ -53,9 +54,8 @@ def compare(
                 made.setdefault(probe, []).extend(
                     fp.evaluate(features, build(), protocol, view=view, cache=cache, save=True)
                 )
-        groups = dict(zip(features.ids.tolist(), features.groups.tolist()))
         for probe, (trained, twin) in made.items():
-            values = [boot(r, cache, groups, metric, resamples) for r in (trained, twin)]
+            values = [boot(r, cache, metric, resamples) for r in (trained, twin)]
             rows.append(
                 Row(
                     features.dataset,
@@ -63,26 +63,16 @@ def compare(
                     trained,
                     twin,
                     trained.metrics[metric] - twin.metrics[metric],
-                    stats.interval(values[0] - values[1]),
+                    interval(values[0] - values[1], trained.sizes["test_groups"]),
                 )
             )
     return rows
 
 
-def boot(
-    result: Result, cache: Path, groups: dict[str, str], metric: str, resamples: int
-) -> np.ndarray:
+def boot(result: Result, cache: Path, metric: str, resamples: int) -> np.ndarray:
     """Metric values (resamples,) from stored scores; one seed for all, so that they are paired."""
-    path = results_file(cache).parent / "scores" / f"{result.id}.npz"
-    with np.load(path) as kept:
-        ids, y, scores = kept["ids"], kept["y"], kept["scores"]
-        fold = kept.get("fold")
-    parts, rows = list(scores), None
-    if fold is not None:
-        rows = [np.flatnonzero(fold == k) for k in np.unique(fold)]
-        parts = [scores[0][r] for r in rows]
-    patients = np.array([groups[i] for i in ids.tolist()])
-    return stats.bootstrap(result.task, y, parts, patients, rows=rows, resamples=resamples)[metric]
+    scored = results.scored(cache, result)
+    return bootstrap(scored, wanted=[metric], resamples=resamples)[metric]
 
 
 def markdown(rows: Sequence[Row], metric: str) -> str:

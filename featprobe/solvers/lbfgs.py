@@ -43,9 +43,7 @@ class History:
         follows the last pair (Nocedal and Wright 2006, equation 7.20)."""
         self.inverse, self.memory = inverse, memory
         self.scale = np.ones(len(inverse), inverse.dtype)
-        self.pairs: list[
-            tuple[np.ndarray, np.ndarray, np.ndarray]
-        ] = []  # s, y (P, M), 1 / s.y (P,)
+        self.pairs: list[tuple[np.ndarray, ...]] = []  # s and y (P, M), 1 / s.y (P,)
 
     def add(self, s: np.ndarray, y: np.ndarray) -> None:
         """A pair for every problem; one without curvature (s = 0) leaves its problem as it was."""
