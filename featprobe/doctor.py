@@ -13,6 +13,7 @@ from typing import Any
 from featprobe import settings
 from featprobe._version import __version__
 from featprobe.errors import reason
+from featprobe.threads import cores
 
 PACKAGES = (
     "torch", "transformers", "safetensors", "huggingface_hub", "numpy", "scipy", "scikit-learn",
@@ -66,9 +67,7 @@ def devices() -> dict[str, Any]:
         p = torch.cuda.get_device_properties(i)
         gpus.append({"device": f"cuda:{i}", "name": p.name, "bytes": p.total_memory})
     found: dict[str, Any] = {
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "bytes": _memory(),
         "torch_cuda": torch.version.cuda,

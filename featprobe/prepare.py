@@ -39,17 +39,18 @@ class Prepare:
         if not isinstance(x, np.ndarray):
             raise InputError("--normalize and --pca prepare rows, not the frames of a bag")
         if self.pca is None:
-            return _unit
+            return unit
         if self.pca > min(x.shape):
             raise InputError(
                 f"--pca {self.pca}: {len(x)} items of {x.shape[1]} features have at most "
                 f"{min(x.shape)} components"
             )
-        first = _unit if self.normalize else np.asarray
+        first = unit if self.normalize else np.asarray
         mean, _, vectors = covariance_basis(first(x))
         axes = vectors[:, : self.pca].astype(np.float32)
         return lambda rows: (first(rows) - mean.astype(np.float32)) @ axes
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
+def unit(x: np.ndarray) -> np.ndarray:
+    """Rows (N, D) scaled to unit length; a row of zeros stays."""
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.errors import InputError
+from featprobe.prepare import unit
 from featprobe.probes.base import Probe
 
 _BLOCK = 2048  # rows whose similarities are looked at together
@@ -150,8 +151,7 @@ def _shares(f: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    v = np.asarray(x, dtype=np.float64)
-    return (v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return unit(np.asarray(x, dtype=np.float64)).astype(np.float32)
 
 
 PROBE = LabelPropagationProbe

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from featprobe.errors import InputError
+from featprobe.prepare import unit
 from featprobe.probes.base import Probe
 from featprobe.threads import one_blas_thread
 
@@ -75,7 +76,7 @@ class PrototypeProbe(Probe):
             raise InputError(f"prototype temperature {self.temperature} must be positive")
         x = np.asarray(x, dtype=np.float64)
         centre = x.mean(0) if self.normalize == "CL2N" else np.zeros(x.shape[1])
-        v = x - centre if self.normalize == "UN" else _unit(x - centre)
+        v = x - centre if self.normalize == "UN" else unit(x - centre)
         if self._labels:
             members = np.concatenate([y == 1, y == 0], axis=1)  # NaN is in neither
         else:
@@ -83,7 +84,7 @@ class PrototypeProbe(Probe):
         # a class without members keeps a zero vector: similarity 0
         points = members.T @ v / np.maximum(members.sum(0), 1)[:, None]
         if self.metric == "cosine":
-            return Prototypes(centre, _unit(points), np.zeros(len(points)))
+            return Prototypes(centre, unit(points), np.zeros(len(points)))
         spread = float(np.mean(((v - v.mean(0)) ** 2).sum(1))) or 1.0
         return Prototypes(centre, points / spread, -(points**2).sum(1) / (2 * spread))
 
@@ -108,10 +109,6 @@ class PrototypeProbe(Probe):
             p = np.exp(z - z.max(1, keepdims=True))
             p /= p.sum(1, keepdims=True)
         return p.transpose(0, 2, 1)
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12)
 
 
 PROBE = PrototypeProbe

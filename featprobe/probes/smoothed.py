@@ -12,7 +12,7 @@ from featprobe.errors import InputError
 from featprobe.neighbours.search import Bank, Search
 from featprobe.neighbours.votes import value_sums
 from featprobe.probes.base import Probe
-from featprobe.registry import Registry
+from featprobe.probes.named import PROBES
 
 AMONG = ("queries", "bank")
 
@@ -95,8 +95,7 @@ class SmoothedProbe(Probe):
         return out
 
     def _make(self) -> Probe:
-        registry = Registry("probe", "featprobe.probes", "PROBE", exclude=("base",))
-        made = registry.get(self.probe)()
+        made: Probe = PROBES.get(self.probe)()
         if made.bags or isinstance(made, SmoothedProbe):
             raise InputError(f"the scores of the probe {self.probe!r} cannot be smoothed")
         return made.set_params(**self.params or {})
