@@ -21,7 +21,7 @@ LEVELS = [
     {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
     {"levels", "results", "features", "runs", "exchange", "relabelling", "presets"},
     {"extraction", "evaluation", "prediction", "leakage", "doctor", "testing"},
-    {"zeroshot", "retrieval"},
+    {"zeroshot", "retrieval", "finetuning"},
     {"leaderboard"},
     {"cli"},
 ]

@@ -130,13 +130,22 @@ class Backbone:
 
     @torch.inference_mode()
     def prepare(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
-        """Frames of one item to network input.
+        """Frames of one item to network input (F, 3, h, w) float32 on the device.
+
+        What :meth:`shown` gives, as :meth:`normalised`.
+        """
+        return self.normalised(self.shown(pixels, low, high, fit))
+
+    @torch.inference_mode()
+    def shown(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
+        """Frames of one item as the network is to see them, before its normalisation.
 
         ``pixels`` (F, H, W) or (F, H, W, 3) of any dtype, ``low`` and ``high`` the values shown as
         black and white (a constant item, low == high, becomes black); arrays (3,) make three
         channels of different windows. ``fit``: ``stretch`` resizes and crops as the preprocessing
-        says, ``pad`` places each frame on black by :func:`place`. Returns (F, 3, h, w) float32 on
-        the device: windowed, resized in float with antialiasing, normalised.
+        says, ``pad`` places each frame on black by :func:`place`. Returns (F, 1, h, w) of grey
+        frames or (F, 3, h, w), float32 in [0, 1] on the device: windowed, resized in float with
+        antialiasing, cropped.
         """
         if pixels.dtype == np.uint16:  # torch has no arithmetic for it
             pixels = pixels.astype(np.int32)
@@ -151,9 +160,12 @@ class Backbone:
         else:
             x = torch.cat([windowed(x, *w) for w in windows], dim=1)
             x = place(x, self.preprocess) if fit == "pad" else resize(x, self.preprocess)
-        x = crop(x, self.preprocess)
-        mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.preprocess.std, device=self.device).view(1, 3, 1, 1)
+        return crop(x, self.preprocess)
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Frames (F, 1 or 3, h, w) in [0, 1] to network input (F, 3, H, W)."""
+        mean = torch.tensor(self.preprocess.mean, device=x.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.preprocess.std, device=x.device).view(1, 3, 1, 1)
         x = (x - mean) / std  # grey frames become three channels here, by broadcasting
         h, w = self.preprocess.size
         return F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) if self.preprocess.pad else x

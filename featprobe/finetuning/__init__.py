@@ -1,0 +1,1 @@
+"""The unfrozen road: a backbone trained on the same splits that frozen features are probed on."""

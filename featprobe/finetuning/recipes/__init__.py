@@ -1,0 +1,1 @@
+"""Recipes: which parameters of a backbone train, one module each."""

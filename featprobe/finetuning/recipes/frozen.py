@@ -1,0 +1,21 @@
+"""Nothing but the head trains: the control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from featprobe.backbones.base import Backbone
+from featprobe.finetuning.recipes.base import Recipe, Trainable
+
+
+@dataclass(frozen=True)
+class Frozen(Recipe):
+    """The linear probe by the loop of the other recipes, which it must agree with."""
+
+    name = "frozen"
+
+    def apply(self, backbone: Backbone) -> Trainable:
+        return Trainable(backbone, [], lambda: backbone)
+
+
+RECIPE = Frozen

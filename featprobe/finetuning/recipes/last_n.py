@@ -1,0 +1,31 @@
+"""The last blocks train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from featprobe.backbones.base import Backbone
+from featprobe.errors import InputError
+from featprobe.finetuning.recipes.base import Recipe, Trainable, blocks_of, unfrozen
+
+
+@dataclass(frozen=True)
+class LastN(Recipe):
+    """The last ``blocks`` blocks (stages of a network in stages) and the norm behind them."""
+
+    name = "last-n"
+    blocks: int = 1
+
+    def apply(self, backbone: Backbone) -> Trainable:
+        there = blocks_of(backbone)
+        if not 1 <= self.blocks <= len(there):
+            raise InputError(
+                f"{backbone.name} has {len(there)} blocks: blocks={self.blocks} of last-n must be "
+                f"1 to {len(there)}"
+            )
+        norm = getattr(backbone.adapter, "norm", "")
+        behind = [backbone.module.get_submodule(norm)] if norm else []
+        return unfrozen(backbone, [*there[-self.blocks :], *behind])
+
+
+RECIPE = {"last-n": LastN}

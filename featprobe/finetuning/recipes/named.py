@@ -1,0 +1,36 @@
+"""Recipes by name: the modules of this package, and entry points ``featprobe.recipe``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from featprobe.errors import InputError, nearest
+from featprobe.finetuning.recipes.base import Recipe
+from featprobe.registry import Registry
+
+RECIPES = Registry(
+    "recipe",
+    "featprobe.finetuning.recipes",
+    "RECIPE",
+    names={
+        "last-n": "last_n",
+        "norm-only": "norm_only",
+        "lp-ft": "lp_ft",
+        "block-expansion": "block_expansion",
+        **dict.fromkeys(("lora", "dora", "loha", "lokr", "ia3"), "adapters"),
+    },
+    exclude=("base", "named"),
+)
+
+
+def make_recipe(name: str, **options: Any) -> Recipe:
+    """A recipe with its options; unknown names and options are errors with the nearest one."""
+    kind: type[Recipe] = RECIPES.get(name)
+    known = kind.__dataclass_fields__
+    for option in options:
+        if option not in known:
+            has = ", ".join(known) or "none"
+            raise InputError(
+                f"recipe {name} has no option {option!r}.{nearest(option, known)} It has: {has}"
+            )
+    return kind(**options)
