@@ -5,29 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from featprobe import levels, metrics, results, settings
-from featprobe.backbones.catalog import seen_in_pretraining
+from featprobe import levels, settings
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, make_split, parse
+from featprobe.reporting import Subject, keep, of_test, result_of
 from featprobe.results import Result
-from featprobe.runs import Cell, Data, View, carry_out
-from featprobe.scored import Scored
-from featprobe.scoring.sums import nan_mean
-from featprobe.stats.components import components
-from featprobe.stats.resampling import RESAMPLES, bootstrap, interval
+from featprobe.runs import Data, View, carry_out
+from featprobe.stats.resampling import RESAMPLES
 
 KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
-NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:
@@ -81,7 +77,16 @@ def evaluate(
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
-        result = result_of(features, made, chosen, data, cell, resamples, reading)
+        result = result_of(
+            features,
+            made.name,
+            sorted(made.candidates()[0]),
+            chosen,
+            data,
+            cell,
+            resamples,
+            reading,
+        )
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
         if save:
@@ -111,22 +116,6 @@ def asked_views(
     return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
 
 
-def keep(
-    root: Path, features: FeatureSet, result: Result, data: Data, cell: Cell,
-    reading: levels.Reading,
-) -> None:  # fmt: skip
-    """Append a result and its scores to the cache; where that fails, a note says so."""
-    test = data.split.test
-    try:
-        results.append(
-            root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
-            scores=_stacked(cell, len(test), data.columns), fold=_folds(cell, len(test)),
-            unit=reading.unit, classes=features.classes,
-        )  # fmt: skip
-    except InputError as error:  # the numbers are worth more than their file
-        result.notes.append(f"not kept: {error}")
-
-
 def _fields(protocol: Protocol) -> dict[str, Any]:
     return {k: getattr(protocol, k) for k in protocol.__dataclass_fields__ if k != "name"}
 
@@ -135,17 +124,44 @@ def labelled(
     features: FeatureSet, protocol: Protocol, views: Sequence[View], probe: Probe | None = None,
     prepare: Prepare | None = None,
 ) -> Data:  # fmt: skip
-    """The items whose label is known, under the split of a protocol.
+    """The items whose label is known, under the split of a protocol, with their features.
 
     Raises :class:`InputError` for what cannot be probed (see :func:`evaluate`).
     """
-    problem = unlabeled(features)
+    data, rows = split_items(features, protocol, probe)
+    where = f"{features.dataset} / {features.backbone}"
+
+    @lru_cache(maxsize=KEPT_VIEWS if len(rows) <= SMALL else 1)
+    def read(view: View) -> Any:
+        bags = view.pool == "bag"
+        x: Any = features.bags(view.name) if bags else features.x(view.name, view.pool)
+        x = x if len(rows) == len(x) else x[rows]
+        finite = np.isfinite(x.frames if bags else x).all(1)
+        bad = np.flatnonzero(~(np.logical_and.reduceat(finite, x.offsets[:-1]) if bags else finite))
+        if len(bad):
+            raise InputError(
+                f"{where}: features of {len(bad)} items are NaN or infinite, first "
+                f"{str(data.ids[bad[0]])!r}; extract again, or leave such items out"
+            )
+        return x
+
+    return replace(data, read=read, views=views, prepare=prepare or Prepare())
+
+
+def split_items(
+    subject: Subject, protocol: Protocol, probe: Probe | None = None
+) -> tuple[Data, np.ndarray]:
+    """The items whose label is known, without their features, and their rows in the subject.
+
+    Raises as :func:`labelled`.
+    """
+    problem = unlabeled(subject)
     if problem:
         raise InputError(problem)
-    y, task = features.y, features.task
+    y, task = subject.y, subject.task
     assert y is not None
     assert task is not None
-    where = f"{features.dataset} / {features.backbone}"
+    where = f"{subject.dataset} / {subject.backbone}"
     if probe is not None and task not in probe.tasks:
         able = [n for n in PROBES.names() if task in PROBES.get(n)().tasks]
         raise InputError(
@@ -158,16 +174,16 @@ def labelled(
     if not known.any():
         raise InputError(f"{where}: every label is unknown")
     if np.isinf(y).any():
-        first = features.ids[np.flatnonzero(np.isinf(y.reshape(len(y), -1)).any(1))[0]]
+        first = subject.ids[np.flatnonzero(np.isinf(y.reshape(len(y), -1)).any(1))[0]]
         raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
-    y, groups, ids = y[known], features.groups[known], features.ids[known]
+    y, groups, ids = y[known], subject.groups[known], subject.ids[known]
     try:
         if isinstance(protocol, (CrossVal, LeaveOneOut)):
-            split = protocol.split(groups, features.items.group_origin)
+            split = protocol.split(groups, subject.items.group_origin)
         else:
             split = make_split(
-                y, groups, features.split[known], seed=protocol.seed,
-                origin=features.items.split_origin, grouping=features.items.group_origin,
+                y, groups, subject.split[known], seed=protocol.seed,
+                origin=subject.items.split_origin, grouping=subject.items.group_origin,
             )  # fmt: skip
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
@@ -178,127 +194,13 @@ def labelled(
             if len(present) < 2:
                 raise InputError(
                     f"{where}: {part} holds one class only "
-                    f"({features.classes[present[0]] if len(present) else 'none'})"
+                    f"({subject.classes[present[0]] if len(present) else 'none'})"
                 )
-    rows = np.flatnonzero(known)
-
-    @lru_cache(maxsize=KEPT_VIEWS if len(rows) <= SMALL else 1)
-    def read(view: View) -> Any:
-        bags = view.pool == "bag"
-        x: Any = features.bags(view.name) if bags else features.x(view.name, view.pool)
-        x = x if len(rows) == len(x) else x[rows]
-        finite = np.isfinite(x.frames if bags else x).all(1)
-        bad = np.flatnonzero(~(np.logical_and.reduceat(finite, x.offsets[:-1]) if bags else finite))
-        if len(bad):
-            raise InputError(
-                f"{where}: features of {len(bad)} items are NaN or infinite, first "
-                f"{str(ids[bad[0]])!r}; extract again, or leave such items out"
-            )
-        return x
-
-    return Data(
-        read, views, y, groups, ids, task, len(features.classes), split, int((~known).sum()),
-        prepare or Prepare(),
+    data = Data(
+        _none, (), y, groups, ids, task, len(subject.classes), split, int((~known).sum())
     )  # fmt: skip
+    return data, np.flatnonzero(known)
 
 
-def _stacked(cell: Cell, items: int, classes: int) -> np.ndarray:
-    """Scores (tries, N, C); the folds of a cross-validation are one try together."""
-    if cell.rows is None:
-        return np.stack(cell.scores)
-    out = np.empty((1, items, classes))
-    for rows, p in zip(cell.rows, cell.scores):
-        out[0, rows] = p
-    return out
-
-
-def _folds(cell: Cell, items: int) -> np.ndarray | None:
-    """(N,) fold in which each item was tested, None without folds."""
-    if cell.rows is None:
-        return None
-    out = np.empty(items, dtype=np.int64)
-    for fold, rows in enumerate(cell.rows):
-        out[rows] = fold
-    return out
-
-
-def of_test(features: FeatureSet, data: Data, tries: list[np.ndarray], rows: Any = None) -> Scored:
-    test = data.split.test
-    named = features.classes if len(features.classes) <= NAMED_CLASSES else ()
-    ids, y, groups = data.ids[test], data.y[test], data.groups[test]
-    return Scored(data.task, ids, y, groups, tries, rows, tuple(named))
-
-
-def result_of(
-    features: FeatureSet, probe: Probe, protocol: Protocol, data: Data, cell: Cell,
-    resamples: int, reading: levels.Reading,
-) -> Result:  # fmt: skip
-    """The Result of a cell: metrics, intervals, and everything needed to read them."""
-    items = of_test(features, data, cell.scores, cell.rows)
-    scored = reading.reported(items)
-    tries = scored.values()
-    boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
-    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = list(cell.notes)
-    if data.unknown:
-        notes.append(f"{data.unknown} items without a known label are not used")
-    if data.split.crossing:
-        notes.append(f"the official split has {data.split.crossing} patients on both sides")
-    sizes = {**{n: len(getattr(data.split, n)) for n in ("train", "val", "test")}}
-    sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
-    if reading.unit is not None:
-        sizes["test_units"] = len(scored.ids)
-    provenance = features.store.attributes["provenance"]
-    return Result(
-        dataset=features.dataset,
-        backbone=features.backbone,
-        probe=probe.name,
-        protocol=protocol.name,
-        metrics={n: float(nan_mean(v)) for n, v in tries.items()},
-        ci={n: interval(v, scored.patients) for n, v in boot.items()},
-        chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
-        task=data.task,
-        classes=data.classes,
-        view=cell.view.name,
-        pool=cell.view.pool,
-        params=cell.params,
-        settings={
-            **protocol.to_dict(),
-            "resamples": resamples,
-            **reading.level.to_dict(),
-            **data.prepare.to_dict(),
-            **_several(data.views),
-        },
-        split=data.split.to_dict(data.ids, data.groups),
-        sizes=sizes,
-        key=features.key.digest,
-        labels=features.items.labels_digest,
-        random=bool(provenance.get("random")),
-        overlap=_overlap(provenance, features.dataset),
-        selected=cell.selected,
-        searched=sorted({*cell.chosen, *probe.candidates()[0]}),
-        shots=cell.shots,
-        spread={n: float(np.std(v)) for n, v in several.items()},
-        components={
-            n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
-        },  # folds have test patients of their own: what is between them is patients too
-        subgroups=reading.subgroups(items, resamples, protocol.seed),
-        val=cell.val,
-        left_out=len(features.left_out),
-        notes=notes,
-        versions=results.versions(),
-        provenance={"key": features.key.to_dict(), **provenance},
-    )
-
-
-def _several(views: Sequence[View]) -> dict[str, Any]:
-    """The views that val chose among."""
-    return {"views": ["/".join(v) for v in views]} if len(views) > 1 else {}
-
-
-def _overlap(provenance: dict[str, Any], dataset: str) -> str:
-    """Why the backbone has seen the data set in pretraining; random weights have seen nothing."""
-    origin = provenance.get("backbone") or {}
-    if provenance.get("random"):
-        return ""
-    return seen_in_pretraining(str(origin.get("name", "")), dataset)
+def _none(view: View) -> Any:
+    raise AssertionError("these items have no features")

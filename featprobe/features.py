@@ -45,6 +45,12 @@ class FeatureSet:
         """The table of all items, those left out included."""
         return self.store.items()
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the features come from, as the store has it."""
+        found: dict[str, Any] = self.store.attributes["provenance"]
+        return found
+
     @cached_property
     def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Kept items, first frame and number of frames of each."""
@@ -188,8 +194,8 @@ def _pool(frames: np.ndarray, pool: str) -> np.ndarray:
     return np.concatenate([mean, frames.std(0)]) if pool == "mean+std" else mean
 
 
-def unlabeled(features: FeatureSet) -> str:
-    """Why a probe cannot run on these features, or an empty string."""
+def unlabeled(features: Any) -> str:
+    """Why a probe cannot run on a feature set or other labelled items, or an empty string."""
     where = f"{features.dataset} / {features.backbone}"
     y = features.y
     if y is None:

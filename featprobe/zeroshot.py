@@ -14,10 +14,11 @@ import numpy as np
 
 from featprobe import levels, settings
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
-from featprobe.evaluation import keep, labelled, of_test, result_of
+from featprobe.evaluation import labelled
 from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe, check_x
 from featprobe.protocols import Full
+from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
 from featprobe.runs import Cell, View
 from featprobe.stats.resampling import RESAMPLES
@@ -286,7 +287,16 @@ def zero_shot(
     }  # fmt: skip
     cell = Cell(params, [scores], 0, data.views[0], notes=_notes(tower, prompts))
     reading = levels.read("item", None, of_test(features, data, []))
-    result = result_of(features, probe, protocol, data, cell, resamples, reading)
+    result = result_of(
+        features,
+        probe.name,
+        sorted(probe.candidates()[0]),
+        protocol,
+        data,
+        cell,
+        resamples,
+        reading,
+    )
     result.versions |= {p: version(p) for p in ("torch", "transformers")}
     result.seconds = round(time.perf_counter() - start, 3)
     if save:

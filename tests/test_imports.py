@@ -19,7 +19,7 @@ LEVELS = [
     {"scored", "selection", "calibration", "prepare"},
     {"stats"},
     {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
-    {"levels", "results", "features", "runs", "exchange", "relabelling", "presets"},
+    {"levels", "results", "features", "runs", "exchange", "relabelling", "presets", "reporting"},
     {"extraction", "evaluation", "prediction", "leakage", "doctor", "testing"},
     {"zeroshot", "retrieval", "finetuning"},
     {"leaderboard"},

@@ -1,0 +1,185 @@
+"""From the scores of a cell to its Result: metrics, intervals, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from featprobe import levels, metrics, results
+from featprobe.backbones.catalog import seen_in_pretraining
+from featprobe.errors import InputError
+from featprobe.protocols import Protocol as Rule
+from featprobe.results import Result
+from featprobe.runs import Cell, Data, View
+from featprobe.scored import Scored
+from featprobe.scoring.sums import nan_mean
+from featprobe.stats.components import components
+from featprobe.stats.resampling import bootstrap, interval
+from featprobe.store.format import FeatureKey, Items
+
+NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
+
+
+class Subject(Protocol):
+    """Labelled items as a backbone sees them: a FeatureSet, or images that it is trained on.
+
+    Attributes as those of :class:`~featprobe.features.FeatureSet`.
+    """
+
+    dataset: str
+    backbone: str
+    key: FeatureKey
+
+    @property
+    def items(self) -> Items: ...
+
+    @property
+    def ids(self) -> np.ndarray: ...
+
+    @property
+    def groups(self) -> np.ndarray: ...
+
+    @property
+    def split(self) -> np.ndarray: ...
+
+    @property
+    def y(self) -> np.ndarray | None: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def task(self) -> str | None: ...
+
+    @property
+    def left_out(self) -> Sequence[Any]: ...
+
+    @property
+    def provenance(self) -> dict[str, Any]: ...
+
+    def __len__(self) -> int: ...
+
+
+def keep(
+    root: Path, subject: Subject, result: Result, data: Data, cell: Cell,
+    reading: levels.Reading,
+) -> None:  # fmt: skip
+    """Append a result and its scores to the cache; where that fails, a note says so."""
+    test = data.split.test
+    try:
+        results.append(
+            root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
+            scores=_stacked(cell, len(test), data.columns), fold=_folds(cell, len(test)),
+            unit=reading.unit, classes=subject.classes,
+        )  # fmt: skip
+    except InputError as error:  # the numbers are worth more than their file
+        result.notes.append(f"not kept: {error}")
+
+
+def _stacked(cell: Cell, items: int, classes: int) -> np.ndarray:
+    """Scores (tries, N, C); the folds of a cross-validation are one try together."""
+    if cell.rows is None:
+        return np.stack(cell.scores)
+    out = np.empty((1, items, classes))
+    for rows, p in zip(cell.rows, cell.scores):
+        out[0, rows] = p
+    return out
+
+
+def _folds(cell: Cell, items: int) -> np.ndarray | None:
+    """(N,) fold in which each item was tested, None without folds."""
+    if cell.rows is None:
+        return None
+    out = np.empty(items, dtype=np.int64)
+    for fold, rows in enumerate(cell.rows):
+        out[rows] = fold
+    return out
+
+
+def of_test(subject: Subject, data: Data, tries: list[np.ndarray], rows: Any = None) -> Scored:
+    """The test items, with scores (n, C) of each try."""
+    test = data.split.test
+    named = subject.classes if len(subject.classes) <= NAMED_CLASSES else ()
+    ids, y, groups = data.ids[test], data.y[test], data.groups[test]
+    return Scored(data.task, ids, y, groups, tries, rows, tuple(named))
+
+
+def result_of(
+    subject: Subject, probe: str, searched: Sequence[str], protocol: Rule, data: Data, cell: Cell,
+    resamples: int, reading: levels.Reading,
+) -> Result:  # fmt: skip
+    """The Result of a cell: metrics, intervals, and everything needed to read them.
+
+    ``probe``: its name; ``searched``: the parameters that val chose among.
+    """
+    items = of_test(subject, data, cell.scores, cell.rows)
+    scored = reading.reported(items)
+    tries = scored.values()
+    boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
+    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
+    notes = list(cell.notes)
+    if data.unknown:
+        notes.append(f"{data.unknown} items without a known label are not used")
+    if data.split.crossing:
+        notes.append(f"the official split has {data.split.crossing} patients on both sides")
+    sizes = {**{n: len(getattr(data.split, n)) for n in ("train", "val", "test")}}
+    sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
+    if reading.unit is not None:
+        sizes["test_units"] = len(scored.ids)
+    provenance = subject.provenance
+    return Result(
+        dataset=subject.dataset,
+        backbone=subject.backbone,
+        probe=probe,
+        protocol=protocol.name,
+        metrics={n: float(nan_mean(v)) for n, v in tries.items()},
+        ci={n: interval(v, scored.patients) for n, v in boot.items()},
+        chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
+        task=data.task,
+        classes=data.classes,
+        view=cell.view.name,
+        pool=cell.view.pool,
+        params=cell.params,
+        settings={
+            **protocol.to_dict(),
+            "resamples": resamples,
+            **reading.level.to_dict(),
+            **data.prepare.to_dict(),
+            **_several(data.views),
+        },
+        split=data.split.to_dict(data.ids, data.groups),
+        sizes=sizes,
+        key=subject.key.digest,
+        labels=subject.items.labels_digest,
+        random=bool(provenance.get("random")),
+        overlap=_overlap(provenance, subject.dataset),
+        selected=cell.selected,
+        searched=sorted({*cell.chosen, *searched}),
+        shots=cell.shots,
+        spread={n: float(np.std(v)) for n, v in several.items()},
+        components={
+            n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
+        },  # folds have test patients of their own: what is between them is patients too
+        subgroups=reading.subgroups(items, resamples, protocol.seed),
+        val=cell.val,
+        left_out=len(subject.left_out),
+        notes=notes,
+        versions=results.versions(),
+        provenance={"key": subject.key.to_dict(), **provenance},
+    )
+
+
+def _several(views: Sequence[View]) -> dict[str, Any]:
+    """The views that val chose among."""
+    return {"views": ["/".join(v) for v in views]} if len(views) > 1 else {}
+
+
+def _overlap(provenance: dict[str, Any], dataset: str) -> str:
+    """Why the backbone has seen the data set in pretraining; random weights have seen nothing."""
+    origin = provenance.get("backbone") or {}
+    if provenance.get("random"):
+        return ""
+    return seen_in_pretraining(str(origin.get("name", "")), dataset)
