@@ -82,6 +82,7 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
     """
     import inspect
 
+    from featprobe.annotations import allowed, in_words
     from featprobe.errors import InputError
     from featprobe.probes.named import PROBES
 
@@ -97,32 +98,9 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
         except ValueError:
             out[name] = value
         kind = str(known[name].annotation) if name in known else "Any"
-        if not _allowed(out[name], kind):
-            raise InputError(f"--set {text}: {name} of {probe} is {_in_words(kind)}")
+        if not allowed(out[name], kind):
+            raise InputError(f"--set {text}: {name} of {probe} is {in_words(kind)}")
     return out
-
-
-def _allowed(value: Any, kind: str) -> bool:
-    """Whether a JSON value fits an annotation, such as ``float | Sequence[float] | None``."""
-    if "Any" in kind:
-        return True
-    if value is None or isinstance(value, (bool, str, dict)):
-        word = {"NoneType": "None", "dict": "Mapping"}.get(
-            type(value).__name__, type(value).__name__
-        )
-        return word in kind
-    if isinstance(value, list):
-        return "Sequence" in kind and bool(value) and all(_allowed(v, kind) for v in value)
-    return "float" in kind or ("int" in kind and isinstance(value, int))
-
-
-def _in_words(kind: str) -> str:
-    words = {
-        "float": "a number", "int": "a whole number", "bool": "true or false", "str": "a name",
-        "Sequence[float]": "a list of numbers", "Sequence[int]": "a list of whole numbers",
-        "None": "null",
-    }  # fmt: skip
-    return " or ".join(words.get(part.strip(), part.strip()) for part in kind.split("|"))
 
 
 def run_probe(
