@@ -13,7 +13,10 @@ _WORDS = {
 
 
 def allowed(value: Any, kind: str) -> bool:
-    """Whether a JSON value fits an annotation, such as ``float | Sequence[float] | None``."""
+    """Whether a JSON value fits an annotation, such as ``float | Sequence[float] | None``.
+
+    A list fits a ``Sequence`` where it is not empty, and a ``tuple`` of any length.
+    """
     if kind == "Any":
         return True
     if value is None or isinstance(value, (bool, str, dict)):
@@ -22,7 +25,7 @@ def allowed(value: Any, kind: str) -> bool:
         return any(part.strip().startswith(words) for part in kind.split("|"))
     if isinstance(value, list):
         several = "Sequence" in kind or "tuple" in kind
-        return several and bool(value) and all(_member(v, kind) for v in value)
+        return several and ("tuple" in kind or bool(value)) and all(_member(v, kind) for v in value)
     return "float" in kind or ("int" in kind and isinstance(value, int))
 
 

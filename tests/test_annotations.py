@@ -23,6 +23,7 @@ from featprobe.annotations import allowed, in_words
         ([1, 5], "int | Sequence[int]", True),
         ([], "int | Sequence[int]", False),
         (["flip"], "tuple[str, ...]", True),
+        ([], "tuple[str, ...]", True),
         ("flip", "tuple[str, ...]", False),
         ([1, 2.5, 3], "tuple[float, float, float] | None", True),
         ({"k": 5}, "dict[str, Any] | None", True),

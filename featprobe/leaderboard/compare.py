@@ -153,7 +153,7 @@ def compare(
             pairs = list(combinations(ranked, 2))
         else:
             chosen = [r for r in ranked if against is None or against in _names(r, between)]
-            a_probe = against in map(probe_name, members)
+            a_probe = any(probe_name(r) == against for r in members)
             pairs, alone = _against(chosen, ranked, between == "all" and a_probe)
             notes += [
                 f"{r.dataset} / {r.backbone} / {probe_name(r)}: there is no {against} on its "
