@@ -27,7 +27,7 @@ class Training:
     ``cosine`` to ``final_lr`` times the peak, or ``constant``. ``weight_decay`` is not applied to
     biases, norms and other vectors unless ``decay_all``. ``clip``: largest norm of the gradient,
     None for any. ``smoothing`` of labels. ``balanced``: classes, and the two values of a label,
-    weigh the same. ``dropout`` before the head. ``patience``: epochs without a better val after
+    weigh the same. ``head_dropout`` before the head. ``patience``: epochs without a better val after
     which training ends. ``keep``: the weights of the ``best`` epoch on val, or of the ``last``.
     ``ema``: decay of an average of the weights that is what is scored and kept, None for none.
     ``standardize``: the head sees features scaled by the mean and deviation that those of the
@@ -56,7 +56,7 @@ class Training:
     clip: float | None = 1.0
     smoothing: float = 0.0
     balanced: bool = False
-    dropout: float = 0.0
+    head_dropout: float = 0.0
     patience: int | None = None
     keep: str = "best"
     ema: float | None = None
@@ -98,7 +98,7 @@ class Training:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} {value} must be positive")
-        for name in ("smoothing", "dropout", "momentum", "ema"):
+        for name in ("smoothing", "head_dropout", "momentum", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise InputError(f"{name} {value} must be at least 0 and below 1")
