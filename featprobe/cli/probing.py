@@ -75,17 +75,9 @@ probe_options = options(
 )  # fmt: skip
 
 
-def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
-    """The parameters of ``--set`` for a probe: JSON where it is, text otherwise.
-
-    Raises :class:`InputError` for a value that the parameter's annotation does not allow.
-    """
-    import inspect
-
+def read_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """The values of ``--set`` by name: JSON where it is, text otherwise."""
     from featprobe.errors import InputError
-    from featprobe.probes.named import PROBES
-
-    known = inspect.signature(PROBES.get(probe).__init__).parameters
 
     out: dict[str, Any] = {}
     for text in settings:
@@ -96,9 +88,26 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
             out[name] = json.loads(value)
         except ValueError:
             out[name] = value
+    return out
+
+
+def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
+    """The parameters of ``--set`` for a probe.
+
+    Raises :class:`InputError` for a value that the parameter's annotation does not allow.
+    """
+    import inspect
+
+    from featprobe.errors import InputError
+    from featprobe.probes.named import PROBES
+
+    known = inspect.signature(PROBES.get(probe).__init__).parameters
+
+    out = read_settings(settings)
+    for name, value in out.items():
         kind = str(known[name].annotation) if name in known else "Any"
-        if not _allowed(out[name], kind):
-            raise InputError(f"--set {text}: {name} of {probe} is {_in_words(kind)}")
+        if not _allowed(value, kind):
+            raise InputError(f"--set {name}={value}: {name} of {probe} is {_in_words(kind)}")
     return out
 
 

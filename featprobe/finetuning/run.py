@@ -122,7 +122,7 @@ def finetune(
     if label:
         result.settings["label"] = label
     result.cost = _cost(trial)
-    result.provenance |= {"history": standing.history, "folder": str(place)}
+    result.provenance |= {"history": trial.standing.history, "folder": str(place)}
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
         vars(trial.run.backbone).pop("weights_sha256", None)  # that of before the training
