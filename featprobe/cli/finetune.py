@@ -99,7 +99,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
     help="Of the split, the order of items and random weights.")  # fmt: skip
 @click.option("--run", "folder", type=click.Path(path_type=Path), metavar="DIR",
     help="Keep the training here.  [default: finetuned/... in the cache]")  # fmt: skip
-@click.option("--label", default="", help="Its name in tables.")
+@click.option("--title", default="", help="Its name in tables.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
 @click.option(
     "--workers", type=click.IntRange(min=0),
@@ -111,7 +111,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
     augment: tuple[str, ...], checkpointing: bool, refit: bool, more: tuple[str, ...],
-    subset: tuple[float, ...], seed: int, folder: Path | None, label: str, device: str,
+    subset: tuple[float, ...], seed: int, folder: Path | None, title: str, device: str,
     workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     image_size: int | None, **rest: Any,
@@ -142,7 +142,7 @@ def command(
     for fraction in subset:
         made = finetune(
             backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
-            cache=cache, folder=folder, device=device, resamples=resamples, label=label,
+            cache=cache, folder=folder, device=device, resamples=resamples, label=title,
             workers=min(8, cores()) if workers is None else workers,
             progress=False if quiet else "json" if as_json else True,
         )  # fmt: skip

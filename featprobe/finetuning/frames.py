@@ -129,7 +129,9 @@ def _open(folder: Path) -> Frames:
         index = json.loads((folder / "index.json").read_text())
         count, shape = np.array(index["count"]), np.array(index["shape"]).reshape(-1, 3)
         sizes = count * shape.prod(1)
-        pixels = np.memmap(folder / "pixels.u16", dtype=np.uint16, mode="r")
+        pixels: np.ndarray = np.empty(0, dtype=np.uint16)
+        if sizes.any():  # an empty file has no map
+            pixels = np.memmap(folder / "pixels.u16", dtype=np.uint16, mode="r")
         if len(pixels) != sizes.sum():
             raise ValueError(f"{len(pixels)} values where {sizes.sum()} are expected")
     except (OSError, ValueError, KeyError) as error:
