@@ -18,7 +18,7 @@ from featprobe.features import FeatureSet, unlabeled
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, make_split, parse
+from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
 from featprobe.results import Result
 from featprobe.runs import Cell, Data, View, carry_out
 from featprobe.scored import Scored
@@ -171,6 +171,8 @@ def labelled(
             )  # fmt: skip
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+    if isinstance(protocol, Full):
+        split = cut(split, y, groups, protocol.subset, protocol.seed)
     if y.ndim == 1 and task != "regression":
         for part in ("train", "test"):
             rows = getattr(split, part)
