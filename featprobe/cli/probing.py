@@ -177,9 +177,10 @@ def run_probe(
             out += found
         if not out:
             raise problems[0][1]
-        for protocol, error in problems:
-            where = f"{features.dataset} / {features.backbone}, --subset {protocol.subset:g}"
-            note(f"left aside: {where}: {error}")
+        for protocol, why in problems:
+            where = f"{features.dataset} / {features.backbone}"
+            told = str(why).removeprefix(f"{where}: ")
+            note(f"left aside: {where}, --subset {protocol.subset:g}: {told}")
         return out
 
     show_results(on_each(stores, run, as_json), as_json, title)
