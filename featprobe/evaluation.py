@@ -17,7 +17,7 @@ from featprobe.features import FeatureSet, unlabeled
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, make_split, parse
+from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
 from featprobe.reporting import Subject, keep, of_test, result_of
 from featprobe.results import Result
 from featprobe.runs import Data, View, carry_out
@@ -187,6 +187,8 @@ def split_items(
             )  # fmt: skip
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+    if isinstance(protocol, Full):
+        split = cut(split, y, groups, protocol.subset, protocol.seed)
     if y.ndim == 1 and task != "regression":
         for part in ("train", "test"):
             rows = getattr(split, part)

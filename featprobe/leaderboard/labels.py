@@ -13,9 +13,10 @@ SAID = 3  # unusual parameters named in a table
 
 
 def setting(r: Result) -> str:
-    """The setting of a result in a few characters: ``k=20``, ``C=0.01``, ``4 shots x 20``."""
+    """The setting of a result in a few characters: ``k=20``, ``1 % of train, C=0.01``."""
     level = f"by {r.settings['level']}" if "level" in r.settings else ""
-    return ", ".join(filter(None, (_chosen(r), *unusual(r), level)))
+    part = f"{100 * r.settings['subset']:g} % of train" if "subset" in r.settings else ""
+    return ", ".join(filter(None, (part, _chosen(r), *unusual(r), level)))
 
 
 def unusual(r: Result) -> list[str]:

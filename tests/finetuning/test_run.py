@@ -245,10 +245,10 @@ def test_a_batch_of_one_and_batchnorm() -> None:
 def test_a_checkpoint_of_other_classes_is_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
     trained(make_tiny(), pictures(24), "bitfit", folder=run, training={"epochs": 1})
-    with pytest.raises(InputError, match=r"its head has 2 \(class0, class1\) outputs, .* 3 \(class"):
-        trained(
-            make_tiny(), pictures(24, classes=3), "bitfit", folder=run, training={"epochs": 1}
-        )
+    with pytest.raises(
+        InputError, match=r"its head has 2 \(class0, class1\) outputs, .* 3 \(class"
+    ):
+        trained(make_tiny(), pictures(24, classes=3), "bitfit", folder=run, training={"epochs": 1})
     with pytest.raises(InputError, match="different: training"):
         trained(make_tiny(), pictures(24), "bitfit", folder=run, training={"epochs": 2})
 
