@@ -18,7 +18,7 @@ from featprobe.fingerprint import digest
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, make_split, parse
+from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
 from featprobe.reporting import Subject, keep, of_test, result_of
 from featprobe.results import Result, plain
 from featprobe.runs import Data, View, carry_out
@@ -121,6 +121,7 @@ def request(
     made, chosen = make_probe(probe), parse(protocol)
     reading = levels.Level(level) if isinstance(level, str) else level
     asked = {
+        "dataset": features.dataset, "backbone": features.backbone,
         "key": features.key.digest, "labels": features.items.labels_digest,
         "probe": made.name, "params": made.get_params(), "protocol": chosen.to_dict(),
         "views": asked_views(features, made, view, pool), "resamples": resamples,
@@ -222,6 +223,8 @@ def split_items(
             )  # fmt: skip
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+    if isinstance(protocol, Full):
+        split = cut(split, y, groups, protocol.subset, protocol.seed)
     if y.ndim == 1 and task != "regression":
         for part in ("train", "test"):
             rows = getattr(split, part)

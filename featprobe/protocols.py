@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -90,20 +90,45 @@ def make_split(
     return Split(train, val, test, origin, grouping, used, crossing)
 
 
+def cut(split: Split, y: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> Split:
+    """The split with train and val cut to a fraction of their patients, see :func:`splits.portion`.
+
+    ``y`` (N,) or (N, C) and ``groups`` (N,) are of all rows. Test stays as it is. With a fraction
+    of 1 it is the split itself.
+    """
+    if fraction == 1:
+        return split
+    train, val = (
+        rows[splits.portion(y[rows], groups[rows], fraction, [seed, part])]
+        for part, rows in enumerate((split.train, split.val))
+    )
+    crossing = len(set(groups[np.r_[train, val]].tolist()) & set(groups[split.test].tolist()))
+    origin = f"{split.origin}; train and val are cut to {100 * fraction:g} % of their patients"
+    return replace(split, train=train, val=val, origin=origin, seed=seed, crossing=crossing)
+
+
 @dataclass(frozen=True)
 class Full:
     """Fit on train, choose on val, refit on train and val, test once.
 
-    ``refit=False`` tests the estimator fitted on train alone.
+    ``refit=False`` tests the estimator fitted on train alone. ``subset``: the fraction of the
+    patients of train and val that there are (:func:`cut`), the same for every probe and backbone.
     """
 
     seed: int = 0
     refit: bool = True
+    subset: float = 1.0
     name: str = field(default="full", init=False)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.subset <= 1:
+            raise InputError(
+                f"subset {self.subset} must be above 0 and at most 1: 0.01 is 1 % of train and val"
+            )
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values, without a subset that is all."""
+        return {k: v for k, v in asdict(self).items() if (k, v) != ("subset", 1)}
 
 
 @dataclass(frozen=True)
@@ -147,7 +172,7 @@ class FewShot:
                 continue
             by_patient = np.lexsort((within, rank))
             turn = np.empty(len(of_class), dtype=np.int64)  # 0 for the first item of a patient, ...
-            turn[by_patient] = _running_index(rank[by_patient])
+            turn[by_patient] = splits.running_index(rank[by_patient])
             order = np.lexsort((rank, turn))
             chosen.extend(of_class[order[:shots]].tolist())
         return np.unique(np.array(chosen, dtype=np.int64))
@@ -211,12 +236,6 @@ def _members(y: np.ndarray) -> list[np.ndarray]:
         positive = y == 1
         return [*positive.T, ~positive.any(1)]
     return [y == c for c in np.unique(y)]
-
-
-def _running_index(values: np.ndarray) -> np.ndarray:
-    """0, 1, 2 ... within each run of equal neighbours."""
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
 
 
 NAMED: dict[str, Callable[[], Protocol]] = {

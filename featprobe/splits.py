@@ -27,6 +27,54 @@ def label_matrix(targets: np.ndarray) -> np.ndarray:
     return np.hstack([columns, np.ones((len(targets), 1))])
 
 
+def numbered(groups: np.ndarray) -> np.ndarray:
+    """(N,) groups as 0, 1, ... in order of their first items, whatever they are called."""
+    _, first, code = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[code]
+
+
+def _counts(targets: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """(G, C) what each numbered group has of the columns of :func:`label_matrix`."""
+    labels = label_matrix(targets)
+    counts = np.zeros((int(code.max()) + 1, labels.shape[1]))
+    np.add.at(counts, code, labels)
+    return counts
+
+
+def running_index(values: np.ndarray) -> np.ndarray:
+    """0, 1, 2 ... within each run of equal neighbours."""
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+
+
+def portion(
+    targets: np.ndarray, groups: np.ndarray, fraction: float, seed: int | Sequence[int] = 0
+) -> np.ndarray:
+    """(N,) whether an item is in the portion of about ``fraction`` of the groups of each class.
+
+    A group is kept whole or not at all. It stands in the line of its rarest class (label, or fifth
+    of the values), in random order; the first of each line are kept, at least one. Of a class that
+    only groups in other lines have, one of them is always kept. So a smaller portion is part of a
+    larger one of the same seed, and no class is without a group. Depends on the order of items, not
+    on names of groups.
+    """
+    if not len(targets):
+        return np.zeros(0, dtype=bool)
+    code = numbered(groups)
+    has = _counts(targets, code) > 0
+    n = len(has)
+    common = has.sum(0)  # groups that have a class; all have the last column
+    line = np.where(has, common, n + 1).argmin(1)
+    rank = np.random.default_rng(seed).permutation(n)
+    order = np.lexsort((rank, line))
+    place = np.empty(n, dtype=np.int64)
+    place[order] = running_index(line[order])
+    kept = place < np.maximum(1, np.floor(fraction * np.bincount(line)[line] + 0.5))
+    lineless = (common > 0) & (np.bincount(line, minlength=len(common)) == 0)
+    kept[np.where(has, rank[:, None], n).argmin(0)[lineless]] = True
+    return kept[code]
+
+
 def assign(
     targets: np.ndarray,
     groups: np.ndarray,
@@ -44,16 +92,13 @@ def assign(
     share = np.asarray(fractions, dtype=float)
     if (share <= 0).any() or abs(share.sum() - 1) > 1e-6:
         raise InputError(f"split fractions {tuple(fractions)} must be positive and sum to 1")
-    _, first, code = np.unique(groups, return_index=True, return_inverse=True)
-    code = np.argsort(np.argsort(first))[code]
+    code = numbered(groups)
     n_groups = int(code.max()) + 1
     if n_groups < len(share):
         raise InputError(
             f"{n_groups} patients cannot be split into {len(share)} parts without dividing one"
         )
-    labels = label_matrix(targets)
-    counts = np.zeros((n_groups, labels.shape[1]))
-    np.add.at(counts, code, labels)
+    counts = _counts(targets, code)
     total = counts.sum(0)
     scale = 1 / np.maximum(total, 1)
     scale[-1] /= 10  # classes first: of few items, none may miss a part for the total's sake

@@ -462,3 +462,42 @@ def test_a_request_is_the_same_until_something_that_is_asked_for_changes(feature
         request(features, "logistic", resamples=20),
     ]
     assert len({*asked, *others}) == 1 + len(others)
+
+
+def test_a_subset_cuts_what_is_fitted_and_chosen_on_and_not_what_is_tested(spied) -> None:
+    features, fitted, asked = spied
+    train, val, test = parts(features)
+    fp.evaluate(features, Spy(), fp.Full(subset=0.5))
+    small, both = (set(f) for f in fitted)
+    assert small < train
+    assert both - small < val
+    assert set(asked[0]) == both - small
+    assert set(asked[1]) == test
+
+
+def test_subsets_are_leagues_of_their_own_and_all_of_train_keeps_its_cell(features) -> None:
+    from featprobe.leaderboard.board import league, leagues
+    from featprobe.leaderboard.labels import setting
+
+    probes = (fp.KNNProbe(3), fp.PrototypeProbe())
+    found = {
+        f: [fp.evaluate(features, p, fp.Full(subset=f), resamples=10)[0] for p in probes]
+        for f in (1.0, 0.5, 0.1)
+    }
+    every = [r for rows in found.values() for r in rows]
+    assert sorted(len(m) for m in leagues(every).values()) == [2, 2, 2]
+    assert len({r.split["digest"] for r in every}) == 3
+    assert len({r.cell for r in every}) == 6
+    ordered = sorted((found[f][0] for f in found), key=league)
+    assert [r.settings.get("subset") for r in ordered] == [None, 0.1, 0.5]
+    assert "50 % of their patients" in found[0.5][0].split["origin"]
+    assert setting(found[0.1][0]).startswith("10 % of train, k=")
+    assert "%" not in setting(found[1.0][0])
+
+
+def test_one_class_is_told_in_one_line_whatever_the_subset(cache) -> None:
+    y = np.array([0] * 30 + [0, 1] * 5)
+    split = np.array(["train"] * 24 + ["val"] * 6 + ["test"] * 10)
+    found = cached(cache, {"cls": np.random.default_rng(0).normal(size=(40, 3))}, y, split=split)
+    with pytest.raises(InputError, match=r"train holds one class only \(a\)"):
+        fp.evaluate(found, "knn", fp.Full(subset=0.2))

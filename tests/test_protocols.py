@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.errors import InputError
-from featprobe.protocols import FewShot, Full, LeaveOneOut, make_split, parse
+from featprobe.protocols import FewShot, Full, LeaveOneOut, cut, make_split, parse
 
 NONE = np.full(60, "")
 
@@ -130,3 +130,47 @@ def test_no_draw_overlaps_val_or_test_or_shares_a_patient_with_them(seed, each) 
             rows = FewShot(by=by, seed=seed).draw(y, groups, s.train, 16, 0)
             assert not set(rows) & set(np.r_[s.val, s.test])
             assert not set(groups[rows]) & set(groups[elsewhere])
+
+
+@given(st.integers(0, 1000), st.integers(1, 4), st.floats(0.01, 0.99), st.booleans())
+def test_a_cut_is_of_train_and_val_and_leaves_test(seed, each, fraction, official) -> None:
+    y, groups = np.arange(60) % 2, patients(each=each)
+    parts = np.array(["train"] * 40 + ["test"] * 20) if official else NONE
+    whole = make_split(y, groups, parts, seed=seed, origin="files" if official else "")
+    s = cut(whole, y, groups, fraction, seed)
+    assert s.test is whole.test
+    for name in ("train", "val"):
+        rows, before = getattr(s, name), getattr(whole, name)
+        assert set(rows) <= set(before)
+        assert not set(groups[rows]) & set(groups[np.setdiff1d(before, rows)])
+        assert set(y[rows]) == set(y[before])
+        n = len(set(groups[before]))
+        assert abs(len(set(groups[rows])) - fraction * n) <= 3
+    assert s.crossing <= whole.crossing
+    assert f"{100 * fraction:g} % of their patients" in s.origin
+    assert s.origin.startswith(whole.origin)
+
+
+def test_patients_that_cross_are_counted_after_the_cut() -> None:
+    y, groups = np.arange(60) % 2, np.arange(60)
+    groups[40:] = np.arange(20)  # every patient of test is in train
+    official = np.array(["train"] * 36 + ["val"] * 4 + ["test"] * 20)
+    whole = make_split(y, groups, official)
+    s = cut(whole, y, groups, 0.1, 0)
+    assert whole.crossing == 20
+    assert s.crossing == len(set(groups[np.r_[s.train, s.val]]) & set(range(20)))
+    assert s.crossing < 5
+
+
+def test_a_subset_of_all_is_not_said_and_changes_nothing() -> None:
+    assert Full(seed=2).to_dict() == {"seed": 2, "refit": True, "name": "full"}
+    assert Full(subset=0.1).to_dict()["subset"] == 0.1
+    y, groups = np.arange(60) % 2, patients()
+    whole = make_split(y, groups, NONE)
+    assert cut(whole, y, groups, 1, 0) is whole
+
+
+@pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan")])
+def test_a_subset_is_above_0_and_at_most_1(fraction) -> None:
+    with pytest.raises(InputError, match="above 0 and at most 1"):
+        Full(subset=fraction)

@@ -113,8 +113,7 @@ class Backbone:
         h = hashlib.sha256()
         for name, tensor in sorted(self.module.state_dict().items()):
             h.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-            flat = tensor.detach().cpu().contiguous().reshape(-1)
-            h.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+            h.update(raw_bytes(tensor).data)
         return h.hexdigest()
 
     def to(self, device: str | torch.device) -> Backbone:
@@ -196,6 +195,12 @@ class Backbone:
         with cast:
             out = self.adapter(self.module, x, wanted)
         return {name: out[name].float() for name in wanted}
+
+
+def raw_bytes(tensor: Tensor) -> np.ndarray:
+    """(n,) uint8: the values of a tensor as they lie in memory in C order."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy() if flat.numel() else np.empty(0, dtype=np.uint8)
 
 
 def _within(dtype: np.dtype, low: float, high: float) -> bool:

@@ -65,6 +65,23 @@ cache_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
 )
+model_options = options(
+    click.option(
+        "--model", required=True,
+        help="Catalog name, hub id (org/name), folder, YAML, timm:NAME or open_clip:ARCH:TAG.",
+    ),
+    click.option(
+        "--data", required=True,
+        help="Catalog name, folder, CSV manifest, MedMNIST npz, volume or DICOM file.",
+    ),
+    click.option("--revision", help="Of the hub id."),
+    click.option(
+        "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
+        help="A checkpoint file: safetensors or the original authors' .pth.",
+    ),
+    click.option("--init", type=click.Choice(["random"]), help="Random weights, the control."),
+    click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's."),
+)  # fmt: skip
 loading_options = options(
     click.option(
         "--root", type=click.Path(path_type=Path),

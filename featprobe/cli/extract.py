@@ -14,6 +14,7 @@ from featprobe.cli.common import (
     cache_option,
     json_option,
     loading_options,
+    model_options,
     note,
     open_dataset,
 )
@@ -37,25 +38,10 @@ Examples:
 Run again, it reuses what is complete and goes on where it stopped.
 """,
 )
-@click.option(
-    "--model",
-    required=True,
-    help="Catalog name, hub id (org/name), folder, YAML, timm:NAME or open_clip:ARCH:TAG.",
-)
-@click.option(
-    "--data", required=True,
-    help="Catalog name, folder, CSV manifest, MedMNIST npz, volume or DICOM file.",
-)  # fmt: skip
-@click.option("--revision", help="Of the hub id.")
-@click.option(
-    "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
-    help="A checkpoint file: safetensors or the original authors' .pth.",
-)  # fmt: skip
-@click.option("--init", type=click.Choice(["random"]), help="Random weights, the control.")
+@model_options
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of random weights."
 )
-@click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's.")
 @click.option(
     "--features",
     multiple=True,

@@ -54,4 +54,4 @@ def command(
 
     protocol = FewShot(shots=tuple(sorted(set(shots))), tries=tries, by=by, seed=seed)
     made = make_probe(probe, **values(settings, probe))
-    run_probe(made.fresh, protocol, title=f"few-shot, {probe}", **common)
+    run_probe(made.fresh, [protocol], title=f"few-shot, {probe}", **common)

@@ -8,7 +8,14 @@ import click
 from click.core import ParameterSource
 
 from featprobe.cli.common import Verb
-from featprobe.cli.probing import folds_option, probe_options, run_probe, save_option
+from featprobe.cli.probing import (
+    folds_option,
+    full,
+    probe_options,
+    run_probe,
+    save_option,
+    subset_option,
+)
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
@@ -88,6 +95,7 @@ Examples:
 @click.option(
     "--loo", is_flag=True, help="Leave one out: each item is scored by all other patients."
 )
+@subset_option
 @folds_option
 @save_option
 @probe_options
@@ -105,13 +113,14 @@ def command(
     ef: int | None,
     device: str,
     loo: bool,
+    subset: tuple[float, ...],
     folds: int | None,
     seed: int,
     **common: Any,
 ) -> None:
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
     from featprobe.evaluation import make_probe
-    from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol
+    from featprobe.protocols import CrossVal, LeaveOneOut
 
     own = {"temperature": temperature, "vote": vote, "smoothing": smoothing}
     for name in own:
@@ -121,14 +130,14 @@ def command(
         "k": sorted(set(k)), "metric": metric, "index": index, "nprobe": nprobe, "ef": ef,
         "device": device, **{name: own[name] for name in OWN[probe]},
     }  # fmt: skip
-    protocol: Protocol = CrossVal(folds, seed) if folds else Full(seed=seed)
-    if loo:
-        if folds:
-            raise click.UsageError("--loo and --folds are two ways to test: give one", ctx)
-        protocol = LeaveOneOut(seed)
+    if loo and folds:
+        raise click.UsageError("--loo and --folds are two ways to test: give one", ctx)
+    if subset and (loo or folds):
+        other = "--loo" if loo else "--folds"
+        raise click.UsageError(f"--subset is of train and val: leave {other} out", ctx)
     run_probe(
         lambda: make_probe(probe, **params),
-        protocol,
+        [LeaveOneOut(seed)] if loo else [CrossVal(folds, seed)] if folds else full(subset, seed),
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
         **common,
     )

@@ -9,10 +9,12 @@ import click
 from featprobe.cli.common import Verb
 from featprobe.cli.probing import (
     folds_option,
+    full,
     probe_options,
     run_probe,
     save_option,
     set_option,
+    subset_option,
     values,
 )
 
@@ -29,6 +31,7 @@ Examples:
   featprobe linear
   featprobe linear --data nih_cxr --features cls mean cls+mean
   featprobe linear --C 0.01 1 100 --no-refit
+  featprobe linear --subset 0.01 0.1 1   with 1 %, 10 % and all of the patients of train and val
   featprobe linear --preset dinov2-linear --model dinov2_vits14
   featprobe linear --probe ridge --pca 64
   featprobe linear --probe mlp --set width=[64,256] --data aptos
@@ -60,6 +63,7 @@ Examples:
     "--calibrate", is_flag=True, help="Scale the scores by a temperature (Guo et al. 2017)."
 )
 @set_option
+@subset_option
 @folds_option
 @save_option
 @probe_options
@@ -75,6 +79,7 @@ def command(
     solver: str | None,
     calibrate: bool,
     settings: tuple[str, ...],
+    subset: tuple[float, ...],
     folds: int | None,
     seed: int,
     **common: Any,
@@ -84,8 +89,10 @@ def command(
     from featprobe.presets import preset as study
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.named import PROBES
-    from featprobe.protocols import CrossVal, Full
+    from featprobe.protocols import CrossVal
 
+    if folds and subset:
+        raise click.UsageError("--subset is of train and val: leave --folds out", ctx)
     params: dict[str, Any] = {}
     refit, title = not no_refit, f"{probe} probe"
     if preset:
@@ -112,7 +119,7 @@ def command(
         made = CalibratedProbe(made)
     run_probe(
         made.fresh,
-        CrossVal(folds, seed) if folds else Full(seed=seed, refit=refit),
+        [CrossVal(folds, seed)] if folds else full(subset, seed, refit),
         title=title,
         **common,
     )

@@ -22,6 +22,11 @@ folds_option = click.option(
     "--folds", type=click.IntRange(min=3), metavar="K",
     help="Cross-validation by patient in K folds instead of the split.",
 )  # fmt: skip
+subset_option = click.option(
+    "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
+    help="Cut train and val to this fraction of their patients, test stays; one run for each."
+    "  [default: 1]",
+)  # fmt: skip
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE...",
     help="Parameters of the probe, as in Python: lr=[0.01,0.1] width=256.",
@@ -75,8 +80,31 @@ probe_options = options(
 )  # fmt: skip
 
 
+def full(subset: Sequence[float], seed: int, refit: bool = True) -> list[Any]:
+    """Train, val and test, once for each fraction of ``--subset``."""
+    from featprobe.protocols import Full
+
+    return [Full(seed=seed, refit=refit, subset=f) for f in dict.fromkeys(subset or (1.0,))]
+
+
+def read_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """The values of ``--set`` by name: JSON where it is, text otherwise."""
+    from featprobe.errors import InputError
+
+    out: dict[str, Any] = {}
+    for text in settings:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise InputError(f"--set {text!r} is written NAME=VALUE")
+        try:
+            out[name] = json.loads(value)
+        except ValueError:
+            out[name] = value
+    return out
+
+
 def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
-    """The parameters of ``--set`` for a probe: JSON where it is, text otherwise.
+    """The parameters of ``--set`` for a probe.
 
     Raises :class:`InputError` for a value that the parameter's annotation does not allow.
     """
@@ -88,24 +116,17 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
 
     known = inspect.signature(PROBES.get(probe).__init__).parameters
 
-    out: dict[str, Any] = {}
-    for text in settings:
-        name, sign, value = text.partition("=")
-        if not sign or not name:
-            raise InputError(f"--set {text!r} is written NAME=VALUE")
-        try:
-            out[name] = json.loads(value)
-        except ValueError:
-            out[name] = value
+    out = read_settings(settings)
+    for name, value in out.items():
         kind = str(known[name].annotation) if name in known else "Any"
-        if not allowed(out[name], kind):
-            raise InputError(f"--set {text}: {name} of {probe} is {in_words(kind)}")
+        if not allowed(value, kind):
+            raise InputError(f"--set {name}={value}: {name} of {probe} is {in_words(kind)}")
     return out
 
 
 def run_probe(
     probe: Callable[[], Any],
-    protocol: Any,
+    protocols: Sequence[Any],
     *,
     data: Sequence[str],
     model: Sequence[str],
@@ -115,23 +136,39 @@ def run_probe(
     save_to: Path | None = None,
     **asked: Any,
 ) -> None:
-    """Run a probe on the chosen feature sets, keep and show the results.
+    """Run a probe under each protocol on the chosen feature sets, keep and show the results.
 
     ``asked``: the values of the other :data:`probe_options`. A feature set that cannot be probed is
-    named on standard error and the rest goes on; when none can, the first reason is the error.
+    named on standard error and the rest goes on; when none can, the first reason is the error. So
+    is one of several protocols under which it cannot.
     """
+    from featprobe.errors import FeatprobeError
     from featprobe.evaluation import evaluate
 
     stores = cached_sets(data, model, cache)
-    _can_save(save_to, len(stores), asked)
+    _can_save(save_to, len(stores), len(protocols), asked)
     reported = _reported(asked)
 
     def run(features: FeatureSet) -> list[Result]:
-        made = probe()
-        found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
-        if save_to is not None:
-            note(f"saved {_save(features, made, protocol, found, save_to)}")
-        return found
+        out: list[Result] = []
+        problems = []
+        for protocol in protocols:
+            made = probe()
+            try:
+                found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
+            except FeatprobeError as error:
+                problems.append((protocol, error))
+                continue
+            if save_to is not None:
+                note(f"saved {_save(features, made, protocol, found, save_to)}")
+            out += found
+        if not out:
+            raise problems[0][1]
+        for protocol, why in problems:
+            where = f"{features.dataset} / {features.backbone}"
+            told = str(why).removeprefix(f"{where}: ")
+            note(f"left aside: {where}, --subset {protocol.subset:g}: {told}")
+        return out
 
     show_results(on_each(stores, run, as_json), as_json, title)
 
@@ -212,7 +249,7 @@ def _reported(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, "view": view, "level": level, "subgroups": asked["subgroup"]}
 
 
-def _can_save(save_to: Path | None, stores: int, asked: Mapping[str, Any]) -> None:
+def _can_save(save_to: Path | None, stores: int, protocols: int, asked: Mapping[str, Any]) -> None:
     from featprobe.errors import InputError
 
     if save_to is None:
@@ -221,6 +258,8 @@ def _can_save(save_to: Path | None, stores: int, asked: Mapping[str, Any]) -> No
         raise InputError(
             f"--save is of one feature set, not {stores}: choose by --data and --model"
         )
+    if protocols > 1:
+        raise InputError(f"--save is of one --subset, not {protocols}: give one")
     if asked["normalize"] or asked["pca"]:
         raise InputError("--save keeps the probe, not --normalize or --pca: leave those out")
 

@@ -114,7 +114,7 @@ class Forward:
             try:
                 parts.append(self._run(part))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 if self.batch == 1 or len(part) == 1:
                     raise InputError(
@@ -150,7 +150,8 @@ class Forward:
         return OnHost(host, event)
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, on a GPU or here."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return "can't allocate memory" in str(error) or "out of memory" in str(error)

@@ -29,8 +29,6 @@ from featprobe.progress import Progress
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import PENDING
 
-PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pillow")
-
 
 def extract(
     backbone: Backbone,

@@ -102,10 +102,15 @@ def _create(
             "batch": batch,
             "device": device,
             "skipped": dataset.skipped,
-            "versions": {p: version(p) for p in PACKAGES} | {"featprobe": __version__},
+            "versions": versions_of(),
             "python": platform.python_version(),
         },
     )  # fmt: skip
+
+
+def versions_of() -> dict[str, str]:
+    """Versions of what decodes and what computes."""
+    return {p: version(p) for p in PACKAGES} | {"featprobe": __version__}
 
 
 def items_of(dataset: Dataset) -> Items:

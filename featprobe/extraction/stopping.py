@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during an extraction: finish the shard in flight, then stop."""
+"""Ctrl-C and SIGTERM during long work: finish what is in flight, then stop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ class Stopping:
     """Catches the first signal and remembers it; a second one ends the program at once.
 
     ``with Stopping() as stop: ... if stop.asked: ...``. Outside the main thread, where Python
-    delivers no signals, nothing is caught.
+    delivers no signals, nothing is caught. ``flying``: what is finished first, in words.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, flying: str = "the shard") -> None:
+        self.flying = flying
         self.signal: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -35,7 +36,7 @@ class Stopping:
     def _catch(self, number: int, _frame: FrameType | None) -> None:
         self.signal = number
         self._restore()
-        print("stopping after the shard in flight; again to stop at once", file=sys.stderr)
+        print(f"stopping after {self.flying} in flight; again to stop at once", file=sys.stderr)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -22,21 +22,20 @@ class Training:
     ``epochs`` over the training items, or ``steps``. ``batch``: items a step, cut into
     ``accumulate`` parts that go through the network one after another. ``lr``: peak rate of the
     backbone's parameters, None is the recipe's own; of ``head_lr`` the head's. ``layer_decay``:
-    each block's rate is that of the block above it times this (Bao et al. 2022, BEiT).
-    ``warmup``: below 1 a part of the steps, else their number, linear from 0. ``schedule``:
-    ``cosine`` to ``final_lr`` times the peak, or ``constant``. ``weight_decay`` is not applied to
-    biases, norms and other vectors unless ``decay_all``. ``clip``: largest norm of the gradient,
-    None for any. ``smoothing`` of labels. ``balanced``: classes, and the two values of a label,
-    weigh the same. ``dropout`` before the head. ``patience``: epochs without a better val after
-    which training ends. ``keep``: the weights of the ``best`` epoch on val, or of the ``last``.
-    ``ema``: decay of an average of the weights that is what is scored and kept, None for none.
-    ``standardize``: the head sees features scaled by the mean and deviation that those of the
-    training items have at the start. ``view``: the outputs that the head sees, None for the
-    backbone's ``cls`` or ``mean``. ``pool``: how the frames of an item become one row.
-    ``train_frames``: at most so many frames of an item, drawn anew at each step. ``augment``:
-    names of :data:`AUGMENTATIONS`. ``refit``: train once more on train and val, for as long as was
-    best. ``precision``: float32, bf16 or fp16. ``checkpointing``: blocks are computed again in the
-    backward pass instead of kept.
+    each block's rate is that of the block above it times this (Bao et al. 2022, BEiT). ``warmup``:
+    below 1 a part of the steps, else their number, linear from 0. ``schedule``: ``cosine`` to
+    ``final_lr`` times the peak, or ``constant``. ``weight_decay`` is not applied to biases, norms
+    and other vectors unless ``decay_all``. ``clip``: largest norm of the gradient, None for any.
+    ``smoothing`` of labels. ``balanced``: classes, and the two values of a label, weigh the same.
+    ``head_dropout`` before the head. ``patience``: epochs without a better val after which training
+    ends. ``keep``: the weights of the ``best`` epoch on val, or of the ``last``. ``ema``: decay of
+    an average of the weights that is what is scored and kept, None for none. ``standardize``: the
+    head sees features scaled by the mean and deviation that those of the training items have at the
+    start. ``view``: the outputs that the head sees, None for the backbone's ``cls`` or ``mean``.
+    ``pool``: how the frames of an item become one row. ``train_frames``: at most so many frames of
+    an item, drawn anew at each step. ``augment``: names of :data:`AUGMENTATIONS`. ``refit``: train
+    once more on train and val, for as long as was best. ``precision``: float32, bf16 or fp16.
+    ``checkpointing``: blocks are computed again in the backward pass instead of kept.
     """
 
     epochs: float = 20
@@ -56,7 +55,7 @@ class Training:
     clip: float | None = 1.0
     smoothing: float = 0.0
     balanced: bool = False
-    dropout: float = 0.0
+    head_dropout: float = 0.0
     patience: int | None = None
     keep: str = "best"
     ema: float | None = None
@@ -98,7 +97,7 @@ class Training:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"{name} {value} must be positive")
-        for name in ("smoothing", "dropout", "momentum", "ema"):
+        for name in ("smoothing", "head_dropout", "momentum", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
                 raise InputError(f"{name} {value} must be at least 0 and below 1")

@@ -103,8 +103,9 @@ def leagues(results: Sequence[Result]) -> dict[League, list[Result]]:
 
 
 def league(r: Result) -> League:
-    """What is ranked together: one data set, task, protocol, split, level and number of shots."""
-    order = {"full": "0", "cv": "1"}.get(r.protocol, f"2 {r.settings.get('by')}")
+    """What is ranked together: one data set, task, protocol with subset, split, level and shots."""
+    full = f"{r.settings.get('subset', 0):.6f}"  # all of train first, then growing parts of it
+    order = {"full": full, "cv": "1"}.get(r.protocol, f"2 {r.settings.get('by')}")
     level = [r.settings.get(k, "") for k in ("level", "level_by", "study")]
     same = [order, r.split.get("digest", ""), r.task, *level]
     return r.dataset, " ".join(same), r.shots or 0

@@ -78,21 +78,21 @@ class Data:
 
 @dataclass(frozen=True)
 class Model:
-    """A backbone; ``options`` are those of :func:`~featprobe.backbones.load.load_backbone`."""
+    """A backbone; ``options`` of :func:`~featprobe.backbones.load.load_backbone` are pairs."""
 
     text: str
-    options: Mapping[str, Any]
+    options: tuple[tuple[str, Any], ...]
     place: str = field(compare=False)
 
     def load(self) -> Backbone:
         """The backbone, of its own for each caller. An error names the place."""
         with at(self.place):
-            return load_backbone(self.text, **self.options)
+            return load_backbone(self.text, **dict(self.options))
 
     @property
     def name(self) -> str:
         """What it is called while it is not loaded."""
-        return f"{self.text} (random)" if self.options.get("init") else self.text
+        return f"{self.text} (random)" if dict(self.options).get("init") else self.text
 
 
 @dataclass(frozen=True)
@@ -194,10 +194,10 @@ def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
     if given.get("seed", 0) < 0 or given.get("image_size", 1) < 1:
         raise InputError(f"{place}: seed must be at least 0 and image_size at least 1")
     if "weights" in given:
-        given["weights"] = [existing(w, folder, place) for w in listed(given["weights"])]
+        given["weights"] = tuple(existing(w, folder, place) for w in listed(given["weights"]))
     with at(place):
         resolve(text)
-    return Model(text, given, place)
+    return Model(text, tuple(sorted(given.items())), place)
 
 
 def _tuning(

@@ -14,15 +14,16 @@ SAID = 3  # unusual parameters named in a table
 
 
 def setting(r: Result) -> str:
-    """The setting of a result in a few characters: ``k=20``, ``C=0.01``, ``4 shots x 20``."""
+    """The setting of a result in a few characters: ``k=20``, ``1 % of train, C=0.01``."""
     level = f"by {r.settings['level']}" if "level" in r.settings else ""
-    return ", ".join(filter(None, (_chosen(r), *unusual(r), level)))
+    part = f"{100 * r.settings['subset']:g} % of train" if "subset" in r.settings else ""
+    return ", ".join(filter(None, (part, _chosen(r), *unusual(r), level)))
 
 
 def unusual(r: Result) -> list[str]:
     """Parameters of the probe that are not its defaults and were not searched, and preparation."""
     if finetuned(r):
-        return _shortened(_training(r))
+        return _shortened(_training(r), SAID + 1)
     said = [n for n in ("normalize",) if r.settings.get(n)]
     said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
     said += ["no refit"] if r.settings.get("refit") is False else []
@@ -43,15 +44,12 @@ def finetuned(r: Result) -> bool:
 
 
 def _training(r: Result) -> list[str]:
-    """The options of the recipe, then what is not the default of a training."""
+    """The options of the recipe that are not off, then what is not the default of a training."""
     usual = Training().to_dict()
     given = {n: v for n, v in r.params.items() if n != "recipe" and n not in r.searched}
-    own = [_told(n, v) for n, v in given.items() if n not in usual and v not in (None, False, [])]
-    changed = [
-        _told(n, given[n]) for n in usual
-        if n in given and n != "refit" and plain(given[n]) != usual[n]
-    ]  # fmt: skip
-    return [*own, *changed, *(["refit"] if given.get("refit") else [])]
+    own = [_told(n, v) for n, v in given.items() if n not in usual and v and v != "none"]
+    changed = [_told(n, given[n]) for n in usual if n in given and plain(given[n]) != usual[n]]
+    return [*own, *changed, *(["refit"] if r.settings.get("refit") else [])]
 
 
 def _told(name: str, value: object) -> str:
@@ -59,8 +57,8 @@ def _told(name: str, value: object) -> str:
     return f"{name}={told[:16]}{'...' * (len(told) > 16)}"
 
 
-def _shortened(said: list[str]) -> list[str]:
-    return [*said[:SAID], "..."] if len(said) > SAID else said
+def _shortened(said: list[str], most: int = SAID) -> list[str]:
+    return [*said[:most], "..."] if len(said) > most else said
 
 
 def _chosen(r: Result) -> str:

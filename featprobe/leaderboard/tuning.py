@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from featprobe.errors import InputError
+from featprobe.finetuning.asked import asked, kinds
 from featprobe.finetuning.recipes.base import Recipe
-from featprobe.finetuning.recipes.named import RECIPES, make_recipe
+from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.settings import Training
+from featprobe.finetuning.studies import study
 from featprobe.leaderboard.given import at, checked
 
 OWN = {"recipe": "str", "preset": "str", "name": "str", "lr": "float | Sequence[float]"}
-TRAINING = {f.name: str(f.type) for f in fields(Training)}
-PLAIN = {"int", "float", "bool", "str", "None"}
 
 
 @dataclass(frozen=True)
@@ -36,42 +36,22 @@ class Tuning:
 def make_tuning(entry: Mapping[str, Any], folder: Path, seed: int, place: str) -> Tuning:
     """The fine-tuning of an entry; errors name the place.
 
-    A key is an option of the recipe where that has one of this name, otherwise a field of
-    :class:`~featprobe.finetuning.settings.Training`. ``preset``: a name, or a file beside the
-    leaderboard's.
+    Keys beside :data:`OWN` are options of the recipe and fields of
+    :class:`~featprobe.finetuning.settings.Training`, as of
+    :func:`~featprobe.finetuning.asked.asked`. ``preset``: a name, or a file in the folder.
     """
     if ("recipe" in entry) == ("preset" in entry):
         raise InputError(f"{place}: either 'recipe' or 'preset' is needed")
-    name, lrs = str(entry.get("recipe")), tuple[float, ...]()
-    options: dict[str, Any] = {}
-    settings: dict[str, Any] = {"seed": seed}
+    recipe, preset = (str(entry[k]) if k in entry else None for k in ("recipe", "preset"))
     with at(place):
-        if "preset" in entry:
-            from featprobe.finetuning.studies import study
-
-            beside = folder / str(entry["preset"])
-            found = study(str(beside) if beside.is_file() else str(entry["preset"]))
-            name, lrs = found.recipe, tuple(found.lrs)
-            options, settings = dict(found.options), settings | found.training
-        has = _options(RECIPES.get(name))
-    given = checked(entry, TRAINING | has | OWN, place)
-    options |= {k: v for k, v in given.items() if k in has}
-    settings |= {k: v for k, v in given.items() if k in TRAINING and k not in has}
-    if "lr" in given:
-        several = isinstance(given["lr"], list)
-        lrs = tuple(map(float, given["lr"])) if several else ()
-        settings["lr"] = None if several else given["lr"]
+        if preset is not None and (folder / preset).is_file():
+            preset = str(folder / preset)
+        own = RECIPES.get(study(preset).recipe if preset else str(recipe))
+    others = dict.fromkeys([*kinds(own), *kinds(Training)], "Any")  # which asked() looks at
+    given = checked(entry, others | OWN, place)
+    settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
     with at(place):
-        if not all(lr > 0 for lr in lrs):
-            raise InputError(f"lr {list(lrs)} must be positive")
-        settings["augment"] = tuple(settings.get("augment", ()))
-        return Tuning(
-            make_recipe(name, **options), Training(**settings), lrs, given.get("name", "")
-        )
-
-
-def _options(recipe: type[Recipe]) -> dict[str, str]:
-    """The options of a recipe with annotations, of which it checks all but plain ones itself."""
-    kinds = {f.name: str(f.type) for f in fields(recipe)}
-    plain = {n for n, k in kinds.items() if {part.strip() for part in k.split("|")} <= PLAIN}
-    return {n: k if n in plain else "Any" for n, k in kinds.items()}
+        made = asked(recipe, preset, settings)
+        if not all(lr > 0 for lr in made.lrs):
+            raise InputError(f"lr {list(made.lrs)} must be positive")
+    return Tuning(made.recipe, made.training, made.lrs, given.get("name", ""))

@@ -88,6 +88,14 @@ class LogisticProbe(Probe):
         self.coef_, self.intercept_ = self._path.coef[self._keep], self._path.intercept[self._keep]
         return self
 
+    def linear(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (K, D) and intercepts (K,) for features as they are, once fitted.
+
+        K is 1 for two classes, whose logit it is of the second one.
+        """
+        weight = self.coef_ / self._standardize.scale
+        return weight, self.intercept_ - weight @ self._standardize.mean
+
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Self:
         if self.solver not in SOLVERS:
             raise InputError(f"logistic solver {self.solver!r}: use one of {', '.join(SOLVERS)}")

@@ -80,6 +80,36 @@ def test_a_preset_brings_its_views_and_whether_val_is_refitted(probed) -> None:
     assert found["sizes"]["fit"] == found["sizes"]["train"] + found["sizes"]["val"]
 
 
+@pytest.mark.parametrize("verb", ["linear --C 1", "knn --k 3"])
+def test_a_run_for_each_subset(probed, verb: str) -> None:
+    found = probed(f"{verb} --features mean --subset 0.1 0.5 1")
+    assert [r["settings"].get("subset") for r in found] == [0.1, 0.5, None]
+    sizes = [r["sizes"] for r in found]
+    assert sizes[0]["train"] < sizes[1]["train"] < sizes[2]["train"]
+    assert sizes[0]["val"] < sizes[2]["val"]
+    assert len({s["test"] for s in sizes}) == 1
+    assert probed(f"{verb} --features mean --subset 0.5")[0]["metrics"] == found[1]["metrics"]
+
+
+def test_a_subset_that_is_too_small_is_named_and_the_others_go_on(run, films) -> None:
+    line = "knn --features mean --k 20 --subset 0.1 1 --json --resamples 20"
+    code, out, err = run(*line.split())
+    assert code == 0
+    assert [json.loads(text)["settings"].get("subset") for text in out.splitlines()] == [None]
+    assert "left aside: films / net, --subset 0.1: k = 20 is more than" in err
+
+
+def test_tables_show_the_subset(run, films) -> None:
+    line = "linear --features mean --C 1 --subset 0.1 1 --resamples 20"
+    code, out, _ = run(*line.split())
+    assert code == 0
+    assert "10 % of train, C=1" in out
+    assert "cut to 10 % of their patients" in out
+    code, out, _ = run("leaderboard")
+    assert code == 0
+    assert "10 % of train, C=1" in out
+
+
 def test_each_film_is_scored_by_the_films_of_other_patients(probed, films) -> None:
     found = probed("knn --loo --k 5 --features mean")[0]
     assert found["protocol"] == "loo"
@@ -119,6 +149,11 @@ def test_a_saved_probe_is_the_one_reported(probed, films, tmp_path: Path) -> Non
         ("linear --save p.safetensors --pca 3", "leave those out"),
         ("linear --save p.safetensors --folds 3 --C 1", "leave --folds and --loo out"),
         ("knn --loo --folds 3", "give one"),
+        ("knn --loo --subset 0.5", "leave --loo out"),
+        ("linear --folds 3 --subset 0.5", "leave --folds out"),
+        ("linear --subset 0", "0.0 is not in the range"),
+        ("linear --subset 2", "2.0 is not in the range"),
+        ("linear --subset 0.1 1 --save p.safetensors", "one --subset"),
         ("fewshot --features cls mean", "give one"),
         ("linear --level study", "--study FILE:COLUMN"),
     ],

@@ -1,0 +1,158 @@
+"""featprobe finetune"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featprobe.cli.common import Verb, loading_options, model_options, note, open_dataset, options
+from featprobe.cli.probing import bootstrap_options, read_settings
+
+# option -> field of Training
+FIELDS = {
+    "epochs": "epochs", "batch": "batch", "accumulate": "accumulate", "head_lr": "head_lr",
+    "weight_decay": "weight_decay", "layer_decay": "layer_decay", "patience": "patience",
+    "view": "view", "pool": "pool", "train_frames": "train_frames", "precision": "precision",
+    "ema": "ema", "smoothing": "smoothing",
+}  # fmt: skip
+
+training_options = options(
+    click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="[default: 20]"),
+    click.option(
+        "--batch", type=click.IntRange(min=1), metavar="ITEMS", help="A step's.  [default: 32]"
+    ),
+    click.option(
+        "--accumulate", type=click.IntRange(min=1), metavar="PARTS",
+        help="In which a batch goes through the network, to save memory.  [default: 1]",
+    ),
+    click.option(
+        "--lr", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="LR...",
+        help="Of the backbone; of several, each a training, val chooses.  [default: the recipe's]",
+    ),
+    click.option("--head-lr", type=float, metavar="LR", help="[default: 0.001]"),
+    click.option("--weight-decay", type=float, help="[default: 0.05]"),
+    click.option(
+        "--layer-decay", type=float, help="A block's rate is that of the one above it times this."
+    ),
+    click.option("--smoothing", type=float, metavar="S", help="Of labels."),
+    click.option("--balanced", is_flag=True, help="Classes weigh the same."),
+    click.option("--patience", type=click.IntRange(min=1), metavar="EPOCHS",
+        help="Stop when val has not become better for so long."),
+    click.option("--ema", type=float, metavar="DECAY", help="Keep an average of the weights."),
+    click.option(
+        "--features", "view", metavar="VIEW",
+        help="What the head sees: cls, mean, cls:4, cls+mean.  [default: cls, or mean]",
+    ),
+    click.option(
+        "--pool", type=click.Choice(["mean", "max", "attention"]),
+        help="How the slices of a volume become one row.  [default: mean]",
+    ),
+    click.option(
+        "--train-frames", type=click.IntRange(min=1), metavar="N",
+        help="At most so many slices of a volume a step, drawn at random.",
+    ),
+    click.option(
+        "--augment", multiple=True, metavar="NAME...",
+        help="Of flip, vflip, crop, rotate, brightness, contrast, noise, erase.  [default: none]",
+    ),
+    click.option("--checkpointing", is_flag=True, help="Compute blocks twice to save memory."),
+    click.option("--refit", is_flag=True, help="Train once more on train and val, and test that."),
+    click.option(
+        "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
+        help="[default: float32 on a CPU, bf16 on a GPU]",
+    ),
+    click.option(
+        "--set", "more", multiple=True, metavar="NAME=VALUE...",
+        help="Options of the recipe (rank=8, blocks=2) and further settings (clip=1 ema=0.999).",
+    ),
+)  # fmt: skip
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe finetune --model dinov2_vits14 --data ./chest_xrays --recipe lora --set rank=16
+  featprobe finetune --model dinov2_vitb14 --data aptos --lr 1e-4 1e-5 --layer-decay 0.7
+  featprobe finetune --model resnet50 --init random --data ./chest_xrays      from scratch
+  featprobe finetune --model dinov2_vitl14 --data nih --preset rad-lora --subset 0.01 0.1 1
+  accelerate launch --num_processes 4 -m featprobe.cli.main finetune --model ... --data ...
+
+\b
+Run again, it goes on where it stopped. The trained backbone is a folder for 'extract --model'.
+Recipes: full, last-n, lora, dora, loha, lokr, ia3, bitfit, norm-only, vpt, lp-ft, block-expansion,
+frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
+""",
+)
+@model_options
+@click.option("--recipe", metavar="NAME", help="Which parameters train.  [default: full]")
+@click.option("--preset", metavar="NAME", help="Recipe and settings of a study, or of a YAML file.")
+@training_options
+@click.option(
+    "--subset", multiple=True, type=float, default=(1.0,), metavar="FRACTION...",
+    help="Of train and val; several, one run each.  [default: 1]",
+)  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    help="Of the split, the order of items and random weights.")  # fmt: skip
+@click.option("--run", "folder", type=click.Path(path_type=Path), metavar="DIR",
+    help="Keep the training here.  [default: finetuned/... in the cache]")  # fmt: skip
+@click.option("--title", default="", help="Its name in tables.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
+@click.option(
+    "--workers", type=click.IntRange(min=0),
+    help="Decode processes; 0: none apart.  [default: the cores, at most 8]",
+)  # fmt: skip
+@loading_options
+@click.option("--quiet", is_flag=True, help="No progress.")
+@bootstrap_options
+def command(
+    data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
+    augment: tuple[str, ...], checkpointing: bool, refit: bool, more: tuple[str, ...],
+    subset: tuple[float, ...], seed: int, folder: Path | None, title: str, device: str,
+    workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
+    image_size: int | None, **rest: Any,
+) -> None:  # fmt: skip
+    """Train a backbone, or a part of it, on the split that probes of the data set have."""
+    given: dict[str, Any] = {
+        field: value for name, field in FIELDS.items() if (value := rest.pop(name)) is not None
+    }
+    flags = {"balanced": balanced, "checkpointing": checkpointing, "refit": refit}
+    given |= {name: True for name, on in flags.items() if on}
+    given |= {"lr": list(lr)} if lr else {}
+    given |= {"augment": list(augment)} if augment else {}
+    dataset = open_dataset(data, cache, rest)
+
+    from featprobe.backbones.load import load_backbone
+    from featprobe.cli.probing import show_results
+    from featprobe.finetuning.asked import asked
+    from featprobe.finetuning.run import finetune
+    from featprobe.threads import cores
+
+    wanted = asked(recipe, preset, {**given, "seed": seed, **read_settings(more)})
+    if folder is not None and len(subset) > 1:
+        raise click.UsageError("--run is the folder of one training, not of several --subset")
+    backbone = load_backbone(
+        model, init=init, seed=seed, image_size=image_size, weights=list(weights), revision=revision
+    )
+    found = []
+    for fraction in subset:
+        made = finetune(
+            backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
+            cache=cache, folder=folder, device=device, resamples=resamples, label=title,
+            workers=min(8, cores()) if workers is None else workers,
+            progress=False if quiet else "json" if as_json else True,
+        )  # fmt: skip
+        found += made
+        if as_json:
+            for result in made:
+                print(json.dumps(json.loads(result.to_json())), flush=True)
+    if as_json:
+        return
+    show_results(found, False, f"finetune {wanted.recipe.name}")
+    for result in found:
+        folder = Path(result.provenance["folder"]) / "backbone"
+        note(f"trained backbone: featprobe extract --model {folder} --data ...")

@@ -1,0 +1,194 @@
+"""Frames decoded once and kept as the network is to see them, for training reads them many times.
+
+Pixels are windowed, resized and cropped as extraction does, before normalisation and augmentation,
+and kept in 16 bits: half a step is 8e-6, far below what float16 features keep. One file holds the
+frames of all items one after another; a memory map of it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from featprobe.backbones.base import Backbone
+from featprobe.datasets.base import Dataset
+from featprobe.errors import InputError, StoreError, reason
+from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable
+from featprobe.extraction.plan import plan_frames
+from featprobe.extraction.workers import SECONDS, pool
+from featprobe.features import LeftOut
+from featprobe.fingerprint import digest, write_text_atomic
+from featprobe.progress import Progress
+
+FORMAT = 1
+WHITE = 65535
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The kept frames of a data set.
+
+    ``count`` (N,): frames of each item, 0 for those that could not be read; ``shape`` (N, 3): (C,
+    h, w) of each; ``start`` (N,): where its values begin. ``pixels``: all values, uint16, 65535
+    being white. ``left_out``: items without frames, and why.
+    """
+
+    path: Path
+    count: np.ndarray
+    shape: np.ndarray
+    start: np.ndarray
+    pixels: np.ndarray
+    left_out: list[LeftOut]
+
+    @property
+    def kept(self) -> np.ndarray:
+        """Items with frames."""
+        return np.flatnonzero(self.count)
+
+    def of(self, item: int) -> np.ndarray:
+        """(F, C, h, w) uint16 of one item, C being 1 or 3."""
+        shape = (int(self.count[item]), *map(int, self.shape[item]))
+        start = int(self.start[item])
+        return self.pixels[start : start + int(np.prod(shape))].reshape(shape)
+
+    def batch(self, items: Sequence[int], choose: Callable[[int], Any] | None = None) -> Batch:
+        """The frames of items, one after another; grey ones in three channels if others are.
+
+        ``choose``: from the frames of an item to the index of those that are taken.
+        """
+        parts = [self.of(i) for i in items]
+        if choose is not None:
+            parts = [p[choose(len(p))] for p in parts]
+        counts = [len(p) for p in parts]
+        channels = max(p.shape[1] for p in parts)
+        out = np.empty((sum(counts), channels, *parts[0].shape[2:]), dtype=np.uint16)
+        for p, end, n in zip(parts, np.cumsum(counts), counts):
+            out[end - n : end] = p  # grey into three channels by broadcasting
+        return Batch(torch.from_numpy(out), torch.tensor(counts))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Frames (f, C, h, w) uint16 of several items, and how many each has (B,)."""
+
+    pixels: Tensor
+    counts: Tensor
+
+    def shown(self, device: torch.device) -> Tensor:
+        """(f, C, h, w) float32 in [0, 1] on a device."""
+        pixels = self.pixels.pin_memory() if device.type == "cuda" else self.pixels
+        return pixels.to(device, non_blocking=True).to(torch.float32) / WHITE
+
+
+def key_of(backbone: Backbone, dataset: Dataset) -> dict[str, Any]:
+    """What kept frames depend on; networks of the same input size share them."""
+    preprocess = backbone.preprocess.to_dict()
+    if not backbone.preprocess.pad:  # there black is what the normalisation makes zero
+        preprocess = {k: v for k, v in preprocess.items() if k not in ("mean", "std")}
+    return {
+        "format": FORMAT, "dataset": dataset.fingerprint, "recipe": dataset.recipe.to_dict(),
+        "preprocess": preprocess,
+    }  # fmt: skip
+
+
+def kept_frames(
+    backbone: Backbone, dataset: Dataset, cache: Path, workers: int = 1,
+    seconds: float = SECONDS, progress: bool | Literal["json"] = False,
+) -> Frames:  # fmt: skip
+    """The frames of a data set for this backbone's input, decoded unless the cache has them.
+
+    They lie in ``<cache>/frames/<dataset>-<digest12>``, which may be deleted at any time. Raises
+    :class:`InputError` when no item can be read, :class:`StoreError` for a damaged file.
+    """
+    with Progress("hashing files", len(dataset), "files", progress) as p:
+        dataset.compute_fingerprint(p.update)
+    key = key_of(backbone, dataset)
+    folder = cache / "frames" / f"{dataset.name}-{digest(key)[:12]}"
+    if not (folder / "index.json").is_file():
+        _decode(backbone, dataset, folder, max(1, workers), workers > 0, seconds, progress)
+    frames = _open(folder)
+    if not len(frames.kept):
+        first = frames.left_out[0]
+        raise InputError(
+            f"{dataset.name}: none of the {len(dataset)} items could be read; first: {first.reason}"
+        )
+    return frames
+
+
+def _open(folder: Path) -> Frames:
+    try:
+        index = json.loads((folder / "index.json").read_text())
+        count, shape = np.array(index["count"]), np.array(index["shape"]).reshape(-1, 3)
+        sizes = count * shape.prod(1)
+        pixels: np.ndarray = np.empty(0, dtype=np.uint16)
+        if sizes.any():  # an empty file has no map
+            pixels = np.memmap(folder / "pixels.u16", dtype=np.uint16, mode="r")
+        if len(pixels) != sizes.sum():
+            raise ValueError(f"{len(pixels)} values where {sizes.sum()} are expected")
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(
+            f"{folder}: damaged frames ({reason(error)}); delete the folder, it is made again"
+        ) from error
+    left_out = [LeftOut(*pair) for pair in index["left_out"]]
+    return Frames(folder, count, shape, np.cumsum(sizes) - sizes, pixels, left_out)
+
+
+def _decode(
+    backbone: Backbone, dataset: Dataset, folder: Path, workers: int, apart: bool, seconds: float,
+    progress: bool | Literal["json"],
+) -> None:  # fmt: skip
+    plan = plan_frames(dataset, workers, progress)
+    counts = np.bincount(plan.item, minlength=len(dataset))
+    runner = partial(pool(), seconds=seconds) if apart and separable(dataset) else here
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"pixels.{os.getpid()}.partial"
+    index: dict[str, list[Any]] = {"count": [], "shape": [], "left_out": []}
+
+    def jobs() -> Iterator[Callable[[], Job]]:
+        for item, n in enumerate(counts.tolist()):
+            yield partial(job, dataset, item, n)
+
+    try:
+        with (
+            open(temporary, "wb") as file,
+            Progress(f"decoding {dataset.name}", int(counts.sum()), "frames", progress) as shown,
+        ):
+            for decoded in ahead(jobs(), runner, workers):
+                pixels = _pixels(backbone, decoded)
+                index["count"].append(0 if pixels is None else len(pixels))
+                index["shape"].append([0, 0, 0] if pixels is None else list(pixels.shape[1:]))
+                if pixels is None:
+                    index["left_out"].append([str(dataset.ids[decoded.item]), decoded.text])
+                else:
+                    file.write(pixels.data)
+                shown.advance(int(counts[decoded.item]))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / "pixels.u16")
+    finally:
+        temporary.unlink(missing_ok=True)
+    write_text_atomic(folder / "index.json", json.dumps(index))
+
+
+def _pixels(backbone: Backbone, decoded: Decoded) -> np.ndarray | None:
+    """(F, C, h, w) uint16 of a decoded item."""
+    if decoded.pixels is None:
+        return None
+    low, high = decoded.levels
+    x = backbone.shown(decoded.pixels, low, high, decoded.fit)
+    if backbone.preprocess.pad:
+        h, w = backbone.preprocess.size
+        zero = torch.tensor(backbone.preprocess.mean, device=x.device).view(1, 3, 1, 1)
+        whole = zero.expand(len(x), 3, h, w).clone()
+        whole[..., : x.shape[-2], : x.shape[-1]] = x
+        x = whole
+    return (x * WHITE).round().to(torch.int32).cpu().numpy().astype(np.uint16, order="C")

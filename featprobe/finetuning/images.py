@@ -1,0 +1,82 @@
+"""Labelled images as a subject: what features are to a probe, frames are to a fine-tuning."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from featprobe.backbones.base import Backbone
+from featprobe.datasets.base import Dataset
+from featprobe.extraction.opening import items_of, versions_of
+from featprobe.features import LeftOut
+from featprobe.finetuning.frames import Frames
+from featprobe.fingerprint import digest
+from featprobe.store.format import FeatureKey, Items
+
+
+class Images:
+    """The items of a data set that could be read, as :class:`~featprobe.reporting.Subject`.
+
+    Rows are those of a FeatureSet of the same data set, so a protocol splits both alike. ``key``
+    names the backbone before training, its preprocessing and the images.
+    """
+
+    def __init__(
+        self, backbone: Backbone, dataset: Dataset, frames: Frames, wanted: dict[str, int],
+        precision: str,
+    ) -> None:  # fmt: skip
+        self.dataset, self.backbone = dataset.name, backbone.name
+        self.frames = frames
+        self.items: Items = items_of(dataset)
+        self.key = FeatureKey(
+            weights=backbone.weights_sha256,
+            config=digest(backbone.config),
+            preprocess=backbone.preprocess.to_dict(),
+            recipe=dataset.recipe.to_dict(),
+            outputs=wanted,
+            precision=precision,
+            dtype="float32",
+            dataset=dataset.fingerprint,
+        )
+        self.provenance: dict[str, Any] = {
+            "backbone": backbone.origin, "random": backbone.random, "versions": versions_of(),
+        }  # fmt: skip
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """(N,) the item of each row."""
+        return self.frames.kept
+
+    @property
+    def ids(self) -> np.ndarray:
+        return self.items.ids[self.rows]
+
+    @property
+    def groups(self) -> np.ndarray:
+        return self.items.groups[self.rows]
+
+    @property
+    def split(self) -> np.ndarray:
+        return self.items.split[self.rows]
+
+    @property
+    def y(self) -> np.ndarray | None:
+        targets = self.items.targets
+        return None if targets is None else targets[self.rows]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.items.classes
+
+    @property
+    def task(self) -> str | None:
+        return self.items.task
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        return self.frames.left_out
+
+    def __len__(self) -> int:
+        return len(self.rows)

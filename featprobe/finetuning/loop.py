@@ -1,0 +1,264 @@
+"""The loop: steps in a fixed order, epochs judged on val, a checkpoint that any kill may follow."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from featprobe import metrics
+from featprobe.backbones.base import Backbone
+from featprobe.errors import InputError, Unfinished
+from featprobe.finetuning import checkpoint
+from featprobe.finetuning.augment import augment
+from featprobe.finetuning.average import Average
+from featprobe.finetuning.checkpoint import Standing
+from featprobe.finetuning.checks import Gradients
+from featprobe.finetuning.feeding import Fed, Feed, Part
+from featprobe.finetuning.memory import enough_memory
+from featprobe.finetuning.network import Network
+from featprobe.finetuning.objective import Objective
+from featprobe.finetuning.optim import groups, optimizer, schedule
+from featprobe.finetuning.recipes.base import Trainable
+from featprobe.finetuning.settings import Training
+from featprobe.progress import Progress
+from featprobe.selection import merit
+from featprobe.solvers.training import batches, steps_per_epoch
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+SECONDS = 300.0  # between checkpoints within an epoch
+LOOK = 10  # steps between looks at the loss on a GPU, which would wait for it
+
+
+@dataclass
+class Run:
+    """Everything that is trained and what it is trained on.
+
+    ``y`` (N,) or (N, C) targets of all labelled items; ``fit``, ``val``: their rows; without
+    ``val`` the last weights are kept.
+    """
+
+    network: Network
+    trainable: Trainable
+    objective: Objective
+    training: Training
+    lr: float
+    feed: Feed
+    task: str
+    y: np.ndarray
+    fit: np.ndarray
+    val: np.ndarray
+
+    @property
+    def backbone(self) -> Backbone:
+        return self.trainable.backbone
+
+    @property
+    def epoch(self) -> int:
+        """Steps of an epoch."""
+        return steps_per_epoch(len(self.fit), self.training.batch)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.training.steps or max(1, math.ceil(self.training.epochs * self.epoch))
+
+
+def train(
+    run: Run, accelerator: Accelerator, file: Path, spec: dict[str, Any], *, label: str,
+    progress: Any = False, stop: Callable[[], bool] = lambda: False,
+) -> Standing:  # fmt: skip
+    """Train, or go on from ``file``; the network holds the weights to be kept afterwards.
+
+    These are in no checkpoint yet: :func:`finish` writes them, once they have been looked at.
+
+    ``spec``: what the checkpoint must have been made with. Every step draws from a generator of its
+    own, seeded by the training's seed and the number of the step, so that a training that was
+    killed ends with the weights of one that was not.
+
+    Raises :class:`InputError` for a loss that is not finite, memory that does not suffice and a
+    checkpoint of another training, :class:`~featprobe.errors.Unfinished` when stopped.
+    """
+    t = run.training
+    moved = optimizer(groups(run.backbone, run.network.head, t, run.lr), t)
+    factor = schedule(t, run.steps)
+    peaks = [group["lr"] for group in moved.param_groups]
+    network, moving = accelerator.prepare(run.network, moved)
+    named = [(n, p) for n, p in run.network.named_parameters() if p.requires_grad]
+    average = Average([p for _, p in named], t.ema) if t.ema is not None else None
+    standing = Standing()
+    state = checkpoint.State(run.network, run.trainable.live, moving, average)
+    if file.is_file():
+        standing = checkpoint.read(file, state, spec)
+    gradients = Gradients(named)
+    sum_of = torch.zeros((), device=accelerator.device)
+    saved = begun = time.monotonic()
+    before = standing.seconds
+    with (
+        torch.random.fork_rng(enabled=True, devices=_devices(accelerator)),
+        Progress(label, run.steps, "steps", progress) as shown,
+        run.feed.ahead(_parts(run, standing.step, accelerator)) as parts,
+    ):
+        for step in range(standing.step, run.steps if not standing.ended else 0):
+            if standing.done:
+                break
+            run.trainable.train()
+            run.network.head.train()
+            _seed(t.seed, step, accelerator.process_index)
+            for group, peak in zip(moving.param_groups, peaks):
+                group["lr"] = peak * factor(step)
+            with enough_memory(accelerator.device, t):
+                loss = _step(run, network, moving, accelerator, parts, gradients, named)
+            if average is not None:
+                average.update()
+            sum_of += loss
+            standing.step, standing.counted = step + 1, standing.counted + 1
+            ends = (step + 1) % run.epoch == 0 or step + 1 == run.steps
+            asked = stop()
+            if ends or asked or accelerator.device.type == "cpu" or step % LOOK == 0:
+                standing.total = _finite(standing.total + float(sum_of), run, step, file)
+                sum_of.zero_()
+            standing.seconds = before + time.monotonic() - begun
+            if ends:
+                with enough_memory(accelerator.device, t):
+                    _judge(run, accelerator, standing, average)
+            if ends or asked or time.monotonic() - saved > SECONDS:
+                if accelerator.is_main_process:
+                    checkpoint.write(file, state, standing, spec)
+                saved = time.monotonic()
+            shown.update(step + 1)
+            if asked:
+                raise Unfinished(
+                    f"{label}: stopped at step {step + 1} of {run.steps}; the same command goes "
+                    "on from there", 130,
+                )  # fmt: skip
+    run.network.eval()
+    if standing.ended:
+        return standing
+    gradients.check(spec["recipe"])
+    if t.keep == "best" and standing.best:
+        checkpoint.put_back(run.network, standing.best)
+    elif average is not None:
+        average.copy()
+    standing.ended = True
+    return standing
+
+
+def finish(run: Run, file: Path, standing: Standing, spec: dict[str, Any]) -> None:
+    """Keep the weights of a training that has ended, instead of what it needed to go on."""
+    checkpoint.write(
+        file, checkpoint.State(run.network, run.trainable.live, None, None), standing, spec
+    )
+
+
+def _parts(run: Run, start: int, accelerator: Accelerator) -> Iterator[Part]:
+    """The parts of all batches that this process sees, from a step on."""
+    t, n = run.training, accelerator.num_processes
+    for step, drawn in enumerate(batches(len(run.fit), t.batch, run.steps, t.seed)):
+        if step < start:
+            continue
+        whole = np.array_split(run.fit[drawn], n)[accelerator.process_index]
+        for i, rows in enumerate(np.array_split(whole, min(t.accumulate, len(whole)))):
+            seed = (t.seed, step, accelerator.process_index, i)
+            last = i + 1 == min(t.accumulate, len(whole))
+            yield Part(rows, len(rows) / len(whole), last, seed)
+
+
+def _step(
+    run: Run, network: Any, moving: Any, accelerator: Accelerator, parts: Iterator[Fed],
+    gradients: Gradients, named: Sequence[tuple[str, Tensor]],
+) -> Tensor:  # fmt: skip
+    """One optimizer step; its loss, on the device."""
+    total = torch.zeros((), device=accelerator.device)
+    moving.zero_grad()
+    while True:
+        part, frames, target = next(parts)
+        x = frames.shown(accelerator.device)
+        if run.training.augment:
+            assert part.seed is not None
+            generator = torch.Generator().manual_seed(_number(part.seed))
+            x = augment(x, run.training.augment, generator)
+        with nullcontext() if part.last else accelerator.no_sync(network):
+            logits = network(run.backbone.normalised(x), frames.counts)
+            loss = run.objective(logits.float(), target.to(accelerator.device)) * part.share
+            accelerator.backward(loss)
+        total += loss.detach()
+        if part.last:
+            break
+    gradients.see()
+    if run.training.clip is not None:
+        accelerator.clip_grad_norm_([p for _, p in named], run.training.clip)
+    moving.step()
+    return total
+
+
+def _judge(run: Run, accelerator: Accelerator, standing: Standing, average: Average | None) -> None:
+    """Close an epoch: its loss, what val says, and whether its weights are the best so far."""
+    entry = {"step": standing.step, "loss": standing.total / max(1, standing.counted)}
+    standing.total, standing.counted = 0.0, 0
+    with average.put_in() if average is not None else nullcontext():
+        if len(run.val):
+            p = scores(run, accelerator, run.val)
+            now = merit(p, run.y[run.val])
+            ranking = metrics.ranking(run.task)
+            found = metrics.compute(run.task, run.y[run.val], p, wanted=[ranking])
+            entry["val"] = float(found[ranking][0])
+            standing.waited += 1
+            if now > standing.top:
+                standing.top, standing.waited, standing.best_step = now, 0, standing.step
+                standing.best = checkpoint.kept(run.network, run.trainable.live)
+    standing.history.append(entry)
+    if not len(run.val):
+        standing.best_step = standing.step
+    patience = run.training.patience
+    standing.done = patience is not None and standing.waited >= patience
+
+
+def scores(run: Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
+    """(n, C) probabilities or values of items, in the order of ``rows``."""
+    run.network.eval()
+    n, rank = accelerator.num_processes, accelerator.process_index
+    out = []
+    plan = run.feed.plan(np.array_split(rows, n)[rank])
+    with torch.inference_mode(), accelerator.autocast(), run.feed.ahead(plan) as parts:
+        for _, frames, _ in parts:
+            x = run.backbone.normalised(frames.shown(accelerator.device))
+            features = run.network.features(x)
+            out.append(run.network.head(features, frames.counts).float().cpu().numpy())
+    if n > 1:
+        from accelerate.utils import gather_object
+
+        out = gather_object(out)
+    return run.objective.scores(np.concatenate(out))
+
+
+def _finite(total: float, run: Run, step: int, file: Path) -> float:
+    if math.isfinite(total):
+        return total
+    kept = f"; {file.parent} keeps the last good state" if file.is_file() else ""
+    raise InputError(
+        f"the loss is {total} at step {step + 1} of {run.steps} (lr {run.lr:g}, head_lr "
+        f"{run.training.head_lr:g}): use a smaller --lr, --set clip=1 or --precision float32{kept}"
+    )
+
+
+def _number(seed: Sequence[int]) -> int:
+    return int(np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _seed(seed: int, step: int, rank: int) -> None:
+    torch.manual_seed(_number([seed, step, rank]))
+
+
+def _devices(accelerator: Accelerator) -> list[torch.device]:
+    return [accelerator.device] if accelerator.device.type == "cuda" else []

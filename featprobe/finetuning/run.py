@@ -1,0 +1,268 @@
+"""Fine-tuning a backbone on a data set: Results beside those of the probes."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from featprobe import levels, metrics, settings
+from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.datasets.base import Dataset
+from featprobe.devices import choose_device
+from featprobe.errors import InputError
+from featprobe.evaluation import split_items
+from featprobe.extraction.stopping import Stopping
+from featprobe.finetuning.export import export
+from featprobe.finetuning.frames import kept_frames
+from featprobe.finetuning.images import Images
+from featprobe.finetuning.network import wanted_of
+from featprobe.finetuning.recipes.base import Recipe
+from featprobe.finetuning.recipes.named import make_recipe
+from featprobe.finetuning.settings import Training
+from featprobe.finetuning.trial import Task, Trial, carry_out
+from featprobe.fingerprint import digest
+from featprobe.protocols import Full
+from featprobe.reporting import keep, of_test, result_of
+from featprobe.results import Result
+from featprobe.runs import Cell, Data, View
+from featprobe.stats.resampling import RESAMPLES
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+PROBE = "finetune"  # what Results are called
+FORMAT = 1
+MIXED = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}
+
+
+def finetune(
+    backbone: Backbone,
+    dataset: Dataset,
+    recipe: str | Recipe = "full",
+    training: Training | None = None,
+    *,
+    lrs: Sequence[float] = (),
+    subset: float = 1.0,
+    cache: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    workers: int = 1,
+    level: str | levels.Level = "item",
+    subgroups: levels.Column | None = None,
+    resamples: int = RESAMPLES,
+    save: bool = True,
+    label: str = "",
+    progress: bool | Literal["json"] = False,
+) -> list[Result]:
+    """Train a backbone, or a part of it, on the split that probes of the data set have.
+
+    ``recipe``: which parameters train, by name with its own options' defaults, or made by
+    :func:`~featprobe.finetuning.recipes.named.make_recipe`. ``training``: everything else, see
+    :class:`~featprobe.finetuning.settings.Training`. ``lrs``: learning rates of the backbone, each
+    of which is a training; the best on val is tested. ``subset``: the fraction of train and val
+    that is used. ``folder``: where the training is kept instead of
+    ``<cache>/finetuned/<dataset>/<backbone>-<recipe>-<digest12>``; a training that was stopped or
+    killed goes on from there, and one that is finished is only scored. ``label``: a name in tables.
+    ``workers``: decode processes. ``save`` appends the Result to the cache. ``level`` and
+    ``subgroups``: as of :func:`~featprobe.evaluation.evaluate`.
+
+    The trained backbone lies in the folder's ``backbone``, which
+    :func:`~featprobe.backbones.load.load_backbone` and ``extract --model`` take. The one that is
+    given is not changed.
+
+    Returns one Result; its ``params`` are the recipe's options and the training's settings, its
+    ``cost`` says how many parameters were trained, how long and with how much memory. Raises
+    :class:`InputError` for what cannot be trained, and :class:`~featprobe.errors.Unfinished` after
+    SIGINT or SIGTERM.
+    """
+    start = time.perf_counter()
+    chosen = make_recipe(recipe) if isinstance(recipe, str) else recipe
+    t = training or Training()
+    if dataset.recipe.parts > 1:
+        raise InputError(
+            f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
+            "--fusion rgb"
+        )
+    target = choose_device(device)
+    precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
+    accelerator = accelerator_of(target, precision)
+    root = settings.cache_root(cache)
+    shown = progress if accelerator.is_main_process else False
+    backbone.to(accelerator.device)
+    with accelerator.main_process_first():
+        frames = kept_frames(backbone, dataset, root, workers, progress=shown)
+    wanted = wanted_of(backbone, t.view)
+    subject = Images(backbone, dataset, frames, wanted, precision)
+    protocol = Full(seed=t.seed, refit=t.refit, **({"subset": subset} if subset != 1 else {}))
+    data, rows = split_items(subject, protocol)
+    _enough(data, t, accelerator)
+    spec = _spec(subject, data, chosen, t, subset, accelerator)
+    place = _folder(root, subject, chosen, spec) if folder is None else Path(folder)
+    with deterministic(), Stopping("the step") as stop:
+        task = Task(
+            backbone, subject, data, subject.rows[rows], chosen, t, spec, accelerator, place,
+            shown, lambda: stop.asked, _printer(shown),
+        )  # fmt: skip
+        trial = _best(task, lrs or [t.lr or chosen.lr])
+        scores = trial.scores(data.split.test)
+    cell = _cell(task, trial, scores, lrs)
+    reading = levels.read(level, subgroups, of_test(subject, data, []))
+    searched = ["lr"] if len(lrs) > 1 else []
+    result = result_of(subject, PROBE, searched, protocol, data, cell, resamples, reading)
+    if label:
+        result.settings["label"] = label
+    result.cost = _cost(trial)
+    result.provenance |= {"history": trial.standing.history, "folder": str(place)}
+    result.seconds = round(time.perf_counter() - start, 3)
+    if accelerator.is_main_process:
+        vars(trial.run.backbone).pop("weights_sha256", None)  # that of before the training
+        plain = trial.run.trainable.plain().to("cpu")
+        vars(plain).pop("weights_sha256", None)
+        export(plain, place / "backbone", _about(result, chosen))
+        if save:
+            keep(root, subject, result, data, cell, reading)
+    return [result]
+
+
+def accelerator_of(device: torch.device, precision: str) -> Accelerator:
+    """The accelerator of this process; under ``accelerate launch`` one of several."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    return Accelerator(mixed_precision=MIXED[precision], cpu=device.type == "cpu")
+
+
+def _printer(shown: Any) -> Any:
+    import sys
+
+    return (lambda text: print(text, file=sys.stderr, flush=True)) if shown else lambda text: None
+
+
+def _best(task: Task, lrs: Sequence[float]) -> Trial:
+    """The trial of the learning rate that val prefers, trained again on all where that is asked."""
+    trials: list[tuple[float, Trial]] = []
+    for lr in lrs:
+        trials.append((lr, carry_out(task, lr)))
+        if len(trials) > 1:  # one network at a time: what loses is on disk
+            trials.sort(key=lambda pair: pair[1].standing.top, reverse=True)
+            trials = trials[:1]
+    lr, trial = trials[0]
+    if not task.training.refit:
+        return trial
+    epochs = max(1, math.ceil(trial.standing.best_step / trial.run.epoch))
+    whole = carry_out(task, lr, whole_for=epochs)
+    whole.standing.history = [*trial.standing.history, *whole.standing.history]
+    whole.standing.top = trial.standing.top
+    return whole
+
+
+def _cell(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) -> Cell:
+    t, data, run = task.training, task.data, trial.run
+    params = {"recipe": task.recipe.name, **task.recipe.to_dict(), **t.to_dict(), "lr": run.lr}
+    for name in ("seed", "refit"):  # the protocol has them
+        params.pop(name)
+    vals = [e["val"] for e in trial.standing.history if "val" in e]
+    view = "+".join(n if b == 1 else f"{n}:{b}" for n, b in run.network.wanted.items())
+    return Cell(
+        params, [scores], len(run.fit), View(view, t.pool),
+        val={metrics.ranking(data.task): max(vals)} if vals else {},
+        notes=_notes(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
+    )  # fmt: skip
+
+
+def _cost(trial: Trial) -> dict[str, float]:
+    run, standing = trial.run, trial.standing
+    images = standing.step * min(run.training.batch, len(run.fit))
+    return {
+        "trainable": trial.count.trainable,
+        "parameters": trial.count.total,
+        "seconds": round(standing.seconds, 3),
+        "peak_memory": trial.peak,
+        "images_per_second": round(images / max(standing.seconds, 1e-9), 3),
+    }
+
+
+def _notes(task: Task, trial: Trial) -> list[str]:
+    notes = []
+    if trial.unreached:
+        few = ", ".join(trial.unreached[:4]) + (", ..." if len(trial.unreached) > 4 else "")
+        notes.append(f"not trained, for the features do not depend on them: {few}")
+    y = task.data.y[trial.run.fit]
+    if y.ndim == 1 and task.data.task != "regression":
+        for code, n in enumerate(np.bincount(y, minlength=task.data.classes)):
+            if n < 2:
+                name = task.subject.classes[code]
+                notes.append(
+                    f"class {name!r} has {'one training item' if n else 'no training item'}"
+                )
+    return notes
+
+
+def _enough(data: Data, t: Training, accelerator: Accelerator) -> None:
+    """Refuse trainings in which some process or part would have nothing to do."""
+    share = min(t.batch, len(data.split.train)) // accelerator.num_processes
+    if share < t.accumulate:
+        raise InputError(
+            f"{min(t.batch, len(data.split.train))} items a step cannot be cut into "
+            f"{t.accumulate} parts on {accelerator.num_processes} processes; use a larger --batch"
+        )
+
+
+def _spec(
+    subject: Images, data: Data, recipe: Recipe, t: Training, subset: float,
+    accelerator: Accelerator,
+) -> dict[str, Any]:  # fmt: skip
+    """Everything that the weights depend on but the learning rate, as JSON values."""
+    return {
+        "format": FORMAT,
+        "key": subject.key.to_dict(),
+        "labels": subject.items.labels_digest,
+        "split": data.split.to_dict(data.ids, data.groups)["digest"],
+        "task": data.task,
+        "classes": list(subject.classes),
+        "recipe": recipe.name,
+        "options": recipe.to_dict(),
+        "training": {k: v for k, v in t.to_dict().items() if k != "lr"},
+        "subset": subset,
+        "processes": accelerator.num_processes,
+        "device": accelerator.device.type,
+    }
+
+
+def _folder(root: Path, subject: Images, recipe: Recipe, spec: dict[str, Any]) -> Path:
+    name = f"{subject.backbone}-{recipe.name}-{digest(spec)[:12]}"
+    return root / "finetuned" / subject.dataset / name
+
+
+def _about(result: Result, recipe: Recipe) -> dict[str, Any]:
+    return {
+        "recipe": recipe.name, "options": recipe.to_dict(), "dataset": result.dataset,
+        "backbone": result.backbone, "params": result.params, "split": result.split,
+        "result": result.id, "metrics": result.metrics,
+    }  # fmt: skip
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Operations that have a deterministic form take it; those that have none are left alone."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn)
