@@ -69,7 +69,7 @@ def command(
     if metric is not None:
         metrics.about(metric)
     root = settings.cache_root(cache)
-    grid, outcome = _run(file, cache, as_json) if file is not None else (None, None)
+    grid, outcome = _run(file, cache) if file is not None else (None, None)
     stem, against = out or root / "leaderboard" / "leaderboard", None
     if grid is not None and outcome is not None:
         found, metric, against = outcome.results, metric or grid.metric, grid.against
@@ -100,7 +100,7 @@ def command(
         _end(ctx, outcome)
 
 
-def _run(file: Path, cache: str | None, as_json: bool) -> tuple[Grid, Outcome]:
+def _run(file: Path, cache: str | None) -> tuple[Grid, Outcome]:
     import os
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as extract has it

@@ -46,7 +46,7 @@ def make_probing(entry: Mapping[str, Any], place: str) -> Probing:
         name = "logistic" if name == "linear" else name
         made = PROBES.get(name)()
     accepted = inspect.signature(type(made).__init__).parameters
-    own = {n: str(p.annotation) for n, p in accepted.items() if n != "self"}
+    own = {n: str(p.annotation) for n, p in accepted.items() if n not in ("self", *PROBE)}
     given = checked(entry, PROBE | own, place)
     params = (study.params if study else {}) | {k: v for k, v in given.items() if k in own}
     views = listed(given.get("features", list(study.views) if study else None))
