@@ -93,7 +93,7 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
     network = Network(trainable.backbone, wanted, head).to(device)
     trainable.backbone.device = device
     y = task.data.y
-    objective = Objective.of(y[fit], task.data.task, task.data.columns, t.smoothing, t.balanced)
+    objective = Objective.of(y[fit], task.data.task, task.subject.classes, t.smoothing, t.balanced)
     feed = Feed(task.subject.frames, task.items, objective.targets(y), t.train_frames)
     run = loop.Run(
         network, trainable, objective, t, lr, feed, task.data.task, y, fit, val
@@ -193,7 +193,7 @@ def _unreached(run: loop.Run, recipe: Recipe, accelerator: Accelerator) -> list[
     with enough_memory(accelerator.device, run.training), accelerator.autocast():
         x = run.backbone.normalised(frames.shown(accelerator.device))
         loss = run.objective(run.network(x, frames.counts).float(), target.to(x.device))
-    return checks.freeze_unreached(run.network, loss, recipe.name)
+    return checks.freeze_unreached(run.network, loss, recipe.name, blocks_of(run.backbone))
 
 
 def _recompute(trainable: Trainable) -> None:
