@@ -68,9 +68,10 @@ class Adapters(Recipe):
         unused = _unused(backbone, added)
         if unused:
             tuner.unload()
+            backbone.module.requires_grad_(False)
             raise InputError(
-                f"{backbone.name} does not call {kinds(unused)}: it reads their weights only, so that "
-                "no adapter would train; name other targets, such as proj and mlp"
+                f"{backbone.name} does not call {kinds(unused)}: it reads their weights only, so "
+                "that no adapter would train; name other targets, such as proj and mlp"
             )
 
         def plain() -> Backbone:
@@ -109,9 +110,11 @@ def _unused(backbone: Backbone, layers: Mapping[str, nn.Module]) -> list[str]:
     def called(path: str) -> Any:
         return lambda *_: unused.pop(path, None)
 
+    frame = torch.zeros(1, 3, *backbone.preprocess.size, device=backbone.device)
     handles = [m.register_forward_hook(called(path)) for path, m in layers.items()]
     try:
-        backbone.forward(torch.zeros(1, 3, *backbone.preprocess.size))
+        with torch.no_grad():
+            backbone.adapter(backbone.module, frame, dict.fromkeys(backbone.default_outputs, 1))
     finally:
         for handle in handles:
             handle.remove()

@@ -24,7 +24,7 @@ RECIPES = Registry(
 )
 
 
-def make_recipe(name: str, **options: Any) -> Recipe:
+def make_recipe(name: str, /, **options: Any) -> Recipe:
     """A recipe with its options; unknown names and options are errors with the nearest one."""
     kind: type[Recipe] = RECIPES.get(name)
     known = [field.name for field in fields(kind)]
