@@ -118,7 +118,8 @@ def _nothing(
             f"{backbone.name}: no convolution of its blocks can have an adapter; they are grouped, "
             f"dilated, not padded by zeros or of a class of their own: {kinds(others['conv'])}"
         )
-    linear = [p for part, paths in (there | others).items() if part != "conv" for p in paths]
+    parts = (there | others).items()
+    linear = [p for part, paths in parts if part not in ("conv", "attention") for p in paths]
     conv = f"; {len(there['conv'])} convolutions are targets=conv" if "conv" in there else ""
     return (
         f"{backbone.name}: targets={role} matches nothing; linear layers of its blocks: "

@@ -12,6 +12,7 @@ from torch import nn
 from featprobe.backbones.adapters import Maps, Tokens, feature_map
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.spec import Preprocess
+from featprobe.backbones.timm_adapters import TimmTokens
 from featprobe.errors import InputError, UnknownName
 from featprobe.finetuning.options import checked
 from featprobe.finetuning.recipes.base import Recipe, blocks_of
@@ -117,6 +118,18 @@ def test_last_n_counts_from_the_end() -> None:
         make_recipe("last-n", blocks=4).apply(network("vit"))
 
 
+@pytest.mark.parametrize("base", ["", "trunk"])
+def test_last_n_trains_the_norms_of_timm(base: str) -> None:
+    net = fused().module
+    net.fc_norm = nn.LayerNorm(16)
+    module = nn.ModuleDict({base: net}) if base else net
+    backbone = Backbone("it", module, TimmTokens(16, base=base, blocks=2), fused().preprocess)
+    make_recipe("last-n").apply(backbone)
+    pattern = r"(trunk\.)?(blocks\.1|norm|fc_norm)\..*"
+    assert set(trained(backbone)) == {n for n in parameters(backbone) if re.fullmatch(pattern, n)}
+    assert len(trained(backbone)) == 8 + 4
+
+
 class Stages(nn.Module):
     """A network with the names of torchvision's and timm's ResNet, its head larger than a stage."""
 
@@ -215,7 +228,7 @@ def test_options_are_brought_to_their_annotations() -> None:
         checked("x", float("nan"), float, "it")
 
 
-def test_every_named_recipe_can_be_made_or_is_still_to_come() -> None:
+def test_recipes_are_made_again_from_their_options() -> None:
     assert {"lora", "dora", "loha", "lokr", "ia3", *EXPECTED} <= set(RECIPES.names())
     for name in ("lora", "dora", "loha", "lokr", "ia3", *EXPECTED):
         recipe = make_recipe(name)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from featprobe.backbones.base import Backbone
+from featprobe.backbones.adapters import Tokens
+from featprobe.backbones.base import Adapter, Backbone
+from featprobe.backbones.timm_adapters import TimmTokens
 from featprobe.errors import InputError
 from featprobe.finetuning.recipes.base import Recipe, Trainable, blocks_of, unfrozen
 
 
 @dataclass(frozen=True)
 class LastN(Recipe):
-    """The last ``blocks`` blocks (stages of a network in stages) and the norms behind them."""
+    """The last ``blocks`` blocks and the norms behind them, or stages of a network in stages."""
 
     name = "last-n"
     blocks: int = 1
@@ -28,9 +30,17 @@ class LastN(Recipe):
                 f"{backbone.name} has {len(there)} blocks: blocks={self.blocks} of last-n must be "
                 f"1 to {len(there)}"
             )
-        norms = [getattr(backbone.adapter, name, "") for name in ("norm", "pooled")]
-        behind = [backbone.module.get_submodule(norm) for norm in norms if norm]
+        behind = [backbone.module.get_submodule(path) for path in _norms(backbone.adapter)]
         return unfrozen(backbone, [*there[-self.blocks :], *behind])
+
+
+def _norms(adapter: Adapter) -> list[str]:
+    """Paths of the norms behind the blocks of a transformer."""
+    if isinstance(adapter, Tokens):
+        return [path for path in (adapter.norm, adapter.pooled) if path]
+    if isinstance(adapter, TimmTokens):
+        return [f"{adapter.base}.{name}".strip(".") for name in ("norm", "fc_norm")]
+    return []
 
 
 RECIPE = {"last-n": LastN}
