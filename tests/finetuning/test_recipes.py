@@ -151,11 +151,21 @@ class Features(nn.Module):
         self.classifier = nn.Sequential(nn.Linear(3, 400), nn.ReLU(), nn.Linear(400, 400))
 
 
+class Stem(nn.Module):
+    """A network whose stem is numbered, at a level above its stages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = (nn.Conv2d(3, 3, 3) for _ in range(3))
+        self.body = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 16, 3))
+
+
 @pytest.mark.parametrize(
     ("module", "stages"),
     [
         (Stages(), ["layer1", "layer2"]),
         (Features(), [f"features.{i}" for i in range(4)]),
+        (Stem(), ["body.0", "body.1"]),
         (nn.Conv2d(3, 3, 3), [""]),
     ],
 )
