@@ -39,8 +39,8 @@ class VPT(Recipe):
         adapter, module = backbone.adapter, backbone.module
         if not isinstance(adapter, Tokens):
             raise InputError(
-                f"{backbone.name}: vpt is for transformers with one sequence of tokens through all "
-                "blocks; use lora, last-n or full"
+                f"{backbone.name}: vpt is for vision transformers of transformers or open_clip "
+                "that keep one sequence of tokens through all blocks; use lora, last-n or full"
             )
         if prompts_of(module) is not None:
             raise InputError(f"{backbone.name} has prompts already; start from what it was made of")
