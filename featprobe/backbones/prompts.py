@@ -49,22 +49,19 @@ class Prompts(nn.Module):
 
 @dataclass
 class _Insertion:
-    """A hook in front of a block; an object, so that a copy of the network has prompts of its own.
-
-    ``name``: of the argument that holds the tokens where they are given by name.
-    """
+    """A hook in front of a block: an object, so that a copied network has prompts of its own."""
 
     prompts: Prompts
     block: int
     prefix: int
-    name: str = "hidden_states"
 
     def __call__(
         self, _module: nn.Module, args: tuple[Any, ...], given: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if args:
             return (self.prompts(args[0], self.block, self.prefix), *args[1:]), dict(given)
-        return (), {**given, self.name: self.prompts(given[self.name], self.block, self.prefix)}
+        tokens = self.prompts(given["hidden_states"], self.block, self.prefix)
+        return (), {**given, "hidden_states": tokens}
 
 
 def add_prompts(module: nn.Module, adapter: Tokens, prompts: Prompts) -> Tokens:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from transformers import AutoModel
@@ -9,7 +11,7 @@ from transformers import AutoModel
 from featprobe.backbones.load import load_backbone
 from featprobe.errors import InputError
 from featprobe.finetuning.export import export
-from featprobe.finetuning.recipes.block_expansion import BlockExpansion
+from featprobe.finetuning.recipes.block_expansion import BlockExpansion, _deepen
 from tests.backbones.test_families import SAM, TOKENS, pictures, saved, small
 from tests.finetuning.tuned import features, small_backbone, trained
 
@@ -106,6 +108,16 @@ def test_sams_windows_go_with_their_blocks(tmp_path) -> None:
     assert torch.equal(backbone.forward(x, outputs=["mean"])["mean"], before)
     again = load_backbone(export(tuned.plain(), tmp_path / "out", {}))
     assert torch.equal(again.forward(x, outputs=["mean"])["mean"], before)
+
+
+def test_lists_with_a_value_for_each_block_grow_with_it() -> None:
+    config = SimpleNamespace(
+        num_hidden_layers=3, layer_types=["a", "b", "c"], global_attn_indexes=[0, 2]
+    )
+    _deepen(config, [0, 1, 1, 2, 2])
+    assert config.layer_types == ["a", "b", "b", "c", "c"]
+    assert config.global_attn_indexes == [0, 3, 4]
+    assert config.num_hidden_layers == 5
 
 
 @pytest.mark.parametrize("kind", ["swin", "convnext", "resnet", "hiera"])
