@@ -52,7 +52,6 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(
     recipe: str, place: Path, tmp_path: Path
 ) -> None:
     more = ["--recipe", recipe, "--set", "ema=0.9", "--augment", "crop", "flip"]
-    more += ["dropout=0.3"] if recipe == "lora" else []
     if recipe == "lora":
         more = ["--recipe", "lora", "--set", "ema=0.9", "dropout=0.3", "--augment", "crop", "flip"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -124,18 +123,18 @@ def test_too_little_memory_is_told_by_a_real_process(place: Path, tmp_path: Path
     def limit() -> None:
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (9 << 30, 9 << 30))
+        resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 
     done = subprocess.run(
         [
-            sys.executable, "-m", "featprobe.cli.main", "finetune", "--model", "dinov2_vitb14",
-            "--init", "random", "--image-size", "1400", "--data", str(place / "films"), "--cache",
-            str(tmp_path / "cache"), "--batch", "16", "--quiet", "--workers", "0", "--device", "cpu",
-            "--set", "standardize=false",
+            sys.executable, "-m", "featprobe.cli.main", "finetune", "--model", "resnet18",
+            "--init", "random", "--image-size", "1216", "--data", str(place / "films"), "--cache",
+            str(tmp_path / "cache"), "--batch", "24", "--quiet", "--workers", "0", "--device",
+            "cpu", "--set", "standardize=false",
         ],
         capture_output=True, text=True, timeout=300, preexec_fn=limit,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "too little memory" in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "cpu has too little memory for 24 items at once; use --accumulate 2" in last
     assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()[-1]) < 300
