@@ -13,7 +13,17 @@ import featprobe
 
 ROOT = Path(featprobe.__file__).parent
 LEVELS = [
-    {"errors", "registry", "fingerprint", "settings", "progress", "threads", "devices", "_version"},
+    {
+        "errors",
+        "registry",
+        "fingerprint",
+        "settings",
+        "progress",
+        "threads",
+        "devices",
+        "options",
+        "_version",
+    },
     {"images", "scoring", "splits", "bags"},
     {"metrics", "protocols", "solvers"},
     {"scored", "selection", "calibration", "prepare"},

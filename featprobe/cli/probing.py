@@ -104,46 +104,21 @@ def read_settings(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
-    """The parameters of ``--set`` for a probe.
+    """The parameters of ``--set`` for a probe; those it does not have are left for it to refuse.
 
     Raises :class:`InputError` for a value that the parameter's annotation does not allow.
     """
-    import inspect
+    from typing import get_type_hints
 
-    from featprobe.errors import InputError
+    from featprobe.options import checked
     from featprobe.probes.named import PROBES
 
-    known = inspect.signature(PROBES.get(probe).__init__).parameters
-
-    out = read_settings(settings)
-    for name, value in out.items():
-        kind = str(known[name].annotation) if name in known else "Any"
-        if not _allowed(value, kind):
-            raise InputError(f"--set {name}={value}: {name} of {probe} is {_in_words(kind)}")
-    return out
-
-
-def _allowed(value: Any, kind: str) -> bool:
-    """Whether a JSON value fits an annotation, such as ``float | Sequence[float] | None``."""
-    if "Any" in kind:
-        return True
-    if value is None or isinstance(value, (bool, str, dict)):
-        word = {"NoneType": "None", "dict": "Mapping"}.get(
-            type(value).__name__, type(value).__name__
-        )
-        return word in kind
-    if isinstance(value, list):
-        return "Sequence" in kind and bool(value) and all(_allowed(v, kind) for v in value)
-    return "float" in kind or ("int" in kind and isinstance(value, int))
-
-
-def _in_words(kind: str) -> str:
-    words = {
-        "float": "a number", "int": "a whole number", "bool": "true or false", "str": "a name",
-        "Sequence[float]": "a list of numbers", "Sequence[int]": "a list of whole numbers",
-        "None": "null",
-    }  # fmt: skip
-    return " or ".join(words.get(part.strip(), part.strip()) for part in kind.split("|"))
+    known = get_type_hints(PROBES.get(probe).__init__)
+    given = read_settings(settings)
+    return {
+        name: checked(name, value, known[name], f"probe {probe}") if name in known else value
+        for name, value in given.items()
+    }
 
 
 def run_probe(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
 
 from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.finetuning.options import checked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
+from featprobe.options import checked
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from featprobe.backbones.base import Backbone
+from featprobe.backbones.source import drawn
 from featprobe.errors import InputError
 from featprobe.finetuning import checks, loop
 from featprobe.finetuning.checkpoint import Standing
@@ -83,7 +83,7 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
         fit, val = np.r_[fit, val], np.empty(0, dtype=np.int64)
         t = replace(t, epochs=whole_for, steps=None, patience=None, keep="last")
     lr = task.recipe.lr if lr is None else lr
-    with _seeded(t.seed):
+    with drawn(t.seed):
         trainable = task.recipe.apply(copy.deepcopy(task.backbone))
         wanted = wanted_of(trainable.backbone, t.view)
         width = width_of(trainable.backbone, wanted)
@@ -204,10 +204,3 @@ def _recompute(trainable: Trainable) -> None:
 
     for block in blocks_of(trainable.backbone):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -12,7 +12,7 @@ from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.timm_adapters import TimmTokens
 from featprobe.errors import InputError
-from featprobe.finetuning.options import checked
+from featprobe.options import checked
 
 
 @dataclass

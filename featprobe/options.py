@@ -1,8 +1,9 @@
-"""Options of recipes against their annotations."""
+"""Values that users write, against the annotations of what takes them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -18,9 +19,9 @@ def checked(name: str, value: Any, kind: Any, owner: str) -> Any:
     """The value as an annotation has it: a float of a whole number, a tuple of a list or a name.
 
     ``name`` is of the option, ``owner`` what has it. Known are int, float, bool, str, None,
-    ``Literal``, tuples of any length of one of these, and unions; other annotations allow
-    everything. Raises :class:`InputError`, or :class:`UnknownName` for a word that a ``Literal``
-    lacks.
+    ``Literal``, sequences of any length of one of these (a tuple of one name may be the name),
+    mappings and unions; other annotations allow everything. Raises :class:`InputError`, or
+    :class:`UnknownName` for a word that a ``Literal`` lacks.
     """
     try:
         return _fit(value, kind)
@@ -50,6 +51,12 @@ def _fit(value: Any, kind: Any) -> Any:
         values = [value] if isinstance(value, str) else value
         if isinstance(values, (list, tuple)):
             return tuple(_fit(v, parts[0]) for v in values)
+    elif get_origin(kind) is Sequence:
+        if isinstance(value, (list, tuple)) and value:
+            return [_fit(v, parts[0]) for v in value]
+    elif get_origin(kind) is Mapping:
+        if isinstance(value, dict):
+            return value
     elif kind is float:
         if type(value) in (int, float) and math.isfinite(value):
             return float(value)
@@ -60,7 +67,9 @@ def _fit(value: Any, kind: Any) -> Any:
 
 def _in_words(kind: Any) -> str:
     parts = get_args(kind)
-    if get_origin(kind) is tuple:
+    if get_origin(kind) is Mapping:
+        return "a mapping"
+    if get_origin(kind) in (tuple, Sequence):
         return f"a list, each {_in_words(parts[0])}"
     if get_origin(kind) is Literal:
         return ", ".join(map(str, parts))
