@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from featprobe import levels, metrics, results
-from featprobe.backbones.catalog import seen_in_pretraining
+from featprobe.backbones.catalog import seen_in_training
 from featprobe.errors import InputError
 from featprobe.protocols import Protocol as Rule
 from featprobe.results import Result
@@ -178,8 +178,7 @@ def _several(views: Sequence[View]) -> dict[str, Any]:
 
 
 def _overlap(provenance: dict[str, Any], dataset: str) -> str:
-    """Why the backbone has seen the data set in pretraining; random weights have seen nothing."""
-    origin = provenance.get("backbone") or {}
+    """Why the backbone has seen the data set in training; random weights have seen nothing."""
     if provenance.get("random"):
         return ""
-    return seen_in_pretraining(str(origin.get("name", "")), dataset)
+    return seen_in_training(provenance.get("backbone") or {}, dataset)

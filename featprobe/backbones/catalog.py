@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pkgutil
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
+from typing import Any
 
 from featprobe.backbones import entries
 from featprobe.backbones.spec import ModelSpec
@@ -40,5 +41,26 @@ def seen_in_pretraining(backbone: str, dataset: str) -> str:
     """
     spec = CATALOG.get(backbone)
     specs = [spec] if spec else [s for s in CATALOG.values() if s.source and s.source == backbone]
-    name = re.sub(r"(mnist(?:3d)?)_\d+$", r"\1", dataset)
+    name = _sizeless(dataset)
     return next((s.overlap[name] for s in specs if name in s.overlap), "")
+
+
+def seen_in_training(origin: Mapping[str, Any], dataset: str) -> str:
+    """As :func:`seen_in_pretraining`, of a backbone by its ``origin``, with what it was tuned on.
+
+    The origin of an exported backbone has ``about``, with the ``dataset`` that it was fine-tuned
+    on, and ``from``, the origin of what it was made of. Random weights have seen nothing.
+    """
+    tuned = str((origin.get("about") or {}).get("dataset") or "")
+    if tuned and _sizeless(tuned) == _sizeless(dataset):
+        return "it was fine-tuned on the training items of this data set"
+    if "about" in origin:
+        return seen_in_training(origin.get("from") or {}, dataset)
+    if origin.get("init") == "random":
+        return ""
+    return seen_in_pretraining(str(origin.get("name", "")), dataset)
+
+
+def _sizeless(dataset: str) -> str:
+    """The name of a data set without MedMNIST's size."""
+    return re.sub(r"(mnist(?:3d)?)_\d+$", r"\1", dataset)

@@ -33,7 +33,7 @@ def load(source: Source) -> Loaded:
     source = _with_files(source)
     config = _config(source)
     known(config)
-    preprocess = source.preprocess or _preprocess(source)
+    preprocess = source.preprocess or preprocess_of(source)
     states = [read_checkpoint(path) for path in source.weights]
     steps = plan(config, heads=not states)
     if states:
@@ -51,9 +51,13 @@ def load(source: Source) -> Loaded:
         place = source.folder.name if source.folder else source.place
         origin = {"source": place, "revision": _commit(source)}
     return Loaded(
-        steps.finished(module), steps.adapter(), preprocess,
-        {k: v for k, v in steps.config.to_diff_dict().items() if k not in VOLATILE}, origin,
-    )  # fmt: skip
+        steps.finished(module), steps.adapter(), preprocess, described(steps.config), origin
+    )
+
+
+def described(config: Any) -> dict[str, Any]:
+    """A configuration of transformers as JSON values, without what does not change the network."""
+    return {k: v for k, v in config.to_diff_dict().items() if k not in VOLATILE}
 
 
 def _with_files(source: Source) -> Source:
@@ -123,7 +127,8 @@ def _not_loaded(place: str, error: Exception) -> InputError:
     )
 
 
-def _preprocess(source: Source) -> Preprocess:
+def preprocess_of(source: Source) -> Preprocess:
+    """The preprocessing that lies beside the weights, in the source's folder or on the hub."""
     name = "preprocessor_config.json"
     if source.folder:
         path = source.folder / name

@@ -13,6 +13,7 @@ from typing import Any
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.described import read_description
+from featprobe.backbones.exported import is_export, load_export
 from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
@@ -36,9 +37,9 @@ def load_backbone(
     """Load a backbone with the preprocessing of its checkpoint.
 
     ``name_or_dir``: a catalog name (``dinov2_vitl14``), a hub id (``facebook/dinov2-small``), a
-    folder saved by transformers, ``timm:NAME``, ``open_clip:ARCH:TAG``, ``torchvision:NAME``, a
-    YAML file that describes a backbone, or the name of an entry point ``featprobe.backbones`` of
-    another package.
+    folder saved by transformers or exported after fine-tuning, ``timm:NAME``,
+    ``open_clip:ARCH:TAG``, ``torchvision:NAME``, a YAML file that describes a backbone, or the name
+    of an entry point ``featprobe.backbones`` of another package.
     ``init="random"`` builds the architecture with weights drawn under ``seed`` and needs no
     download. ``weights``: a checkpoint file for the architecture, safetensors or the original
     authors', or two: the backbone's and its linear head's. ``image_size``: square input size in
@@ -84,6 +85,8 @@ def load_backbone(
 
 
 def _load(source: Source) -> Loaded:
+    if is_export(source.folder):
+        return load_export(source, resolve, _load)
     library, _, rest = source.place.partition(":")
     if library in LIBRARIES and rest:
         module = importlib.import_module(f"featprobe.backbones.{LIBRARIES[library]}")

@@ -82,6 +82,33 @@ class Preprocess:
             del d["pad"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in d.items()}
 
+    def to_hf(self) -> dict[str, Any]:
+        """The ``preprocessor_config.json`` that :meth:`from_hf` reads back as this."""
+        height, width = self.size
+        box = {"height": height, "width": width}
+        kind = "SamImageProcessor" if self.pad else "BitImageProcessor"
+        out: dict[str, Any] = {
+            "image_processor_type": kind,
+            "do_resize": self.resize is not None,
+            "do_center_crop": self.crop is not None,
+            "resample": next(k for k, v in INTERPOLATIONS.items() if v == self.interpolation),
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": list(self.mean),
+            "image_std": list(self.std),
+            "do_convert_rgb": True,
+        }
+        if self.crop:
+            out["crop_size"] = box
+        if self.pad:
+            return out | {"size": {"longest_edge": self.resize}, "do_pad": True, "pad_size": box}
+        if isinstance(self.resize, tuple):
+            out["size"] = {"height": self.resize[0], "width": self.resize[1]}
+        elif self.resize is not None:
+            out["size"] = {"shortest_edge": self.resize}
+        return out
+
     @classmethod
     def from_hf(cls, config: dict[str, Any]) -> Preprocess:
         """Read a ``preprocessor_config.json`` of transformers.

@@ -104,24 +104,21 @@ def read_settings(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
-    """The parameters of ``--set`` for a probe.
+    """The parameters of ``--set`` for a probe; those it does not have are left for it to refuse.
 
     Raises :class:`InputError` for a value that the parameter's annotation does not allow.
     """
-    import inspect
+    from typing import get_type_hints
 
-    from featprobe.annotations import allowed, in_words
-    from featprobe.errors import InputError
+    from featprobe.options import checked
     from featprobe.probes.named import PROBES
 
-    known = inspect.signature(PROBES.get(probe).__init__).parameters
-
-    out = read_settings(settings)
-    for name, value in out.items():
-        kind = str(known[name].annotation) if name in known else "Any"
-        if not allowed(value, kind):
-            raise InputError(f"--set {name}={value}: {name} of {probe} is {in_words(kind)}")
-    return out
+    known = get_type_hints(PROBES.get(probe).__init__)
+    given = read_settings(settings)
+    return {
+        name: checked(name, value, known[name], f"probe {probe}") if name in known else value
+        for name, value in given.items()
+    }
 
 
 def run_probe(

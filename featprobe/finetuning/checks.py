@@ -64,22 +64,29 @@ def still_frozen(before: dict[str, str], after: dict[str, str]) -> None:
         raise BrokenPromise(f"frozen weights or statistics moved in training: {_few(moved)}")
 
 
-def freeze_unreached(network: nn.Module, loss: Tensor, recipe: str) -> list[str]:
+def freeze_unreached(
+    network: nn.Module, loss: Tensor, recipe: str, blocks: Sequence[nn.Module] = ()
+) -> list[str]:
     """Names of trainable backbone parameters that the loss does not depend on; they are frozen.
 
     A mask token and the norm behind an output that is not used are such. ``loss``: of any batch;
-    its graph is used up. Raises :class:`InputError` when the loss depends on none of the backbone's
-    trainable parameters: features computed without gradients train nothing.
+    its graph is used up. Raises :class:`InputError` where it depends on nothing that is trained in
+    the backbone, in one of its ``blocks`` or in the head: features computed without gradients
+    train nothing.
     """
     named = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
     found = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
-    unreached = [(n, p) for (n, p), g in zip(named, found) if g is None]
-    inside = [n for n, _ in named if not n.startswith("head.")]
-    lost = {n for n, _ in unreached}
-    if any(n.startswith("head.") for n in lost) or (inside and set(inside) <= lost):
-        raise InputError(f"recipe {recipe}: no gradient arrives at {_few(sorted(lost))}")
-    for _, p in unreached:
-        p.requires_grad_(False)
+    lost = {n for (n, _), g in zip(named, found) if g is None}
+    names = {id(p): n for n, p in named}
+    parts = [[names[id(p)] for p in block.parameters() if id(p) in names] for block in blocks]
+    parts.append([n for n, _ in named if not n.startswith("head.")])
+    parts += [[n] for n, _ in named if n.startswith("head.")]
+    for part in parts:
+        if part and lost.issuperset(part):
+            raise InputError(f"recipe {recipe}: no gradient arrives at {_few(part)}")
+    for name, p in named:
+        if name in lost:
+            p.requires_grad_(False)
     return sorted(lost)
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,6 +87,8 @@ def finetune(
     start = time.perf_counter()
     chosen = make_recipe(recipe) if isinstance(recipe, str) else recipe
     t = training or Training()
+    for lr in lrs:
+        replace(t, lr=lr)  # refuses what is no rate
     if dataset.recipe.parts > 1:
         raise InputError(
             f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
@@ -125,9 +128,7 @@ def finetune(
     result.provenance |= {"history": trial.standing.history, "folder": str(place)}
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
-        vars(trial.run.backbone).pop("weights_sha256", None)  # that of before the training
         plain = trial.run.trainable.plain().to("cpu")
-        vars(plain).pop("weights_sha256", None)
         export(plain, place / "backbone", _about(result, chosen))
         if save:
             keep(root, subject, result, data, cell, reading)

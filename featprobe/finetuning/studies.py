@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.finetuning.settings import Training
+from featprobe.options import checked
 
 FOLDER = Path(__file__).parent / "presets"
 STUDIES = tuple(sorted(p.stem for p in FOLDER.glob("*.yaml")))
@@ -68,12 +68,11 @@ def _read(path: Path) -> Study:
         raise InputError(f"{path}: a preset needs at least 'recipe: NAME'")
     _known(f"{path}", given, FIELDS)
     options, training = (_mapping(path, part, given.get(part)) for part in ("options", "training"))
-    _check(path, training)
-    lrs = _value(given.get("lrs") or ())
-    if not isinstance(lrs, tuple) or not all(_is(v, float) and v > 0 for v in lrs):
-        raise InputError(f"{path}: lrs is a list of positive numbers, not {given['lrs']!r}")
+    lrs = checked("lrs", _value(given.get("lrs") or ()), tuple[float, ...], str(path))
+    for lr in lrs or (training.get("lr"),):
+        _check(path, {**training, "lr": lr})
     texts = (str(given.get(n) or "") for n in ("source", "differs"))
-    return Study(path.stem, given["recipe"], options, training, tuple(map(float, lrs)), *texts)
+    return Study(path.stem, given["recipe"], options, training, lrs, *texts)
 
 
 def _known(where: str, given: Mapping[Any, Any], known: tuple[str, ...]) -> None:
@@ -105,21 +104,7 @@ def _check(path: Path, training: dict[str, Any]) -> None:
     where = f"{path}: training"
     _known(where, training, tuple(f.name for f in fields(Training)))
     hints = get_type_hints(Training)
-    for name, value in training.items():
-        if not _is(value, hints[name]):
-            raise InputError(f"{where}: {name} cannot be {value!r}")
     try:
-        Training(**training)
+        Training(**{n: checked(n, v, hints[n], "a training") for n, v in training.items()})
     except (InputError, UnknownName) as error:
         raise InputError(f"{where}: {error}") from error
-
-
-def _is(value: Any, kind: Any) -> bool:
-    """Whether a value is of an annotated type; a whole number is a number, yes and no are none."""
-    if isinstance(kind, types.UnionType):
-        return any(_is(value, k) for k in get_args(kind))
-    if get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(_is(v, get_args(kind)[0]) for v in value)
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from featprobe.backbones.base import Backbone
+from featprobe.backbones.source import drawn
 from featprobe.errors import InputError
 from featprobe.finetuning import checks, loop
 from featprobe.finetuning.checkpoint import Standing
@@ -83,7 +83,7 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
         fit, val = np.r_[fit, val], np.empty(0, dtype=np.int64)
         t = replace(t, epochs=whole_for, steps=None, patience=None, keep="last")
     lr = task.recipe.lr if lr is None else lr
-    with _seeded(t.seed):
+    with drawn(t.seed):
         trainable = task.recipe.apply(copy.deepcopy(task.backbone))
         wanted = wanted_of(trainable.backbone, t.view)
         width = width_of(trainable.backbone, wanted)
@@ -93,7 +93,7 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
     network = Network(trainable.backbone, wanted, head).to(device)
     trainable.backbone.device = device
     y = task.data.y
-    objective = Objective.of(y[fit], task.data.task, task.data.columns, t.smoothing, t.balanced)
+    objective = Objective.of(y[fit], task.data.task, task.subject.classes, t.smoothing, t.balanced)
     feed = Feed(task.subject.frames, task.items, objective.targets(y), t.train_frames)
     run = loop.Run(
         network, trainable, objective, t, lr, feed, task.data.task, y, fit, val
@@ -193,7 +193,7 @@ def _unreached(run: loop.Run, recipe: Recipe, accelerator: Accelerator) -> list[
     with enough_memory(accelerator.device, run.training), accelerator.autocast():
         x = run.backbone.normalised(frames.shown(accelerator.device))
         loss = run.objective(run.network(x, frames.counts).float(), target.to(x.device))
-    return checks.freeze_unreached(run.network, loss, recipe.name)
+    return checks.freeze_unreached(run.network, loss, recipe.name, blocks_of(run.backbone))
 
 
 def _recompute(trainable: Trainable) -> None:
@@ -204,10 +204,3 @@ def _recompute(trainable: Trainable) -> None:
 
     for block in blocks_of(trainable.backbone):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -13,6 +13,7 @@ from featprobe.errors import InputError
 from featprobe.solvers.training import (
     Objective,
     batches,
+    loss,
     objective_of,
     probabilities,
     steps_per_epoch,
@@ -130,7 +131,7 @@ def _train(
     drawn = batches(len(fit), training.batch, training.epochs * epoch, training.seed)
     lowest, waited, best = math.inf, 0, _state(network)
     for step, rows in enumerate(fit[d] for d in drawn):
-        value = _loss(network(*feed(rows)), target[rows], objective)
+        value = loss(network(*feed(rows)), target[rows], objective)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -163,18 +164,5 @@ def _held_out(
     total = 0.0
     with torch.inference_mode():
         for rows in (held[r] for r in _runs(len(held), training.batch)):
-            total += len(rows) * float(_loss(network(*feed(rows)), target[rows], objective))
+            total += len(rows) * float(loss(network(*feed(rows)), target[rows], objective))
     return total / len(held)
-
-
-def _loss(outputs: torch.Tensor, target: torch.Tensor, objective: Objective) -> torch.Tensor:
-    """Mean cross-entropy over the rows, over their known labels, or mean squared error."""
-    from torch.nn import functional as F
-
-    if objective == "softmax":
-        return F.cross_entropy(outputs, target)
-    if objective == "value":
-        return F.mse_loss(outputs[:, 0], target)
-    known = ~target.isnan()
-    each = F.binary_cross_entropy_with_logits(outputs, target.nan_to_num(), reduction="none")
-    return (each * known).sum() / known.sum().clamp_min(1)

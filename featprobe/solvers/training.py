@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 _BLOCK = 4096
 
@@ -62,6 +65,38 @@ def batches(rows: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]
 def steps_per_epoch(rows: int, size: int) -> int:
     """Steps in which about every row is seen once."""
     return -(-rows // min(size, rows))
+
+
+def loss(
+    outputs: torch.Tensor, target: torch.Tensor, objective: Objective,
+    weight: torch.Tensor | None = None, smoothing: float = 0.0,
+) -> torch.Tensor:  # fmt: skip
+    """Mean loss over the known targets, 0 where none is.
+
+    ``softmax``: cross-entropy of outputs (B, C) and classes (B,), -1 unknown; ``weight`` (C,) of
+    the classes, the mean being over the weights as in torch. ``sigmoid``: of labels (B, C), NaN
+    unknown; ``weight`` (C,) of their ones. ``value``: squared error of outputs (B, 1) and values
+    (B,), NaN unknown. ``smoothing``: part of a target that is spread over all classes, or over
+    both values of a label.
+    """
+    from torch.nn import functional as F
+
+    if objective == "softmax":
+        known = target >= 0
+        total = F.cross_entropy(
+            outputs, target, weight, ignore_index=-1, reduction="sum", label_smoothing=smoothing
+        )
+        count = known.sum() if weight is None else (weight[target.clamp_min(0)] * known).sum()
+        return total * (count > 0) / count.where(count > 0, 1)
+    known = ~target.isnan()
+    if objective == "value":
+        each = F.mse_loss(outputs[:, 0], target.nan_to_num(), reduction="none")
+    else:
+        soft = target.nan_to_num() * (1 - smoothing) + smoothing / 2
+        each = F.binary_cross_entropy_with_logits(
+            outputs, soft, pos_weight=weight, reduction="none"
+        )
+    return (each * known).sum() / known.sum().clamp_min(1)
 
 
 def probabilities(logits: np.ndarray, objective: Objective) -> np.ndarray:

@@ -29,7 +29,8 @@ def losses(result) -> list[float]:
 
 @pytest.mark.parametrize("recipe", RECIPES.names())
 def test_each_recipe_lowers_the_loss(recipe: str) -> None:
-    lr = {"vpt": 1e-2}.get(recipe, 3e-3)
+    whole = ("full", "last-n", "lp-ft", "block-expansion")
+    lr = 3e-4 if recipe in whole else {"vpt": 1e-2}.get(recipe, 3e-3)
     result = trained(
         make_tiny(), pictures(48), recipe, OPTIONS.get(recipe), training={"epochs": 5, "lr": lr}
     )
@@ -54,7 +55,7 @@ def test_the_frozen_recipe_is_the_head_trained_on_cached_features(cache: Path) -
     split = {i: n for n, i in enumerate(features.ids.tolist())}
     assert features.y is not None
     x = torch.from_numpy(features.x().astype(np.float64))
-    part = np.array([p for p in module.split_items(features, fp.Full())[0].split.parts()])
+    part = module.split_items(features, fp.Full())[0].split.parts()
     fit = np.flatnonzero(part == "train")
     scale = x[fit].std(0, correction=0)
     x = ((x - x[fit].mean(0)) / torch.where(scale > 1e-12, scale, 1)).float()
@@ -79,15 +80,17 @@ def test_the_frozen_recipe_is_the_head_trained_on_cached_features(cache: Path) -
 
 
 def test_the_frozen_recipe_agrees_with_the_linear_probe(cache: Path) -> None:
-    data = pictures(200, noise=90)
+    data = fp.load_dataset("digits")
+    backbone = fp.load_backbone("tiny_vit14", image_size=28)
     result = trained(
-        make_tiny(), data, "frozen",
-        training={"epochs": 60, "batch": 32, "head_lr": 3e-3, "weight_decay": 0.0},
+        backbone, data, "frozen",
+        training={"epochs": 20, "batch": 64, "head_lr": 1e-2, "weight_decay": 0.0},
     )  # fmt: skip
-    features = fp.extract(make_tiny(), data, dtype="float32", workers=0)
-    (linear,) = fp.evaluate(features, "logistic", fp.Full(refit=False), resamples=20)
-    assert 0.6 < linear.metrics["auroc"] < 0.999
-    assert abs(result.metrics["auroc"] - linear.metrics["auroc"]) < 0.03
+    features = fp.extract(backbone, data, dtype="float32", workers=0)
+    (linear,) = fp.evaluate(features, "logistic", fp.Full(refit=False), resamples=20, save=True)
+    assert 0.98 < linear.metrics["auroc"] < 0.999
+    assert result.metrics["auroc"] == pytest.approx(linear.metrics["auroc"], abs=0.003)
+    assert result.metrics["accuracy"] == pytest.approx(linear.metrics["accuracy"], abs=0.025)
 
 
 def test_a_result_says_what_was_done(cache: Path) -> None:
@@ -101,7 +104,7 @@ def test_a_result_says_what_was_done(cache: Path) -> None:
         "trainable", "parameters", "seconds", "peak_memory", "images_per_second",
     }  # fmt: skip
     assert kept.cost["peak_memory"] > 1e7
-    assert kept.sizes["fit"] == 12
+    assert kept.sizes["fit"] == kept.sizes["train"] in (12, 13, 14)
     assert kept.sizes["test"] == 8
     assert "refit" not in kept.params
     assert kept.settings["refit"] is False

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar, Literal, get_type_hints
 
 from torch import nn
 
+from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
+from featprobe.backbones.timm_adapters import TimmTokens
+from featprobe.errors import InputError
+from featprobe.options import checked
 
 
 @dataclass
@@ -19,7 +22,8 @@ class Trainable:
     ``backbone``: its module is changed in place where the recipe adds something, and its adapter
     says how the changed network is read. ``live``: the modules that run in train mode while it
     trains; all others stay in eval mode, so that no statistic of a frozen layer drifts.
-    ``plain``: makes of the trained network the backbone to be exported (adapters merged).
+    ``plain``: ends the training: of the trained network it makes the backbone to be exported, in
+    place (adapters merged, all frozen), as a new one whose weights are hashed anew.
     """
 
     backbone: Backbone
@@ -37,6 +41,8 @@ class Trainable:
 class Recipe:
     """Which parameters train. A subclass is a frozen dataclass whose fields are its options.
 
+    Options are checked against their annotations when a recipe is made.
+
     ``name``: on the command line; ``lr``: the learning rate of the backbone's parameters where
     none is given; ``start``: weights of the head at the start, ``zeros`` or ``solved`` (the
     logistic probe's on the frozen features, as LP-FT has it).
@@ -45,6 +51,14 @@ class Recipe:
     name: ClassVar[str]
     lr: ClassVar[float] = 1e-4
     start: ClassVar[Literal["zeros", "solved"]] = "zeros"
+
+    def __post_init__(self) -> None:
+        kinds = get_type_hints(type(self))
+        for field in fields(self):
+            value = checked(
+                field.name, getattr(self, field.name), kinds[field.name], f"recipe {self.name}"
+            )
+            object.__setattr__(self, field.name, value)
 
     def apply(self, backbone: Backbone) -> Trainable:
         """Change the backbone in place; everything in it is frozen and in eval mode when given.
@@ -63,36 +77,56 @@ def unfrozen(backbone: Backbone, modules: Iterable[nn.Module]) -> Trainable:
     live = list(modules)
     for module in live:
         module.requires_grad_(True)
-    return Trainable(backbone, live, lambda: backbone)
+    return Trainable(backbone, live, lambda: replace(backbone))
 
 
 def selected(backbone: Backbone, wanted: Callable[[str, nn.Module], bool]) -> Trainable:
     """The backbone with the parameters trained of which ``wanted(name, module)`` is true.
 
     ``name`` is that of the parameter within the module that holds it. All modules stay in eval
-    mode.
+    mode. Raises :class:`InputError` where there is none.
     """
     for module in backbone.module.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if wanted(name, module):
                 parameter.requires_grad_(True)
-    return Trainable(backbone, [], lambda: backbone)
+    if not any(p.requires_grad for p in backbone.module.parameters()):
+        raise InputError(f"{backbone.name} has no parameter of the kind that this recipe trains")
+    return Trainable(backbone, [], lambda: replace(backbone))
 
 
 def blocks_of(backbone: Backbone) -> list[nn.Module]:
     """Blocks of a transformer or stages of a network in stages, from the input to the output.
 
-    Where the adapter knows the whole network only, they are the members of its first list of
-    several parts that hold parameters.
+    A network that its adapter does not know by blocks is searched level by level: stages are the
+    members of a list, or children that differ by a number alone (``layer1``, ``layer2``) and hold
+    half of the parameters; of several such on a level, the longest, then the largest. Where there
+    are none, it is the adapter's parts.
     """
     found = backbone.adapter.blocks_of(backbone.module)
-    if len(found) > 1:
+    if isinstance(backbone.adapter, (Tokens, TimmTokens)):
         return found
-    queue = deque(found)
-    while queue:
-        module = queue.popleft()
-        children = [c for c in module.children() if any(True for _ in c.parameters())]
-        if isinstance(module, (nn.ModuleList, nn.Sequential)) and len(children) > 1:
-            return children
-        queue.extend(children)
+    half = _size([backbone.module]) / 2
+    level = [backbone.module]
+    while level:
+        series = [one for module in level for one in _series(module, half)]
+        if series:
+            return max(series, key=lambda one: (len(one), _size(one)))
+        level = [child for module in level for child in module.children()]
     return found
+
+
+def _series(module: nn.Module, half: float) -> list[list[nn.Module]]:
+    """The runs of several children with parameters that could be stages."""
+    children = [(name, child) for name, child in module.named_children() if _size([child])]
+    if isinstance(module, (nn.ModuleList, nn.Sequential)):
+        return [[child for _, child in children]] if len(children) > 1 else []
+    runs: dict[str, list[nn.Module]] = {}
+    for name, child in children:
+        if name[-1].isdigit():
+            runs.setdefault(name.rstrip("0123456789"), []).append(child)
+    return [run for run in runs.values() if len(run) > 1 and _size(run) >= half]
+
+
+def _size(modules: Iterable[nn.Module]) -> int:
+    return sum(p.numel() for module in modules for p in module.parameters())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from featprobe.backbones.base import Backbone
 from featprobe.finetuning.recipes.base import Recipe, Trainable
@@ -15,7 +15,7 @@ class Frozen(Recipe):
     name = "frozen"
 
     def apply(self, backbone: Backbone) -> Trainable:
-        return Trainable(backbone, [], lambda: backbone)
+        return Trainable(backbone, [], lambda: replace(backbone))
 
 
 RECIPE = Frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from featprobe.errors import InputError, nearest
@@ -23,10 +24,10 @@ RECIPES = Registry(
 )
 
 
-def make_recipe(name: str, **options: Any) -> Recipe:
+def make_recipe(name: str, /, **options: Any) -> Recipe:
     """A recipe with its options; unknown names and options are errors with the nearest one."""
     kind: type[Recipe] = RECIPES.get(name)
-    known = kind.__dataclass_fields__
+    known = [field.name for field in fields(kind)]
     for option in options:
         if option not in known:
             has = ", ".join(known) or "none"

@@ -1,0 +1,140 @@
+"""Trainings in processes of their own: killed, stopped, several together."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from featprobe.results import read, scored
+from tests.extraction.commands import Command, save_tiny, start
+from tests.extraction.films import class_films
+
+FAST = ("--epochs", 4, "--batch", 4, "--quiet", "--workers", 0, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trainings")
+    save_tiny(folder / "model")
+    class_films(folder / "films", 20)
+    return folder
+
+
+def begin(place: Path, cache: Path, *more: object) -> Command:
+    return start(
+        cache.parent / f"said-{cache.name}.txt", "finetune", "--model", place / "model",
+        "--data", place / "films", "--cache", cache, "--resamples", 20, *FAST, *more,
+    )  # fmt: skip
+
+
+def weights(cache: Path) -> dict[str, torch.Tensor]:
+    (file,) = cache.glob("finetuned/films/*/lr=*.pt")
+    saved = torch.load(file, weights_only=True)
+    assert saved["standing"]["ended"]
+    return saved["weights"]
+
+
+def checkpoints(cache: Path) -> list[Path]:
+    return list(cache.glob("finetuned/films/*/lr=*.pt"))
+
+
+@pytest.mark.parametrize("recipe", ["full", "lora"])
+def test_killed_at_random_moments_it_ends_with_the_same_weights(
+    recipe: str, place: Path, tmp_path: Path
+) -> None:
+    more = ["--recipe", recipe, "--set", "ema=0.9", "--augment", "crop", "flip"]
+    if recipe == "lora":
+        more = ["--recipe", "lora", "--set", "ema=0.9", "dropout=0.3", "--augment", "crop", "flip"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    code, said = begin(place, whole, *more).end()
+    assert code == 0, said
+    rng, kills = random.Random(0), 0
+    for _ in range(30):
+        command = begin(place, cut, *more)
+        deadline = time.monotonic() + 60
+        step = checkpoints(cut)[0].stat().st_mtime_ns if checkpoints(cut) else 0
+        while command.process.is_alive() and time.monotonic() < deadline:
+            now = checkpoints(cut)
+            if now and now[0].stat().st_mtime_ns != step:
+                break  # an epoch further
+            time.sleep(0.002)
+        time.sleep(rng.random() * 0.05)
+        if not command.kill():
+            break
+        kills += 1
+    code, said = begin(place, cut, *more).end()
+    assert code == 0, said
+    assert kills >= 2
+    one, other = weights(whole), weights(cut)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[n], other[n]) for n in one)
+    first, last = read(whole)[-1], read(cut)[-1]
+    assert (scored(whole, first).tries[0] == scored(cut, last).tries[0]).all()
+    assert [e["loss"] for e in first.provenance["history"]] == [
+        e["loss"] for e in last.provenance["history"]
+    ]
+
+
+def test_a_signal_keeps_the_step(place: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    command = begin(place, cache, "--epochs", 400)
+    while not checkpoints(cache) and command.process.is_alive():
+        time.sleep(0.01)
+    os.kill(command.process.pid, 2)
+    code, said = command.end()
+    assert code == 130
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+
+
+def test_two_processes_train_one_network(place: Path, tmp_path: Path) -> None:
+    """Gradients of equal shares are averaged, so the losses are those of one process."""
+    losses = {}
+    for n in (1, 2):
+        cache = tmp_path / f"of{n}"
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes",
+                str(n), "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
+                "--num_cpu_threads_per_process", "1", "-m", "featprobe.cli.main", "finetune",
+                "--model", str(place / "model"), "--data", str(place / "films"), "--cache",
+                str(cache), "--recipe", "last-n", "--epochs", "2", "--batch", "8", "--device",
+                "cpu", "--workers", "0", "--resamples", "20", "--json",
+            ],
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (line,) = done.stdout.splitlines()  # of the main process alone
+        losses[n] = [e["loss"] for e in json.loads(line)["provenance"]["history"]]
+        assert len(read(cache)) == 1
+    np.testing.assert_allclose(losses[1], losses[2], rtol=1e-4)
+
+
+def test_too_little_memory_is_told_by_a_real_process(place: Path, tmp_path: Path) -> None:
+    def limit() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "featprobe.cli.main", "finetune", "--model", "resnet18",
+            "--init", "random", "--image-size", "1216", "--data", str(place / "films"), "--cache",
+            str(tmp_path / "cache"), "--batch", "24", "--quiet", "--workers", "0", "--device",
+            "cpu", "--set", "standardize=false",
+        ],
+        capture_output=True, text=True, timeout=300, preexec_fn=limit,
+    )  # fmt: skip
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert "cpu has too little memory for 24 items at once; use --accumulate 2" in last
+    assert "Traceback" not in done.stderr
