@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from featprobe.annotations import allowed, in_words
 from featprobe.errors import FeatprobeError, InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.options import checked as fitting
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,19 +56,20 @@ def at(place: str) -> Iterator[None]:
         raise type(error)(f"{place}: {error}") from error
 
 
-def checked(values: Mapping[Any, Any], kinds: Mapping[str, str], place: str) -> dict[str, Any]:
-    """The values, of which each has a known key and fits its annotation in ``kinds``.
+def checked(
+    values: Mapping[Any, Any], kinds: Mapping[str, Any], owner: str, place: str
+) -> dict[str, Any]:
+    """The values as the annotations in ``kinds`` have them; ``owner`` says what they are of.
 
     Raises :class:`UnknownName` with the nearest key, or :class:`InputError`.
     """
-    for key, value in values.items():
+    for key in values:
         if key not in kinds:
             raise UnknownName(
                 f"{place}: unknown key {key!r}.{nearest(str(key), kinds)} Known: {', '.join(kinds)}"
             )
-        if not allowed(value, kinds[key]):
-            raise InputError(f"{place}: {key} must be {in_words(kinds[key])}, not {value!r}")
-    return dict(values)
+    with at(place):
+        return {key: fitting(key, value, kinds[key], owner) for key, value in values.items()}
 
 
 def entries(values: Any, key: str, place: str) -> list[tuple[str, dict[str, Any]]]:

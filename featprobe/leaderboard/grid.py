@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from featprobe import metrics
 from featprobe.backbones.base import Backbone
@@ -40,25 +40,25 @@ from featprobe.leaderboard.tuning import Tuning, make_tuning
 from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import DTYPES
 
-NAMES = "str | Sequence[str]"
+NAMES = str | Sequence[str]
 TOP = {
-    "data": "Any", "models": "Any", "extract": "Mapping[str, Any]", "probes": "Any",
-    "finetune": "Any", "subset": "float | Sequence[float]", "against": "str", "metric": "str",
-    "resamples": "int", "seed": "int", "out": "str",
+    "data": Any, "models": Any, "extract": Mapping[str, Any], "probes": Any, "finetune": Any,
+    "subset": float | Sequence[float], "against": str, "metric": str, "resamples": int,
+    "seed": int, "out": str,
 }  # fmt: skip
 LOADING = {
-    "data": "str", "root": "str", "name": "str", "label": NAMES, "group": "str", "task": "str",
-    "split": "str", "option": "Mapping[str, Any]",
+    "data": str, "root": str, "name": str, "label": NAMES, "group": str, "task": str,
+    "split": str, "option": Mapping[str, Any],
 }  # fmt: skip
-FRAMES = {f.name: str(f.type) for f in fields(FrameRecipe)} | {
-    "spacing": "float | Sequence[float]", "modalities": NAMES,
+FRAMES = get_type_hints(FrameRecipe) | {
+    "spacing": float | Sequence[float], "modalities": tuple[str, ...],
 }  # fmt: skip
 MODEL = {
-    "model": "str", "revision": "str", "weights": NAMES, "init": "str", "seed": "int",
-    "image_size": "int",
+    "model": str, "revision": str, "weights": tuple[str, ...], "init": str, "seed": int,
+    "image_size": int,
 }  # fmt: skip
-EXTRACT = {"blocks": "int", "features": NAMES, "store": "str", "dtype": "str"} | {
-    f.name: str(f.type) for f in fields(Options) if f.name not in ("part", "progress")
+EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {
+    n: kind for n, kind in get_type_hints(Options).items() if n not in ("part", "progress")
 }
 
 
@@ -124,7 +124,7 @@ def read(file: Path) -> Grid:
     Raises :class:`InputError`, :class:`UnknownName` with the nearest name, or :class:`MissingPath`,
     in one line with the file and the place in it.
     """
-    top = checked(read_yaml(file), TOP, str(file))
+    top = checked(read_yaml(file), TOP, "a leaderboard", str(file))
     folder, where = file.parent, f"{file}: "
     seed, resamples = top.get("seed", 0), top.get("resamples", 1000)
     if seed < 0 or resamples < 10:
@@ -159,7 +159,7 @@ def _entries(
 
 
 def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
-    given = checked(entry, LOADING | FRAMES, place)
+    given = checked(entry, LOADING | FRAMES, "a data set", place)
     if "data" not in given:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
     text = given.pop("data")
@@ -173,15 +173,13 @@ def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     for key in ("root", "split"):
         if key in given:
             given[key] = existing(given[key], folder, place)
-    if "modalities" in given:
-        given["modalities"] = tuple(listed(given["modalities"]))
     with at(place):
         FrameRecipe(**{k: v for k, v in given.items() if k in FRAMES})
     return Data(place, text, given.pop("option", {}) | given)
 
 
 def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
-    given = checked(entry, MODEL, place)
+    given = checked(entry, MODEL, "a model", place)
     if "model" not in given:
         raise InputError(f"{place}: 'model' is needed, a name as of 'featprobe extract --model'")
     text = given.pop("model")
@@ -194,7 +192,7 @@ def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
     if given.get("seed", 0) < 0 or given.get("image_size", 1) < 1:
         raise InputError(f"{place}: seed must be at least 0 and image_size at least 1")
     if "weights" in given:
-        given["weights"] = tuple(existing(w, folder, place) for w in listed(given["weights"]))
+        given["weights"] = tuple(existing(w, folder, place) for w in given["weights"])
     with at(place):
         resolve(text)
     return Model(text, tuple(sorted(given.items())), place)
@@ -214,15 +212,12 @@ def _tuning(
 
 
 def _extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:
-    options = checked(given, EXTRACT, place)
+    options = checked(given, EXTRACT, "an extraction", place)
     for key, known in (("store", tuple(SUFFIXES)), ("dtype", DTYPES)):
         if options.get(key, known[0]) not in known:
             raise InputError(f"{place}: {key} {options[key]!r} is none of {', '.join(known)}")
     if options.get("blocks", 1) < 1:
         raise InputError(f"{place}: blocks {options['blocks']} must be at least 1")
-    for key in ("features", "devices"):
-        if key in options:
-            options[key] = tuple(listed(options[key]))
     with at(place):
         known_outputs(options.get("features", ()))
         settle(Options(**{k: v for k, v in options.items() if k in Options.__dataclass_fields__}))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from featprobe.backbones.spec import OUTPUTS
 from featprobe.errors import InputError, UnknownName, nearest
@@ -17,10 +16,10 @@ from featprobe.presets import preset
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 
-NAMES = "str | Sequence[str]"
+NAMES = str | Sequence[str]
 PROBE = {
-    "probe": "str", "preset": "str", "features": NAMES, "pool": NAMES, "normalize": "bool",
-    "pca": "int", "refit": "bool",
+    "probe": str, "preset": str, "features": NAMES, "pool": NAMES, "normalize": bool, "pca": int,
+    "refit": bool,
 }  # fmt: skip
 
 
@@ -45,9 +44,9 @@ def make_probing(entry: Mapping[str, Any], place: str) -> Probing:
         name = study.probe if study else str(entry["probe"])
         name = "logistic" if name == "linear" else name
         made = PROBES.get(name)()
-    accepted = inspect.signature(type(made).__init__).parameters
-    own = {n: str(p.annotation) for n, p in accepted.items() if n not in ("self", *PROBE)}
-    given = checked(entry, PROBE | own, place)
+    own = {n: k for n, k in get_type_hints(type(made).__init__).items() if n not in PROBE}
+    own.pop("return", None)
+    given = checked(entry, PROBE | own, f"probe {name}", place)
     params = (study.params if study else {}) | {k: v for k, v in given.items() if k in own}
     views = listed(given.get("features", list(study.views) if study else None))
     pools = listed(given.get("pool", "mean"))
