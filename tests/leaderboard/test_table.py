@@ -153,3 +153,14 @@ def test_a_part_of_what_a_training_took_may_be_unknown() -> None:
     assert cost.cells(result(cost={"seconds": 59.6})) == ["-", "60 s", "-"]
     small = {"trainable": 90.0, "parameters": 86e6, "seconds": 90.0}
     assert cost.cells(result(cost=small)) == ["9e-05 of 86.0 M", "1.5 min", "-"]
+
+
+def test_no_cell_of_a_wide_table_is_cut(capsys) -> None:
+    spent = {"trainable": 8650.0, "parameters": 2.36e6, "seconds": 22.0, "peak_memory": 7e8}
+    named = "a name of sixty characters for something that was fine-tuned"
+    rows = [with_auroc(0.9, cost=spent, backbone=named, dataset=named, settings={"label": named})]
+    table.print_board(build(rows))
+    out = capsys.readouterr().out
+    assert "\u2026" not in out
+    assert "0.0086 of 2.4 M" in out
+    assert out.count(named) >= 3
