@@ -14,12 +14,13 @@ import numpy as np
 from featprobe import levels, settings
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
+from featprobe.fingerprint import digest
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
 from featprobe.reporting import Subject, keep, of_test, result_of
-from featprobe.results import Result
+from featprobe.results import Result, plain
 from featprobe.runs import Data, View, carry_out
 from featprobe.stats.resampling import RESAMPLES
 
@@ -74,6 +75,10 @@ def evaluate(
     views = asked_views(features, made, view, pool)
     data = labelled(features, chosen, views, made, Prepare(normalize, pca))
     reading = levels.read(level, subgroups, of_test(features, data, []))
+    asked = request(
+        features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
+        subgroups=subgroups, resamples=resamples,
+    )  # fmt: skip
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
@@ -87,12 +92,43 @@ def evaluate(
             resamples,
             reading,
         )
+        result.asked = asked
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
         if save:
             keep(settings.cache_root(cache), features, result, data, cell, reading)
         out.append(result)
     return out
+
+
+def request(
+    features: FeatureSet,
+    probe: str | Probe,
+    protocol: str | Protocol = "full",
+    *,
+    view: str | Sequence[str] | None = None,
+    pool: str | Sequence[str] = "mean",
+    normalize: bool = False,
+    pca: int | None = None,
+    level: str | levels.Level = "item",
+    subgroups: levels.Column | None = None,
+    resamples: int = RESAMPLES,
+) -> str:
+    """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
+
+    Nothing is fitted. A column of studies or subgroups counts by its name.
+    """
+    made, chosen = make_probe(probe), parse(protocol)
+    reading = levels.Level(level) if isinstance(level, str) else level
+    asked = {
+        "dataset": features.dataset, "backbone": features.backbone,
+        "key": features.key.digest, "labels": features.items.labels_digest,
+        "probe": made.name, "params": made.get_params(), "protocol": chosen.to_dict(),
+        "views": asked_views(features, made, view, pool), "resamples": resamples,
+        **Prepare(normalize, pca).to_dict(), **reading.to_dict(),
+        "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,
+    }  # fmt: skip
+    return digest(plain(asked))
 
 
 def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:

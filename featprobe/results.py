@@ -37,7 +37,10 @@ class Result:
     choose); only these enter a leaderboard.
     ``key``: digest of the feature store's key, ``labels``: of targets, patients and split.
     ``random``: the backbone has random weights. ``overlap``: why the backbone is known to have seen
-    this data set in pretraining, empty where it is not.
+    this data set in pretraining, empty where it is not. ``cost``: of a training, ``trainable`` and
+    all ``parameters``, ``seconds``, ``peak_memory`` in bytes, ``images_per_second``; empty where
+    nothing was trained but a probe. ``asked``: digest of the whole request, candidates too, by
+    which a later one is known to be done; empty in results of earlier versions.
     """
 
     dataset: str
@@ -69,10 +72,11 @@ class Result:
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    cost: dict[str, float] = field(default_factory=dict)
+    asked: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
-    cost: dict[str, float] = field(default_factory=dict)
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
     @property
@@ -101,7 +105,7 @@ class Result:
         """The inverse of :meth:`to_json`; fields of a later version are left out."""
         known = {f.name for f in fields(cls)}
         kept = {k: v for k, v in d.items() if k in known}
-        for name in ("metrics", "ci", "chance", "spread", "val", "components"):
+        for name in ("metrics", "ci", "chance", "spread", "val", "components", "cost"):
             kept[name] = _numbers(kept.get(name, {}))
         for part in kept.get("subgroups", {}).get("values", {}).values():
             part |= {n: _numbers(part[n]) for n in ("metrics", "ci")}
@@ -168,13 +172,26 @@ def append(
         arrays |= {n: v for n, v in (("fold", fold), ("unit", unit)) if v is not None}
         with scores_file(cache, result).open("wb") as f:
             np.savez(f, allow_pickle=False, **arrays)
-        handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, (result.to_json() + "\n").encode())
-        finally:
-            os.close(handle)
+        _write(file, result)
     except OSError as error:
         raise InputError(f"{file}: results cannot be written: {reason(error)}") from error
+
+
+def amend(cache: Path, result: Result) -> None:
+    """Keep a changed Result that is kept already: a line of the same id, which is what counts."""
+    file = results_file(cache)
+    try:
+        _write(file, result)
+    except OSError as error:
+        raise InputError(f"{file}: results cannot be written: {reason(error)}") from error
+
+
+def _write(file: Path, result: Result) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(handle, (result.to_json() + "\n").encode())
+    finally:
+        os.close(handle)
 
 
 def scores_file(cache: Path, result: Result) -> Path:
@@ -213,17 +230,21 @@ def scored(cache: Path, result: Result) -> Scored:
 
 
 def read(cache: Path) -> list[Result]:
-    """All results of a cache in the order they were made; a cut last line is left out."""
+    """All results of a cache in the order they were made; a cut last line is left out.
+
+    Of several lines with one id the last one counts, in the place of the first.
+    """
     file = results_file(cache)
     if not file.exists():
         return []
-    out = []
+    out: dict[str, Result] = {}
     for line in file.read_text(encoding="utf-8").splitlines():
         try:
-            out.append(Result.from_dict(json.loads(line)))
+            found = Result.from_dict(json.loads(line))
         except (ValueError, TypeError, KeyError):
             continue
-    return out
+        out[found.id] = found
+    return list(out.values())
 
 
 def latest(results: list[Result]) -> list[Result]:

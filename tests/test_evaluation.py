@@ -10,7 +10,7 @@ import pytest
 import featprobe as fp
 from featprobe import results
 from featprobe.errors import InputError, UnknownName
-from featprobe.evaluation import make_probe
+from featprobe.evaluation import make_probe, request
 from featprobe.probes.base import Probe
 from tests.support.cached import cached
 
@@ -446,6 +446,22 @@ def test_scores_are_the_probabilities_and_areas_are_of_scores(cache) -> None:
     areas = [average_precision_score(truth == c, scores[:, c]) for c in (0, 1)]
     assert found.metrics["ap"] == pytest.approx(np.mean(areas))
     assert found.metrics["ap"] != pytest.approx(average_precision_score(truth, hard), abs=1e-3)
+
+
+def test_a_request_is_the_same_until_something_that_is_asked_for_changes(features) -> None:
+    asked = {r.asked for r in fp.evaluate(features, "knn", resamples=20)}
+    assert asked == {request(features, "knn", resamples=20)}
+    others = [
+        request(features, "knn"),
+        request(features, "knn", resamples=20, view="mean"),
+        request(features, "knn", resamples=20, normalize=True),
+        request(features, "knn", resamples=20, level="patient"),
+        request(features, "knn", fp.Full(refit=False), resamples=20),
+        request(features, "knn", fp.Full(seed=1), resamples=20),
+        request(features, fp.KNNProbe(k=[5, 20]), resamples=20),
+        request(features, "logistic", resamples=20),
+    ]
+    assert len({*asked, *others}) == 1 + len(others)
 
 
 def test_a_subset_cuts_what_is_fitted_and_chosen_on_and_not_what_is_tested(spied) -> None:

@@ -126,3 +126,21 @@ def test_scores_that_are_not_there_or_have_no_patients_say_what_to_run(cache) ->
     file.unlink()
     with pytest.raises(InputError, match="are not there; run 'featprobe knn' again"):
         results.scored(cache, r)
+
+
+def test_a_changed_result_replaces_its_line_and_keeps_its_place(cache) -> None:
+    first, second = save(cache, result()), save(cache, result(backbone="other"))
+    first.settings["label"] = "ours"
+    results.amend(cache, first)
+    again = results.read(cache)
+    assert [(r.id, r.settings.get("label")) for r in again] == [
+        (first.id, "ours"), (second.id, None),
+    ]  # fmt: skip
+    assert results.scored(cache, again[0]).ids.tolist() == ["a"]
+
+
+def test_the_cost_of_a_training_is_kept(cache) -> None:
+    spent = {"trainable": 10.0, "parameters": 100.0, "seconds": 2.5}
+    save(cache, result(cost=spent))
+    save(cache, result())
+    assert [r.cost for r in results.read(cache)] == [spent, {}]

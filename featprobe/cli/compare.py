@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from featprobe.cli.common import Verb, cache_option, cached_name, json_option, note
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from featprobe.leaderboard.compare import Comparison
-
-_EXPLAINED = {
-    "permutation": "permutation of whole patients between the two",
-    "delong": "DeLong's test by patient",
-    "mcnemar": "McNemar's exact test",
-}
 
 
 @click.command(
@@ -28,6 +15,7 @@ Examples:
   featprobe compare --data nih_cxr --metric auroc:Effusion --all-pairs
   featprobe compare --against resnet50
   featprobe compare --between probes --model dinov2_vits14
+  featprobe compare --between all --against linear
 """,
 )
 @click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
@@ -40,7 +28,8 @@ Examples:
 @click.option(
     "--against",
     metavar="NAME",
-    help="Compare with this backbone (between probes: this probe).  [default: the best]",
+    help="Compare with this backbone, between probes with this probe, between all with either: "
+    "a probe on the same backbone, where it is there.  [default: the best]",
 )
 @click.option("--all-pairs", is_flag=True, help="Compare each with each.")
 @click.option(
@@ -80,6 +69,7 @@ def command(
     from featprobe.errors import InputError
     from featprobe.leaderboard.board import choose
     from featprobe.leaderboard.compare import compare
+    from featprobe.leaderboard.differences import print_differences
 
     if against is not None and all_pairs:
         raise InputError("--against and --all-pairs exclude each other")
@@ -98,35 +88,4 @@ def command(
         for c in made:
             print(json.dumps(c.to_dict(), allow_nan=False))
     else:
-        _print(made)
-
-
-def _print(made: Sequence[Comparison]) -> None:
-    from featprobe import metrics
-    from featprobe.leaderboard.board import league
-    from featprobe.leaderboard.labels import backbone_name, probe_name, setting
-    from featprobe.leaderboard.table import make_table, show
-
-    shown = [r for c in made for r in (c.one, c.other)]
-    table = make_table(
-        "paired differences",
-        ["data", "metric", "result", "against", "values", "difference [95 %]", "p", "p (Holm)"],
-    )
-    last = None
-    for c in made:
-        block = (league(c.one), c.family)
-        if last is not None and last != block:
-            table.add_section()
-        table.add_row(
-            "" if last == block else c.one.dataset,
-            metrics.about(c.metric).label,
-            *(f"{backbone_name(r, shown)}, {probe_name(r)} {setting(r)}" for r in (c.one, c.other)),
-            " / ".join(f"{v:.3f}" for v in c.values),
-            f"{c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}]",
-            f"{c.p:.3g}",
-            f"{c.adjusted:.3g}",
-        )
-        last = block
-    show(table)
-    print("Intervals: 95 %, paired bootstrap over patients of the test set.")
-    print(f"p: two-sided, {_EXPLAINED[made[0].test]}; Holm over each block's comparisons.")
+        print_differences(made)

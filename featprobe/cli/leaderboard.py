@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from featprobe.cli.common import Verb, cache_option, cached_name, json_option, note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from featprobe.leaderboard.compare import Comparison
+    from featprobe.leaderboard.grid import Grid
+    from featprobe.leaderboard.running import Outcome
+    from featprobe.results import Result
 
 
 @click.command(
@@ -15,8 +24,14 @@ from featprobe.cli.common import Verb, cache_option, cached_name, json_option, n
 Examples:
   featprobe leaderboard
   featprobe leaderboard --data nih_cxr --metric balanced_accuracy --out table
+  featprobe leaderboard cells.yaml         runs what is missing, then ranks it
+
+\b
+A file names what to rank: data, models, probes, finetune (each a list), and how: extract, subset,
+against, metric, resamples, seed, out. An example is docs/examples/unfrozen.yaml.
 """,
 )
+@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.yaml]")
 @click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
 @click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones.")
 @click.option(
@@ -33,20 +48,39 @@ Examples:
 )  # fmt: skip
 @cache_option
 @json_option
+@click.pass_context
 def command(
-    data: tuple[str, ...], model: tuple[str, ...], metric: str | None, no_ties: bool,
-    out: Path | None, cache: str | None, as_json: bool,
+    ctx: click.Context, file: Path | None, data: tuple[str, ...], model: tuple[str, ...],
+    metric: str | None, no_ties: bool, out: Path | None, cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Rank the newest results of every data set; print the table, write Markdown and CSV."""
-    from featprobe import results, settings
+    """Rank the newest results of every data set; print the table, write Markdown and CSV.
+
+    With a file, rank what it names: cells that are not in the cache run first, one that fails is
+    named and the rest goes on, and the exit status is then 1. Where the file says against what,
+    paired differences follow, and are written to STEM-differences.csv.
+    """
+    from featprobe import metrics, results, settings
     from featprobe.leaderboard.board import build
     from featprobe.leaderboard.compare import Ties
     from featprobe.leaderboard.table import print_board, write
 
+    if file is not None and (data or model):
+        raise click.UsageError(f"--data and --model are in {file}", ctx)
+    if metric is not None:
+        metrics.about(metric)
     root = settings.cache_root(cache)
+    grid, outcome = _run(file, cache) if file is not None else (None, None)
+    stem, against = out or root / "leaderboard" / "leaderboard", None
+    if grid is not None and outcome is not None:
+        found, metric, against = outcome.results, metric or grid.metric, grid.against
+        stem = out or grid.out or root / "leaderboard" / grid.file.stem
+        if not found:
+            _end(ctx, outcome)
+    else:
+        found = results.latest(results.read(root))
     names = [cached_name(d) for d in data]
     ties = None if no_ties else Ties(root)
-    board = build(results.latest(results.read(root)), metric, names, model, root, ties)
+    board = build(found, metric, names, model, root, ties)
     for text in ties.notes if ties else ():
         note(text)
     if as_json:
@@ -54,6 +88,64 @@ def command(
             print(row.result.to_json())
     else:
         print_board(board, metric)
-    stem = out or root / "leaderboard" / "leaderboard"
-    for path in write(board, metric, stem):
+    made = _differences(root, found, grid, metric) if grid is not None and against else []
+    paths = write(board, metric, stem, _written(made, as_json))
+    if made:
+        from featprobe.leaderboard import differences
+
+        paths.append(differences.write(made, stem))
+    for path in paths:
         click.echo(f"wrote {path}", err=as_json)
+    if outcome is not None:
+        _end(ctx, outcome)
+
+
+def _run(file: Path, cache: str | None) -> tuple[Grid, Outcome]:
+    import os
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as extract has it
+    from featprobe.leaderboard.grid import read
+    from featprobe.leaderboard.running import run
+
+    grid = read(file)
+    return grid, run(grid, cache, tell=note, progress=True)
+
+
+def _differences(
+    root: Path, found: Sequence[Result], grid: Grid, metric: str | None
+) -> list[Comparison]:
+    """Each result against the one that the file names; what cannot be compared is said."""
+    from featprobe.errors import InputError, UnknownName
+    from featprobe.leaderboard.compare import compare
+
+    try:
+        made, notes = compare(
+            root, found, metric, between="all", against=grid.against, resamples=grid.resamples
+        )
+    except (InputError, UnknownName) as error:  # its cells may have failed
+        note(f"no paired differences: {error}")
+        return []
+    for text in dict.fromkeys(notes):
+        note(f"left aside: {text}")
+    return made
+
+
+def _written(made: Sequence[Comparison], as_json: bool) -> list[str]:
+    """Show the differences; the lines of them for the Markdown file."""
+    if not made:
+        return []
+    from featprobe.leaderboard import differences
+
+    if not as_json:
+        differences.print_differences(made)
+    return differences.markdown(made)
+
+
+def _end(ctx: click.Context, outcome: Outcome) -> None:
+    """Say what became of the cells; exit with 1 where one has failed."""
+    failed = f", {len(outcome.failures)} failed" if outcome.failures else ""
+    note(f"{outcome.ran} cells ran, {outcome.there} were in the cache{failed}")
+    for text in outcome.failures:
+        note(f"failed: {text}")
+    if outcome.failures:
+        ctx.exit(1)

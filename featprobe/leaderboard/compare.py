@@ -14,7 +14,7 @@ import numpy as np
 from featprobe import metrics, results
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.leaderboard.board import League, leagues, sortable
-from featprobe.leaderboard.labels import probe_name, setting, unusual
+from featprobe.leaderboard.labels import backbone_name, probe_name, setting, unusual
 from featprobe.results import Result
 from featprobe.scored import Scored
 from featprobe.stats.named import differ
@@ -121,9 +121,10 @@ def compare(
 
     ``between``: ``backbones`` under one probe, ``probes`` on one backbone, or ``all`` results of a
     league. Each is compared with the best of them by ``metric`` (None: that of the task), with
-    the one named by ``against`` (a backbone, or between probes a probe), or ``all_pairs``. Holm's
-    correction is over the comparisons among these. ``test``: see
-    :func:`~featprobe.stats.named.differ`.
+    the one named by ``against`` (a backbone, between probes a probe, between all either), or
+    ``all_pairs``. Between all, against a probe, it is the one on the same backbone, and where that
+    has none the only one of the league. Holm's correction is over the comparisons among these.
+    ``test``: see :func:`~featprobe.stats.named.differ`.
 
     Raises :class:`UnknownName` for an ``against`` that nothing is called and :class:`InputError`
     where nothing can be compared.
@@ -131,8 +132,8 @@ def compare(
     families: dict[tuple[League, str], list[Result]] = {}
     for key, members in sorted(leagues(found).items()):
         for r in members:
-            families.setdefault((key, _common(r, between)), []).append(r)
-    names = {_name(r, between) for r in found}
+            families.setdefault((key, _common(r, between, found)), []).append(r)
+    names = {name for r in found for name in _names(r, between)}
     if against is not None and against not in names:
         raise UnknownName(
             f"no result of {against!r}.{nearest(against, names)} There: {', '.join(sorted(names))}"
@@ -151,8 +152,14 @@ def compare(
         if all_pairs:
             pairs = list(combinations(ranked, 2))
         else:
-            chosen = [r for r in ranked if _name(r, between) == against] if against else ranked
-            pairs = [(r, c) for c in chosen[:1] for r in ranked if r is not c]
+            chosen = [r for r in ranked if against is None or against in _names(r, between)]
+            a_probe = any(probe_name(r) == against for r in members)
+            pairs, alone = _against(chosen, ranked, between == "all" and a_probe)
+            notes += [
+                f"{r.dataset} / {r.backbone} / {probe_name(r)}: there is no {against} on its "
+                "backbone, and on several others"
+                for r in alone
+            ]
         boot = {
             r.id: bootstrap(kept.scored[r.id], wanted=[by], resamples=resamples, seed=_seed(r))[by]
             for r in {r.id: r for pair in pairs for r in pair}.values()
@@ -170,16 +177,38 @@ def compare(
     return out, notes
 
 
-def _common(r: Result, between: str) -> str:
+def _against(
+    chosen: Sequence[Result], ranked: Sequence[Result], by_backbone: bool
+) -> tuple[list[tuple[Result, Result]], list[Result]]:
+    """Each result with the first of the ``chosen``, and those that have none to be compared with.
+
+    ``by_backbone``: with the first of those on the same backbone, whose features were made in the
+    same way if possible; of another one only where all chosen ones are on it.
+    """
+    pairs, alone = [], []
+    lone = len({c.backbone for c in chosen}) == 1
+    for r in ranked:
+        near = [c for c in chosen if c.backbone == r.backbone] if by_backbone else []
+        near = [c for c in near if c.variant == r.variant] or near
+        if by_backbone and not near and not lone:
+            alone += [r] if chosen else []
+        elif (first := (near or chosen)[:1]) and first[0] is not r:
+            pairs.append((r, first[0]))
+    return pairs, alone
+
+
+def _common(r: Result, between: str, found: Sequence[Result]) -> str:
     """What the results that are compared with each other have in common within a league."""
     if between not in BETWEEN:
         raise InputError(f"compare between {', '.join(BETWEEN)}, not {between!r}")
     asked = ", ".join([probe_name(r), *unusual(r)])
-    return {"backbones": asked, "probes": f"{r.backbone} #{r.variant[:4]}", "all": ""}[between]
+    return {"backbones": asked, "probes": backbone_name(r, found), "all": ""}[between]
 
 
-def _name(r: Result, between: str) -> str:
-    return probe_name(r) if between == "probes" else r.backbone
+def _names(r: Result, between: str) -> tuple[str, ...]:
+    """What ``against`` may call a result."""
+    named = {"backbones": (r.backbone,), "probes": (probe_name(r),)}
+    return named.get(between, (r.backbone, probe_name(r)))
 
 
 def _seed(r: Result) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from featprobe.errors import FeatprobeError
+from featprobe.finetuning.settings import Training
 from featprobe.probes.named import PROBES
 from featprobe.results import Result, plain
 
@@ -21,8 +22,11 @@ def setting(r: Result) -> str:
 
 def unusual(r: Result) -> list[str]:
     """Parameters of the probe that are not its defaults and were not searched, and preparation."""
+    if finetuned(r):
+        return _shortened(_training(r), SAID + 1)
     said = [n for n in ("normalize",) if r.settings.get(n)]
     said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
+    said += ["no refit"] if r.settings.get("refit") is False else []
     try:
         made = PROBES.get(r.probe)()
     except FeatprobeError:  # zero-shot, or a probe of a package that is not there
@@ -30,9 +34,31 @@ def unusual(r: Result) -> list[str]:
     usual = {k: plain(v) for k, v in made.get_params(deep=False).items()}
     for name, value in r.params.items():
         if name in usual and name not in r.searched and plain(value) != usual[name]:
-            told = f"{value:.3g}" if isinstance(value, float) else str(value)
-            said.append(f"{name}={told[:16]}{'...' * (len(told) > 16)}")
-    return [*said[:SAID], "..."] if len(said) > SAID else said
+            said.append(_told(name, value))
+    return _shortened(said)
+
+
+def finetuned(r: Result) -> bool:
+    """Whether the backbone was trained."""
+    return r.probe == "finetune"
+
+
+def _training(r: Result) -> list[str]:
+    """The options of the recipe that are not off, then what is not the default of a training."""
+    usual = Training().to_dict()
+    given = {n: v for n, v in r.params.items() if n != "recipe" and n not in r.searched}
+    own = [_told(n, v) for n, v in given.items() if n not in usual and v and v != "none"]
+    changed = [_told(n, given[n]) for n in usual if n in given and plain(given[n]) != usual[n]]
+    return [*own, *changed, *(["refit"] if r.settings.get("refit") else [])]
+
+
+def _told(name: str, value: object) -> str:
+    told = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{name}={told[:16]}{'...' * (len(told) > 16)}"
+
+
+def _shortened(said: list[str], most: int = SAID) -> list[str]:
+    return [*said[:most], "..."] if len(said) > most else said
 
 
 def _chosen(r: Result) -> str:
@@ -52,18 +78,31 @@ def _chosen(r: Result) -> str:
 
 
 def probe_name(r: Result) -> str:
-    """The verb of a result: ``knn``, ``linear``, ``fewshot logistic``; other views are said."""
+    """The verb of a result: ``knn``, ``linear``, ``fewshot logistic``, ``finetune lora``, or what
+    the user calls it; other views are said."""
+    if "label" in r.settings:
+        return str(r.settings["label"])
     name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
-    name = "linear" if name == "logistic" else name
-    if "views" in r.settings:  # the one that was chosen is part of the setting
-        return name
-    view = "" if r.view in ("cls", "mean") else f" {r.view}"
-    return name + view + ("" if r.pool in ("mean", "bag") else f" pool {r.pool}")
+    if finetuned(r):
+        name = f"finetune {r.params.get('recipe', '')}".strip()
+    # of several views, the one that was chosen is part of the setting
+    return named(name, *(("", "") if "views" in r.settings else (r.view, r.pool)))
+
+
+def named(probe: str, view: str = "", pool: str = "") -> str:
+    """A probe in tables; the usual view and pooling of frames are not said."""
+    name = "linear" if probe == "logistic" else probe
+    name += "" if view in ("", "cls", "mean") else f" {view}"
+    return name + ("" if pool in ("", "mean", "bag") else f" pool {pool}")
 
 
 def backbone_name(r: Result, among: Sequence[Result]) -> str:
     """The backbone; marked where the same one appears with features made otherwise, or was
-    pretrained on the data."""
-    same = {o.variant for o in among if (o.dataset, o.backbone) == (r.dataset, r.backbone)}
-    name = r.backbone if len(same) == 1 else f"{r.backbone} #{r.variant[:4]}"
+    pretrained on the data. A training makes features of its own, which says nothing of it."""
+    same = {
+        o.variant for o in among
+        if (o.dataset, o.backbone) == (r.dataset, r.backbone) and not finetuned(o)
+    }  # fmt: skip
+    several = len(same) > 1 and not finetuned(r)
+    name = f"{r.backbone} #{r.variant[:4]}" if several else r.backbone
     return f"{name} {SEEN}" if r.overlap else name

@@ -12,6 +12,7 @@ from typing import Any
 from featprobe import metrics
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import write_text_atomic
+from featprobe.leaderboard import cost
 from featprobe.leaderboard.board import Row, league
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
 from featprobe.results import Result
@@ -45,13 +46,16 @@ def print_results(results: Sequence[Result], title: str) -> None:
     """The table of one probing command; the candidate chosen on val is marked."""
     several = any(not r.selected for r in results)
     for names, part in _by_columns((r, None) for r in results):
-        table = make_table(
-            title, ["data", "backbone", "setting", *_metric_heads(names), "test (patients)"]
-        )
+        spent = cost.known(r for r, _ in part)
+        heads = ["data", "backbone", "setting", *_metric_heads(names), "test (patients)"]
+        table = make_table(title, [*heads, *(cost.HEADS if spent else ())])
         for r, _ in part:
             mark = " *" if several and r.selected else ""
             name = backbone_name(r, results)
-            table.add_row(r.dataset, name, setting(r) + mark, *_metric_cells(r, names), _size(r))
+            more = cost.cells(r) if spent else ()
+            table.add_row(
+                r.dataset, name, setting(r) + mark, *_metric_cells(r, names), _size(r), *more
+            )
         show(table)
     print(*_legend(results), *_subgroups(results), *_components(results), sep="\n")
     if several:
@@ -63,24 +67,31 @@ def print_board(board: Sequence[Row], metric: str | None = None) -> None:
     shown = [row.result for row in board]
     for names, part in _by_columns(((row.result, row) for row in board), metric):
         heads = ["data", "#", "backbone", "probe", "setting", *_metric_heads(names)]
-        table = make_table(_title(names, metric), [*heads, "test (patients)"])
+        spent = cost.known(r for r, _ in part)
+        heads += ["test (patients)", *(cost.HEADS if spent else ())]
+        table = make_table(_title(names, metric), heads)
         last = None
         for r, row in part:
             if last is not None and last != league(r):
                 table.add_section()
             name = "" if last == league(r) else r.dataset
-            table.add_row(name, *_cells(row, shown, names))
+            table.add_row(name, *_cells(row, shown, names, spent))
             last = league(r)
         show(table)
     print(*_board_legend(board), sep="\n")
 
 
-def write(board: Sequence[Row], metric: str | None, stem: Path) -> list[Path]:
-    """Write STEM.md and STEM.csv; the CSV has every metric, interval, chance level and size."""
+def write(
+    board: Sequence[Row], metric: str | None, stem: Path, after: Sequence[str] = ()
+) -> list[Path]:
+    """Write STEM.md and STEM.csv; the CSV has every metric, interval, chance level and size.
+
+    ``after``: further lines of the Markdown file.
+    """
     paths = [stem.with_name(stem.name + s) for s in (".md", ".csv")]
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomic(paths[0], markdown(board, metric))
+        write_text_atomic(paths[0], "\n".join([markdown(board, metric), *after]))
         write_text_atomic(paths[1], as_csv(board))
     except OSError as error:
         raise InputError(f"{stem}: cannot be written: {reason(error)}") from error
@@ -93,14 +104,19 @@ def markdown(board: Sequence[Row], metric: str | None = None) -> str:
     lines = []
     for names, part in _by_columns(((row.result, row) for row in board), metric):
         heads = ["data", "rank", "backbone", "probe", "setting", *_metric_heads(names)]
-        heads.append("test (patients)")
+        spent = cost.known(r for r, _ in part)
+        heads += ["test (patients)", *(cost.HEADS if spent else ())]
         lines += [f"# {_title(names, metric).capitalize()}", ""]
-        lines += ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+        lines += [markdown_row(heads), "|" + " --- |" * len(heads)]
         for r, row in part:
-            cells = [r.dataset, *_cells(row, shown, names)]
-            lines.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
+            lines.append(markdown_row([r.dataset, *_cells(row, shown, names, spent)]))
         lines.append("")
     return "\n".join([*lines, *_board_legend(board), ""])
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """A line of a Markdown table."""
+    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
 
 
 def as_csv(board: Sequence[Row]) -> str:
@@ -112,7 +128,7 @@ def as_csv(board: Sequence[Row]) -> str:
     names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
-    writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id"])
+    writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id", *cost.FIELDS])
     for row in board:
         r = row.result
         cells = [
@@ -123,15 +139,18 @@ def as_csv(board: Sequence[Row]) -> str:
             cells += [r.metrics.get(n, ""), *r.ci.get(n, ("", "")), r.chance.get(n, "")]
             cells.append(r.spread.get(n, ""))
         sizes = [r.sizes[n] for n in ("train", "val", "test", "test_groups")]
-        writer.writerow([*cells, *sizes, r.split["origin"], r.id])
+        spent = [r.cost.get(n, "") for n in cost.FIELDS]
+        writer.writerow([*cells, *sizes, r.split["origin"], r.id, *spent])
     return out.getvalue()
 
 
-def _cells(row: Row, shown: Sequence[Result], names: Sequence[str]) -> list[str]:
+def _cells(
+    row: Row, shown: Sequence[Result], names: Sequence[str], spent: bool
+) -> list[str]:  # fmt: skip
     r = row.result
     return [
         row.place, backbone_name(r, shown), probe_name(r), setting(r), *_metric_cells(r, names),
-        _size(r),
+        _size(r), *(cost.cells(r) if spent else ()),
     ]  # fmt: skip
 
 
@@ -242,6 +261,8 @@ def _legend(results: Sequence[Result]) -> list[str]:
                 f"{r.dataset}: metrics of {r.sizes['test_units']} units by {r.settings['level']}, "
                 f"the {r.settings['level_by']} of the scores of their items"
             )
+    if any(r.cost for r in results):
+        lines.append(cost.EXPLAINED)
     if any("#" in backbone_name(r, results) for r in results):
         lines.append("#: features of one backbone made in different ways (frames, blocks, ...)")
     return list(dict.fromkeys(lines))

@@ -175,3 +175,66 @@ def test_a_test_that_does_not_hold_for_one_probe_is_still_made_for_others(cache)
     made, notes = compare(cache, found, test="delong", resamples=20)
     assert [(c.family, c.test, c.one.backbone) for c in made] == [("knn", "delong", "x")]
     assert "fewshot knn: DeLong's test is of one fit" in notes[0]
+
+
+def test_between_all_a_probe_is_the_one_on_the_same_backbone(cache) -> None:
+    found = [
+        keep(cache, b, g, probe=p, seed=i)
+        for i, (b, p, g) in enumerate(
+            [("x", "knn", 0.9), ("x", "logistic", 1.0), ("y", "knn", 1.4), ("y", "logistic", 1.2)]
+        )
+    ]
+    lone = keep(cache, "z", 1.1)
+    made, notes = compare(cache, [*found, lone], between="all", against="linear", resamples=50)
+    assert [(c.one.backbone, c.one.probe, c.other.backbone, c.other.probe) for c in made] == [
+        ("y", "knn", "y", "logistic"), ("x", "knn", "x", "logistic"),
+    ]  # fmt: skip
+    assert notes == [
+        "films / z / knn: there is no linear on its backbone, and on several others"
+    ]  # fmt: skip
+    assert [c.adjusted for c in made] == pytest.approx(holm(np.array([c.p for c in made])))
+    alone, _ = compare(cache, [*found[:2], found[2]], between="all", against="linear", resamples=50)
+    by_id = {c.one.id: c for c in alone}
+    assert {(c.one.backbone, c.other.id) for c in alone} == {
+        ("x", found[1].id), ("y", found[1].id),
+    }  # fmt: skip
+    pair, _ = compare(cache, found[:2], between="probes", against="linear", resamples=50)
+    same = by_id[found[0].id]
+    assert (same.difference, same.low, same.high) == (
+        pair[0].difference, pair[0].low, pair[0].high,
+    )  # fmt: skip
+
+
+def test_between_all_the_better_of_two_references_stands_for_its_backbone(cache) -> None:
+    made = [keep(cache, "x", g, probe="logistic", seed=i) for i, g in enumerate((0.8, 1.6))]
+    tuned = keep(cache, "x", 1.2, probe="finetune", params={"recipe": "full"}, seed=3)
+    best = max(made, key=lambda r: r.metrics["auroc"])
+    found, _ = compare(cache, [*made, tuned], between="all", against="linear", resamples=50)
+    assert {c.other.id for c in found} == {best.id}
+    assert len(found) == 2
+    found, _ = compare(cache, [*made, tuned], between="all", against="finetune full", resamples=50)
+    assert {c.other.id for c in found} == {tuned.id}
+
+
+def test_between_probes_a_training_is_on_the_backbone_that_was_frozen(cache) -> None:
+    key = {"key": {"weights": "w", "dataset": "d"}}
+    frozen = keep(cache, "x", 1.0, provenance=key)
+    other = {"key": {"weights": "trained", "dataset": "d"}}
+    tuned = keep(
+        cache, "x", 1.5, probe="finetune", params={"recipe": "full"}, seed=3, provenance=other
+    )
+    made, _ = compare(cache, [frozen, tuned], between="probes", against="knn", resamples=50)
+    assert [(c.one.id, c.other.id, c.family) for c in made] == [(tuned.id, frozen.id, "x")]
+
+
+def test_against_a_backbone_between_all_is_its_best_result(cache) -> None:
+    found = [
+        keep(cache, b, g, probe=p)
+        for b, p, g in (("x", "knn", 0.7), ("x", "logistic", 1.5), ("y", "knn", 1.0))
+    ]
+    made, _ = compare(cache, found, between="all", against="x", resamples=50)
+    assert {(c.one.id, c.other.id) for c in made} == {
+        (found[0].id, found[1].id), (found[2].id, found[1].id),
+    }  # fmt: skip
+    with pytest.raises(UnknownName, match="no result of 'liner'. Did you mean 'linear'"):
+        compare(cache, found, between="all", against="liner")

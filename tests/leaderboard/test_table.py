@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from featprobe.leaderboard import table
+from featprobe.leaderboard import cost, table
 from featprobe.leaderboard.board import build
 from tests.leaderboard.test_board import with_auroc
 from tests.test_results import result
@@ -125,3 +125,31 @@ def test_draws_and_patients_are_told_apart_below_a_few_shot_table(capsys) -> Non
 def test_a_value_without_an_interval_stands_alone() -> None:
     lone = result(ci={"auroc": (float("nan"), float("nan"))})
     assert table.value(lone, "auroc") == "0.800"
+
+
+def test_what_trainings_took_is_shown_where_there_was_one(capsys) -> None:
+    spent = {
+        "trainable": 36_864.0, "parameters": 2.4e6, "seconds": 5000.0, "peak_memory": 1.26e9,
+        "images_per_second": 12.5,
+    }  # fmt: skip
+    board = build([with_auroc(0.9, cost=spent), with_auroc(0.8, backbone="frozen")])
+    table.print_board(board)
+    text = table.markdown(board)
+    for shown in (capsys.readouterr().out, text):
+        assert "peak memory" in shown
+        assert "0.037 of 2.4 M" in shown
+        assert "1.4 h" in shown
+        assert "1.3 GB" in shown
+        assert "parameters that trained, of all" in shown
+    line = next(line for line in text.splitlines() if "| frozen |" in line)
+    assert line.endswith("| - | - | - |")
+    rows = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    assert {k: float(rows[0][k]) for k in spent} == spent
+    assert {rows[1][k] for k in spent} == {""}
+    assert "peak memory" not in table.markdown(build([with_auroc(0.8)]))
+
+
+def test_a_part_of_what_a_training_took_may_be_unknown() -> None:
+    assert cost.cells(result(cost={"seconds": 59.6})) == ["-", "60 s", "-"]
+    small = {"trainable": 90.0, "parameters": 86e6, "seconds": 90.0}
+    assert cost.cells(result(cost=small)) == ["9e-05 of 86.0 M", "1.5 min", "-"]

@@ -1,0 +1,76 @@
+"""A probe as a leaderboard's file asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from featprobe.backbones.spec import OUTPUTS
+from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.features import POOLS
+from featprobe.leaderboard.given import at, known, listed
+from featprobe.leaderboard.labels import named
+from featprobe.prepare import Prepare
+from featprobe.presets import preset
+from featprobe.probes.base import Probe
+from featprobe.probes.named import PROBES
+
+NAMES = str | Sequence[str]
+PROBE = {
+    "probe": str, "preset": str, "features": NAMES, "pool": NAMES, "normalize": bool, "pca": int,
+    "refit": bool,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Probing:
+    """A probe on frozen features. ``how``: view, pooling and preparation, as of ``evaluate``."""
+
+    name: str
+    probe: Probe
+    refit: bool
+    how: Mapping[str, Any]
+
+
+def make_probing(entry: Mapping[str, Any], place: str) -> Probing:
+    """The probe of an entry; errors name the place. Other keys are parameters of the probe."""
+    if ("probe" in entry) == ("preset" in entry):
+        raise InputError(f"{place}: either 'probe' or 'preset' is needed")
+    study = None
+    with at(place):
+        if "preset" in entry:
+            study = preset(str(entry["preset"]))
+        name = study.probe if study else str(entry["probe"])
+        name = "logistic" if name == "linear" else name
+        made = PROBES.get(name)()
+    accepted = get_type_hints(type(made).__init__)
+    own = {n: kind for n, kind in accepted.items() if n not in ("return", *PROBE)}
+    given = known(entry, PROBE | own, place)
+    params = (study.params if study else {}) | {k: v for k, v in given.items() if k in own}
+    views = listed(given.get("features", list(study.views) if study else None))
+    pools = listed(given.get("pool", "mean"))
+    with at(place):
+        made.set_params(**params)
+        for view in views:
+            known_outputs(view.split("+"))
+        for pool in pools:
+            if pool not in POOLS:
+                raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
+        Prepare(given.get("normalize", False), given.get("pca"))
+    pools = ["bag"] if made.bags else pools
+    lone = len(views) <= 1 and len(pools) == 1
+    shown = named(name, views[0] if views else "", pools[0]) if lone else named(name)
+    how: dict[str, Any] = {"view": views or None, "pool": pools}
+    how |= {k: given[k] for k in ("normalize", "pca") if k in given}
+    return Probing(shown, made, given.get("refit", study.refit if study else True), how)
+
+
+def known_outputs(texts: Iterable[str]) -> None:
+    """Raise for an output that no backbone has."""
+    for text in texts:
+        name = text.partition(":")[0]
+        if name not in OUTPUTS:
+            raise UnknownName(
+                f"unknown output {name!r}.{nearest(name, OUTPUTS)} Known: {', '.join(OUTPUTS)}"
+            )

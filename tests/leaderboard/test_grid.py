@@ -1,0 +1,243 @@
+"""The YAML of a leaderboard: what it means, and mistakes in it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from featprobe.errors import FeatprobeError
+from featprobe.evaluation import evaluate
+from featprobe.finetuning.recipes.named import RECIPES
+from featprobe.finetuning.settings import Training
+from featprobe.leaderboard import tuning
+from featprobe.leaderboard.grid import Grid, read
+from featprobe.presets import preset
+from featprobe.probes.named import PROBES
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "unfrozen.yaml"
+LEAST = "data: digits\nmodels: tiny_vit14\nprobes: knn\n"
+
+
+@pytest.fixture
+def grid(tmp_path: Path):
+    """Read a text as the file cells.yaml of a folder that has a folder films and a file w.pth."""
+    (tmp_path / "films").mkdir()
+    (tmp_path / "w.pth").touch()
+
+    def make(text: str) -> Grid:
+        (tmp_path / "cells.yaml").write_text(text)
+        return read(tmp_path / "cells.yaml")
+
+    return make
+
+
+def test_the_least_has_the_defaults_of_the_verbs(grid) -> None:
+    found = grid(LEAST)
+    assert [d.text for d in found.data] == ["digits"]
+    assert [(m.text, m.options) for m in found.models] == [("tiny_vit14", ())]
+    assert [(p.name, p.refit, repr(p.probe)) for p in found.probes] == [
+        ("knn", True, repr(PROBES.get("knn")()))
+    ]
+    default = inspect.signature(evaluate).parameters["resamples"].default
+    assert (found.resamples, found.seed, found.subset) == (default, 0, (1.0,))
+    assert (found.metric, found.against, found.out, found.finetune) == (None, None, None, ())
+
+
+def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
+    found = grid(
+        """
+        data: [digits, {data: ./films, name: nih, group: folder, spacing: 2, label: [a, b]},
+               {data: phantom_cxr, option: {size: 64}}]
+        models: [tiny_vit14, {model: tiny_vit14, init: random, seed: 3, image_size: 28},
+                 {model: tiny_vit14, weights: w.pth}]
+        extract: {blocks: 2, batch_size: 8, precision: float32, features: cls}
+        probes:
+          - knn
+          - {probe: logistic, refit: false, features: [cls+mean], Cs: [1e-2, 1]}
+          - {preset: dinov2-linear, epochs: 5}
+        finetune:
+          - frozen
+          - {recipe: last-n, blocks: 2, epochs: 10, lr: [1e-4, 1e-3], augment: [flip]}
+          - {recipe: full, lr: 2e-5, model: {model: tiny_vit14, init: random}, name: from scratch}
+          - {preset: rad-full, epochs: 5}
+        subset: [0.1, 1]
+        against: from scratch
+        metric: f1
+        resamples: 50
+        seed: 7
+        out: tables/one
+        """
+    )
+    _, films, phantom = found.data
+    assert films.text == str(tmp_path / "films")
+    assert films.loading == {"name": "nih", "group": "folder", "spacing": 2, "label": ["a", "b"]}
+    assert phantom.loading == {"size": 64}
+    assert dict(found.models[1].options) == {"init": "random", "seed": 3, "image_size": 28}
+    assert dict(found.models[2].options)["weights"] == (str(tmp_path / "w.pth"),)
+    assert found.extract == {
+        "blocks": 2, "batch_size": 8, "precision": "float32", "features": ("cls",),
+    }  # fmt: skip
+
+    _, linear, sgd = found.probes
+    assert (linear.name, linear.refit, linear.how["view"]) == (
+        "linear cls+mean", False, ["cls+mean"],
+    )  # fmt: skip
+    assert linear.probe.get_params()["Cs"] == [0.01, 1]
+    study = preset("dinov2-linear")
+    assert (sgd.name, sgd.refit, tuple(sgd.how["view"])) == ("sgd", study.refit, study.views)
+    assert sgd.probe.get_params()["lr"] == study.params["lr"]
+    assert sgd.probe.get_params()["epochs"] == 5
+
+    frozen, last, scratch, rad = (t for _, t in found.finetune)
+    assert frozen.name == "finetune frozen"
+    assert frozen.training == Training(seed=7)
+    assert last.recipe.to_dict() == {"blocks": 2}
+    assert last.lrs == (1e-4, 1e-3)
+    assert last.training == Training(epochs=10, augment=("flip",), seed=7)
+    assert (scratch.name, scratch.lrs, scratch.training.lr) == ("from scratch", (), 2e-5)
+    assert [own and dict(own.options) for own, _ in found.finetune] == [
+        None, None, {"init": "random"}, None,
+    ]  # fmt: skip
+    assert rad.training.epochs == 5
+    assert rad.recipe.name == "full"
+
+    assert (found.subset, found.against, found.metric) == ((0.1, 1.0), "from scratch", "f1")
+    assert (found.resamples, found.seed, found.out) == (50, 7, tmp_path / "tables" / "one")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "a mapping is needed"),
+        ("data: [", "not readable as YAML"),
+        (LEAST + "seed: 1\nseed: 2\n", "'seed' is there twice"),
+        ("model: tiny_vit14\ndata: digits", "unknown key 'model'. Did you mean 'models'?"),
+        ("models: tiny_vit14\nprobes: knn", "'data' is needed"),
+        ("data: digits\nprobes: knn", "'models' is needed"),
+        ("data: digits\nmodels: tiny_vit14", "'probes' or 'finetune' is needed"),
+        ("data: digits\nfinetune: [frozen]", "'models' is needed"),
+        (LEAST.replace("digits", "digit"), "data: unknown data set 'digit': * 'digits'?"),
+        (LEAST.replace("digits", "./fims"), "data: */fims: no such file or folder"),
+        (LEAST.replace("digits", "3"), "data: a name or a mapping is needed, not 3"),
+        (
+            LEAST.replace("digits", "[digits, {data: films, groop: auto}]"),
+            "data, entry 2: unknown key 'groop'. Did you mean 'group'?",
+        ),
+        (
+            LEAST.replace("digits", "[{data: films, plane: axiall}]"),
+            "data, entry 1: *'axiall'*Did you mean 'axial'?",
+        ),
+        (
+            LEAST.replace("digits", "[{data: films, split: no.csv}]"),
+            "data, entry 1: */no.csv: no such file",
+        ),
+        (LEAST.replace("digits", "[{name: x}]"), "data, entry 1: 'data' is needed"),
+        (
+            LEAST.replace("tiny_vit14", "[tiny_vit15]"),
+            "models, entry 1: unknown model 'tiny_vit15'. Did you mean 'tiny_vit14'?",
+        ),
+        (LEAST.replace("tiny_vit14", "./vit"), "models: */vit: no such file or folder"),
+        (
+            LEAST.replace("tiny_vit14", "{model: tiny_vit14, weights: x.pth}"),
+            "models: */x.pth: no such file",
+        ),
+        (
+            LEAST.replace("tiny_vit14", "{model: tiny_vit14, init: zeros}"),
+            "models: init can only be 'random', not 'zeros'",
+        ),
+        (
+            LEAST.replace("tiny_vit14", "{model: tiny_vit14, image_size: big}"),
+            "models: image_size must be a whole number, not 'big'",
+        ),
+        (LEAST + "extract: {block: 4}", "extract: unknown key 'block'. Did you mean 'blocks'?"),
+        (LEAST + "extract: {blocks: 0}", "extract: blocks 0 must be at least 1"),
+        (LEAST + "extract: {precision: int8}", "extract: unknown precision 'int8'"),
+        (LEAST + "extract: {features: clss}", "extract: unknown output 'clss'. Did you mean 'cls'"),
+        (LEAST + "extract: 4", "extract must be a mapping, not 4"),
+        (LEAST.replace("knn", "[knm]"), "probes, entry 1: unknown probe 'knm'. *'knn'"),
+        (
+            LEAST.replace("knn", "[knn, {probe: knn, kk: 5}]"),
+            "probes, entry 2: unknown key 'kk'. Did you mean 'k'?",
+        ),
+        (
+            LEAST.replace("knn", "{probe: knn, k: five}"),
+            "probes: k must be a whole number or a list of whole numbers, not 'five'",
+        ),
+        (
+            LEAST.replace("knn", "{probe: knn, features: [cls, men]}"),
+            "probes: unknown output 'men'. Did you mean 'mean'?",
+        ),
+        (LEAST.replace("knn", "{probe: knn, pool: sum}"), "probes: unknown pooling 'sum'"),
+        (LEAST.replace("knn", "{probe: knn, refit: 1}"), "refit must be true or false, not 1"),
+        (LEAST.replace("knn", "{k: 5}"), "probes: either 'probe' or 'preset' is needed"),
+        (
+            LEAST.replace("knn", "{preset: dinov2-liner}"),
+            "probes: unknown preset 'dinov2-liner'. Did you mean 'dinov2-linear'?",
+        ),
+        (LEAST + "finetune: [frozn]", "finetune, entry 1: unknown recipe 'frozn'. *'frozen'"),
+        (
+            LEAST + "finetune: {recipe: full, epoch: 3}",
+            "finetune: unknown key 'epoch'. Did you mean 'epochs'?",
+        ),
+        (
+            LEAST + "finetune: {recipe: full, epochs: ten}",
+            "finetune: * epochs must be a number, not 'ten'",
+        ),
+        (LEAST + "finetune: {recipe: full, epochs: 0}", "finetune: epochs 0 must be positive"),
+        (LEAST + "finetune: {recipe: full, lr: [1e-3, 0]}", "finetune: lr [0.001, 0.0] must be"),
+        (LEAST + "finetune: {recipe: full, optimizer: adan}", "Did you mean 'adam'"),
+        (LEAST + "finetune: {recipe: full, preset: rad-full}", "either 'recipe' or 'preset'"),
+        (LEAST + "finetune: {preset: rad-ful}", "finetune: unknown preset 'rad-ful'. *'rad-full'"),
+        (
+            LEAST + "finetune: [{recipe: full, model: tiny}]",
+            "finetune, entry 1, model: unknown model 'tiny'",
+        ),
+        (LEAST + "subset: [0.5, 2]", "subset: 2 must be above 0 and at most 1"),
+        (LEAST + "against: liner", "against: nothing here is called 'liner'. There: knn"),
+        (LEAST + "metric: aurok", "metric: no metric 'aurok'. Did you mean 'auroc'?"),
+        (LEAST + "resamples: 1", "resamples at least 10"),
+        (LEAST + "seed: x", "seed must be a whole number, not 'x'"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_file_and_the_place(grid, text: str, said: str) -> None:
+    with pytest.raises(FeatprobeError) as error:
+        grid(text)
+    told = str(error.value)
+    assert "cells.yaml" in told
+    assert "\n" not in told
+    rest = told
+    for part in said.split("*"):
+        assert part.strip() in rest, told
+        rest = rest.partition(part.strip())[2]
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FeatprobeError, match=r"no\.yaml: no such file"):
+        read(tmp_path / "no.yaml")
+
+
+def test_the_name_of_a_probe_is_no_parameter_of_one_that_holds_another(grid) -> None:
+    found = grid(LEAST.replace("knn", "{probe: calibrated}")).probes[0].probe
+    assert repr(found) == repr(PROBES.get("calibrated")())
+
+
+def test_no_key_of_a_fine_tuning_means_two_things() -> None:
+    assert not {f.name for f in fields(Training)} & (set(tuning.OWN) - {"lr"})
+
+
+def test_the_example_has_every_recipe(monkeypatch) -> None:
+    listed = yaml.safe_load(EXAMPLE.read_text())["finetune"]
+    named = {e if isinstance(e, str) else e["recipe"] for e in listed}
+    assert named == set(RECIPES.names())
+    for name in named:
+        try:
+            RECIPES.get(name)
+        except ModuleNotFoundError:  # of another branch
+            pytest.skip(f"{name} is not here yet")
+    found = read(EXAMPLE)
+    assert len(found.finetune) == len(listed)
+    assert found.against in {p.name for p in found.probes}

@@ -1,0 +1,276 @@
+"""The cells of a leaderboard: run once, taken from the cache afterwards."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import featprobe as fp
+from featprobe import results
+from featprobe.cli.main import main
+from featprobe.errors import InputError, Unfinished
+from featprobe.leaderboard import running
+from featprobe.leaderboard.compare import compare
+from featprobe.leaderboard.grid import read
+from featprobe.leaderboard.running import Outcome, run
+
+PROBES = """
+data: digits
+models: [{model: tiny_vit14, image_size: 14}, {model: tiny_vit14, image_size: 14, init: random}]
+extract: {blocks: 1, workers: 0, features: cls}
+probes: [{probe: knn, k: [5, 20]}, {probe: logistic, refit: false, Cs: [0.01, 1]}, prototype]
+resamples: 20
+"""
+ONE = PROBES.replace(", {model: tiny_vit14, image_size: 14, init: random}", "")
+TUNED = """
+data: digits
+models: {model: tiny_vit14, image_size: 14}
+finetune:
+  - {recipe: last-n, blocks: 2, epochs: 3, lr: [1e-4, 1e-3]}
+  - {recipe: full, model: {model: tiny_vit14, image_size: 14, init: random}, name: from scratch}
+resamples: 20
+"""
+
+
+@pytest.fixture
+def cells(tmp_path: Path):
+    """Write a text as the file cells.yaml."""
+
+    def write(text: str) -> Path:
+        (tmp_path / "cells.yaml").write_text(text)
+        return tmp_path / "cells.yaml"
+
+    return write
+
+
+@pytest.fixture
+def trained(cache, monkeypatch) -> list[dict]:
+    """Trainings that were asked for. Each keeps a Result with the truth, blurred, as scores."""
+    asked: list[dict] = []
+
+    def finetune(backbone, dataset, recipe, training, **options):
+        if recipe.name == "bitfit":
+            raise InputError("this network has no biases")
+        asked.append({"backbone": backbone.name, "recipe": recipe, "training": training, **options})
+        features = fp.extract(backbone, dataset, blocks=1, workers=0)
+        protocol = fp.Full(subset=options["subset"])
+        made = fp.evaluate(features, fp.PrototypeProbe(), protocol, resamples=20, save=True)[0]
+        made.probe, made.searched = "finetune", ["lr"] if options["lrs"] else []
+        made.params = {"recipe": recipe.name, **recipe.to_dict(), **training.to_dict(), "lr": 1e-3}
+        made.provenance["key"]["weights"] = recipe.name
+        made.cost = {"trainable": 3e5, "parameters": 2.4e6, "seconds": 90.0, "peak_memory": 1.2e9}
+        if options["label"]:
+            made.settings["label"] = options["label"]
+        results.amend(cache, made)
+        return [made]
+
+    module = ModuleType("featprobe.finetuning.run")
+    monkeypatch.setattr(module, "finetune", finetune, raising=False)
+    monkeypatch.setitem(sys.modules, "featprobe.finetuning.run", module)
+    return asked
+
+
+def ids(outcome: Outcome) -> list[str]:
+    return [r.id for r in outcome.results]
+
+
+def test_a_second_run_does_nothing_and_a_changed_cell_runs_alone(cells, cache) -> None:
+    grid, said = read(cells(PROBES)), []
+    first = run(grid, tell=said.append)
+    assert (first.ran, first.there, first.failures) == (6, 0, [])
+    assert said[0] == "[1/6] digits / tiny_vit14@14 / knn"
+    assert said[-1] == "[6/6] digits / tiny_vit14@14-random0 / prototype"
+    kept = results.results_file(cache).read_text()
+
+    said.clear()
+    again = run(grid, tell=said.append)
+    assert (again.ran, again.there) == (0, 6)
+    assert ids(again) == ids(first)
+    assert all(line.endswith(": in the cache") for line in said)
+    assert results.results_file(cache).read_text() == kept
+
+    more = run(read(cells(PROBES.replace("[5, 20]", "[5, 10, 20]"))))
+    assert (more.ran, more.there) == (2, 4)
+    assert run(read(cells(PROBES + "seed: 1"))).there == 0
+    assert run(read(cells(PROBES + "subset: [0.2, 1]"))).there == 6
+
+
+def test_what_the_verbs_have_made_is_not_made_again(cells) -> None:
+    grid = read(cells(ONE))
+    backbone = fp.load_backbone("tiny_vit14", image_size=14)
+    digits = fp.load_dataset("digits")
+    features = fp.extract(backbone, digits, blocks=1, workers=0, features=["cls"])
+    made = fp.evaluate(features, fp.PrototypeProbe(), resamples=20, save=True)[0]
+    outcome = run(grid)
+    assert (outcome.ran, outcome.there) == (2, 1)
+    assert made.id in ids(outcome)
+
+
+def test_results_are_those_of_evaluate(cells) -> None:
+    outcome = run(read(cells(ONE)))
+    backbone = fp.load_backbone("tiny_vit14", image_size=14)
+    features = fp.extract(backbone, fp.load_dataset("digits"), blocks=1, workers=0)
+    expected = fp.evaluate(
+        features, fp.LogisticProbe(Cs=[0.01, 1]), fp.Full(refit=False), resamples=20
+    )[0]
+    found = outcome.results[1]
+    assert (found.backbone, found.probe) == (backbone.name, "logistic")
+    assert found.metrics == pytest.approx(expected.metrics, nan_ok=True)
+    assert found.sizes == expected.sizes
+
+
+def test_a_cell_that_fails_is_named_and_the_rest_goes_on(cells, trained, capsys) -> None:
+    file = cells(
+        PROBES.replace("{probe: knn, k: [5, 20]}", "{probe: ridge, features: mean}")
+        + "finetune: [bitfit]\n"
+    )
+    with pytest.raises(SystemExit) as end:
+        main(["leaderboard", str(file)])
+    assert end.value.code == 1
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert "4 cells ran, 0 were in the cache, 4 failed" in lines
+    failed = lines[lines.index("4 cells ran, 0 were in the cache, 4 failed") + 1 :]
+    assert len(failed) == 4
+    assert all(line.startswith("failed: digits / tiny_vit14@14") for line in failed)
+    assert sum("/ ridge: " in line and "'mean'" in line for line in failed) == 2
+    assert sum("/ finetune bitfit: this network has no biases" in line for line in failed) == 2
+    assert "linear" in out
+    assert "ridge" not in out
+
+
+def test_a_backbone_that_cannot_be_had_fails_all_its_cells(cells, monkeypatch) -> None:
+    load = running.Model.load
+
+    def some(model):
+        if model.options[0] == ("image_size", 14) and len(model.options) > 1:
+            raise RuntimeError("no\nmemory")
+        return load(model)
+
+    monkeypatch.setattr(running.Model, "load", some)
+    said: list[str] = []
+    outcome = run(read(cells(PROBES)), tell=said.append)
+    assert (outcome.ran, len(outcome.failures)) == (3, 1)
+    expected = "digits / tiny_vit14 (random) (3 cells): RuntimeError: no memory"
+    assert outcome.failures == [expected]
+    assert any("Traceback" in text for text in said)  # it is no mistake of the user's
+    assert f"failed: {expected}" == said[-1]
+
+
+def test_a_signal_ends_the_run(cells, monkeypatch) -> None:
+    def stopped(*_args, **_options):
+        raise Unfinished("stopped", 143)
+
+    monkeypatch.setattr(running, "extract", stopped)
+    with pytest.raises(Unfinished, match="stopped"):
+        run(read(cells(PROBES)))
+
+
+def test_two_data_sets_of_one_name_are_refused(cells) -> None:
+    file = cells(PROBES.replace("data: digits", "data: [digits, digits]"))
+    with pytest.raises(InputError, match=r"cells.yaml: data: two data sets are called 'digits'"):
+        run(read(file))
+
+
+def test_a_data_set_that_cannot_be_opened_is_said_with_its_place(cells) -> None:
+    file = cells(PROBES.replace("data: digits", "data: {data: digits, task: regression}"))
+    with pytest.raises(InputError, match=r"cells.yaml: data: "):
+        run(read(file))
+
+
+def test_trainings_run_once_with_what_was_asked_for(cells, trained, cache) -> None:
+    grid = read(cells(TUNED + "subset: [0.5, 1]"))
+    first = run(grid)
+    assert (first.ran, first.there, first.failures) == (4, 0, [])
+    names = [(a["backbone"], a["recipe"].name, a["subset"], a["label"]) for a in trained]
+    assert names == [
+        ("tiny_vit14@14", "last-n", 0.5, ""),
+        ("tiny_vit14@14", "last-n", 1.0, ""),
+        ("tiny_vit14@14-random0", "full", 0.5, "from scratch"),
+        ("tiny_vit14@14-random0", "full", 1.0, "from scratch"),
+    ]
+    assert trained[0]["lrs"] == (1e-4, 1e-3)
+    assert trained[0]["training"].epochs == 3
+    assert trained[0]["recipe"].blocks == 2
+    assert trained[0]["save"]
+    assert trained[0]["resamples"] == 20
+
+    again = run(grid)
+    assert (again.ran, again.there, len(trained)) == (0, 4, 4)
+    assert ids(again) == ids(first)
+    cells_of = {r.cell for r in results.read(cache) if r.probe == "finetune"}
+    assert len(cells_of) == 4
+
+    assert run(read(cells(TUNED.replace("epochs: 3", "epochs: 4")))).ran == 1
+    assert run(read(cells(TUNED.replace("[1e-4, 1e-3]", "[1e-4, 1e-2]")))).ran == 1
+    assert run(read(cells(TUNED.replace("from scratch", "scratch")))).ran == 1
+    assert run(read(cells(TUNED.replace("resamples: 20", "resamples: 30")))).ran == 0
+
+
+def test_the_table_and_the_paired_differences_are_written(cells, trained, cache, capsys) -> None:
+    more = "probes: [{probe: logistic, Cs: 1, refit: false}, prototype]\nagainst: linear\nout: t/a"
+    file = cells(TUNED + "extract: {blocks: 1, workers: 0, features: cls}\n" + more)
+    with pytest.raises(SystemExit) as end:
+        main(["leaderboard", str(file)])
+    assert end.value.code == 0
+    out, err = capsys.readouterr()
+    assert "4 cells ran, 0 were in the cache" in err
+    text = (file.parent / "t" / "a.md").read_text()
+    for shown in (out, text):
+        assert "finetune last-n" in shown
+        assert "lr=0.001, blocks=2, epochs=3" in shown
+        assert "from scratch" in shown
+        assert "0.3 of 2.4 M" in shown
+        assert "1.5 min" in shown
+        assert "1.2 GB" in shown
+        assert "#:" not in shown
+        assert "paired differences" in shown.lower()
+
+    board = list(csv.DictReader((file.parent / "t" / "a.csv").open()))
+    assert sorted((r["probe"], r["trainable"]) for r in board) == [
+        ("finetune last-n", "300000.0"), ("from scratch", "300000.0"), ("linear", ""),
+        ("prototype", ""),
+    ]  # fmt: skip
+
+    found = results.latest(results.read(cache))
+    made, notes = compare(cache, found, between="all", against="linear", resamples=20)
+    assert not notes
+    assert len(made) == 3
+    assert {c.other.probe for c in made} == {"logistic"}
+    rows = {r["id"]: r for r in csv.DictReader((file.parent / "t" / "a-differences.csv").open())}
+    assert len(rows) == 3
+    for c in made:
+        row = rows[c.one.id]
+        for name in ("difference", "low", "high", "p"):
+            assert float(row[name]) == getattr(c, name)
+        assert float(row["p_holm"]) == c.adjusted
+        assert row["against_id"] == c.other.id
+        expected = c.one.metrics["auroc"] - c.other.metrics["auroc"]
+        assert float(row["difference"]) == pytest.approx(expected)
+        assert np.isclose(float(row["value"]), c.one.metrics["auroc"])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(["compare", "--between", "all", "--against", "linear", "--resamples", "20"])
+    assert end.value.code == 0
+    table = [line for line in out.splitlines() if ", linear C=1, no refit" in line]
+    assert len(table) == 3
+    assert set(table) <= set(capsys.readouterr().out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "digits"], "--data and --model are in"),
+        (["--metric", "aurok"], "Did you mean 'auroc'"),
+    ],
+)
+def test_options_that_do_not_go_with_a_file_are_refused(cells, capsys, arguments, said) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["leaderboard", str(cells(PROBES)), *arguments])
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
