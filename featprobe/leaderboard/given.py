@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from featprobe.errors import FeatprobeError, InputError, MissingPath, UnknownName, nearest, reason
-from featprobe.options import checked
+from featprobe.options import checked as fitting
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,8 +56,8 @@ def at(place: str) -> Iterator[None]:
         raise type(error)(f"{place}: {error}") from error
 
 
-def known(values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The values, of which each has a known key and fits its annotation in ``kinds``.
+def checked(values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The values as the annotations in ``kinds`` have them.
 
     Raises :class:`UnknownName` with the nearest key, or :class:`InputError`.
     """
@@ -66,7 +66,7 @@ def known(values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str) -> di
             raise UnknownName(
                 f"{place}: unknown key {key!r}.{nearest(str(key), kinds)} Known: {', '.join(kinds)}"
             )
-    return {key: checked(key, value, kinds[key], place) for key, value in values.items()}
+    return {key: fitting(key, value, kinds[key], place) for key, value in values.items()}
 
 
 def entries(values: Any, key: str, place: str) -> list[tuple[str, dict[str, Any]]]:

@@ -34,7 +34,7 @@ from featprobe.datasets.load import load_dataset
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.extraction.options import Options, settle
 from featprobe.images.picture import FrameRecipe
-from featprobe.leaderboard.given import at, entries, existing, known, listed, read_yaml
+from featprobe.leaderboard.given import at, checked, entries, existing, listed, read_yaml
 from featprobe.leaderboard.probing import Probing, known_outputs, make_probing
 from featprobe.leaderboard.tuning import Tuning, make_tuning
 from featprobe.store.containers import SUFFIXES
@@ -51,12 +51,13 @@ LOADING = {
     "split": str, "option": Mapping[str, Any],
 }  # fmt: skip
 FRAMES = get_type_hints(FrameRecipe) | {
-    "spacing": float | Sequence[float], "modalities": NAMES,
+    "spacing": float | Sequence[float], "modalities": tuple[str, ...],
 }  # fmt: skip
 MODEL = {
-    "model": str, "revision": str, "weights": NAMES, "init": str, "seed": int, "image_size": int,
+    "model": str, "revision": str, "weights": tuple[str, ...], "init": str, "seed": int,
+    "image_size": int,
 }  # fmt: skip
-EXTRACT = {"blocks": int, "features": NAMES, "store": str, "dtype": str} | {
+EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {
     n: kind for n, kind in get_type_hints(Options).items() if n not in ("part", "progress")
 }
 
@@ -123,7 +124,7 @@ def read(file: Path) -> Grid:
     Raises :class:`InputError`, :class:`UnknownName` with the nearest name, or :class:`MissingPath`,
     in one line with the file and the place in it.
     """
-    top = known(read_yaml(file), TOP, str(file))
+    top = checked(read_yaml(file), TOP, str(file))
     folder, where = file.parent, f"{file}: "
     seed, resamples = top.get("seed", 0), top.get("resamples", 1000)
     if seed < 0 or resamples < 10:
@@ -141,7 +142,7 @@ def read(file: Path) -> Grid:
     with at(where + "metric"):
         if "metric" in top:
             metrics.about(top["metric"])
-    _named(top.get("against"), [p.name for p in probes] + [t.name for _, t in tunings], file)
+    _known(top.get("against"), [p.name for p in probes] + [t.name for _, t in tunings], file)
     return Grid(
         file, tuple(data), tuple(models), _extract(top.get("extract", {}), where + "extract"),
         tuple(probes), tuple(tunings), _subset(listed(top.get("subset", 1)), where + "subset"),
@@ -158,7 +159,7 @@ def _entries(
 
 
 def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
-    given = known(entry, LOADING | FRAMES, place)
+    given = checked(entry, LOADING | FRAMES, place)
     if "data" not in given:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
     text = given.pop("data")
@@ -172,15 +173,13 @@ def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     for key in ("root", "split"):
         if key in given:
             given[key] = existing(given[key], folder, place)
-    if "modalities" in given:
-        given["modalities"] = tuple(listed(given["modalities"]))
     with at(place):
         FrameRecipe(**{k: v for k, v in given.items() if k in FRAMES})
     return Data(place, text, given.pop("option", {}) | given)
 
 
 def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
-    given = known(entry, MODEL, place)
+    given = checked(entry, MODEL, place)
     if "model" not in given:
         raise InputError(f"{place}: 'model' is needed, a name as of 'featprobe extract --model'")
     text = given.pop("model")
@@ -193,7 +192,7 @@ def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
     if given.get("seed", 0) < 0 or given.get("image_size", 1) < 1:
         raise InputError(f"{place}: seed must be at least 0 and image_size at least 1")
     if "weights" in given:
-        given["weights"] = tuple(existing(w, folder, place) for w in listed(given["weights"]))
+        given["weights"] = tuple(existing(w, folder, place) for w in given["weights"])
     with at(place):
         resolve(text)
     return Model(text, tuple(sorted(given.items())), place)
@@ -213,15 +212,12 @@ def _tuning(
 
 
 def _extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:
-    options = known(given, EXTRACT, place)
-    for key, there in (("store", tuple(SUFFIXES)), ("dtype", DTYPES)):
-        if options.get(key, there[0]) not in there:
-            raise InputError(f"{place}: {key} {options[key]!r} is none of {', '.join(there)}")
+    options = checked(given, EXTRACT, place)
+    for key, known in (("store", tuple(SUFFIXES)), ("dtype", DTYPES)):
+        if options.get(key, known[0]) not in known:
+            raise InputError(f"{place}: {key} {options[key]!r} is none of {', '.join(known)}")
     if options.get("blocks", 1) < 1:
         raise InputError(f"{place}: blocks {options['blocks']} must be at least 1")
-    for key in ("features", "devices"):
-        if key in options:
-            options[key] = tuple(listed(options[key]))
     with at(place):
         known_outputs(options.get("features", ()))
         settle(Options(**{k: v for k, v in options.items() if k in Options.__dataclass_fields__}))
@@ -235,7 +231,7 @@ def _subset(given: list[float], place: str) -> tuple[float, ...]:
     return tuple(dict.fromkeys(float(part) for part in given))
 
 
-def _named(against: str | None, names: list[str], file: Path) -> None:
+def _known(against: str | None, names: list[str], file: Path) -> None:
     if against is not None and against not in names:
         raise UnknownName(
             f"{file}: against: nothing here is called {against!r}.{nearest(against, names)} "

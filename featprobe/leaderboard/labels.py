@@ -47,6 +47,8 @@ def _training(r: Result) -> list[str]:
     """The options of the recipe that are not off, then what is not the default of a training."""
     usual = Training().to_dict()
     given = {n: v for n, v in r.params.items() if n != "recipe" and n not in r.searched}
+    if r.params.get("recipe") == "frozen":
+        given.pop("lr", None)  # of parameters that do not train
     own = [_told(n, v) for n, v in given.items() if n not in usual and v and v != "none"]
     changed = [_told(n, given[n]) for n in usual if n in given and plain(given[n]) != usual[n]]
     return [*own, *changed, *(["refit"] if r.settings.get("refit") else [])]

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from featprobe.backbones.spec import OUTPUTS
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.features import POOLS
-from featprobe.leaderboard.given import at, known, listed
+from featprobe.leaderboard.given import at, checked, listed
 from featprobe.leaderboard.labels import named
 from featprobe.prepare import Prepare
 from featprobe.presets import preset
@@ -44,9 +44,9 @@ def make_probing(entry: Mapping[str, Any], place: str) -> Probing:
         name = study.probe if study else str(entry["probe"])
         name = "logistic" if name == "linear" else name
         made = PROBES.get(name)()
-    accepted = get_type_hints(type(made).__init__)
-    own = {n: kind for n, kind in accepted.items() if n not in ("return", *PROBE)}
-    given = known(entry, PROBE | own, place)
+    own = {n: k for n, k in get_type_hints(type(made).__init__).items() if n not in PROBE}
+    own.pop("return", None)
+    given = checked(entry, PROBE | own, place)
     params = (study.params if study else {}) | {k: v for k, v in given.items() if k in own}
     views = listed(given.get("features", list(study.views) if study else None))
     pools = listed(given.get("pool", "mean"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
-from featprobe.leaderboard.given import at, known
+from featprobe.leaderboard.given import at, checked
 
-OWN = {"recipe": str, "preset": str, "name": str, "lr": float | Sequence[float]}
+OWN = {"recipe": str, "preset": str, "name": str}
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ def make_tuning(entry: Mapping[str, Any], folder: Path, seed: int, place: str) -
         if preset is not None and (folder / preset).is_file():
             preset = str(folder / preset)
         own = RECIPES.get(study(preset).recipe if preset else str(recipe))
-    others = {f.name: Any for f in (*fields(own), *fields(Training))}  # which asked() looks at
-    given = known(entry, others | OWN, place)
+    others = dict.fromkeys([f.name for f in (*fields(own), *fields(Training))], Any)
+    given = checked(entry, others | OWN, place)  # asked() looks at the others
     settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
     with at(place):
         made = asked(recipe, preset, settings)
-        if not all(lr > 0 for lr in made.lrs):
-            raise InputError(f"lr {list(made.lrs)} must be positive")
+        for lr in made.lrs:
+            replace(made.training, lr=lr)  # refuses what is no rate
     return Tuning(made.recipe, made.training, made.lrs, given.get("name", ""))

@@ -165,14 +165,17 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         ),
         (
             LEAST.replace("knn", "{probe: knn, k: five}"),
-            "probes: k must be a whole number or a list of whole numbers, not 'five'",
+            "probes: k must be a whole number or a list of whole numbers",
         ),
         (
             LEAST.replace("knn", "{probe: knn, features: [cls, men]}"),
             "probes: unknown output 'men'. Did you mean 'mean'?",
         ),
         (LEAST.replace("knn", "{probe: knn, pool: sum}"), "probes: unknown pooling 'sum'"),
-        (LEAST.replace("knn", "{probe: knn, refit: 1}"), "refit must be true or false, not 1"),
+        (
+            LEAST.replace("knn", "{probe: knn, refit: 1}"),
+            "refit must be true or false, not 1",
+        ),
         (LEAST.replace("knn", "{k: 5}"), "probes: either 'probe' or 'preset' is needed"),
         (
             LEAST.replace("knn", "{preset: dinov2-liner}"),
@@ -185,10 +188,10 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         ),
         (
             LEAST + "finetune: {recipe: full, epochs: ten}",
-            "finetune: * epochs must be a number, not 'ten'",
+            "finetune: *epochs must be a number, not 'ten'",
         ),
         (LEAST + "finetune: {recipe: full, epochs: 0}", "finetune: epochs 0 must be positive"),
-        (LEAST + "finetune: {recipe: full, lr: [1e-3, 0]}", "finetune: lr [0.001, 0.0] must be"),
+        (LEAST + "finetune: {recipe: full, lr: [1e-3, 0]}", "finetune: lr 0 must be positive"),
         (LEAST + "finetune: {recipe: full, optimizer: adan}", "Did you mean 'adam'"),
         (LEAST + "finetune: {recipe: full, preset: rad-full}", "either 'recipe' or 'preset'"),
         (LEAST + "finetune: {preset: rad-ful}", "finetune: unknown preset 'rad-ful'. *'rad-full'"),
@@ -226,18 +229,12 @@ def test_the_name_of_a_probe_is_no_parameter_of_one_that_holds_another(grid) -> 
 
 
 def test_no_key_of_a_fine_tuning_means_two_things() -> None:
-    assert not {f.name for f in fields(Training)} & (set(tuning.OWN) - {"lr"})
+    assert not {f.name for f in fields(Training)} & set(tuning.OWN)
 
 
-def test_the_example_has_every_recipe(monkeypatch) -> None:
+def test_the_example_has_every_recipe() -> None:
     listed = yaml.safe_load(EXAMPLE.read_text())["finetune"]
-    named = {e if isinstance(e, str) else e["recipe"] for e in listed}
-    assert named == set(RECIPES.names())
-    for name in named:
-        try:
-            RECIPES.get(name)
-        except ModuleNotFoundError:  # of another branch
-            pytest.skip(f"{name} is not here yet")
+    assert {e["recipe"] for e in listed} == set(RECIPES.names())
     found = read(EXAMPLE)
     assert len(found.finetune) == len(listed)
     assert found.against in {p.name for p in found.probes}

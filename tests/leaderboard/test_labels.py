@@ -59,6 +59,7 @@ def test_the_setting_of_a_fine_tuning_is_what_val_chose_and_what_is_unusual() ->
     many = {"rank": 4, "epochs": 5, "batch": 8, "optimizer": "sgd", "clip": None}
     assert setting(tuned(params=many)) == "rank=4, epochs=5, batch=8, optimizer=sgd, ..."
     assert setting(tuned(settings={"refit": True})) == "rank=8, refit"
+    assert setting(tuned(params={"recipe": "frozen", "rank": None, "lr": 1e-4})) == ""
     some = tuned(params={"rank": None}, settings={"subset": 0.1})
     assert setting(some) == "10 % of train"
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -69,9 +67,7 @@ def trained(cache, monkeypatch) -> list[dict]:
         results.amend(cache, made)
         return [made]
 
-    module = ModuleType("featprobe.finetuning.run")
-    monkeypatch.setattr(module, "finetune", finetune, raising=False)
-    monkeypatch.setitem(sys.modules, "featprobe.finetuning.run", module)
+    monkeypatch.setattr("featprobe.finetuning.run.finetune", finetune)
     return asked
 
 
@@ -96,8 +92,9 @@ def test_a_second_run_does_nothing_and_a_changed_cell_runs_alone(cells, cache) -
 
     more = run(read(cells(PROBES.replace("[5, 20]", "[5, 10, 20]"))))
     assert (more.ran, more.there) == (2, 4)
-    assert run(read(cells(PROBES + "seed: 1"))).there == 0
-    assert run(read(cells(PROBES + "subset: [0.2, 1]"))).there == 6
+    assert run(read(cells(ONE + "seed: 1"))).there == 0
+    parts = run(read(cells(ONE + "subset: [0.2, 1]")))
+    assert (parts.ran, parts.there) == (3, 3)
 
 
 def test_what_the_verbs_have_made_is_not_made_again(cells) -> None:
@@ -126,7 +123,7 @@ def test_results_are_those_of_evaluate(cells) -> None:
 
 def test_a_cell_that_fails_is_named_and_the_rest_goes_on(cells, trained, capsys) -> None:
     file = cells(
-        PROBES.replace("{probe: knn, k: [5, 20]}", "{probe: ridge, features: mean}")
+        ONE.replace("{probe: knn, k: [5, 20]}", "{probe: ridge, features: mean}")
         + "finetune: [bitfit]\n"
     )
     with pytest.raises(SystemExit) as end:
@@ -134,12 +131,15 @@ def test_a_cell_that_fails_is_named_and_the_rest_goes_on(cells, trained, capsys)
     assert end.value.code == 1
     out, err = capsys.readouterr()
     lines = err.splitlines()
-    assert "4 cells ran, 0 were in the cache, 4 failed" in lines
-    failed = lines[lines.index("4 cells ran, 0 were in the cache, 4 failed") + 1 :]
-    assert len(failed) == 4
-    assert all(line.startswith("failed: digits / tiny_vit14@14") for line in failed)
-    assert sum("/ ridge: " in line and "'mean'" in line for line in failed) == 2
-    assert sum("/ finetune bitfit: this network has no biases" in line for line in failed) == 2
+    told = "2 cells ran, 0 were in the cache, 2 failed"
+    assert told in lines
+    failed = lines[lines.index(told) + 1 :]
+    assert len(failed) == 2
+    assert failed[0].startswith("failed: digits / tiny_vit14@14 / ridge: ")
+    assert "'mean'" in failed[0]
+    assert failed[1] == (
+        "failed: digits / tiny_vit14@14 / finetune bitfit: this network has no biases"
+    )
     assert "linear" in out
     assert "ridge" not in out
 
@@ -210,6 +210,24 @@ def test_trainings_run_once_with_what_was_asked_for(cells, trained, cache) -> No
     assert run(read(cells(TUNED.replace("[1e-4, 1e-3]", "[1e-4, 1e-2]")))).ran == 1
     assert run(read(cells(TUNED.replace("from scratch", "scratch")))).ran == 1
     assert run(read(cells(TUNED.replace("resamples: 20", "resamples: 30")))).ran == 0
+
+
+def test_a_training_is_a_cell_like_a_probe(cells, class_folders) -> None:
+    text = f"""
+    data: {class_folders.name}
+    models: {{model: tiny_vit14, image_size: 14}}
+    extract: {{device: cpu, workers: 1}}
+    finetune: [{{recipe: frozen, epochs: 1, name: control}}]
+    resamples: 20
+    """
+    grid = read(cells(text))
+    first = run(grid)
+    assert first.failures == []
+    assert first.results[0].cost["trainable"] > 0
+    assert first.results[0].settings["label"] == "control"
+    again = run(grid)
+    assert (first.ran, again.ran, again.there) == (1, 0, 1)
+    assert ids(again) == ids(first)
 
 
 def test_the_table_and_the_paired_differences_are_written(cells, trained, cache, capsys) -> None:
