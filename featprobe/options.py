@@ -13,6 +13,7 @@ WORDS = {
     int: "a whole number", float: "a number", bool: "true or false", str: "a name",
     NoneType: "null",
 }  # fmt: skip
+PLURAL = {int: "whole numbers", float: "numbers", str: "names"}
 
 
 def checked(name: str, value: Any, kind: Any, owner: str) -> Any:
@@ -30,10 +31,10 @@ def checked(name: str, value: Any, kind: Any, owner: str) -> Any:
     if get_origin(kind) is Literal:
         words = [str(word) for word in get_args(kind)]
         raise UnknownName(
-            f"unknown {name} {value!r} of {owner}.{nearest(str(value), words)} "
+            f"{owner}: unknown {name} {value!r}.{nearest(str(value), words)} "
             f"Known: {', '.join(words)}"
         )
-    raise InputError(f"{name}={value!r} of {owner} must be {_in_words(kind)}")
+    raise InputError(f"{owner}: {name} must be {_in_words(kind)}, not {value!r}")
 
 
 def _fit(value: Any, kind: Any) -> Any:
@@ -70,7 +71,7 @@ def _in_words(kind: Any) -> str:
     if get_origin(kind) is Mapping:
         return "a mapping"
     if get_origin(kind) in (tuple, Sequence):
-        return f"a list, each {_in_words(parts[0])}"
+        return f"a list of {PLURAL.get(parts[0]) or _in_words(parts[0])}"
     if get_origin(kind) is Literal:
         return ", ".join(map(str, parts))
     return " or ".join(map(_in_words, parts)) if parts else WORDS.get(kind, str(kind))

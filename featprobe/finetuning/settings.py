@@ -96,7 +96,7 @@ class Training:
         for name in ("epochs", "lr", "head_lr", "clip"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise InputError(f"{name} {value} must be positive")
+                raise InputError(f"{name} {value:g} must be positive")
         for name in ("smoothing", "head_dropout", "momentum", "ema"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:

@@ -56,10 +56,8 @@ def at(place: str) -> Iterator[None]:
         raise type(error)(f"{place}: {error}") from error
 
 
-def checked(
-    values: Mapping[Any, Any], kinds: Mapping[str, Any], owner: str, place: str
-) -> dict[str, Any]:
-    """The values as the annotations in ``kinds`` have them; ``owner`` says what they are of.
+def checked(values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The values as the annotations in ``kinds`` have them.
 
     Raises :class:`UnknownName` with the nearest key, or :class:`InputError`.
     """
@@ -68,8 +66,7 @@ def checked(
             raise UnknownName(
                 f"{place}: unknown key {key!r}.{nearest(str(key), kinds)} Known: {', '.join(kinds)}"
             )
-    with at(place):
-        return {key: fitting(key, value, kinds[key], owner) for key, value in values.items()}
+    return {key: fitting(key, value, kinds[key], place) for key, value in values.items()}
 
 
 def entries(values: Any, key: str, place: str) -> list[tuple[str, dict[str, Any]]]:

@@ -124,7 +124,7 @@ def read(file: Path) -> Grid:
     Raises :class:`InputError`, :class:`UnknownName` with the nearest name, or :class:`MissingPath`,
     in one line with the file and the place in it.
     """
-    top = checked(read_yaml(file), TOP, "a leaderboard", str(file))
+    top = checked(read_yaml(file), TOP, str(file))
     folder, where = file.parent, f"{file}: "
     seed, resamples = top.get("seed", 0), top.get("resamples", 1000)
     if seed < 0 or resamples < 10:
@@ -159,7 +159,7 @@ def _entries(
 
 
 def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
-    given = checked(entry, LOADING | FRAMES, "a data set", place)
+    given = checked(entry, LOADING | FRAMES, place)
     if "data" not in given:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
     text = given.pop("data")
@@ -179,7 +179,7 @@ def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
 
 
 def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
-    given = checked(entry, MODEL, "a model", place)
+    given = checked(entry, MODEL, place)
     if "model" not in given:
         raise InputError(f"{place}: 'model' is needed, a name as of 'featprobe extract --model'")
     text = given.pop("model")
@@ -212,7 +212,7 @@ def _tuning(
 
 
 def _extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:
-    options = checked(given, EXTRACT, "an extraction", place)
+    options = checked(given, EXTRACT, place)
     for key, known in (("store", tuple(SUFFIXES)), ("dtype", DTYPES)):
         if options.get(key, known[0]) not in known:
             raise InputError(f"{place}: {key} {options[key]!r} is none of {', '.join(known)}")
@@ -227,7 +227,7 @@ def _extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:
 def _subset(given: list[float], place: str) -> tuple[float, ...]:
     for part in given:
         if not 0 < part <= 1:
-            raise InputError(f"{place}: {part} must be above 0 and at most 1, the whole of train")
+            raise InputError(f"{place}: {part:g} must be above 0 and at most 1, the whole of train")
     return tuple(dict.fromkeys(float(part) for part in given))
 
 

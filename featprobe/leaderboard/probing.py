@@ -46,7 +46,7 @@ def make_probing(entry: Mapping[str, Any], place: str) -> Probing:
         made = PROBES.get(name)()
     own = {n: k for n, k in get_type_hints(type(made).__init__).items() if n not in PROBE}
     own.pop("return", None)
-    given = checked(entry, PROBE | own, f"probe {name}", place)
+    given = checked(entry, PROBE | own, place)
     params = (study.params if study else {}) | {k: v for k, v in given.items() if k in own}
     views = listed(given.get("features", list(study.views) if study else None))
     pools = listed(given.get("pool", "mean"))

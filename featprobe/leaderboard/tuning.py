@@ -48,7 +48,7 @@ def make_tuning(entry: Mapping[str, Any], folder: Path, seed: int, place: str) -
             preset = str(folder / preset)
         own = RECIPES.get(study(preset).recipe if preset else str(recipe))
     others = dict.fromkeys([f.name for f in (*fields(own), *fields(Training))], Any)
-    given = checked(entry, others | OWN, "a fine-tuning", place)  # asked() looks at the others
+    given = checked(entry, others | OWN, place)  # asked() looks at the others
     settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
     with at(place):
         made = asked(recipe, preset, settings)

@@ -199,8 +199,8 @@ def test_a_network_without_what_trains_is_refused() -> None:
     ("name", "options", "error", "message"),
     [
         ("last-n", {"blocks": 0}, InputError, "blocks=0 of recipe last-n must be at least 1"),
-        ("last-n", {"blocks": "2"}, InputError, "blocks='2' of recipe last-n must be a whole num"),
-        ("last-n", {"blocks": 1.5}, InputError, "blocks=1.5 of recipe last-n must be a whole num"),
+        ("last-n", {"blocks": "2"}, InputError, "recipe last-n: blocks must be a whole num"),
+        ("last-n", {"blocks": 1.5}, InputError, "blocks must be a whole number, not 1.5"),
         ("last-n", {"block": 1}, InputError, "no option 'block'. Did you mean 'blocks'"),
         ("full", {"lr": 1e-3}, InputError, "recipe full has no option 'lr'.* It has: none"),
         ("bitfit", {"name": "x"}, InputError, "recipe bitfit has no option 'name'"),
@@ -230,9 +230,9 @@ def test_options_are_brought_to_their_annotations() -> None:
     assert odd.layers == (1, 2)
     assert odd == Odd(share=1.0, layers=(1, 2), anything={"a": 1})
     assert Odd().share is None
-    with pytest.raises(InputError, match="share='x' of recipe odd must be a number or null"):
+    with pytest.raises(InputError, match="recipe odd: share must be a number or null, not 'x'"):
         Odd(share="x")
-    with pytest.raises(InputError, match="layers=.1, 'x'. of recipe odd must be a list, each a wh"):
+    with pytest.raises(InputError, match="recipe odd: layers must be a list of whole numbers"):
         Odd(layers=[1, "x"])
     with pytest.raises(InputError, match="x=nan of it must be a number"):
         checked("x", float("nan"), float, "it")

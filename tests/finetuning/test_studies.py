@@ -178,21 +178,21 @@ def test_an_unknown_study_offers_the_nearest() -> None:
         ("recipe: full\ntraining: [lr]\n", "training is written with a line"),
         (
             "recipe: full\ntraining: {batch: many}\n",
-            "batch='many' .* must be a whole number",
+            "batch must be a whole number, not 'many'",
         ),
         (
             "recipe: full\ntraining: {batch: 3.5}\n",
-            "batch=3.5 .* must be a whole number",
+            "batch must be a whole number, not 3.5",
         ),
-        ("recipe: full\ntraining: {lr: yes}\n", "lr=True .* must be a number or null"),
+        ("recipe: full\ntraining: {lr: yes}\n", "lr must be a number or null, not True"),
         (
             "recipe: full\ntraining: {augment: [1]}\n",
-            r"augment=\(1,\) .* must be a list, each a name",
+            r"augment must be a list of names",
         ),
         ("recipe: full\ntraining: {optimizer: adamx}\n", "Did you mean 'adam"),
-        ("recipe: full\ntraining: {lr: -1}\n", "training: lr -1.0 must be positive"),
-        ("recipe: full\nlrs: 0.1\n", "lrs=0.1 .* must be a list, each a number"),
-        ("recipe: full\nlrs: [0.1, -1]\n", "training: lr -1.0 must be positive"),
+        ("recipe: full\ntraining: {lr: -1}\n", "training: lr -1 must be positive"),
+        ("recipe: full\nlrs: 0.1\n", "ours.yaml: lrs must be a list of numbers"),
+        ("recipe: full\nlrs: [0.1, -1]\n", "training: lr -1 must be positive"),
     ],
 )
 def test_mistakes_in_a_file_are_one_line_that_names_it(tmp_path, text, told) -> None:

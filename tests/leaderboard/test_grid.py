@@ -151,13 +151,13 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         ),
         (
             LEAST.replace("tiny_vit14", "{model: tiny_vit14, image_size: big}"),
-            "models: image_size='big' of a model must be a whole number",
+            "models: image_size must be a whole number, not 'big'",
         ),
         (LEAST + "extract: {block: 4}", "extract: unknown key 'block'. Did you mean 'blocks'?"),
         (LEAST + "extract: {blocks: 0}", "extract: blocks 0 must be at least 1"),
         (LEAST + "extract: {precision: int8}", "extract: unknown precision 'int8'"),
         (LEAST + "extract: {features: clss}", "extract: unknown output 'clss'. Did you mean 'cls'"),
-        (LEAST + "extract: 4", "extract=4 of a leaderboard must be a mapping"),
+        (LEAST + "extract: 4", "extract must be a mapping, not 4"),
         (LEAST.replace("knn", "[knm]"), "probes, entry 1: unknown probe 'knm'. *'knn'"),
         (
             LEAST.replace("knn", "[knn, {probe: knn, kk: 5}]"),
@@ -165,7 +165,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         ),
         (
             LEAST.replace("knn", "{probe: knn, k: five}"),
-            "probes: k='five' of probe knn must be a whole number or a list",
+            "probes: k must be a whole number or a list of whole numbers",
         ),
         (
             LEAST.replace("knn", "{probe: knn, features: [cls, men]}"),
@@ -174,7 +174,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         (LEAST.replace("knn", "{probe: knn, pool: sum}"), "probes: unknown pooling 'sum'"),
         (
             LEAST.replace("knn", "{probe: knn, refit: 1}"),
-            "refit=1 of probe knn must be true or false",
+            "refit must be true or false, not 1",
         ),
         (LEAST.replace("knn", "{k: 5}"), "probes: either 'probe' or 'preset' is needed"),
         (
@@ -186,9 +186,12 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
             LEAST + "finetune: {recipe: full, epoch: 3}",
             "finetune: unknown key 'epoch'. Did you mean 'epochs'?",
         ),
-        (LEAST + "finetune: {recipe: full, epochs: ten}", "finetune: epochs='ten'"),
-        (LEAST + "finetune: {recipe: full, epochs: 0}", "finetune: epochs 0.0 must be positive"),
-        (LEAST + "finetune: {recipe: full, lr: [1e-3, 0]}", "finetune: lr 0.0 must be positive"),
+        (
+            LEAST + "finetune: {recipe: full, epochs: ten}",
+            "finetune: *epochs must be a number, not 'ten'",
+        ),
+        (LEAST + "finetune: {recipe: full, epochs: 0}", "finetune: epochs 0 must be positive"),
+        (LEAST + "finetune: {recipe: full, lr: [1e-3, 0]}", "finetune: lr 0 must be positive"),
         (LEAST + "finetune: {recipe: full, optimizer: adan}", "Did you mean 'adam'"),
         (LEAST + "finetune: {recipe: full, preset: rad-full}", "either 'recipe' or 'preset'"),
         (LEAST + "finetune: {preset: rad-ful}", "finetune: unknown preset 'rad-ful'. *'rad-full'"),
@@ -196,11 +199,11 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
             LEAST + "finetune: [{recipe: full, model: tiny}]",
             "finetune, entry 1, model: unknown model 'tiny'",
         ),
-        (LEAST + "subset: [0.5, 2]", "subset: 2.0 must be above 0 and at most 1"),
+        (LEAST + "subset: [0.5, 2]", "subset: 2 must be above 0 and at most 1"),
         (LEAST + "against: liner", "against: nothing here is called 'liner'. There: knn"),
         (LEAST + "metric: aurok", "metric: no metric 'aurok'. Did you mean 'auroc'?"),
         (LEAST + "resamples: 1", "resamples at least 10"),
-        (LEAST + "seed: x", "seed='x' of a leaderboard must be a whole number"),
+        (LEAST + "seed: x", "seed must be a whole number, not 'x'"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_file_and_the_place(grid, text: str, said: str) -> None:
