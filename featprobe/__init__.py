@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from featprobe.evaluation import evaluate
     from featprobe.extraction.local import extract
     from featprobe.features import FeatureSet
+    from featprobe.finetuning.recipes.named import make_recipe
+    from featprobe.finetuning.run import finetune
+    from featprobe.finetuning.settings import Training
     from featprobe.probes.attentive import AttentiveProbe
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.knn import KNNProbe
@@ -59,12 +62,15 @@ _WHERE = {
     "RidgeProbe": "probes.ridge",
     "MLPProbe": "probes.mlp",
     "SGDProbe": "probes.sgd",
+    "Training": "finetuning.settings",
     "evaluate": "evaluation",
     "extract": "extraction.local",
+    "finetune": "finetuning.run",
     "load_backbone": "backbones.load",
     "load_dataset": "datasets.load",
     "load_probe": "saving",
     "logistic_path": "solvers.logistic",
+    "make_recipe": "finetuning.recipes.named",
 }
 
 __all__ = [
@@ -85,13 +91,16 @@ __all__ = [
     "RidgeProbe",
     "MLPProbe",
     "SGDProbe",
+    "Training",
     "__version__",
     "evaluate",
     "extract",
+    "finetune",
     "load_backbone",
     "load_dataset",
     "load_probe",
     "logistic_path",
+    "make_recipe",
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +126,7 @@ def command(
     dataset = open_dataset(data, cache, rest)
 
     from featprobe.backbones.load import load_backbone
-    from featprobe.cli.probing import show_results
+    from featprobe.cli.probing import notes_of, show_results
     from featprobe.finetuning.asked import asked
     from featprobe.finetuning.run import finetune
     from featprobe.threads import cores
@@ -149,10 +148,12 @@ def command(
         found += made
         if as_json:
             for result in made:
-                print(json.dumps(json.loads(result.to_json())), flush=True)
+                print(result.to_json(), flush=True)
     if as_json:
         return
     show_results(found, False, f"finetune {wanted.recipe.name}")
+    for text in dict.fromkeys(notes_of(found)):
+        note(text)
     for result in found:
         folder = Path(result.provenance["folder"]) / "backbone"
         note(f"trained backbone: featprobe extract --model {folder} --data ...")

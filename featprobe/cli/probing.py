@@ -223,7 +223,7 @@ def on_each(
                 print(result.to_json(), flush=True)
     if not done:
         raise problems[0]
-    for text in dict.fromkeys(_notes(done)):
+    for text in dict.fromkeys(notes_of(done)):
         note(text)
     return done
 
@@ -282,7 +282,8 @@ def _save(
     return save_probe(fitted, path, source_of(features, best.view, best.pool))
 
 
-def _notes(shown: Iterable[Any]) -> Iterable[str]:
+def notes_of(shown: Iterable[Any]) -> Iterable[str]:
+    """What a reader of results should know."""
     for r in shown:
         if getattr(r, "left_out", 0):
             yield f"{r.dataset} / {r.backbone}: {r.left_out} items are left out, unreadable"

@@ -44,7 +44,7 @@ def asked(
             found.recipe, dict(found.options), dict(found.training), tuple(found.lrs),
         )  # fmt: skip
     recipe = recipe or "full"
-    own = {f.name for f in fields(RECIPES.get(recipe))}
+    own = [f.name for f in fields(RECIPES.get(recipe))]
     known = get_type_hints(Training)
     if "lr" in values:
         rates = values.pop("lr")
