@@ -8,7 +8,7 @@ is left out of the mean over classes; where nothing is left the value is NaN.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,29 +21,33 @@ from featprobe.scoring.values import Regression
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown and read: its name in a table, and whether more is better."""
+    """How a metric is shown and read: its name in a table, and whether more is better.
+
+    ``ranks``: it sees the order of a class's scores alone, not the scores.
+    """
 
     label: str
     higher: bool = True
+    ranks: bool = False
 
 
 METRICS = {
-    "auroc": Metric("AUROC"),
+    "auroc": Metric("AUROC", ranks=True),
     "accuracy": Metric("accuracy"),
     "balanced_accuracy": Metric("bal. acc."),
     "f1": Metric("F1"),
-    "ap": Metric("AP"),
+    "ap": Metric("AP", ranks=True),
     "kappa": Metric("kappa"),
     "quadratic_kappa": Metric("quad. kappa"),
-    "sens_at_95spec": Metric("sens. at 95 % spec."),
-    "spec_at_95sens": Metric("spec. at 95 % sens."),
+    "sens_at_95spec": Metric("sens. at 95 % spec.", ranks=True),
+    "spec_at_95sens": Metric("spec. at 95 % sens.", ranks=True),
     "ece": Metric("ECE", higher=False),
     "brier": Metric("Brier", higher=False),
     "r2": Metric("R2"),
     "mae": Metric("MAE", higher=False),
     "rmse": Metric("RMSE", higher=False),
     "pearson": Metric("Pearson"),
-    "spearman": Metric("Spearman"),
+    "spearman": Metric("Spearman", ranks=True),
 }
 _CLASSES = ("auroc", "accuracy", "balanced_accuracy", "f1", "ap", "kappa", "sens_at_95spec",
             "spec_at_95sens", "ece", "brier")  # fmt: skip
@@ -83,7 +87,7 @@ def about(name: str) -> Metric:
             "one class 'auroc:CLASS'"
         )
     found = METRICS[base]
-    return Metric(f"{found.label} {of}", found.higher) if colon else found
+    return replace(found, label=f"{found.label} {of}") if colon else found
 
 
 class Measure:

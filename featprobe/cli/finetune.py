@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ Examples:
   featprobe finetune --model dinov2_vitb14 --data aptos --lr 1e-4 1e-5 --layer-decay 0.7
   featprobe finetune --model resnet50 --init random --data ./chest_xrays      from scratch
   featprobe finetune --model dinov2_vitl14 --data nih --preset rad-lora --subset 0.01 0.1 1
-  accelerate launch --num_processes 4 -m featprobe.cli.main finetune --model ... --data ...
+  torchrun --nproc-per-node 4 -m featprobe.cli.main finetune --model ... --data ...
 
 \b
 Run again, it goes on where it stopped. The trained backbone is a folder for 'extract --model'.
@@ -145,11 +146,13 @@ def command(
             workers=min(8, cores()) if workers is None else workers,
             progress=False if quiet else "json" if as_json else True,
         )  # fmt: skip
+        if int(os.environ.get("RANK", "0")):
+            continue  # one of several processes speaks
         found += made
         if as_json:
             for result in made:
                 print(result.to_json(), flush=True)
-    if as_json:
+    if as_json or not found:
         return
     show_results(found, False, f"finetune {wanted.recipe.name}")
     for text in dict.fromkeys(notes_of(found)):

@@ -124,9 +124,10 @@ def train(
             sum_of += loss
             standing.step, standing.counted = step + 1, standing.counted + 1
             ends = (step + 1) % run.epoch == 0 or step + 1 == run.steps
-            asked = stop()
+            asked = _agreed(stop(), ends, accelerator)
             if ends or asked or accelerator.device.type == "cpu" or step % LOOK == 0:
-                standing.total = _finite(standing.total + float(sum_of), run, step, file)
+                mean = float(accelerator.reduce(sum_of, "mean"))
+                standing.total = _finite(standing.total + mean, run, step, file)
                 sum_of.zero_()
             standing.seconds = before + time.monotonic() - begun
             if ends:
@@ -240,6 +241,16 @@ def scores(run: Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
 
         out = gather_object(out)
     return run.objective.scores(np.concatenate(out))
+
+
+def _agreed(asked: bool, ends: bool, accelerator: Accelerator) -> bool:
+    """Whether to stop; several processes must all do so, which they settle at an epoch's end."""
+    if accelerator.num_processes == 1:
+        return asked
+    if not ends:
+        return False
+    votes = torch.tensor(float(asked), device=accelerator.device)
+    return float(accelerator.reduce(votes, "sum")) > 0
 
 
 def _finite(total: float, run: Run, step: int, file: Path) -> float:

@@ -136,7 +136,7 @@ def finetune(
 
 
 def accelerator_of(device: torch.device, precision: str) -> Accelerator:
-    """The accelerator of this process; under ``accelerate launch`` one of several."""
+    """The accelerator of this process, under ``torchrun`` one of several."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from featprobe import metrics
 from featprobe.errors import InputError
 from featprobe.scored import Scored
 from featprobe.stats.resampling import RESAMPLES, block_size, interval
@@ -53,8 +55,10 @@ def permutation(
 ) -> Permutation:
     """Paired permutation test of a metric: the scores of whole patients are swapped between models.
 
-    Under the null hypothesis it does not matter which model scored a patient. A swapped metric is
-    that of both models' samples with weights of 0 and 1, so that all swaps are one weighted metric.
+    Under the null hypothesis it does not matter which model scored a patient. For metrics that see
+    ranks alone it is the ranks within each model that are swapped (Venkatraman and Begg 1996): two
+    models' scores may be on different scales, and p then does not depend on these. A swapped metric
+    is that of both models' samples with weights of 0 and 1, so that all swaps are one weighted one.
     With at most :data:`EXACT` patients all swaps are enumerated; otherwise ``resamples`` are drawn
     and p = (1 + how many differ at least as much) / (1 + resamples), which is never zero (Phipson
     and Smyth 2010). With ``enough``, no more are drawn once so many differ at least as much, and p
@@ -64,6 +68,8 @@ def permutation(
     ``one`` and ``other`` have the same items in the same order and the same tries; raises
     :class:`InputError` where not.
     """
+    if metrics.about(metric).ranks:
+        one, other = _ranked(one), _ranked(other)
     measure = _both(one, other).measure([metric])
     n = one.patients
 
@@ -89,6 +95,13 @@ def permutation(
         extreme += int(as_far.sum())
     p = extreme / total if exact else (1 + extreme) / (1 + total)
     return Permutation(observed, 1.0 if math.isnan(observed) else p, exact)
+
+
+def _ranked(scored: Scored) -> Scored:
+    """With the ranks of each column's scores, from 0 to 1, instead of them."""
+    from scipy.stats import rankdata
+
+    return replace(scored, tries=[rankdata(p, axis=0) / max(1, len(p)) for p in scored.tries])
 
 
 def _both(one: Scored, other: Scored) -> Scored:

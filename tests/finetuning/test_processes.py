@@ -98,24 +98,28 @@ def test_a_signal_keeps_the_step(place: Path, tmp_path: Path) -> None:
 
 def test_two_processes_train_one_network(place: Path, tmp_path: Path) -> None:
     """Gradients of equal shares are averaged, so the losses are those of one process."""
-    losses = {}
+    losses, values = {}, {}
     for n in (1, 2):
         cache = tmp_path / f"of{n}"
         done = subprocess.run(
             [
-                sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes",
-                str(n), "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-                "--num_cpu_threads_per_process", "1", "-m", "featprobe.cli.main", "finetune",
-                "--model", str(place / "model"), "--data", str(place / "films"), "--cache",
-                str(cache), "--recipe", "last-n", "--epochs", "2", "--batch", "8", "--device",
-                "cpu", "--workers", "0", "--resamples", "20", "--json",
+                sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+                str(n), "-m", "featprobe.cli.main", "finetune", "--model", str(place / "model"),
+                "--data", str(place / "films"), "--cache", str(cache), "--recipe", "last-n",
+                "--epochs", "2", "--batch", "8", "--accumulate", "2", "--device", "cpu",
+                "--workers", "0", "--resamples", "20", "--json",
             ],
             capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         (line,) = done.stdout.splitlines()  # of the main process alone
-        losses[n] = [e["loss"] for e in json.loads(line)["provenance"]["history"]]
+        result = json.loads(line)
+        losses[n] = [e["loss"] for e in result["provenance"]["history"]]
+        values[n] = result["metrics"]["auroc"]
         assert len(read(cache)) == 1
+        (file,) = checkpoints(cache)
+        assert torch.load(file, weights_only=True)["spec"]["processes"] == n
+    assert values[1] == pytest.approx(values[2], abs=0.02)
     np.testing.assert_allclose(losses[1], losses[2], rtol=1e-4)
 
 

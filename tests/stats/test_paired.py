@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, chi2, kstest
+from scipy.stats import binomtest, chi2, kstest, rankdata
 from sklearn.metrics import f1_score, roc_auc_score
 
 from featprobe.errors import InputError
@@ -44,6 +45,8 @@ def test_few_patients_are_enumerated(seed: int, metric: str) -> None:
         return np.mean([roc_auc_score(one.y == c, p[:, c]) for c in (0, 1)])
 
     a, b = one.tries[0], other.tries[0]
+    if metric == "auroc":  # ranks within each model are swapped
+        a, b = rankdata(a, axis=0), rankdata(b, axis=0)
     found = []
     for swaps in itertools.product([False, True], repeat=6):
         swap = np.array(swaps)[one.groups][:, None]
@@ -54,6 +57,14 @@ def test_few_patients_are_enumerated(seed: int, metric: str) -> None:
     assert result.exact
     assert result.difference == pytest.approx(observed)
     assert result.p == pytest.approx(expected)
+
+
+def test_scales_of_scores_do_not_matter_where_ranks_count() -> None:
+    one, other = models(5, 60, 20, 1.0)
+    expected = permutation(one, other, "auroc", resamples=400)
+    for change in (lambda p: p**9, lambda p: 1e-3 * p, lambda p: 5 + np.exp(20 * p)):
+        moved = replace(other, tries=[change(other.tries[0])])
+        assert permutation(one, moved, "auroc", resamples=400) == pytest.approx(expected)
 
 
 def test_drawn_swaps_come_near_the_enumeration(monkeypatch) -> None:
