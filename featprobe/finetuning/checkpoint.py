@@ -35,7 +35,8 @@ class Standing:
     """Where a training stands: what a checkpoint keeps beside weights and optimizer.
 
     ``history``: an entry an epoch; ``best``: the weights of the best epoch; ``total``: the sum of
-    the losses of the ``counted`` steps of this epoch so far; ``waited``: epochs since the best.
+    the losses of the ``counted`` steps of this epoch so far; ``waited``: epochs since the best;
+    ``judging``: of the ``seconds``, those that went into looking at val.
     ``done``: patience is over; ``ended``: the network holds the weights to be kept.
     """
 
@@ -43,6 +44,7 @@ class Standing:
     total: float = 0.0
     counted: int = 0
     seconds: float = 0.0
+    judging: float = 0.0
     peak: int = 0
     waited: int = 0
     top: tuple[float, float] = (-math.inf, -math.inf)

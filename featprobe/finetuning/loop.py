@@ -129,10 +129,12 @@ def train(
                 mean = float(accelerator.reduce(sum_of, "mean"))
                 standing.total = _finite(standing.total + mean, run, step, file)
                 sum_of.zero_()
-            standing.seconds = before + time.monotonic() - begun
             if ends:
+                began = time.monotonic()
                 with enough_memory(accelerator.device, t):
                     _judge(run, accelerator, standing, average)
+                standing.judging += time.monotonic() - began
+            standing.seconds = before + time.monotonic() - begun
             if ends or asked or time.monotonic() - saved > SECONDS:
                 if accelerator.is_main_process:
                     checkpoint.write(file, state, standing, spec)

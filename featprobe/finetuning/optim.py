@@ -82,9 +82,9 @@ def optimizer(groups: list[dict], training: Training) -> torch.optim.Optimizer:
     if not groups:
         raise InputError("nothing trains: neither the recipe nor the head has parameters")
     if training.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=training.momentum)
+        return torch.optim.SGD(groups, momentum=training.momentum, fused=True)
     kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups)
+    return kind(groups, fused=True)
 
 
 def schedule(training: Training, steps: int) -> Callable[[int], float]:

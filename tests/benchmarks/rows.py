@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -51,3 +51,8 @@ def side_by_side(
             run()
             times[which].append(time.perf_counter() - begin)
     return statistics.median(times[0]), statistics.median(times[1])
+
+
+def median_of(values: Iterable[float]) -> float:
+    """Of the runs of one side."""
+    return statistics.median(values)
