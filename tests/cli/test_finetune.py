@@ -1,0 +1,102 @@
+"""featprobe finetune"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.extraction.commands import save_tiny
+from tests.extraction.films import class_films
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finetune")
+    save_tiny(folder / "model")
+    class_films(folder / "films", 12)
+    return folder
+
+
+def quick(place: Path, *args: object) -> tuple[object, ...]:
+    return (
+        "finetune", "--model", place / "model", "--data", place / "films", "--epochs", 1,
+        "--batch", 4, "--device", "cpu", "--workers", 0, "--resamples", 20, *args,
+    )  # fmt: skip
+
+
+def test_a_table_and_the_folder_of_the_trained_backbone(place: Path, run) -> None:
+    asked = quick(place, "--recipe", "lora", "--set", "rank=2", "--title", "small adapters")
+    code, out, err = run(*asked)
+    assert code == 0
+    assert "AUROC" in out
+    assert "films" in out
+    assert "parameters train" in err
+    folder = err.partition("featprobe extract --model ")[2].split()[0]
+    assert (Path(folder) / "config.json").is_file()
+    assert run("extract", "--model", folder, "--data", place / "films", "--quiet")[0] == 0
+    assert run("linear", "--no-refit", "--data", "films", "--resamples", 20)[0] == 0
+    code, out, _ = run("leaderboard", "--data", "films")
+    assert code == 0
+    assert "small adapters" in out
+    assert " of 0.0 M" in out  # parameters that trained
+    assert "†" in out  # the linear probe's backbone was trained on these films
+
+
+def test_json_is_one_result_for_each_subset(place: Path, run) -> None:
+    code, out, _ = run(*quick(place, "--recipe", "bitfit", "--subset", 0.5, 1, "--json"))
+    assert code == 0
+    half, whole = map(json.loads, out.splitlines())
+    assert half["sizes"]["fit"] < whole["sizes"]["fit"]
+    assert half["split"]["digest"] != whole["split"]["digest"]
+    assert half["sizes"]["test"] == whole["sizes"]["test"]
+    assert half["settings"]["subset"] == 0.5
+    assert half["params"]["recipe"] == "bitfit"
+    assert half["cost"]["trainable"] < half["cost"]["parameters"]
+
+
+def test_a_preset_with_changes(place: Path, run) -> None:
+    asked = quick(place, "--preset", "rad-lora", "--lr", 1e-3, "--set", "rank=3", "--json")
+    code, out, _ = run(*asked)
+    assert code == 0
+    (line,) = out.splitlines()
+    params = json.loads(line)["params"]
+    assert (params["recipe"], params["rank"], params["alpha"]) == ("lora", 3, 16)
+    assert (params["epochs"], params["lr"]) == (1, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--recipe", "lorra"], "unknown recipe 'lorra'. Did you mean 'lora'?"),
+        (["--set", "epoch=3"], "recipe full has no setting 'epoch'. Did you mean 'epochs'?"),
+        (["--set", "balanced=False"], "balanced must be true or false, not 'False'"),
+        (["--recipe", "lora", "--set", "rank=big"], "recipe lora: rank must be a whole number"),
+        (["--recipe", "last-n", "--set", "blocks=9"], "has 2 blocks"),
+        (["--preset", "rad-lora", "--recipe", "full"], "names the recipe"),
+        (["--preset", "rad-lara"], "Did you mean 'rad-lora'?"),
+        (["--augment", "flop"], "unknown augmentation 'flop'. Did you mean 'flip'?"),
+        (["--features", "clss"], "has no output 'clss'. Did you mean 'cls'?"),
+        (["--features", "cls:9"], "has 2 blocks of cls, not 9"),
+        (["--accumulate", 3], "a batch of 4 cannot be cut into 3 equal parts"),
+        (["--subset", 0.5, 1, "--run", "x"], "--run is the folder of one training"),
+        (["--subset", 2], "subset"),
+        (["--device", "cuda"], "sees no GPU here"),
+        (["--smoothing", 1], "smoothing 1.0 must be at least 0 and below 1"),
+        (["--lr", 1e9, "--set", "clip=null", "--recipe", "full"], "the loss is"),
+    ],
+)
+def test_a_mistake_is_one_line(place: Path, args, told: str, run) -> None:
+    code, _, err = run(*quick(place, "--quiet", *args))
+    assert code == 2
+    assert told in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_data_without_labels_have_nothing_to_train_on(place: Path, tmp_path: Path, run) -> None:
+    lone = class_films(tmp_path / "films", 3) / "a"
+    given = [a if a != place / "films" else lone for a in quick(place, "--quiet")]
+    code, _, err = run(*given)
+    assert code == 2
+    assert "no labels" in err
