@@ -159,4 +159,5 @@ def command(
         note(text)
     for result in found:
         folder = Path(result.provenance["folder"]) / "backbone"
-        note(f"trained backbone: featprobe extract --model {folder} --data ...")
+        if folder.is_dir():
+            note(f"trained backbone: featprobe extract --model {folder} --data ...")
