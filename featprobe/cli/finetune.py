@@ -126,6 +126,7 @@ def command(
     given |= {"augment": list(augment)} if augment else {}
     dataset = open_dataset(data, cache, rest)
 
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import notes_of, show_results
     from featprobe.finetuning.asked import asked
@@ -159,4 +160,5 @@ def command(
         note(text)
     for result in found:
         folder = Path(result.provenance["folder"]) / "backbone"
-        note(f"trained backbone: featprobe extract --model {folder} --data ...")
+        if folder.is_dir():
+            note(f"trained backbone: featprobe extract --model {folder} --data ...")

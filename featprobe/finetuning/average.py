@@ -6,11 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+def statistics(live: Sequence[nn.Module]) -> list[Tensor]:
+    """Buffers that move in training: the running means and variances of norms by batch."""
+    found = {id(b): b for module in live for b in module.buffers() if b.is_floating_point()}
+    return list(found.values())
 
 
 class Average:
-    """Of parameters, as ``torch.optim.swa_utils.get_ema_multi_avg_fn`` has it.
+    """Of parameters, and of the statistics of norms by batch, which belong to them.
+
+    As ``AveragedModel`` of ``torch.optim.swa_utils`` with ``get_ema_multi_avg_fn`` and
+    ``use_buffers`` has it.
 
     The average begins as the weights after the first step.
     """

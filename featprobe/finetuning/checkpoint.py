@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ class Standing:
     """Where a training stands: what a checkpoint keeps beside weights and optimizer.
 
     ``history``: an entry an epoch; ``best``: the weights of the best epoch; ``total``: the sum of
-    the losses of the ``counted`` steps of this epoch so far; ``waited``: epochs since the best;
+    the losses of the ``counted`` steps of this epoch so far; ``top``: the best
+    :func:`~featprobe.selection.merit` on val, of ``best_step``; ``waited``: epochs since then.
+    ``merit`` and ``val``, the ranking metric: of the weights to be kept, the best or the last.
     ``judging``: of the ``seconds``, those that went into looking at val.
     ``done``: patience is over; ``ended``: the network holds the weights to be kept.
     """
@@ -49,6 +52,8 @@ class Standing:
     waited: int = 0
     top: tuple[float, float] = (-math.inf, -math.inf)
     best_step: int = 0
+    merit: tuple[float, float] = (-math.inf, -math.inf)
+    val: float = math.nan
     best: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     done: bool = False
@@ -99,10 +104,15 @@ def write(file: Path, state: State, standing: Standing, spec: dict[str, Any]) ->
             f.flush()
             os.fsync(f.fileno())
         temporary.replace(file)
-    except OSError as error:
-        raise InputError(f"{file}: the training cannot be kept: {reason(error)}") from error
+    except (OSError, RuntimeError) as error:  # torch's of a write that fails is no OSError
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise InputError(
+            f"{file}: the training cannot be kept ({reason(cause)}); make room, or name another "
+            "folder by --run"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def read(file: Path, state: State, spec: dict[str, Any]) -> Standing:
@@ -112,20 +122,25 @@ def read(file: Path, state: State, spec: dict[str, Any]) -> Standing:
     """
     try:
         saved = torch.load(file, map_location="cpu", weights_only=True)
-        old, weights = saved["spec"], saved["weights"]
+        version, old, weights = saved["format"], saved["spec"], saved["weights"]
     except Exception as error:  # a damaged archive fails in any way
         raise StoreError(
             f"{file}: a damaged checkpoint ({reason(error)}); delete it to train anew"
         ) from error
+    if version != FORMAT:
+        raise StoreError(
+            f"{file}: a checkpoint of format {version}, this version of featprobe has {FORMAT}; "
+            "delete it to train anew"
+        )
     refuse_other(file, old, spec)
     put_back(state.network, weights)
     if saved["optimizer"] is not None:
         state.optimizer.load_state_dict(saved["optimizer"])
     if state.average is not None and saved["average"]:
-        for value, other in zip(state.average.values, saved["average"]):
+        for value, other in zip(state.average.values, saved["average"], strict=True):
             value.copy_(other)
         state.average.steps = saved["averaged"]
-    if state.scaler is not None:
+    if state.scaler is not None and saved["scaler"]:
         state.scaler.load_state_dict(saved["scaler"])
     return Standing(**saved["standing"])
 

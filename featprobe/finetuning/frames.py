@@ -2,13 +2,16 @@
 
 Pixels are windowed, resized and cropped as extraction does, before normalisation and augmentation,
 and kept in 16 bits: half a step is 8e-6, far below what float16 features keep. One file holds the
-frames of all items one after another; a memory map of it is read.
+frames of all items one after another; a memory map of it is read. The folder that holds it appears
+when it is complete.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +24,7 @@ from torch import Tensor
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError, StoreError, reason
+from featprobe.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable
 from featprobe.extraction.plan import plan_frames
 from featprobe.extraction.workers import SECONDS, pool
@@ -149,8 +152,7 @@ def _decode(
     plan = plan_frames(dataset, workers, progress)
     counts = np.bincount(plan.item, minlength=len(dataset))
     runner = partial(pool(), seconds=seconds) if apart and separable(dataset) else here
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f"pixels.{os.getpid()}.partial"
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
     index: dict[str, list[Any]] = {"count": [], "shape": [], "left_out": []}
 
     def jobs() -> Iterator[Callable[[], Job]]:
@@ -158,8 +160,9 @@ def _decode(
             yield partial(job, dataset, item, n)
 
     try:
+        temporary.mkdir(parents=True)
         with (
-            open(temporary, "wb") as file,
+            open(temporary / "pixels.u16", "wb") as file,
             Progress(f"decoding {dataset.name}", int(counts.sum()), "frames", progress) as shown,
         ):
             for decoded in ahead(jobs(), runner, workers):
@@ -173,10 +176,27 @@ def _decode(
                 shown.advance(int(counts[decoded.item]))
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(folder / "pixels.u16")
+        write_text_atomic(temporary / "index.json", json.dumps(index))
+        _place(temporary, folder)
+    except FeatprobeError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{folder}: frames cannot be kept ({reason(error)}); make room, or name another --cache"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
-    write_text_atomic(folder / "index.json", json.dumps(index))
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _place(made: Path, folder: Path) -> None:
+    """Rename a complete folder to its name, unless another process was faster."""
+    if not (folder / "index.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)  # what is left of a deleted one
+    try:
+        made.rename(folder)
+    except OSError:
+        if not (folder / "index.json").is_file():
+            raise
 
 
 def _pixels(backbone: Backbone, decoded: Decoded) -> np.ndarray | None:

@@ -19,10 +19,11 @@ from featprobe.backbones.base import Backbone
 from featprobe.errors import InputError, Unfinished
 from featprobe.finetuning import checkpoint
 from featprobe.finetuning.augment import augment
-from featprobe.finetuning.average import Average
+from featprobe.finetuning.average import Average, statistics
 from featprobe.finetuning.checkpoint import Standing
 from featprobe.finetuning.checks import Gradients
 from featprobe.finetuning.feeding import Fed, Feed, Part
+from featprobe.finetuning.inference import outputs
 from featprobe.finetuning.memory import enough_memory
 from featprobe.finetuning.network import Network
 from featprobe.finetuning.objective import Objective
@@ -90,14 +91,19 @@ def train(
     checkpoint of another training, :class:`~featprobe.errors.Unfinished` when stopped.
     """
     t = run.training
+    if accelerator.scaler is not None:  # one of an earlier training has another scale
+        accelerator.scaler = type(accelerator.scaler)(accelerator.device.type)
     moved = optimizer(groups(run.backbone, run.network.head, t, run.lr), t)
     factor = schedule(t, run.steps)
     peaks = [group["lr"] for group in moved.param_groups]
     network, moving = accelerator.prepare(run.network, moved)
     named = [(n, p) for n, p in run.network.named_parameters() if p.requires_grad]
-    average = Average([p for _, p in named], t.ema) if t.ema is not None else None
+    moments = statistics(run.trainable.live)
+    average = None
+    if t.ema is not None:
+        average = Average([*(p for _, p in named), *moments], t.ema)
     standing = Standing()
-    state = checkpoint.State(run.network, run.trainable.live, moving, average)
+    state = checkpoint.State(run.network, run.trainable.live, moving, average, accelerator.scaler)
     if file.is_file():
         standing = checkpoint.read(file, state, spec)
     gradients = Gradients(named)
@@ -114,7 +120,7 @@ def train(
                 break
             run.trainable.train()
             run.network.head.train()
-            _seed(t.seed, step, accelerator.process_index)
+            torch.manual_seed(_number([t.seed, step, accelerator.process_index]))
             for group, peak in zip(moving.param_groups, peaks):
                 group["lr"] = peak * factor(step)
             with enough_memory(accelerator.device, t):
@@ -125,56 +131,69 @@ def train(
             standing.step, standing.counted = step + 1, standing.counted + 1
             ends = (step + 1) % run.epoch == 0 or step + 1 == run.steps
             asked = _agreed(stop(), ends, accelerator)
-            if ends or asked or accelerator.device.type == "cpu" or step % LOOK == 0:
+            looks = ends or asked or accelerator.device.type == "cpu" or step % LOOK == 0
+            if looks:
                 mean = float(accelerator.reduce(sum_of, "mean"))
                 standing.total = _finite(standing.total + mean, run, step, file)
                 sum_of.zero_()
             if ends:
+                gradients.check(spec["recipe"])
+                _share(moments, average, accelerator)
                 began = time.monotonic()
                 with enough_memory(accelerator.device, t):
                     _judge(run, accelerator, standing, average)
                 standing.judging += time.monotonic() - began
             standing.seconds = before + time.monotonic() - begun
-            if ends or asked or time.monotonic() - saved > SECONDS:
+            if ends or asked or (looks and time.monotonic() - saved > SECONDS):
                 if accelerator.is_main_process:
                     checkpoint.write(file, state, standing, spec)
                 saved = time.monotonic()
             shown.update(step + 1)
             if asked:
+                accelerator.wait_for_everyone()  # who ends first has the others ended
                 raise Unfinished(
                     f"{label}: stopped at step {step + 1} of {run.steps}; the same command goes "
                     "on from there", 130,
                 )  # fmt: skip
+    accelerator.free_memory()  # it holds all that it prepared
     run.network.eval()
     if standing.ended:
         return standing
-    gradients.check(spec["recipe"])
     if t.keep == "best" and standing.best:
         checkpoint.put_back(run.network, standing.best)
     elif average is not None:
         average.copy()
-    standing.ended = True
+    standing.best = {}
     return standing
 
 
 def finish(run: Run, file: Path, standing: Standing, spec: dict[str, Any]) -> None:
     """Keep the weights of a training that has ended, instead of what it needed to go on."""
+    standing.ended = True
     checkpoint.write(
         file, checkpoint.State(run.network, run.trainable.live, None, None), standing, spec
     )
 
 
 def _parts(run: Run, start: int, accelerator: Accelerator) -> Iterator[Part]:
-    """The parts of all batches that this process sees, from a step on."""
+    """The parts of all batches that this process sees, from a step on.
+
+    Their shares make the mean over processes of the sums of their losses that of the whole batch,
+    however unknown targets and weights of classes are spread.
+    """
     t, n = run.training, accelerator.num_processes
     for step, drawn in enumerate(batches(len(run.fit), t.batch, run.steps, t.seed)):
         if step < start:
             continue
-        whole = np.array_split(run.fit[drawn], n)[accelerator.process_index]
-        for i, rows in enumerate(np.array_split(whole, min(t.accumulate, len(whole)))):
-            seed = (t.seed, step, accelerator.process_index, i)
-            last = i + 1 == min(t.accumulate, len(whole))
-            yield Part(rows, len(rows) / len(whole), last, seed)
+        step_rows = run.fit[drawn]
+        own = np.array_split(step_rows, n)[accelerator.process_index]
+        every = run.objective.mass(run.feed.targets[step_rows])
+        for i, rows in enumerate(np.array_split(own, min(t.accumulate, len(own)))):
+            # numpy takes zeros at the end of a seed for nothing: 0 is that of the step
+            seed = (t.seed, step, accelerator.process_index, i + 1)
+            last = i + 1 == min(t.accumulate, len(own))
+            share = n * run.objective.mass(run.feed.targets[rows]) / every if every else 0.0
+            yield Part(rows, share, last, seed)
 
 
 def _step(
@@ -217,9 +236,13 @@ def _judge(run: Run, accelerator: Accelerator, standing: Standing, average: Aver
             found = metrics.compute(run.task, run.y[run.val], p, wanted=[ranking])
             entry["val"] = float(found[ranking][0])
             standing.waited += 1
-            if now > standing.top:
+            better = now > standing.top
+            if better:
                 standing.top, standing.waited, standing.best_step = now, 0, standing.step
+            if better and run.training.keep == "best":
                 standing.best = checkpoint.kept(run.network, run.trainable.live)
+            if better or run.training.keep == "last":
+                standing.merit, standing.val = now, entry["val"]
     standing.history.append(entry)
     if not len(run.val):
         standing.best_step = standing.step
@@ -229,20 +252,29 @@ def _judge(run: Run, accelerator: Accelerator, standing: Standing, average: Aver
 
 def scores(run: Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
     """(n, C) probabilities or values of items, in the order of ``rows``."""
-    run.network.eval()
     n, rank = accelerator.num_processes, accelerator.process_index
-    out = []
-    plan = run.feed.plan(np.array_split(rows, n)[rank])
-    with torch.inference_mode(), accelerator.autocast(), run.feed.ahead(plan) as parts:
-        for _, frames, _ in parts:
-            x = run.backbone.normalised(frames.shown(accelerator.device))
-            features = run.network.features(x)
-            out.append(run.network.head(features, frames.counts).float().cpu().numpy())
+    own = np.array_split(rows, n)[rank]
+    out = outputs(run.network, run.backbone, run.feed, own, accelerator, run.network.head)
     if n > 1:
         from accelerate.utils import gather_object
 
         out = gather_object(out)
-    return run.objective.scores(np.concatenate(out))
+    logits = np.concatenate(out)
+    if not np.isfinite(logits).all():
+        raise InputError(f"the scores of the trained network are not finite {_calmer(run)}")
+    return run.objective.scores(logits)
+
+
+def _share(
+    moments: Sequence[Tensor], average: Average | None, accelerator: Accelerator
+) -> None:  # fmt: skip
+    """Give all processes the statistics of the first: each has those of its own last batch."""
+    if accelerator.num_processes == 1 or not moments:
+        return
+    from accelerate.utils import broadcast
+
+    for value in (*moments, *(average.values if average is not None else ())):
+        broadcast(value)
 
 
 def _agreed(asked: bool, ends: bool, accelerator: Accelerator) -> bool:
@@ -259,18 +291,18 @@ def _finite(total: float, run: Run, step: int, file: Path) -> float:
     if math.isfinite(total):
         return total
     kept = f"; {file.parent} keeps the last good state" if file.is_file() else ""
-    raise InputError(
-        f"the loss is {total} at step {step + 1} of {run.steps} (lr {run.lr:g}, head_lr "
-        f"{run.training.head_lr:g}): use a smaller --lr, --set clip=1 or --precision float32{kept}"
+    raise InputError(f"the loss is {total} at step {step + 1} of {run.steps} {_calmer(run)}{kept}")
+
+
+def _calmer(run: Run) -> str:
+    return (
+        f"(lr {run.lr:g}, head_lr {run.training.head_lr:g}): use a smaller --lr, --set clip=1 or "
+        "--precision float32"
     )
 
 
 def _number(seed: Sequence[int]) -> int:
     return int(np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _seed(seed: int, step: int, rank: int) -> None:
-    torch.manual_seed(_number([seed, step, rank]))
 
 
 def _devices(accelerator: Accelerator) -> list[torch.device]:

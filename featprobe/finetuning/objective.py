@@ -92,6 +92,16 @@ class Objective:
         weight = None if self.weight is None else logits.new_tensor(self.weight)
         return loss(logits, target, self.kind, weight, self.smoothing)
 
+    def mass(self, target: Tensor) -> float:
+        """Over what the loss of these rows of :meth:`targets` is the mean: the number of known
+        targets, or the sum of the weights of their classes."""
+        if self.kind != "softmax":
+            return float((~target.isnan()).sum())
+        known = target[target >= 0]
+        if self.weight is None:
+            return float(len(known))
+        return float(torch.tensor(self.weight, dtype=torch.float64)[known].sum())
+
     def scores(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities, or values in their own unit, (..., C) of logits (..., C), float64."""
         return probabilities(logits, self.kind) * self.scale + self.centre

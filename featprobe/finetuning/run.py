@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from featprobe import levels, metrics, settings
 from featprobe.backbones.base import PRECISIONS, Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.devices import choose_device
-from featprobe.errors import InputError
+from featprobe.errors import InputError, reason
 from featprobe.evaluation import split_items
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.export import export
@@ -87,6 +88,7 @@ def finetune(
     start = time.perf_counter()
     chosen = make_recipe(recipe) if isinstance(recipe, str) else recipe
     t = training or Training()
+    lrs = list(dict.fromkeys(map(float, lrs)))
     for lr in lrs:
         replace(t, lr=lr)  # refuses what is no rate
     if dataset.recipe.parts > 1:
@@ -98,6 +100,8 @@ def finetune(
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
+    if precision == "fp16" and target.type == "cpu":
+        raise InputError("fp16 is for training on a GPU; use --precision bf16 or float32")
     accelerator = accelerator_of(target, precision)
     root = settings.cache_root(cache)
     shown = progress if accelerator.is_main_process else False
@@ -108,9 +112,11 @@ def finetune(
     subject = Images(backbone, dataset, frames, wanted, precision)
     protocol = Full(seed=t.seed, refit=t.refit, **({"subset": subset} if subset != 1 else {}))
     data, rows = split_items(subject, protocol)
-    _enough(data, t, accelerator)
+    _enough(data, t, lrs, accelerator)
+    reading = levels.read(level, subgroups, of_test(subject, data, []))
     spec = _spec(subject, data, chosen, t, subset, accelerator)
     place = _folder(root, subject, chosen, spec) if folder is None else Path(folder)
+    _writable(place)
     with deterministic(), Stopping("the step") as stop:
         task = Task(
             backbone, subject, data, subject.rows[rows], chosen, t, spec, accelerator, place,
@@ -119,9 +125,10 @@ def finetune(
         trial = _best(task, lrs or [t.lr or chosen.lr])
         scores = trial.scores(data.split.test)
     cell = _cell(task, trial, scores, lrs)
-    reading = levels.read(level, subgroups, of_test(subject, data, []))
     searched = ["lr"] if len(lrs) > 1 else []
     result = result_of(subject, PROBE, searched, protocol, data, cell, resamples, reading)
+    if searched:
+        result.settings["lrs"] = sorted(lrs)
     if label:
         result.settings["label"] = label
     result.cost = _cost(trial)
@@ -129,7 +136,10 @@ def finetune(
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
         plain = trial.run.trainable.plain().to("cpu")
-        export(plain, place / "backbone", _about(result, chosen))
+        try:
+            export(plain, place / "backbone", _about(result, chosen))
+        except InputError as error:  # what was measured is not lost with it
+            result.notes.append(f"the trained backbone is not kept: {error}")
         if save:
             keep(root, subject, result, data, cell, reading)
     return [result]
@@ -140,7 +150,8 @@ def accelerator_of(device: torch.device, precision: str) -> Accelerator:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
+    # an earlier run of this process may have had another precision and another device
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     return Accelerator(mixed_precision=MIXED[precision], cpu=device.type == "cpu")
@@ -158,7 +169,7 @@ def _best(task: Task, lrs: Sequence[float]) -> Trial:
     for lr in lrs:
         trials.append((lr, carry_out(task, lr)))
         if len(trials) > 1:  # one network at a time: what loses is on disk
-            trials.sort(key=lambda pair: pair[1].standing.top, reverse=True)
+            trials.sort(key=lambda pair: pair[1].standing.merit, reverse=True)
             trials = trials[:1]
     lr, trial = trials[0]
     if not task.training.refit:
@@ -166,7 +177,7 @@ def _best(task: Task, lrs: Sequence[float]) -> Trial:
     epochs = max(1, math.ceil(trial.standing.best_step / trial.run.epoch))
     whole = carry_out(task, lr, whole_for=epochs)
     whole.standing.history = [*trial.standing.history, *whole.standing.history]
-    whole.standing.top = trial.standing.top
+    whole.standing.val = trial.standing.val
     return whole
 
 
@@ -175,12 +186,11 @@ def _cell(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) ->
     params = {"recipe": task.recipe.name, **task.recipe.to_dict(), **t.to_dict(), "lr": run.lr}
     for name in ("seed", "refit"):  # the protocol has them
         params.pop(name)
-    vals = [e["val"] for e in trial.standing.history if "val" in e]
+    val = {metrics.ranking(data.task): trial.standing.val} if len(data.split.val) else {}
     view = "+".join(n if b == 1 else f"{n}:{b}" for n, b in run.network.wanted.items())
     return Cell(
         params, [scores], len(run.fit), View(view, t.pool),
-        val={metrics.ranking(data.task): max(vals)} if vals else {},
-        notes=_notes(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
+        val=val, notes=_notes(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
     )  # fmt: skip
 
 
@@ -212,13 +222,17 @@ def _notes(task: Task, trial: Trial) -> list[str]:
     return notes
 
 
-def _enough(data: Data, t: Training, accelerator: Accelerator) -> None:
-    """Refuse trainings in which some process or part would have nothing to do."""
+def _enough(data: Data, t: Training, lrs: Sequence[float], accelerator: Accelerator) -> None:
+    """Refuse trainings in which some process or part, or val, would have nothing to do."""
+    if not len(data.split.val) and (len(lrs) > 1 or t.patience is not None):
+        what = "choose among --lr" if len(lrs) > 1 else "end a training by --patience"
+        raise InputError(f"the split has no val items, which would {what}; leave it out")
     share = min(t.batch, len(data.split.train)) // accelerator.num_processes
     if share < t.accumulate:
         raise InputError(
             f"{min(t.batch, len(data.split.train))} items a step cannot be cut into "
-            f"{t.accumulate} parts on {accelerator.num_processes} processes; use a larger --batch"
+            f"{t.accumulate} parts on {accelerator.num_processes} processes; use a larger "
+            "--batch or a smaller --accumulate"
         )
 
 
@@ -244,8 +258,21 @@ def _spec(
 
 
 def _folder(root: Path, subject: Images, recipe: Recipe, spec: dict[str, Any]) -> Path:
-    name = f"{subject.backbone}-{recipe.name}-{digest(spec)[:12]}"
+    name = f"{subject.backbone.replace('/', '_')}-{recipe.name}-{digest(spec)[:12]}"
     return root / "finetuned" / subject.dataset / name
+
+
+def _writable(place: Path) -> None:
+    """Refuse a folder that nothing can be kept in before anything is computed."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{place}: the training cannot be kept there ({reason(error)}); name another folder "
+            "by --run"
+        ) from error
 
 
 def _about(result: Result, recipe: Recipe) -> dict[str, Any]:

@@ -18,14 +18,17 @@ from featprobe.finetuning import checks, loop
 from featprobe.finetuning.checkpoint import Standing
 from featprobe.finetuning.feeding import Feed
 from featprobe.finetuning.images import Images
+from featprobe.finetuning.inference import outputs
 from featprobe.finetuning.memory import Peak, enough_memory
 from featprobe.finetuning.network import Head, Network, wanted_of, width_of
 from featprobe.finetuning.objective import Objective
-from featprobe.finetuning.recipes.base import Recipe, Trainable, blocks_of
+from featprobe.finetuning.recipes.base import Recipe, blocks_of
+from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
 from featprobe.probes.base import Standardizer
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.runs import Data, View, choose
+from featprobe.solvers.training import steps_per_epoch
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -46,7 +49,8 @@ class Trial:
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """(n, C) scores of items."""
-        return loop.scores(self.run, self.accelerator, rows)
+        with enough_memory(self.accelerator.device, self.run.training):
+            return loop.scores(self.run, self.accelerator, rows)
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,19 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
     fit, val = split.train, split.val
     if whole_for is not None:
         fit, val = np.r_[fit, val], np.empty(0, dtype=np.int64)
-        t = replace(t, epochs=whole_for, steps=None, patience=None, keep="last")
+        steps = whole_for * steps_per_epoch(len(fit), t.batch)
+        warmup = min(t.warmup, steps) if t.warmup >= 1 else t.warmup
+        t = replace(
+            t, epochs=whole_for, steps=None, patience=None, keep="last", warmup=warmup
+        )  # fmt: skip
     lr = task.recipe.lr if lr is None else lr
     with drawn(t.seed):
-        trainable = task.recipe.apply(copy.deepcopy(task.backbone))
+        trainable = task.recipe.apply(_copy(task.backbone))
         wanted = wanted_of(trainable.backbone, t.view)
         width = width_of(trainable.backbone, wanted)
         head = Head(width, task.data.columns, t.pool, t.head_dropout)
     if t.checkpointing:
-        _recompute(trainable)
+        recompute(blocks_of(trainable.backbone))
     network = Network(trainable.backbone, wanted, head).to(device)
     trainable.backbone.device = device
     y = task.data.y
@@ -98,8 +106,9 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
     run = loop.Run(
         network, trainable, objective, t, lr, feed, task.data.task, y, fit, val
     )  # fmt: skip
-    checks.no_batch_of_one(trainable.live, min(len(fit), t.batch) // t.accumulate)
-    name = f"lr={lr:g}" + ("-whole" if whole_for is not None else "")
+    share = min(len(fit), t.batch) // task.accelerator.num_processes
+    checks.no_batch_of_one(trainable.live, share // t.accumulate)
+    name = f"lr={float(lr)}" + ("-whole" if whole_for is not None else "")
     file = task.folder / f"{name}.pt"
     spec = {**task.spec, "lr": lr, "rows": "train and val" if whole_for is not None else "train"}
     if not file.is_file():
@@ -109,16 +118,31 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
     task.say(f"{task.recipe.name}, lr {lr:g}: {count}")
     before = checks.frozen_state(network, trainable.live)
     label = f"{task.subject.dataset} x {task.backbone.name} {task.recipe.name} {name}"
-    with Peak(device) as peak:
-        standing = loop.train(
-            run, task.accelerator, file, spec, label=label, progress=task.progress, stop=task.stop
-        )
-    checks.still_frozen(before, checks.frozen_state(network, trainable.live))
+    try:
+        with Peak(device) as peak:
+            standing = loop.train(
+                run, task.accelerator, file, spec, label=label, progress=task.progress,
+                stop=task.stop,
+            )  # fmt: skip
+        checks.still_frozen(before, checks.frozen_state(network, trainable.live))
+    except checks.BrokenPromise:
+        file.unlink(missing_ok=True)
+        raise
     standing.peak = max(standing.peak, peak.bytes)
-    if task.accelerator.is_main_process:
+    if task.accelerator.is_main_process and not standing.ended:
         loop.finish(run, file, standing, spec)
     task.accelerator.wait_for_everyone()
     return Trial(run, standing, count, unreached, standing.peak, task.accelerator)
+
+
+def _copy(backbone: Backbone) -> Backbone:
+    """A backbone to be changed. Blocks compiled for extraction run as they are written again: the
+    compiled ones read the weights they were made of."""
+    made = copy.deepcopy(backbone)
+    for block in made.adapter.blocks_of(made.module):
+        if hasattr(vars(block).get("forward"), "_torchdynamo_orig_callable"):
+            del block.forward
+    return made
 
 
 def _begin(run: loop.Run, recipe: Recipe, data: Data, accelerator: Accelerator) -> None:
@@ -146,19 +170,11 @@ def _begin(run: loop.Run, recipe: Recipe, data: Data, accelerator: Accelerator) 
 
 def _features(run: loop.Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
     """(n, D) features that the head scales: of items, or of all their frames."""
-    run.network.eval()
-    out = []
-    with (
-        torch.inference_mode(),
-        accelerator.autocast(),
-        enough_memory(accelerator.device, run.training),
-        run.feed.ahead(run.feed.plan(rows)) as parts,
-    ):
-        for _, frames, _ in parts:
-            x = run.backbone.normalised(frames.shown(accelerator.device))
-            found = run.network.head.rows(run.network.features(x), frames.counts)
-            out.append(found.float().cpu().numpy())
-    return np.concatenate(out)
+    net = run.network
+    with enough_memory(accelerator.device, run.training):
+        return np.concatenate(
+            outputs(net, run.backbone, run.feed, rows, accelerator, net.head.rows)
+        )
 
 
 def _solve(run: loop.Run, data: Data, accelerator: Accelerator, x: np.ndarray) -> None:
@@ -194,13 +210,3 @@ def _unreached(run: loop.Run, recipe: Recipe, accelerator: Accelerator) -> list[
         x = run.backbone.normalised(frames.shown(accelerator.device))
         loss = run.objective(run.network(x, frames.counts).float(), target.to(x.device))
     return checks.freeze_unreached(run.network, loss, recipe.name, blocks_of(run.backbone))
-
-
-def _recompute(trainable: Trainable) -> None:
-    """Blocks keep only their input; the backward pass computes the rest again."""
-    from functools import partial
-
-    from torch.utils.checkpoint import checkpoint
-
-    for block in blocks_of(trainable.backbone):
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False)

@@ -123,6 +123,46 @@ def test_two_processes_train_one_network(place: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(losses[1], losses[2], rtol=1e-4)
 
 
+TOGETHER = """
+import sys
+import torch
+from accelerate.utils import gather_object
+from featprobe.cli.main import main
+from featprobe.finetuning import loop
+from featprobe.finetuning.average import statistics
+
+judge = loop._judge
+
+def looked(run, accelerator, standing, average):
+    own = [*statistics(run.trainable.live), *(average.values if average is not None else [])]
+    one, other = gather_object([[v.clone() for v in own]])
+    same = len(one) > 40 and all(map(torch.equal, one, other))
+    print("same" if same else "different", file=sys.stderr)
+    judge(run, accelerator, standing, average)
+
+loop._judge = looked
+main(sys.argv[1:])
+"""
+
+
+def test_norms_by_batch_are_the_same_in_all_processes(place: Path, tmp_path: Path) -> None:
+    script = tmp_path / "together.py"
+    script.write_text(TOGETHER)
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+            str(script), "finetune", "--model", "resnet18", "--init", "random", "--image-size",
+            "32", "--data", str(place / "films"), "--cache", str(tmp_path / "cache"), "--epochs",
+            "1", "--batch", "8", "--device", "cpu", "--workers", "0", "--resamples", "20",
+            "--ema", "0.5", "--quiet",
+        ],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("same") == 2
+    assert "different" not in done.stderr
+
+
 def test_too_little_memory_is_told_by_a_real_process(place: Path, tmp_path: Path) -> None:
     def limit() -> None:
         import resource

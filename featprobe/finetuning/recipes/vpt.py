@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -58,7 +58,7 @@ class VPT(Recipe):
             drop_prompts(module)
             backbone.adapter = adapter
             raise _refused(backbone, reason(error)) from error
-        return Trainable(backbone, [made], lambda: backbone)
+        return Trainable(backbone, [made], lambda: replace(backbone))
 
 
 def _refused(backbone: Backbone, why: str) -> InputError:
