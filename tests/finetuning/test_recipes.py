@@ -234,7 +234,7 @@ def test_options_are_brought_to_their_annotations() -> None:
         Odd(share="x")
     with pytest.raises(InputError, match="recipe odd: layers must be a list of whole numbers"):
         Odd(layers=[1, "x"])
-    with pytest.raises(InputError, match="x=nan of it must be a number"):
+    with pytest.raises(InputError, match="it: x must be a number, not nan"):
         checked("x", float("nan"), float, "it")
 
 
