@@ -19,10 +19,11 @@ from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
-from featprobe.reporting import Subject, keep, of_test, result_of
+from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result, plain
 from featprobe.runs import Data, View, carry_out
 from featprobe.stats.resampling import RESAMPLES
+from featprobe.subjects import Subject
 
 KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
 

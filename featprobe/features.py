@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,20 +13,13 @@ from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED, FeatureKey, Items
+from featprobe.subjects import LeftOut, Subject
 
 POOLS = ("mean", "max", "mean+std")
 _PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """An item without features, and why."""
-
-    id: str
-    reason: str
-
-
-class FeatureSet:
+class FeatureSet(Subject):
     """A read view of a complete store: one row an item whose frames were all extracted.
 
     ``ids``, ``groups``, ``split`` (N,) text; ``y`` (N,) or (N, C), or None without labels;
@@ -62,32 +54,8 @@ class FeatureSet:
         return kept, first[kept], frames[kept]
 
     @property
-    def ids(self) -> np.ndarray:
-        return self.items.ids[self._rows[0]]
-
-    @property
-    def groups(self) -> np.ndarray:
-        return self.items.groups[self._rows[0]]
-
-    @property
-    def split(self) -> np.ndarray:
-        return self.items.split[self._rows[0]]
-
-    @property
-    def y(self) -> np.ndarray | None:
-        targets = self.items.targets
-        return None if targets is None else targets[self._rows[0]]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.items.classes
-
-    @property
-    def task(self) -> str | None:
-        return self.items.task
-
-    def __len__(self) -> int:
-        return len(self._rows[0])
+    def rows(self) -> np.ndarray:
+        return self._rows[0]
 
     def __repr__(self) -> str:
         views = ", ".join(f"{n}:{s[0]}" for n, s in self.store.layout.arrays.items())
@@ -194,7 +162,7 @@ def _pool(frames: np.ndarray, pool: str) -> np.ndarray:
     return np.concatenate([mean, frames.std(0)]) if pool == "mean+std" else mean
 
 
-def unlabeled(features: Any) -> str:
+def unlabeled(features: Subject) -> str:
     """Why a probe cannot run on a feature set or other labelled items, or an empty string."""
     where = f"{features.dataset} / {features.backbone}"
     y = features.y

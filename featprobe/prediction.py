@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featprobe.errors import InputError
-from featprobe.features import FeatureSet, LeftOut
+from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
 from featprobe.store.format import FeatureKey
+from featprobe.subjects import LeftOut
 
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone

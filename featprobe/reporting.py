@@ -4,63 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from featprobe import levels, metrics, results
 from featprobe.backbones.catalog import seen_in_training
 from featprobe.errors import InputError
-from featprobe.protocols import Protocol as Rule
+from featprobe.protocols import Protocol
 from featprobe.results import Result
 from featprobe.runs import Cell, Data, View
 from featprobe.scored import Scored
 from featprobe.scoring.sums import nan_mean
 from featprobe.stats.components import components
 from featprobe.stats.resampling import bootstrap, interval
-from featprobe.store.format import FeatureKey, Items
+from featprobe.subjects import Subject
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
-
-
-class Subject(Protocol):
-    """Labelled items as a backbone sees them: a FeatureSet, or images that it is trained on.
-
-    Attributes as those of :class:`~featprobe.features.FeatureSet`.
-    """
-
-    dataset: str
-    backbone: str
-    key: FeatureKey
-
-    @property
-    def items(self) -> Items: ...
-
-    @property
-    def ids(self) -> np.ndarray: ...
-
-    @property
-    def groups(self) -> np.ndarray: ...
-
-    @property
-    def split(self) -> np.ndarray: ...
-
-    @property
-    def y(self) -> np.ndarray | None: ...
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-
-    @property
-    def task(self) -> str | None: ...
-
-    @property
-    def left_out(self) -> Sequence[Any]: ...
-
-    @property
-    def provenance(self) -> dict[str, Any]: ...
-
-    def __len__(self) -> int: ...
 
 
 def keep(
@@ -108,8 +68,8 @@ def of_test(subject: Subject, data: Data, tries: list[np.ndarray], rows: Any = N
 
 
 def result_of(
-    subject: Subject, probe: str, searched: Sequence[str], protocol: Rule, data: Data, cell: Cell,
-    resamples: int, reading: levels.Reading,
+    subject: Subject, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
+    cell: Cell, resamples: int, reading: levels.Reading,
 ) -> Result:  # fmt: skip
     """The Result of a cell: metrics, intervals, and everything needed to read them.
 

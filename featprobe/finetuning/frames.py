@@ -28,9 +28,9 @@ from featprobe.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable
 from featprobe.extraction.plan import plan_frames
 from featprobe.extraction.workers import SECONDS, pool
-from featprobe.features import LeftOut
 from featprobe.fingerprint import digest, write_text_atomic
 from featprobe.progress import Progress
+from featprobe.subjects import LeftOut
 
 FORMAT = 1
 WHITE = 65535

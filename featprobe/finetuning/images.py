@@ -10,14 +10,14 @@ import numpy as np
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.opening import items_of, versions_of
-from featprobe.features import LeftOut
 from featprobe.finetuning.frames import Frames
 from featprobe.fingerprint import digest
 from featprobe.store.format import FeatureKey, Items
+from featprobe.subjects import LeftOut, Subject
 
 
-class Images:
-    """The items of a data set that could be read, as :class:`~featprobe.reporting.Subject`.
+class Images(Subject):
+    """The items of a data set that could be read, as a :class:`~featprobe.subjects.Subject`.
 
     Rows are those of a FeatureSet of the same data set, so a protocol splits both alike. ``key``
     names the backbone before training, its preprocessing and the images.
@@ -29,7 +29,7 @@ class Images:
     ) -> None:  # fmt: skip
         self.dataset, self.backbone = dataset.name, backbone.name
         self.frames = frames
-        self.items: Items = items_of(dataset)
+        self._items = items_of(dataset)
         self.key = FeatureKey(
             weights=backbone.weights_sha256,
             config=digest(backbone.config),
@@ -40,43 +40,22 @@ class Images:
             dtype="float32",
             dataset=dataset.fingerprint,
         )
-        self.provenance: dict[str, Any] = {
+        self._provenance = {
             "backbone": backbone.origin, "random": backbone.random, "versions": versions_of(),
         }  # fmt: skip
 
+    @property
+    def items(self) -> Items:
+        return self._items
+
     @cached_property
     def rows(self) -> np.ndarray:
-        """(N,) the item of each row."""
         return self.frames.kept
 
     @property
-    def ids(self) -> np.ndarray:
-        return self.items.ids[self.rows]
-
-    @property
-    def groups(self) -> np.ndarray:
-        return self.items.groups[self.rows]
-
-    @property
-    def split(self) -> np.ndarray:
-        return self.items.split[self.rows]
-
-    @property
-    def y(self) -> np.ndarray | None:
-        targets = self.items.targets
-        return None if targets is None else targets[self.rows]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.items.classes
-
-    @property
-    def task(self) -> str | None:
-        return self.items.task
+    def provenance(self) -> dict[str, Any]:
+        return self._provenance
 
     @property
     def left_out(self) -> list[LeftOut]:
         return self.frames.left_out
-
-    def __len__(self) -> int:
-        return len(self.rows)
