@@ -16,7 +16,7 @@ from featprobe.errors import reason
 from featprobe.threads import cores
 
 PACKAGES = (
-    "torch", "transformers", "safetensors", "huggingface_hub", "numpy", "scipy", "scikit-learn",
+    "torch", "transformers", "accelerate", "peft", "safetensors", "huggingface_hub", "numpy", "scipy", "scikit-learn",
     "zarr", "h5py", "pydicom", "nibabel", "pandas", "pillow", "tifffile",
 )  # fmt: skip
 # extra -> the modules that it brings

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,7 +111,7 @@ def finetune(
         frames = kept_frames(backbone, dataset, root, workers, progress=shown)
     wanted = wanted_of(backbone, t.view)
     subject = Images(backbone, dataset, frames, wanted, precision)
-    protocol = Full(seed=t.seed, refit=t.refit, **({"subset": subset} if subset != 1 else {}))
+    protocol = Full(seed=t.seed, refit=t.refit, subset=subset)
     data, rows = split_items(subject, protocol)
     _enough(data, t, lrs, accelerator)
     reading = levels.read(level, subgroups, of_test(subject, data, []))
@@ -132,6 +133,7 @@ def finetune(
     if label:
         result.settings["label"] = label
     result.cost = _cost(trial)
+    result.versions |= {p: version(p) for p in ("torch", "transformers", "accelerate", "peft")}
     result.provenance |= {"history": trial.standing.history, "folder": str(place)}
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
