@@ -16,8 +16,8 @@ from featprobe.errors import reason
 from featprobe.threads import cores
 
 PACKAGES = (
-    "torch", "transformers", "accelerate", "peft", "safetensors", "huggingface_hub", "numpy", "scipy", "scikit-learn",
-    "zarr", "h5py", "pydicom", "nibabel", "pandas", "pillow", "tifffile",
+    "torch", "transformers", "accelerate", "peft", "safetensors", "huggingface_hub", "numpy",
+    "scipy", "scikit-learn", "zarr", "h5py", "pydicom", "nibabel", "pandas", "pillow", "tifffile",
 )  # fmt: skip
 # extra -> the modules that it brings
 EXTRAS = {
