@@ -33,6 +33,14 @@ def is_export(folder: Path | None) -> bool:
     return folder is not None and (folder / FILE).is_file()
 
 
+def name_of(folder: Path) -> str:
+    """What the model of a folder is called in tables: an export says so, others by their folder."""
+    named: Any = None
+    if is_export(folder):
+        named = _read(folder / FILE).get("about", {}).get("name")
+    return str(named or folder.resolve().name)
+
+
 def load_export(
     source: Source, resolve: Callable[[str], Source], build: Callable[[Source], Loaded]
 ) -> Loaded:

@@ -13,7 +13,7 @@ from typing import Any
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.described import read_description
-from featprobe.backbones.exported import is_export, load_export
+from featprobe.backbones.exported import is_export, load_export, name_of
 from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
@@ -108,7 +108,7 @@ def resolve(text: str) -> Source:
     if text.partition(":")[0] in LIBRARIES and ":" in text:
         return Source(text, label=text.replace(":", "_").replace("/", "_"), place=text)
     if path.is_dir():
-        return Source(text, label=path.resolve().name, place=str(path))
+        return Source(text, label=name_of(path), place=str(path))
     if text.count("/") == 1 and not text.startswith((".", "/", "~")):
         return Source(text, label=text.rsplit("/", 1)[1], place=text)
     if "/" in text:

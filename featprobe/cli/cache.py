@@ -92,6 +92,19 @@ def ls(ctx: click.Context, as_json: bool = False) -> None:
         n, total = n + 1, total + r["bytes"]
     if not quiet:
         print(f"{n} stores, {total / 1e6:.1f} MB in {root}")
+        _others(ctx)
+
+
+def _others(ctx: click.Context) -> None:
+    """What fine-tuning keeps in the cache, and may be deleted."""
+    from featprobe import settings
+
+    root = settings.cache_root(ctx.obj[0])
+    for name, what in (("finetuned", "trainings"), ("frames", "decoded frames")):
+        files = [f for f in (root / name).rglob("*") if f.is_file()]
+        if files:
+            size = sum(f.stat().st_size for f in files) / 1e6
+            print(f"{what}: {size:.1f} MB in {root / name}; delete what is no longer needed")
 
 
 @command.command()

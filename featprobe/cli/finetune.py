@@ -32,7 +32,9 @@ training_options = options(
         "--lr", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="LR...",
         help="Of the backbone; of several, each a training, val chooses.  [default: the recipe's]",
     ),
-    click.option("--head-lr", type=float, metavar="LR", help="[default: 0.001]"),
+    click.option(
+        "--head-lr", type=float, metavar="LR", help="[default: 0.001, of frozen 0.01]"
+    ),
     click.option("--weight-decay", type=float, help="[default: 0.05]"),
     click.option(
         "--layer-decay", type=float, help="A block's rate is that of the one above it times this."
@@ -143,7 +145,8 @@ def command(
     for fraction in subset:
         made = finetune(
             backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
-            cache=cache, folder=folder, device=device, resamples=resamples, label=title,
+            cache=cache, folder=folder, device=device, resamples=resamples,
+            label=title or Path(preset or "").stem,
             workers=min(8, cores()) if workers is None else workers,
             progress=False if quiet else "json" if as_json else True,
         )  # fmt: skip
@@ -155,7 +158,7 @@ def command(
                 print(result.to_json(), flush=True)
     if as_json or not found:
         return
-    show_results(found, False, f"finetune {wanted.recipe.name}")
+    show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
     for text in dict.fromkeys(notes_of(found)):
         note(text)
     for result in found:

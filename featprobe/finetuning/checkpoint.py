@@ -157,7 +157,13 @@ def refuse_other(file: Path, old: dict[str, Any], spec: dict[str, Any]) -> None:
         ]
         told = f"its head has {sides[0]} outputs, this data set asks for {sides[1]}"
     else:
-        told = f"different: {', '.join(fields)}"
+        parts = [(old.get(k), spec.get(k), k) for k in fields]
+        inner = [
+            f"{k} {a.get(n)} for {b.get(n)}" if k == "training" else n
+            for a, b, k in parts if isinstance(a, dict) and isinstance(b, dict)
+            for n in b if a.get(n) != b[n]
+        ]  # fmt: skip
+        told = f"different: {', '.join(inner or fields)}"
     raise InputError(
         f"{file}: a checkpoint of another training ({told}); leave --run out, or name another "
         "folder"

@@ -41,6 +41,10 @@ SECONDS = 300.0  # between checkpoints within an epoch
 LOOK = 10  # steps between looks at the loss on a GPU, which would wait for it
 
 
+class Diverged(InputError):
+    """A loss or scores that are not finite."""
+
+
 @dataclass
 class Run:
     """Everything that is trained and what it is trained on.
@@ -291,14 +295,14 @@ def _finite(total: float, run: Run, step: int, file: Path) -> float:
     if math.isfinite(total):
         return total
     kept = f"; {file.parent} keeps the last good state" if file.is_file() else ""
-    raise InputError(f"the loss is {total} at step {step + 1} of {run.steps} {_calmer(run)}{kept}")
+    raise Diverged(f"the loss is {total} at step {step + 1} of {run.steps} {_calmer(run)}{kept}")
 
 
 def _calmer(run: Run) -> str:
-    return (
-        f"(lr {run.lr:g}, head_lr {run.training.head_lr:g}): use a smaller --lr, --set clip=1 or "
-        "--precision float32"
-    )
+    t = run.training
+    calmer = ["a smaller --lr", *(["--set clip=1"] if t.clip is None else [])]
+    calmer += ["--precision float32"] if t.precision not in (None, "float32") else []
+    return f"(lr {run.lr:g}, head_lr {t.head_lr:g}): use {' or '.join(calmer)}"
 
 
 def _number(seed: Sequence[int]) -> int:

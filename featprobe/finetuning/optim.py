@@ -13,7 +13,7 @@ from torch import nn
 from featprobe.backbones.base import Backbone
 from featprobe.errors import InputError
 from featprobe.finetuning.recipes.base import blocks_of
-from featprobe.finetuning.settings import Training
+from featprobe.finetuning.settings import HEAD_LR, Training
 
 # Names of parameters that are not decayed whatever their shape: biases and tables of them, tokens,
 # position embeddings, and the vectors that IA3 and DoRA scale by.
@@ -38,6 +38,7 @@ def groups(backbone: Backbone, head: nn.Module, training: Training, lr: float) -
     :data:`KEPT` are not decayed unless ``decay_all``.
     """
     depth, last = _depths(backbone)
+    top = training.head_lr or HEAD_LR
     found: dict[tuple[str, bool], dict[str, Any]] = {}
     named = [(n, p, depth[id(p)]) for n, p in backbone.module.named_parameters()]
     named += [(n, p, last + 1) for n, p in head.named_parameters() if id(p) not in depth]
@@ -48,7 +49,7 @@ def groups(backbone: Backbone, head: nn.Module, training: Training, lr: float) -
         where = _called(at, last)
         group = found.setdefault((where, plain), {
             "params": [],
-            "lr": training.head_lr if at > last else lr * training.layer_decay ** (last - at),
+            "lr": top if at > last else lr * training.layer_decay ** (last - at),
             "weight_decay": 0.0 if plain else training.weight_decay,
             "name": f"{where}, not decayed" if plain else where,
         })  # fmt: skip

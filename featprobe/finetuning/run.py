@@ -13,10 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 
-from featprobe import levels, metrics, settings
+from featprobe import levels, settings
 from featprobe.backbones.base import PRECISIONS, Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.devices import choose_device
@@ -26,16 +25,18 @@ from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.export import export
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
+from featprobe.finetuning.loop import Diverged
 from featprobe.finetuning.network import wanted_of
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
+from featprobe.finetuning.telling import about, cell_of, cost_of
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
-from featprobe.runs import Cell, Data, View
+from featprobe.runs import Data
 from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:
@@ -87,11 +88,22 @@ def finetune(
     SIGINT or SIGTERM.
     """
     start = time.perf_counter()
+    for name, given, kind in (
+        ("backbone", backbone, Backbone), ("dataset", dataset, Dataset),
+        ("recipe", recipe, str | Recipe), ("training", training or Training(), Training),
+    ):  # fmt: skip
+        if not isinstance(given, kind):
+            raise InputError(
+                f"{name} is a {type(given).__name__}; finetune takes load_backbone(...), "
+                "load_dataset(...), a recipe and Training(...)"
+            )
     chosen = make_recipe(recipe) if isinstance(recipe, str) else recipe
     t = training or Training()
     lrs = list(dict.fromkeys(map(float, lrs)))
     for lr in lrs:
         replace(t, lr=lr)  # refuses what is no rate
+    if len(lrs) > 1 and chosen.name == "frozen":
+        raise InputError("frozen trains the head alone, which --lr is not for: give one --head-lr")
     if dataset.recipe.parts > 1:
         raise InputError(
             f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
@@ -125,21 +137,23 @@ def finetune(
         )  # fmt: skip
         trial = _best(task, lrs or [t.lr or chosen.lr])
         scores = trial.scores(data.split.test)
-    cell = _cell(task, trial, scores, lrs)
+    cell = cell_of(task, trial, scores, lrs)
     searched = ["lr"] if len(lrs) > 1 else []
     result = result_of(subject, PROBE, searched, protocol, data, cell, resamples, reading)
     if searched:
         result.settings["lrs"] = sorted(lrs)
-    if label:
-        result.settings["label"] = label
-    result.cost = _cost(trial)
+    result.settings |= {"label": label} if label else {}
+    usual = type(chosen)().to_dict()
+    result.settings["usual"] = [k for k, v in chosen.to_dict().items() if v == usual[k]]
+    result.cost = cost_of(trial)
     result.versions |= {p: version(p) for p in ("torch", "transformers", "accelerate", "peft")}
     result.provenance |= {"history": trial.standing.history, "folder": str(place)}
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
         plain = trial.run.trainable.plain().to("cpu")
         try:
-            export(plain, place / "backbone", _about(result, chosen))
+            if chosen.name != "frozen":  # nothing of it has been trained
+                export(plain, place / "backbone", {**about(result, chosen), "name": place.name})
         except InputError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained backbone is not kept: {error}")
         if save:
@@ -168,11 +182,18 @@ def _printer(shown: Any) -> Any:
 def _best(task: Task, lrs: Sequence[float]) -> Trial:
     """The trial of the learning rate that val prefers, trained again on all where that is asked."""
     trials: list[tuple[float, Trial]] = []
+    failed: list[Diverged] = []
     for lr in lrs:
-        trials.append((lr, carry_out(task, lr)))
+        try:
+            trials.append((lr, carry_out(task, lr)))
+        except Diverged as error:  # as of a probe's rates: it is not chosen
+            failed.append(error)
+            task.say(f"lr {lr:g} is left out: {error}")
         if len(trials) > 1:  # one network at a time: what loses is on disk
             trials.sort(key=lambda pair: pair[1].standing.merit, reverse=True)
             trials = trials[:1]
+    if not trials:
+        raise failed[0]
     lr, trial = trials[0]
     if not task.training.refit:
         return trial
@@ -181,47 +202,6 @@ def _best(task: Task, lrs: Sequence[float]) -> Trial:
     whole.standing.history = [*trial.standing.history, *whole.standing.history]
     whole.standing.val = trial.standing.val
     return whole
-
-
-def _cell(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) -> Cell:
-    t, data, run = task.training, task.data, trial.run
-    params = {"recipe": task.recipe.name, **task.recipe.to_dict(), **t.to_dict(), "lr": run.lr}
-    for name in ("seed", "refit"):  # the protocol has them
-        params.pop(name)
-    val = {metrics.ranking(data.task): trial.standing.val} if len(data.split.val) else {}
-    view = "+".join(n if b == 1 else f"{n}:{b}" for n, b in run.network.wanted.items())
-    return Cell(
-        params, [scores], len(run.fit), View(view, t.pool),
-        val=val, notes=_notes(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
-    )  # fmt: skip
-
-
-def _cost(trial: Trial) -> dict[str, float]:
-    run, standing = trial.run, trial.standing
-    images = standing.step * min(run.training.batch, len(run.fit))
-    return {
-        "trainable": trial.count.trainable,
-        "parameters": trial.count.total,
-        "seconds": round(standing.seconds, 3),
-        "peak_memory": trial.peak,
-        "images_per_second": round(images / max(standing.seconds - standing.judging, 1e-9), 3),
-    }
-
-
-def _notes(task: Task, trial: Trial) -> list[str]:
-    notes = []
-    if trial.unreached:
-        few = ", ".join(trial.unreached[:4]) + (", ..." if len(trial.unreached) > 4 else "")
-        notes.append(f"not trained, for the features do not depend on them: {few}")
-    y = task.data.y[trial.run.fit]
-    if y.ndim == 1 and task.data.task != "regression":
-        for code, n in enumerate(np.bincount(y, minlength=task.data.classes)):
-            if n < 2:
-                name = task.subject.classes[code]
-                notes.append(
-                    f"class {name!r} has {'one training item' if n else 'no training item'}"
-                )
-    return notes
 
 
 def _enough(data: Data, t: Training, lrs: Sequence[float], accelerator: Accelerator) -> None:
@@ -266,6 +246,9 @@ def _folder(root: Path, subject: Images, recipe: Recipe, spec: dict[str, Any]) -
 
 def _writable(place: Path) -> None:
     """Refuse a folder that nothing can be kept in before anything is computed."""
+    others = place.is_dir() and any(not f.name.startswith(".") for f in place.iterdir())
+    if others and not any(place.glob("lr=*.pt")):
+        raise InputError(f"{place}: holds other things than a training; give a new folder by --run")
     try:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place):
@@ -275,14 +258,6 @@ def _writable(place: Path) -> None:
             f"{place}: the training cannot be kept there ({reason(error)}); name another folder "
             "by --run"
         ) from error
-
-
-def _about(result: Result, recipe: Recipe) -> dict[str, Any]:
-    return {
-        "recipe": recipe.name, "options": recipe.to_dict(), "dataset": result.dataset,
-        "backbone": result.backbone, "params": result.params, "split": result.split,
-        "result": result.id, "metrics": result.metrics,
-    }  # fmt: skip
 
 
 @contextmanager

@@ -12,6 +12,7 @@ OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "constant")
 POOLS = ("mean", "max", "attention")
 KEEP = ("best", "last")
+HEAD_LR = 1e-3  # where neither a training nor its recipe says another
 AUGMENTATIONS = ("flip", "vflip", "crop", "rotate", "brightness", "contrast", "noise", "erase")
 
 
@@ -21,7 +22,7 @@ class Training:
 
     ``epochs`` over the training items, or ``steps``. ``batch``: items a step, cut into
     ``accumulate`` parts that go through the network one after another. ``lr``: peak rate of the
-    backbone's parameters, None is the recipe's own; of ``head_lr`` the head's. ``layer_decay``:
+    backbone's parameters, ``head_lr``: the head's; None is the recipe's own. ``layer_decay``:
     each block's rate is that of the block above it times this (Bao et al. 2022, BEiT). ``warmup``:
     below 1 a part of the steps, else their number, linear from 0. ``schedule``: ``cosine`` to
     ``final_lr`` times the peak, or ``constant``. ``weight_decay`` is not applied to biases, norms
@@ -45,7 +46,7 @@ class Training:
     optimizer: str = "adamw"
     momentum: float = 0.9
     lr: float | None = None
-    head_lr: float = 1e-3
+    head_lr: float | None = None
     layer_decay: float = 1.0
     weight_decay: float = 0.05
     decay_all: bool = False

@@ -91,6 +91,7 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
             t, epochs=whole_for, steps=None, patience=None, keep="last", warmup=warmup
         )  # fmt: skip
     lr = task.recipe.lr if lr is None else lr
+    t = replace(t, head_lr=t.head_lr or task.recipe.head_lr)
     with drawn(t.seed):
         trainable = task.recipe.apply(_copy(task.backbone))
         wanted = wanted_of(trainable.backbone, t.view)

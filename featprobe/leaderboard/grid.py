@@ -142,6 +142,7 @@ def read(file: Path) -> Grid:
     with at(where + "metric"):
         if "metric" in top:
             metrics.about(top["metric"])
+    _unlike([p.name for p in probes], [t.label for _, t in tunings], file)
     _known(top.get("against"), [p.name for p in probes] + [t.name for _, t in tunings], file)
     return Grid(
         file, tuple(data), tuple(models), _extract(top.get("extract", {}), where + "extract"),
@@ -237,3 +238,11 @@ def _known(against: str | None, names: list[str], file: Path) -> None:
             f"{file}: against: nothing here is called {against!r}.{nearest(against, names)} "
             f"There: {', '.join(dict.fromkeys(names))}"
         )
+
+
+def _unlike(probes: list[str], labels: list[str], file: Path) -> None:
+    """A name that a user gives must tell a fine-tuning from probes and other named ones."""
+    given = [label for label in labels if label]
+    for name in given:
+        if name in probes or given.count(name) > 1:
+            raise InputError(f"{file}: finetune: two entries are called {name!r}; name one else")

@@ -23,7 +23,7 @@ def setting(r: Result) -> str:
 def unusual(r: Result) -> list[str]:
     """Parameters of the probe that are not its defaults and were not searched, and preparation."""
     if finetuned(r):
-        return _shortened(_training(r), SAID + 1)
+        return _shortened(_training(r), 2 * SAID)
     said = [n for n in ("normalize",) if r.settings.get(n)]
     said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
     said += ["no refit"] if r.settings.get("refit") is False else []
@@ -49,13 +49,16 @@ def _training(r: Result) -> list[str]:
     given = {n: v for n, v in r.params.items() if n != "recipe" and n not in r.searched}
     if r.params.get("recipe") == "frozen":
         given.pop("lr", None)  # of parameters that do not train
-    own = [_told(n, v) for n, v in given.items() if n not in usual and v and v != "none"]
+    rate = [_told("lr", lr)] if (lr := given.pop("lr", None)) else []
+    known = {*usual, *r.settings.get("usual", ())}
+    own = [_told(n, v) for n, v in given.items() if n not in known and v and v != "none"]
     changed = [_told(n, given[n]) for n in usual if n in given and plain(given[n]) != usual[n]]
-    return [*own, *changed, *(["refit"] if r.settings.get("refit") else [])]
+    return [*rate, *own, *changed, *(["refit"] if r.settings.get("refit") else [])]
 
 
 def _told(name: str, value: object) -> str:
     told = f"{value:.3g}" if isinstance(value, float) else str(value)
+    told = "+".join(map(str, value)) if isinstance(value, (list, tuple)) else told
     return f"{name}={told[:16]}{'...' * (len(told) > 16)}"
 
 

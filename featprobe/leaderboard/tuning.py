@@ -41,7 +41,7 @@ def make_tuning(entry: Mapping[str, Any], folder: Path, seed: int, place: str) -
     :func:`~featprobe.finetuning.asked.asked`. ``preset``: a name, or a file in the folder.
     """
     if ("recipe" in entry) == ("preset" in entry):
-        raise InputError(f"{place}: either 'recipe' or 'preset' is needed")
+        raise InputError(f"{place}: either 'recipe' or 'preset' is needed, not both")
     recipe, preset = (str(entry[k]) if k in entry else None for k in ("recipe", "preset"))
     with at(place):
         if preset is not None and (folder / preset).is_file():

@@ -37,6 +37,7 @@ def test_a_table_and_the_folder_of_the_trained_backbone(place: Path, run) -> Non
     assert (Path(folder) / "config.json").is_file()
     assert run("extract", "--model", folder, "--data", place / "films", "--quiet")[0] == 0
     assert run("linear", "--no-refit", "--data", "films", "--resamples", 20)[0] == 0
+    assert "trainings: " in run("cache", "ls")[1]
     code, out, _ = run("leaderboard", "--data", "films")
     assert code == 0
     assert "small adapters" in out

@@ -303,3 +303,11 @@ def test_wrong_options_are_one_line(name: str, options: dict, error, message: st
     with pytest.raises(error, match=message) as caught:
         make_recipe(name, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["lora", "dora", "loha", "lokr"])
+def test_a_rank_beyond_all_layers_is_refused_before_it_takes_memory(name: str) -> None:
+    backbone = network("vit")
+    with pytest.raises(InputError, match=f"rank=100000 of recipe {name} is above the width"):
+        make_recipe(name, rank=100_000).apply(backbone)
+    assert not any(p.requires_grad for p in backbone.module.parameters())

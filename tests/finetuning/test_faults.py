@@ -102,9 +102,9 @@ def test_the_scale_of_fp16_is_kept_and_is_no_other_trainings(tmp_path: Path, mon
 
     monkeypatch.setattr(loop, "_judge", killed)
     with pytest.raises(KeyboardInterrupt):
-        trained(make_tiny(), pictures(40), folder=tmp_path, training={"lr": 1e-3})
+        trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
     monkeypatch.setattr(loop, "_judge", judge)
-    trained(make_tiny(), pictures(40), folder=tmp_path, training={"lr": 1e-3})
+    trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
     assert seen == [3, 6, 9]
 
 
@@ -234,8 +234,8 @@ def test_grids_of_rates_are_cells_of_their_own() -> None:
 
 def test_rates_that_print_alike_are_two_trainings(tmp_path: Path) -> None:
     lrs = [1e-3, 1e-3 * (1 + 1e-9)]
-    trained(make_tiny(), pictures(24), "bitfit", lrs=lrs, folder=tmp_path, training=SHORT)
-    assert len(list(tmp_path.glob("lr=*.pt"))) == 2
+    trained(make_tiny(), pictures(24), "bitfit", lrs=lrs, folder=tmp_path / "run", training=SHORT)
+    assert len(list((tmp_path / "run").glob("lr=*.pt"))) == 2
 
 
 def test_of_a_broken_promise_nothing_is_kept(tmp_path: Path, monkeypatch) -> None:
@@ -244,8 +244,8 @@ def test_of_a_broken_promise_nothing_is_kept(tmp_path: Path, monkeypatch) -> Non
 
     monkeypatch.setattr(checks, "still_frozen", broken)
     with pytest.raises(checks.BrokenPromise):
-        trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path, training=SHORT)
-    assert not list(tmp_path.glob("*.pt"))
+        trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path / "run", training=SHORT)
+    assert not list((tmp_path / "run").glob("*.pt"))
 
 
 def test_a_backbone_that_cannot_be_exported_does_not_take_the_numbers_along(
@@ -262,19 +262,19 @@ def test_a_backbone_that_cannot_be_exported_does_not_take_the_numbers_along(
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
-    trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path, training=SHORT)
-    (file,) = tmp_path.glob("lr=*.pt")
+    trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path / "run", training=SHORT)
+    (file,) = (tmp_path / "run").glob("lr=*.pt")
     saved = torch.load(file, weights_only=True)
     saved["format"] = 0
     torch.save(saved, file)
     with pytest.raises(StoreError, match="format 0, this version of featprobe has .*delete it"):
-        trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path, training=SHORT)
+        trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path / "run", training=SHORT)
 
 
 def test_a_finished_training_is_not_written_again(tmp_path: Path) -> None:
     for _ in range(2):
-        trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path, training=SHORT)
-        (file,) = tmp_path.glob("lr=*.pt")
+        trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path / "run", training=SHORT)
+        (file,) = (tmp_path / "run").glob("lr=*.pt")
         os.utime(file, (1, 1))
     assert file.stat().st_mtime == 1
 

@@ -221,7 +221,39 @@ def test_a_class_of_one_item_is_told() -> None:
     data = pictures(41, targets=y, classes=2)
     data.classes = ("a", "b", "rare")
     result = trained(make_tiny(), data, "bitfit", training={"balanced": True, "epochs": 1})
-    assert any("'rare' has " in n and "training item" in n for n in result.notes)
+    assert any("training item of class 'rare'" in n for n in result.notes)
+    assert any("class 'rare'" in n for n in result.notes)
+
+
+def test_a_rate_that_diverges_is_not_chosen_and_alone_is_an_error(capsys) -> None:
+    result = trained(
+        make_tiny(), pictures(40), "full", lrs=[1e-3, 1e30], training={"clip": None, "epochs": 1},
+        progress="json",
+    )  # fmt: skip
+    assert result.params["lr"] == 1e-3
+    assert "lr 1e+30 is left out: the loss is" in capsys.readouterr().err
+
+
+def test_what_is_no_backbone_or_training_is_told() -> None:
+    with pytest.raises(InputError, match=r"backbone is a str; finetune takes load_backbone"):
+        module.finetune("tiny_vit14", pictures(4))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="training is a dict"):
+        module.finetune(make_tiny(), pictures(4), "full", {"epochs": 1})  # type: ignore[arg-type]
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "film.png").write_bytes(b"")
+    with pytest.raises(InputError, match="holds other things than a training"):
+        trained(make_tiny(), pictures(24), "bitfit", folder=tmp_path)
+    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["film.png"]
+
+
+def test_an_export_is_called_after_its_training(tmp_path: Path) -> None:
+    run = tmp_path / "our-run"
+    trained(make_tiny(), pictures(24), "bitfit", folder=run, training={"epochs": 1})
+    assert fp.load_backbone(run / "backbone").name == "our-run"
+    trained(make_tiny(), pictures(24), "frozen", folder=tmp_path / "control")
+    assert not (tmp_path / "control" / "backbone").exists()  # nothing of it was trained
 
 
 def test_the_loss_that_is_not_finite_is_told() -> None:

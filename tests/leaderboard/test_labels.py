@@ -54,10 +54,13 @@ def test_a_fine_tuning_is_called_by_its_recipe_or_by_the_users_name() -> None:
 
 def test_the_setting_of_a_fine_tuning_is_what_val_chose_and_what_is_unusual() -> None:
     assert setting(tuned(params={"lr": 1e-3}, searched=["lr"])) == "lr=0.001, rank=8"
-    assert setting(tuned(params={"lr": 1e-3})) == "rank=8, lr=0.001"
+    assert setting(tuned(params={"lr": 1e-3})) == "lr=0.001, rank=8"
+    roles = tuned(params={"targets": ["qkv", "fc1"]}, settings={"usual": ["rank"]})
+    assert setting(roles) == "targets=qkv+fc1"
     assert setting(tuned(params={"rank": 4, "epochs": 5})) == "rank=4, epochs=5"
-    many = {"rank": 4, "epochs": 5, "batch": 8, "optimizer": "sgd", "clip": None}
-    assert setting(tuned(params=many)) == "rank=4, epochs=5, batch=8, optimizer=sgd, ..."
+    many = {"rank": 4, "epochs": 5, "batch": 8, "optimizer": "sgd", "clip": None, "ema": 0.9}
+    said = "lr=0.1, rank=4, epochs=5, batch=8, optimizer=sgd, clip=None, ..."
+    assert setting(tuned(params=many | {"lr": 0.1})) == said
     assert setting(tuned(settings={"refit": True})) == "rank=8, refit"
     assert setting(tuned(params={"recipe": "frozen", "rank": None, "lr": 1e-4})) == ""
     some = tuned(params={"rank": None}, settings={"subset": 0.1})

@@ -59,6 +59,7 @@ class Adapters(Recipe):
         paths = find_targets(backbone, self.targets, self.usual)
         for path in chain.from_iterable(paths.values()):
             self.refuse(f"{backbone.name}: {path}", backbone.module.get_submodule(path))
+        self.fits(backbone.module.get_submodule(p) for p in chain.from_iterable(paths.values()))
         tuner = self.tuner(backbone.module, self.config(paths), "default")
         backbone.module.eval()
         modules = backbone.module.named_modules()
@@ -79,6 +80,9 @@ class Adapters(Recipe):
             return replace(backbone)
 
         return Trainable(backbone, list(added.values()) if self.drops() else [], plain)
+
+    def fits(self, layers: Iterable[nn.Module]) -> None:
+        """Raise :class:`InputError` where the options are beyond the layers."""
 
     def _check(self, fits: bool, option: str, rule: str) -> None:
         if not fits:
@@ -132,6 +136,14 @@ class LowRank(Adapters):
         super().__post_init__()
         self._check(self.rank >= 1, "rank", "at least 1")
         self._check(self.alpha > 0, "alpha", "positive")
+
+    def fits(self, layers: Iterable[nn.Module]) -> None:
+        widest = max(max(layer.get_parameter("weight").shape[:2]) for layer in layers)
+        if self.rank > widest:
+            raise InputError(
+                f"rank={self.rank} of recipe {self.name} is above the width of every layer, "
+                f"{widest} at most"
+            )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.timm_adapters import TimmTokens
 from featprobe.errors import InputError
+from featprobe.finetuning.settings import HEAD_LR
 from featprobe.options import checked
 
 
@@ -43,13 +44,14 @@ class Recipe:
 
     Options are checked against their annotations when a recipe is made.
 
-    ``name``: on the command line; ``lr``: the learning rate of the backbone's parameters where
-    none is given; ``start``: weights of the head at the start, ``zeros`` or ``solved`` (the
-    logistic probe's on the frozen features, as LP-FT has it).
+    ``name``: on the command line; ``lr`` and ``head_lr``: the learning rates of the backbone's and
+    the head's parameters where none is given; ``start``: weights of the head at the start,
+    ``zeros`` or ``solved`` (the logistic probe's on the frozen features, as LP-FT has it).
     """
 
     name: ClassVar[str]
     lr: ClassVar[float] = 1e-4
+    head_lr: ClassVar[float] = HEAD_LR
     start: ClassVar[Literal["zeros", "solved"]] = "zeros"
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ class Frozen(Recipe):
     """The linear probe by the loop of the other recipes, which it must agree with."""
 
     name = "frozen"
+    head_lr = 1e-2  # of a head that trains alone, and must arrive
 
     def apply(self, backbone: Backbone) -> Trainable:
         return Trainable(backbone, [], lambda: replace(backbone))

@@ -1,0 +1,71 @@
+"""What a fine-tuning tells: parameters, costs and notes of its Result, and of its backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from featprobe import metrics
+from featprobe.finetuning.recipes.base import Recipe
+from featprobe.finetuning.trial import Task, Trial
+from featprobe.results import Result
+from featprobe.runs import Cell, View
+
+STEPS = 5  # fewer are told
+
+
+def cell_of(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) -> Cell:
+    """What becomes the Result of a trial with these scores (n, C) of the test items."""
+    t, data, run = task.training, task.data, trial.run
+    params = {"recipe": task.recipe.name, **task.recipe.to_dict(), **t.to_dict(), "lr": run.lr}
+    for name in ("seed", "refit"):  # the protocol has them
+        params.pop(name)
+    val = {metrics.ranking(data.task): trial.standing.val} if len(data.split.val) else {}
+    view = "+".join(n if b == 1 else f"{n}:{b}" for n, b in run.network.wanted.items())
+    return Cell(
+        params, [scores], len(run.fit), View(view, t.pool),
+        val=val, notes=notes_of(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
+    )  # fmt: skip
+
+
+def cost_of(trial: Trial) -> dict[str, float]:
+    """Parameters, seconds, bytes and rate of a trial, as of :class:`~featprobe.results.Result`."""
+    run, standing = trial.run, trial.standing
+    images = standing.step * min(run.training.batch, len(run.fit))
+    return {
+        "trainable": trial.count.trainable,
+        "parameters": trial.count.total,
+        "seconds": round(standing.seconds, 3),
+        "peak_memory": trial.peak,
+        "images_per_second": round(images / max(standing.seconds - standing.judging, 1e-9), 3),
+    }
+
+
+def notes_of(task: Task, trial: Trial) -> list[str]:
+    """What a reader of the Result should know."""
+    notes = []
+    if trial.unreached:
+        few = ", ".join(trial.unreached[:4]) + (", ..." if len(trial.unreached) > 4 else "")
+        notes.append(f"not trained, for the features do not depend on them: {few}")
+    y = task.data.y[trial.run.fit]
+    if y.ndim == 1 and task.data.task != "regression":
+        counts = np.bincount(y, minlength=task.data.classes)
+        for n, told in ((0, "no training item"), (1, "one training item")):
+            names = [repr(task.subject.classes[c]) for c in np.flatnonzero(counts == n)]
+            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+            if names:
+                notes.append(f"{told} of class {', '.join(names[:4])}{more}")
+    if trial.standing.step < STEPS:
+        notes.append(f"the training had {trial.standing.step} steps in all")
+    return notes
+
+
+def about(result: Result, recipe: Recipe) -> dict[str, Any]:
+    """What an exported backbone says of its training."""
+    return {
+        "recipe": recipe.name, "options": recipe.to_dict(), "dataset": result.dataset,
+        "backbone": result.backbone, "params": result.params, "split": result.split,
+        "result": result.id, "metrics": result.metrics,
+    }  # fmt: skip
