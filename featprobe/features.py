@@ -19,6 +19,17 @@ POOLS = ("mean", "max", "mean+std")
 _PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
 
 
+def view_part(text: str, view: str) -> tuple[str, int]:
+    """Output and last blocks that a part of a view names: ``cls:4`` is ``("cls", 4)``.
+
+    Raises :class:`InputError` that names the ``view`` for what is not understood.
+    """
+    match = _PART.match(text)
+    if match is None:
+        raise InputError(f"view {view!r} is not understood: write cls, cls:4, mean, cls+mean")
+    return match["name"], int(match["blocks"] or 1)
+
+
 class FeatureSet(Subject):
     """A read view of a complete store: one row an item whose frames were all extracted.
 
@@ -134,10 +145,7 @@ class FeatureSet(Subject):
     def _part(self, text: str) -> tuple[str, int]:
         arrays = self.store.layout.arrays
         have = ", ".join(f"{n} ({s[0]} block{'s' * (s[0] > 1)})" for n, s in arrays.items())
-        match = _PART.match(text)
-        if match is None:
-            raise InputError(f"view {text!r} is not understood: write cls, cls:4, mean, cls+mean")
-        name, blocks = match["name"], int(match["blocks"] or 1)
+        name, blocks = view_part(text, text)
         where = f"{self.dataset} / {self.backbone}"
         if name == "tokens":
             raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import torch
@@ -10,9 +9,9 @@ from torch import Tensor, nn
 
 from featprobe.backbones.base import Backbone
 from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.features import view_part
 from featprobe.solvers.gated import GatedAttention
 
-_PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
 HIDDEN = 128  # of attention pooling
 
 
@@ -25,10 +24,9 @@ def wanted_of(backbone: Backbone, view: str | None) -> dict[str, int]:
     view = view or next(n for n in ("cls", "mean") if n in backbone.outputs)
     wanted: dict[str, int] = {}
     for part in view.split("+"):
-        match = _PART.match(part)
-        if match is None or match["name"] == "tokens":
+        name, blocks = view_part(part, view)
+        if name == "tokens":
             raise InputError(f"view {view!r} is not understood: write cls, cls:4, mean, cls+mean")
-        name, blocks = match["name"], int(match["blocks"] or 1)
         if name not in backbone.outputs:
             have = ", ".join(backbone.outputs)
             raise UnknownName(
