@@ -17,7 +17,8 @@ from featprobe.threads import cores
 
 PACKAGES = (
     "torch", "transformers", "accelerate", "peft", "safetensors", "huggingface_hub", "numpy",
-    "scipy", "scikit-learn", "zarr", "h5py", "pydicom", "nibabel", "pandas", "pillow", "tifffile",
+    "scipy", "scikit-learn", "zarr", "h5py", "pydicom", "nibabel", "pandas", "pillow", "kornia_rs",
+    "tifffile",
 )  # fmt: skip
 # extra -> the modules that it brings
 EXTRAS = {

@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and BMP files through Pillow and tifffile."""
+"""PNG, JPEG, TIFF and BMP files through Pillow, kornia_rs and tifffile."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from featprobe.errors import MissingExtra, UnreadableItem
+from featprobe.images import png
 from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 
@@ -31,7 +32,7 @@ def extent(path: Path, recipe: FrameRecipe) -> Extent:
             return Extent((width, height, frames))
     with _open(path) as image:
         width, height = image.size
-        if image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter
+        if _has_exif(image) and image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter
             width, height = height, width
         return Extent((width, height, 1))
 
@@ -45,15 +46,24 @@ def load(path: Path, recipe: FrameRecipe) -> Picture:
     if path.suffix.lower() in _TIFF:
         return _load_tiff(path)
     with _open(path) as image:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-    array = _to_array(upright)
+        array = png.decode(image.fp) if image.fp and image.format == "PNG" else None
+        if array is None:
+            image.load()
+            array = _to_array(ImageOps.exif_transpose(image))
     array, notes = finite(array, path.name)
     return Picture(array[None], notes=notes)
 
 
+def _has_exif(image: ImageFile.ImageFile) -> bool:
+    """Whether to ask Pillow for EXIF, which of a PNG without any it seeks by decoding all of it."""
+    if image.format != "PNG" or image.fp is None:
+        return True
+    found = png.chunks(image.fp)
+    return not found or png.EXIF in found
+
+
 @contextmanager
-def _open(path: Path) -> Iterator[Image.Image]:
+def _open(path: Path) -> Iterator[ImageFile.ImageFile]:
     """The image with its size checked. Pillow's own guard refuses at twice its limit."""
     Image.MAX_IMAGE_PIXELS = max_pixels()
     with Clamped(path) as f, warnings.catch_warnings():
