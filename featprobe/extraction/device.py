@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
+from featprobe.devices import frames_at_once
 from featprobe.errors import InputError
 
 
@@ -81,7 +82,7 @@ class Forward:
 
     ``wanted``: output -> last blocks. ``compiled``: each block is compiled for the one shape that
     occurs; a short batch is filled up with black frames for it. ``batch`` is the present size and
-    ``halved`` how often it was cut.
+    ``halved`` how often it was cut. On a CPU a batch goes through in pieces of a few frames.
     """
 
     def __init__(
@@ -91,6 +92,8 @@ class Forward:
         self.streams = streams
         self.backbone, self.wanted, self.precision = backbone, dict(wanted), precision
         self.batch, self.compiled, self.halved = batch, compiled, 0
+        threads = streams.threads if streams else torch.get_num_threads()
+        self.piece = batch if compiled else frames_at_once(backbone.device, batch, threads)
         if compiled:
             backbone.compile()
 
@@ -110,13 +113,13 @@ class Forward:
         parts: list[dict[str, Tensor]] = []
         start = 0
         while start < len(x):
-            part = x[start : start + self.batch]
+            part = x[start : start + min(self.batch, self.piece)]
             try:
                 parts.append(self._run(part))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
-                if self.batch == 1 or len(part) == 1:
+                if len(part) == 1:
                     raise InputError(
                         f"{self.backbone.name}: {self.backbone.device} has too little memory for "
                         "one frame; use a smaller --image-size or model, or another --device"

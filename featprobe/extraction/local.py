@@ -146,6 +146,7 @@ def on_this_machine(
 ) -> Outcome:  # fmt: skip
     """The local engine: shards in order, on the device of the settings."""
     backbone.to(o.target)
+    backbone.channels_last()
     batch = min(o.batch_size, store.layout.shard)
     runner = partial(pool(), seconds=o.item_timeout) if o.workers and separable(dataset) else here
     plan = FramePlan(store.frame_item(), store.frame_index())

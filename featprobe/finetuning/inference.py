@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
+from featprobe.devices import frames_at_once
 from featprobe.extraction.device import out_of_memory
 from featprobe.finetuning.feeding import SCORED, Feed
 from featprobe.finetuning.network import Network
@@ -24,11 +25,11 @@ def outputs(
 ) -> list[np.ndarray]:  # fmt: skip
     """What ``read`` gives of features (f, D) and counts (B,), float32, for items in their order.
 
-    All frames are taken. So many go through the network together as there is memory for: 256, or
-    half as often as that does not suffice.
+    All frames are taken. So many go through the network together as there is memory for: 256 on a
+    GPU, or half as often as that does not suffice.
     """
     network.eval()
-    out, most = [], SCORED
+    out, most = [], frames_at_once(accelerator.device, SCORED, torch.get_num_threads())
     with torch.inference_mode(), accelerator.autocast(), feed.ahead(feed.plan(rows)) as parts:
         for _, frames, _ in parts:
             x = backbone.normalised(frames.shown(accelerator.device))

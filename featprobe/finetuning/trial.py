@@ -137,9 +137,10 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
 
 
 def _copy(backbone: Backbone) -> Backbone:
-    """A backbone to be changed. Blocks compiled for extraction run as they are written again: the
-    compiled ones read the weights they were made of."""
+    """A backbone to be changed, as it was before extraction: blocks compiled for it run as they are
+    written again, for the compiled ones read the weights they were made of."""
     made = copy.deepcopy(backbone)
+    made.channels_last(False)
     for block in made.adapter.blocks_of(made.module):
         if hasattr(vars(block).get("forward"), "_torchdynamo_orig_callable"):
             del block.forward

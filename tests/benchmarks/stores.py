@@ -89,7 +89,7 @@ def reads(folder: Path, kind: str, runs: int) -> Iterator[Row]:
         return np.load(npy)
 
     for name, before in (("cold", lambda: drop_page_cache(folder)), ("warm", lambda: None)):
-        ours, theirs = side_by_side(whole, load, runs, before)
+        ours, theirs = side_by_side(whole, load, 5 * runs, before)  # disks vary most
         yield Row(f"{kind}, {name} whole read / np.load", mb / ours, mb / theirs, "MB/s", 0.8)
     opened, mapped = open_store(where), np.load(npy, mmap_mode="r")
     draws = draw(5 * runs)

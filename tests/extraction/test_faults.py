@@ -15,8 +15,9 @@ import pytest
 import torch
 
 import featprobe as fp
+from featprobe import devices
 from featprobe.errors import InputError, Unfinished
-from featprobe.extraction import stopping
+from featprobe.extraction import device, stopping
 from featprobe.extraction.device import Forward
 from featprobe.extraction.options import Options, settle
 from featprobe.extraction.pipeline import Times
@@ -123,6 +124,13 @@ class Starved:
         return self.inner.forward(x, wanted, precision)
 
 
+@pytest.fixture
+def whole(monkeypatch) -> None:
+    """Batches are not cut into the pieces that suit a CPU."""
+    monkeypatch.setattr(devices, "NEAR", 1000)
+
+
+@pytest.mark.usefixtures("whole")
 def test_too_little_memory_halves_the_batch_and_goes_on(tiny_backbone) -> None:
     starved = Starved(tiny_backbone, most=5)
     forward = Forward(starved, {"cls": 2, "mean": 1}, "float32", 16)
@@ -151,6 +159,7 @@ def test_other_errors_of_the_device_are_not_taken_for_memory(tiny_backbone) -> N
         Forward(broken, {"cls": 1}, "float32", 4)(torch.randn(4, 3, 28, 28))
 
 
+@pytest.mark.usefixtures("whole")
 def test_a_run_short_of_memory_says_which_batch_size_suffices(class_folders, monkeypatch) -> None:
     from featprobe.backbones.base import Backbone
 
@@ -165,6 +174,41 @@ def test_a_run_short_of_memory_says_which_batch_size_suffices(class_folders, mon
     features = fp.extract(make_tiny(), fp.load_dataset(class_folders), batch_size=16)
     assert len(features) == 40
     assert "--batch-size 4 starts there" in features.summary.notes["memory"]
+
+
+# -- what suits a CPU ----------------------------------------------------------------------------
+
+
+def test_a_batch_goes_through_a_cpu_in_pieces_of_a_few_frames_a_thread(tiny_backbone) -> None:
+    watched = Starved(tiny_backbone, most=1000)
+    x = torch.randn(30, 3, 28, 28)
+    with device.Streams(2) as streams:
+        threads = streams.threads
+        forward = Forward(watched, {"cls": 2, "mean": 1}, "float32", 24, streams=streams)
+        out = [forward(part).arrays() for part in x.split(24)]
+    n = devices.NEAR * threads
+    assert watched.sizes == [len(p) for part in x.split(24) for p in part.split(n)]
+    for name, value in tiny_backbone.forward(x, {"cls": 2, "mean": 1}).items():
+        got = np.concatenate([o[name] for o in out])
+        np.testing.assert_allclose(got, value.numpy(), atol=1e-5)
+    assert forward.batch == 24
+
+
+def test_convolutions_run_channels_last_with_the_same_features(class_folders, tmp_path) -> None:
+    backbone = fp.load_backbone("resnet18", init="random", image_size=64)
+    data = fp.load_dataset(class_folders)
+    convolution = next(m for m in backbone.module.modules() if isinstance(m, torch.nn.Conv2d))
+    x = torch.randn(3, 3, 64, 64)
+    before = backbone.forward(x)["mean"]
+    first = backbone.weights_sha256
+    fp.extract(backbone, data, cache=tmp_path)
+    assert convolution.weight.is_contiguous(memory_format=torch.channels_last)
+    del backbone.__dict__["weights_sha256"]
+    assert backbone.weights_sha256 == first
+    torch.testing.assert_close(backbone.forward(x)["mean"], before, rtol=1e-4, atol=1e-5)
+    backbone.channels_last(False)
+    assert convolution.weight.is_contiguous()
+    assert torch.equal(backbone.forward(x)["mean"], before)
 
 
 # -- compiled -------------------------------------------------------------------------------------

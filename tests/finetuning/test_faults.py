@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from featprobe import devices
 from featprobe.errors import InputError, StoreError
 from featprobe.finetuning import checkpoint, checks, frames, inference, loop
 from featprobe.finetuning import run as module
@@ -301,6 +302,7 @@ def test_scoring_goes_on_with_fewer_frames_when_memory_is_short(monkeypatch) -> 
             raise torch.OutOfMemoryError("CUDA out of memory")
         return original(self, x)
 
+    monkeypatch.setattr(devices, "NEAR", 1000)  # as on a GPU
     monkeypatch.setattr(inference.Network, "features", small)
     again = trained(make_tiny(), data, "bitfit", training={**SHORT, "batch": 2})
     assert max(sizes) > 16
