@@ -15,7 +15,7 @@ from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
 from featprobe.store.format import FeatureKey
-from featprobe.subjects import LeftOut
+from featprobe.subjects import LeftOut, Subject
 
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone
@@ -39,12 +39,17 @@ class Predictions:
 
 def source_of(features: FeatureSet, view: str | None = None, pool: str = "mean") -> FeatureSource:
     """What a saved probe has to say of the features it was fitted to."""
+    return source_of_subject(features, view or features.default_view, pool)
+
+
+def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
+    """The same of features that are not stored, in a view that is named."""
     return FeatureSource(
         dataset=features.dataset,
         backbone=features.backbone,
-        origin=dict(features.store.attributes["provenance"].get("backbone") or {}),
+        origin=dict(features.provenance.get("backbone") or {}),
         key=features.key.to_dict(),
-        view=view or features.default_view,
+        view=view,
         pool=pool,
         task=features.task or "",
         classes=features.classes,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from featprobe.cli.common import Verb, loading_options, model_options, note, open_dataset, options
-from featprobe.cli.probing import bootstrap_options, read_settings
+from featprobe.cli.probing import bootstrap_options, level_options, read_level, read_settings
 
 # option -> field of Training
 FIELDS = {
@@ -109,6 +109,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 )  # fmt: skip
 @loading_options
 @click.option("--quiet", is_flag=True, help="No progress.")
+@level_options
 @bootstrap_options
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
@@ -126,6 +127,7 @@ def command(
     given |= {name: True for name, on in flags.items() if on}
     given |= {"lr": list(lr)} if lr else {}
     given |= {"augment": list(augment)} if augment else {}
+    reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
     dataset = open_dataset(data, cache, rest)
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
@@ -145,7 +147,7 @@ def command(
     for fraction in subset:
         made = finetune(
             backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
-            cache=cache, folder=folder, device=device, resamples=resamples,
+            cache=cache, folder=folder, device=device, resamples=resamples, **reported,
             label=title or Path(preset or "").stem,
             workers=min(8, cores()) if workers is None else workers,
             progress=False if quiet else "json" if as_json else True,
@@ -162,6 +164,8 @@ def command(
     for text in dict.fromkeys(notes_of(found)):
         note(text)
     for result in found:
-        folder = Path(result.provenance["folder"]) / "backbone"
-        if folder.is_dir():
-            note(f"trained backbone: featprobe extract --model {folder} --data ...")
+        kept = Path(result.provenance["folder"])
+        if (kept / "backbone").is_dir():
+            note(f"trained backbone: featprobe extract --model {kept / 'backbone'} --data ...")
+        if (kept / "head.safetensors").is_file():
+            note(f"new images: featprobe predict {kept / 'head.safetensors'} --data ...")

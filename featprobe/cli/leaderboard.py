@@ -62,18 +62,21 @@ def command(
     from featprobe import metrics, results, settings
     from featprobe.leaderboard.board import build
     from featprobe.leaderboard.compare import Ties
-    from featprobe.leaderboard.table import print_board, write
+    from featprobe.leaderboard.table import make_ready, print_board, write
 
     if file is not None and (data or model):
         raise click.UsageError(f"--data and --model are in {file}", ctx)
     if metric is not None:
         metrics.about(metric)
     root = settings.cache_root(cache)
-    grid, outcome = _run(file, cache) if file is not None else (None, None)
-    stem, against = out or root / "leaderboard" / "leaderboard", None
-    if grid is not None and outcome is not None:
-        found, metric, against = outcome.results, metric or grid.metric, grid.against
+    grid = outcome = against = None
+    stem = out or root / "leaderboard" / "leaderboard"
+    if file is not None:
+        grid = _grid(file)
         stem = out or grid.out or root / "leaderboard" / grid.file.stem
+        make_ready(stem)
+        outcome = _run(grid, cache)
+        found, metric, against = outcome.results, metric or grid.metric, grid.against
         if not found:
             _end(ctx, outcome)
     else:
@@ -100,15 +103,19 @@ def command(
         _end(ctx, outcome)
 
 
-def _run(file: Path, cache: str | None) -> tuple[Grid, Outcome]:
+def _grid(file: Path) -> Grid:
     import os
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as extract has it
     from featprobe.leaderboard.grid import read
+
+    return read(file)
+
+
+def _run(grid: Grid, cache: str | None) -> Outcome:
     from featprobe.leaderboard.running import run
 
-    grid = read(file)
-    return grid, run(grid, cache, tell=note, progress=True)
+    return run(grid, cache, tell=note, progress=True)
 
 
 def _differences(

@@ -44,6 +44,20 @@ bootstrap_options = options(
     cache_option,
     json_option,
 )  # fmt: skip
+level_options = options(
+    click.option(
+        "--level", default="item", show_default=True,
+        type=click.Choice(["item", "study", "patient"]), help="What is one row of the metrics.",
+    ),
+    click.option(
+        "--level-by", type=click.Choice(["mean", "max"]),
+        help="How the scores of a patient's or a study's items are joined.  [default: mean]",
+    ),
+    click.option("--study", metavar="FILE:COLUMN", help="The study of each item, by its id."),
+    click.option(
+        "--subgroup", metavar="FILE:COLUMN", help="Metrics by value of this column, and the worst."
+    ),
+)  # fmt: skip
 probe_options = options(
     click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
     click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
@@ -62,18 +76,7 @@ probe_options = options(
         "--pca", type=click.IntRange(min=1), metavar="D",
         help="Keep the first D principal components of the fitted items.",
     ),
-    click.option(
-        "--level", default="item", show_default=True,
-        type=click.Choice(["item", "study", "patient"]), help="What is one row of the metrics.",
-    ),
-    click.option(
-        "--level-by", default="mean", show_default=True, type=click.Choice(["mean", "max"]),
-        help="How the scores of a patient's or a study's items are joined.",
-    ),
-    click.option("--study", metavar="FILE:COLUMN", help="The study of each item, by its id."),
-    click.option(
-        "--subgroup", metavar="FILE:COLUMN", help="Metrics by value of this column, and the worst."
-    ),
+    level_options,
     click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
         help="Of the split and of all draws."),
     bootstrap_options,
@@ -85,6 +88,18 @@ def full(subset: Sequence[float], seed: int, refit: bool = True) -> list[Any]:
     from featprobe.protocols import Full
 
     return [Full(seed=seed, refit=refit, subset=f) for f in dict.fromkeys(subset or (1.0,))]
+
+
+def read_level(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments that the options of :data:`level_options` stand for."""
+    from featprobe.errors import InputError
+    from featprobe.levels import Level
+
+    level, by = asked["level"], asked["level_by"]
+    if by and level == "item":
+        raise InputError("--level-by joins the items of a patient or a study: add --level")
+    level = Level(level, by or "mean", asked["study"])
+    return {"level": level, "subgroups": asked["subgroup"]}
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:
@@ -238,12 +253,8 @@ def show_results(shown: Sequence[Result], as_json: bool, title: str) -> None:
 
 def _reported(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of ``evaluate`` that the options stand for."""
-    from featprobe.levels import Level
-
-    level = Level(asked["level"], asked["level_by"], asked["study"])
     given = {n: asked[n] for n in ("pool", "normalize", "pca", "resamples")}
-    view = asked["view"] or None
-    return {**given, "view": view, "level": level, "subgroups": asked["subgroup"]}
+    return {**given, "view": asked["view"] or None, **read_level(asked)}
 
 
 def _can_save(save_to: Path | None, stores: int, protocols: int, asked: Mapping[str, Any]) -> None:

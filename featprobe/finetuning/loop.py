@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SECONDS = 300.0  # between checkpoints within an epoch
+SHARE = 20  # times what a slow one took pass before the next epoch's end is kept
+QUICK = 0.5  # seconds that any may take
 LOOK = 10  # steps between looks at the loss on a GPU, which would wait for it
 
 
@@ -113,6 +115,7 @@ def train(
     gradients = Gradients(named)
     sum_of = torch.zeros((), device=accelerator.device)
     saved = begun = time.monotonic()
+    wrote = 0.0
     before = standing.seconds
     with (
         torch.random.fork_rng(enabled=True, devices=_devices(accelerator)),
@@ -148,10 +151,13 @@ def train(
                     _judge(run, accelerator, standing, average)
                 standing.judging += time.monotonic() - began
             standing.seconds = before + time.monotonic() - begun
-            if ends or asked or (looks and time.monotonic() - saved > SECONDS):
+            since = time.monotonic() - saved
+            if asked or (ends and since > SHARE * (wrote - QUICK)) or (looks and since > SECONDS):
+                began = time.monotonic()
                 if accelerator.is_main_process:
                     checkpoint.write(file, state, standing, spec)
                 saved = time.monotonic()
+                wrote = saved - began
             shown.update(step + 1)
             if asked:
                 accelerator.wait_for_everyone()  # who ends first has the others ended

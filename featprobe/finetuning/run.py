@@ -17,6 +17,7 @@ import torch
 
 from featprobe import levels, settings
 from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
 from featprobe.devices import choose_device
 from featprobe.errors import InputError, reason
@@ -27,6 +28,8 @@ from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.loop import Diverged
 from featprobe.finetuning.network import wanted_of
+from featprobe.finetuning.predictor import FILE as HEAD
+from featprobe.finetuning.predictor import save_head
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
@@ -79,8 +82,9 @@ def finetune(
     ``subgroups``: as of :func:`~featprobe.evaluation.evaluate`.
 
     The trained backbone lies in the folder's ``backbone``, which
-    :func:`~featprobe.backbones.load.load_backbone` and ``extract --model`` take. The one that is
-    given is not changed.
+    :func:`~featprobe.backbones.load.load_backbone` and ``extract --model`` take, and the head as a
+    saved probe on it in ``head.safetensors``, which ``predict`` takes. The backbone that is given
+    is not changed.
 
     Returns one Result; its ``params`` are the recipe's options and the training's settings, its
     ``cost`` says how many parameters were trained, how long and with how much memory. Raises
@@ -150,10 +154,13 @@ def finetune(
     result.provenance |= {"history": trial.standing.history, "folder": str(place)}
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
-        plain = trial.run.trainable.plain().to("cpu")
         try:
+            kept = backbone
             if chosen.name != "frozen":  # nothing of it has been trained
-                export(plain, place / "backbone", {**about(result, chosen), "name": place.name})
+                plain = trial.run.trainable.plain().to("cpu")
+                made = {**about(result, chosen), "name": place.name}
+                kept = load_backbone(export(plain, place / "backbone", made))
+            save_head(trial.run.network, kept, dataset, subject, cell.view, place / HEAD)
         except InputError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained backbone is not kept: {error}")
         if save:

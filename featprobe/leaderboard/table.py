@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,19 @@ def print_board(board: Sequence[Row], metric: str | None = None) -> None:
     print(*_board_legend(board), sep="\n")
 
 
+def make_ready(stem: Path) -> None:
+    """Make the folder of a table and see that it can be written, before anything runs for it.
+
+    Raises :class:`InputError`.
+    """
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=stem.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{stem}: cannot be written: {reason(error)}") from error
+
+
 def write(
     board: Sequence[Row], metric: str | None, stem: Path, after: Sequence[str] = ()
 ) -> list[Path]:
@@ -89,8 +103,8 @@ def write(
     ``after``: further lines of the Markdown file.
     """
     paths = [stem.with_name(stem.name + s) for s in (".md", ".csv")]
+    make_ready(stem)
     try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
         write_text_atomic(paths[0], "\n".join([markdown(board, metric), *after]))
         write_text_atomic(paths[1], as_csv(board))
     except OSError as error:

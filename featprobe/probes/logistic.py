@@ -88,6 +88,30 @@ class LogisticProbe(Probe):
         self.coef_, self.intercept_ = self._path.coef[self._keep], self._path.intercept[self._keep]
         return self
 
+    @classmethod
+    def of(
+        cls, coef: np.ndarray, intercept: np.ndarray, standardizer: Standardizer, labels: bool
+    ) -> Self:
+        """A fitted probe of weights (C, D) and intercepts (C,) that came about otherwise.
+
+        They are of standardised features, and of classes 0 .. C-1 or of C independent ``labels``.
+        ``Cs`` says nothing about them.
+        """
+        made = cls(Cs=1.0)
+        made.classes_, made.n_features_in_ = np.arange(len(coef)), coef.shape[1]
+        if not labels and len(coef) == 2:  # softmax of two is the sigmoid of their difference
+            coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
+        made.coef_, made.intercept_ = coef, intercept
+        made.best_, made._keep, made._labels = {"Cs": 1.0}, 0, labels
+        made._standardize = standardizer
+        unknown = np.full(1, np.nan)
+        made._path = LogisticPath(
+            np.ones(1), coef[None], intercept[None], objective=unknown, gradient=unknown,
+            iterations=np.zeros(1, dtype=int), converged=np.ones(1, dtype=bool),
+            softmax=not labels and len(coef) > 1,
+        )  # fmt: skip
+        return made
+
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights (K, D) and intercepts (K,) for features as they are, once fitted.
 

@@ -37,6 +37,10 @@ def test_a_table_and_the_folder_of_the_trained_backbone(place: Path, run) -> Non
     assert (Path(folder) / "config.json").is_file()
     assert run("extract", "--model", folder, "--data", place / "films", "--quiet")[0] == 0
     assert run("linear", "--no-refit", "--data", "films", "--resamples", 20)[0] == 0
+    head = err.partition("featprobe predict ")[2].split()[0]
+    code, out, _ = run("predict", head, "--data", place / "films", "--quiet")
+    assert code == 0
+    assert len(out.splitlines()) == 1 + len(list((place / "films").rglob("*.png")))
     assert "trainings: " in run("cache", "ls")[1]
     code, out, _ = run("leaderboard", "--data", "films")
     assert code == 0
@@ -67,6 +71,19 @@ def test_a_preset_with_changes(place: Path, run) -> None:
     assert (params["epochs"], params["lr"]) == (1, 1e-3)
 
 
+def test_patients_and_subgroups_are_reported(place: Path, tmp_path: Path, run) -> None:
+    films = sorted((place / "films").rglob("*.png"))
+    table = tmp_path / "meta.csv"
+    ids = [str(f.relative_to(place / "films")) for f in films]
+    table.write_text("id,sex\n" + "\n".join(f"{n},{'fm'[i % 2]}" for i, n in enumerate(ids)))
+    asked = quick(place, "--recipe", "frozen", "--level", "patient", "--level-by", "max")
+    code, out, err = run(*asked, "--subgroup", f"{table}:sex", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert (found["settings"]["level"], found["settings"]["level_by"]) == ("patient", "max")
+    assert found["subgroups"]["column"].endswith("sex")
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [
@@ -83,6 +100,7 @@ def test_a_preset_with_changes(place: Path, run) -> None:
         (["--accumulate", 3], "a batch of 4 cannot be cut into 3 equal parts"),
         (["--subset", 0.5, 1, "--run", "x"], "--run is the folder of one training"),
         (["--subset", 2], "subset"),
+        (["--level-by", "max"], "--level-by joins the items of a patient or a study: add --level"),
         (["--device", "cuda"], "sees no GPU here"),
         (["--smoothing", 1], "smoothing 1.0 must be at least 0 and below 1"),
         (["--lr", 1e9, "--set", "clip=null", "--recipe", "full"], "the loss is"),

@@ -156,6 +156,7 @@ def test_a_saved_probe_is_the_one_reported(probed, films, tmp_path: Path) -> Non
         ("linear --subset 0.1 1 --save p.safetensors", "one --subset"),
         ("fewshot --features cls mean", "give one"),
         ("linear --level study", "--study FILE:COLUMN"),
+        ("linear --level-by max", "add --level"),
     ],
 )
 def test_mistakes_are_one_line(run, films, line: str, told: str) -> None:

@@ -280,6 +280,20 @@ def test_the_table_and_the_paired_differences_are_written(cells, trained, cache,
     assert set(table) <= set(capsys.readouterr().out.splitlines())
 
 
+def test_a_table_that_cannot_be_written_is_told_before_anything_runs(
+    cells, class_folders, cache, capsys, monkeypatch
+) -> None:
+    text = f"data: {class_folders.name}\nmodels: {{model: tiny_vit14}}\nprobes: logistic"
+    file = cells(f"{text}\nout: t/a")
+    (file.parent / "t").write_text("a file, where a folder is to be")
+    monkeypatch.setattr("featprobe.leaderboard.running.run", lambda *_, **__: 1 / 0)
+    with pytest.raises(SystemExit) as end:
+        main(["leaderboard", str(file)])
+    assert end.value.code == 2
+    assert "t/a: cannot be written" in capsys.readouterr().err
+    assert not results.read(cache)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

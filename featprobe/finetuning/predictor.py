@@ -1,0 +1,44 @@
+"""A fine-tuned network as what it is: a backbone, and a linear probe on its features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from featprobe.backbones.base import Backbone
+from featprobe.datasets.base import Dataset
+from featprobe.finetuning.images import Images
+from featprobe.finetuning.network import Network
+from featprobe.prediction import source_of_subject
+from featprobe.probes.base import Standardizer
+from featprobe.probes.logistic import LogisticProbe
+from featprobe.runs import View
+from featprobe.saving import save_probe
+
+FILE = "head.safetensors"
+
+
+def save_head(
+    network: Network, backbone: Backbone, dataset: Dataset, subject: Images, view: View, file: Path
+) -> Path | None:
+    """Write the head as a saved probe of a backbone's features, for ``featprobe predict``.
+
+    ``backbone``: the trained one as it is read from where it is kept. ``subject``: what it was
+    trained on. None, and nothing is written, for a head that is no logistic probe: attention
+    pooling, or values.
+    """
+    head = network.head
+    if not isinstance(head.linear, nn.Linear) or subject.task == "regression":
+        return None
+    probe = LogisticProbe.of(
+        _doubles(head.linear.weight), _doubles(head.linear.bias),
+        Standardizer(_doubles(head.mean), _doubles(head.scale)), subject.task == "multilabel",
+    )  # fmt: skip
+    features = Images(backbone, dataset, subject.frames, network.wanted, subject.key.precision)
+    return save_probe(probe, file, source_of_subject(features, view.name, view.pool))
+
+
+def _doubles(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().double().numpy()

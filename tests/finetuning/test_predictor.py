@@ -1,0 +1,82 @@
+"""finetuning/predictor.py: a saved head on the exported backbone gives the network's own scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import featprobe as fp
+from featprobe import results, settings
+from featprobe.errors import InputError
+from featprobe.prediction import features_of, predict, reload_backbone
+from featprobe.saving import read_saved
+from tests.conftest import make_tiny
+from tests.extraction.commands import save_tiny
+from tests.finetuning.cases import pictures, trained
+
+QUICK = {"epochs": 2, "steps": None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "training"),
+    [
+        ("full", {}, {}),
+        ("lora", {"classes": 3}, {"view": "cls:2+mean"}),
+        ("full", {"labels": 3}, {}),
+        ("bitfit", {"frames": 3}, {"pool": "max"}),
+        ("full", {"classes": 3, "frames": 2}, {"standardize": False}),
+    ],
+)
+def test_new_images_are_scored_as_the_network_scores_them(
+    recipe: str, data: dict, training: dict, tmp_path: Path
+) -> None:
+    images = pictures(48, **data)
+    result = trained(
+        make_tiny(), images, recipe, training={**QUICK, **training}, folder=tmp_path / "run"
+    )
+    saved = read_saved(tmp_path / "run" / "head.safetensors")
+    source = features_of(saved, "head")
+    assert (source.view, source.pool) == (result.view, result.pool)
+    found = predict(saved, reload_backbone(source), images, device="cpu", workers=0)
+    assert found.classes == images.classes
+    kept = results.scored(settings.cache_root(), result)
+    rows = [found.ids.tolist().index(i) for i in kept.ids]
+    scores = np.asarray(kept.tries[0], dtype=float)
+    np.testing.assert_allclose(found.scores[rows], scores, atol=2e-3)
+    assert np.ptp(scores[:, 0]) > 0.02  # there is something to agree on
+
+
+def test_the_head_of_a_frozen_backbone_is_on_the_backbone_that_was_given(tmp_path: Path) -> None:
+    save_tiny(tmp_path / "model")
+    backbone = fp.load_backbone(str(tmp_path / "model"))
+    result = trained(backbone, pictures(48), "frozen", training=QUICK, folder=tmp_path / "run")
+    assert not (tmp_path / "run" / "backbone").exists()
+    saved = read_saved(tmp_path / "run" / "head.safetensors")
+    again = reload_backbone(features_of(saved, "head"))
+    assert again.weights_sha256 == backbone.weights_sha256
+    found = predict(saved, again, pictures(48), device="cpu", workers=0)
+    kept = results.scored(settings.cache_root(), result)
+    rows = [found.ids.tolist().index(i) for i in kept.ids]
+    np.testing.assert_allclose(found.scores[rows], kept.tries[0], atol=2e-3)
+
+
+def test_other_images_under_the_same_name_are_refused(tmp_path: Path) -> None:
+    trained(make_tiny(), pictures(24), "bitfit", training=QUICK, folder=tmp_path / "run")
+    saved = read_saved(tmp_path / "run" / "head.safetensors")
+    backbone = reload_backbone(features_of(saved, "head"))
+    with pytest.raises(InputError, match="name them otherwise with --name"):
+        predict(saved, backbone, pictures(24, seed=1), device="cpu", workers=0)
+    other = fp.load_backbone("tiny_vit14", image_size=28)
+    with pytest.raises(InputError, match="is not what the probe was made with"):
+        predict(saved, other, pictures(24), device="cpu", workers=0)
+
+
+def test_attention_pooling_has_no_linear_head(tmp_path: Path) -> None:
+    trained(
+        make_tiny(), pictures(24, frames=2), "bitfit", training={**QUICK, "pool": "attention"},
+        folder=tmp_path / "run",
+    )  # fmt: skip
+    assert (tmp_path / "run" / "backbone").is_dir()
+    assert not (tmp_path / "run" / "head.safetensors").exists()
