@@ -6,11 +6,12 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.errors import InputError, MissingPath
 from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
@@ -44,10 +45,13 @@ def source_of(features: FeatureSet, view: str | None = None, pool: str = "mean")
 
 def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
     """The same of features that are not stored, in a view that is named."""
+    origin = dict(features.provenance.get("backbone") or {})
+    if os.path.exists(name := origin.get("name") or ""):  # a folder, from wherever one looks
+        origin["name"] = os.path.abspath(name)
     return FeatureSource(
         dataset=features.dataset,
         backbone=features.backbone,
-        origin=dict(features.provenance.get("backbone") or {}),
+        origin=origin,
         key=features.key.to_dict(),
         view=view,
         pool=pool,
@@ -73,16 +77,23 @@ def features_of(saved: Saved, where: str) -> FeatureSource:
 def reload_backbone(
     source: FeatureSource, *, model: str | None = None,
     weights: Sequence[str | os.PathLike[str]] = (), revision: str | None = None,
+    beside: str | os.PathLike[str] | None = None,
 ) -> Backbone:  # fmt: skip
     """The backbone that a probe was made with, at the same input size.
 
-    ``model``, ``weights`` and ``revision`` say where it is now, when that is elsewhere. Whether it
-    has the same weights is seen by :func:`predict`.
+    ``model``, ``weights`` and ``revision`` say where it is now, when that is elsewhere; the folder
+    ``backbone`` in ``beside``, that of the probe's file, is tried where a folder is gone. Whether
+    it has the same weights is seen by :func:`predict`.
     """
     from featprobe.backbones.load import load_backbone
 
     origin = source.origin
     name = model or origin.get("name")
+    if not model and name and os.path.isabs(name) and not os.path.exists(name):
+        here = Path(beside or "") / "backbone"
+        if beside is None or not here.is_dir():
+            raise MissingPath(f"{name}: the backbone is no longer there; say where with --model")
+        name = str(here)
     if not name:
         raise InputError(
             f"{source.backbone}: its features came from elsewhere; name the backbone with --model"

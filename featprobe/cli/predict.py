@@ -68,7 +68,9 @@ def command(
 
     source = features_of(saved, str(probe_file))
     dataset = load_dataset(data, root=root, name=name, cache=cache, **source.key["recipe"])
-    backbone = reload_backbone(source, model=model, weights=weights, revision=revision)
+    backbone = reload_backbone(
+        source, model=model, weights=weights, revision=revision, beside=probe_file.parent
+    )
     found = predict(
         saved, backbone, dataset, cache=cache, device=device, batch_size=batch_size,
         workers=workers, progress=False if quiet else "json" if as_json else True,

@@ -51,6 +51,7 @@ def export(backbone: Backbone, folder: str | os.PathLike[str], about: Mapping[st
             f"{place}: holds other files and is no earlier export; give a new or empty folder"
         )
     backbone.module.eval()
+    backbone.channels_last(False)  # as it is read back, or it would round otherwise
     temporary = place.with_name(f".{place.name}.{os.getpid()}.partial")
     try:
         temporary.mkdir(parents=True, exist_ok=True)

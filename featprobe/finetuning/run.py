@@ -20,7 +20,7 @@ from featprobe.backbones.base import PRECISIONS, Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
 from featprobe.devices import choose_device
-from featprobe.errors import InputError, reason
+from featprobe.errors import FeatprobeError, InputError, reason
 from featprobe.evaluation import split_items
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.export import export
@@ -123,6 +123,10 @@ def finetune(
     root = settings.cache_root(cache)
     shown = progress if accelerator.is_main_process else False
     backbone.to(accelerator.device)
+    reported = levels.Level(level) if isinstance(level, str) else level
+    for table in (reported.of, subgroups):
+        if table is not None:
+            levels.column(table, dataset.ids)  # what it lacks is told before anything is decoded
     with accelerator.main_process_first():
         frames = kept_frames(backbone, dataset, root, workers, progress=shown)
     wanted = wanted_of(backbone, t.view)
@@ -130,7 +134,7 @@ def finetune(
     protocol = Full(seed=t.seed, refit=t.refit, subset=subset)
     data, rows = split_items(subject, protocol)
     _enough(data, t, lrs, accelerator)
-    reading = levels.read(level, subgroups, of_test(subject, data, []))
+    reading = levels.read(reported, subgroups, of_test(subject, data, []))
     spec = _spec(subject, data, chosen, t, subset, accelerator)
     place = _folder(root, subject, chosen, spec) if folder is None else Path(folder)
     _writable(place)
@@ -155,14 +159,15 @@ def finetune(
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
         try:
-            kept = backbone
+            kept, part = backbone, "backbone"
             if chosen.name != "frozen":  # nothing of it has been trained
                 plain = trial.run.trainable.plain().to("cpu")
                 made = {**about(result, chosen), "name": place.name}
                 kept = load_backbone(export(plain, place / "backbone", made))
+            part = "head"
             save_head(trial.run.network, kept, dataset, subject, cell.view, place / HEAD)
-        except InputError as error:  # what was measured is not lost with it
-            result.notes.append(f"the trained backbone is not kept: {error}")
+        except FeatprobeError as error:  # what was measured is not lost with it
+            result.notes.append(f"the trained {part} is not kept: {error}")
         if save:
             keep(root, subject, result, data, cell, reading)
     return [result]

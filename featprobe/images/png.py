@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+HEADER = b"\0\0\0\rIHDR"  # what the first chunk begins with
 TEXT = {b"tEXt", b"zTXt", b"iTXt"}
 TURNS = (b"Raw profile type exif", b"XML:com.adobe.xmp")  # keywords of text that may turn an image
 EXIF = b"eXIf"
@@ -42,11 +43,12 @@ def chunks(f: IO[bytes]) -> set[bytes]:
         f.seek(before)
 
 
-def decode(f: IO[bytes]) -> np.ndarray | None:
+def decode(f: IO[bytes], size: tuple[int, int]) -> np.ndarray | None:
     """Pixels (H, W) or (H, W, 3) as they are stored, uint8 or, grey, uint16.
 
-    None for every other kind of PNG and for what is damaged, for Pillow to read or to name. The
-    position in the file is kept. The caller has checked the size that the header claims.
+    ``size``: the width and height that the caller has allowed. None for a file that claims others,
+    for every other kind of PNG and for what is damaged, for Pillow to read or to name. The position
+    in the file is kept. The checksum of each chunk is verified, that of the stream inside is not.
     """
     from kornia_rs import io
 
@@ -62,12 +64,12 @@ def decode(f: IO[bytes]) -> np.ndarray | None:
     f.seek(0)
     data = f.read()
     f.seek(before)
-    width, height = (int.from_bytes(data[a : a + 4], "big") for a in (16, 20))
-    if data[24:26] not in kinds:
+    claimed = tuple(int.from_bytes(data[a : a + 4], "big") for a in (16, 20))
+    if data[8:16] != HEADER or claimed != size or data[24:26] not in kinds:
         return None
     read, mode = kinds[data[24:26]]
     try:
-        array: np.ndarray = np.asarray(read(data, (height, width), mode))
+        array: np.ndarray = np.asarray(read(data, size[::-1], mode))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException:  # a panic in Rust is no Exception

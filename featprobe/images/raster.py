@@ -46,7 +46,9 @@ def load(path: Path, recipe: FrameRecipe) -> Picture:
     if path.suffix.lower() in _TIFF:
         return _load_tiff(path)
     with _open(path) as image:
-        array = png.decode(image.fp) if image.fp and image.format == "PNG" else None
+        array = None
+        if image.fp is not None and image.format == "PNG":
+            array = png.decode(image.fp, image.size)
         if array is None:
             image.load()
             array = _to_array(ImageOps.exif_transpose(image))

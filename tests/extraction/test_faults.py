@@ -22,6 +22,7 @@ from featprobe.extraction.device import Forward
 from featprobe.extraction.options import Options, settle
 from featprobe.extraction.pipeline import Times
 from featprobe.extraction.summary import bottleneck
+from featprobe.finetuning.export import export
 from featprobe.store.zarr import ZarrStore
 from tests.conftest import make_tiny
 from tests.extraction.films import class_films
@@ -206,7 +207,7 @@ def test_convolutions_run_channels_last_with_the_same_features(class_folders, tm
     del backbone.__dict__["weights_sha256"]
     assert backbone.weights_sha256 == first
     torch.testing.assert_close(backbone.forward(x)["mean"], before, rtol=1e-4, atol=1e-5)
-    backbone.channels_last(False)
+    export(backbone, tmp_path / "export", {"dataset": "none"})
     assert convolution.weight.is_contiguous()
     assert torch.equal(backbone.forward(x)["mean"], before)
 

@@ -9,7 +9,8 @@ import pytest
 
 import featprobe as fp
 from featprobe import results, settings
-from featprobe.errors import InputError
+from featprobe.errors import InputError, MissingPath, StoreError
+from featprobe.finetuning import run
 from featprobe.prediction import features_of, predict, reload_backbone
 from featprobe.saving import read_saved
 from tests.conftest import make_tiny
@@ -60,6 +61,44 @@ def test_the_head_of_a_frozen_backbone_is_on_the_backbone_that_was_given(tmp_pat
     kept = results.scored(settings.cache_root(), result)
     rows = [found.ids.tolist().index(i) for i in kept.ids]
     np.testing.assert_allclose(found.scores[rows], kept.tries[0], atol=2e-3)
+
+
+def test_a_run_that_was_moved_is_found_beside_its_head(tmp_path: Path) -> None:
+    trained(make_tiny(), pictures(24), "bitfit", training=QUICK, folder=tmp_path / "run")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    source = features_of(read_saved(tmp_path / "moved" / "head.safetensors"), "head")
+    assert reload_backbone(source, beside=tmp_path / "moved").weights_sha256
+    for elsewhere in (None, tmp_path):
+        with pytest.raises(MissingPath, match="no longer there; say where with --model"):
+            reload_backbone(source, beside=elsewhere)
+
+
+def test_a_folder_named_relative_is_found_from_elsewhere(tmp_path: Path, monkeypatch) -> None:
+    save_tiny(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    trained(
+        fp.load_backbone("./model"), pictures(24), "frozen", training=QUICK,
+        folder=tmp_path / "run",
+    )  # fmt: skip
+    monkeypatch.chdir("/")
+    source = features_of(read_saved(tmp_path / "run" / "head.safetensors"), "head")
+    assert reload_backbone(source).weights_sha256
+
+
+def test_a_head_that_cannot_be_kept_costs_no_result(tmp_path: Path, monkeypatch) -> None:
+    def fails(*_):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(run, "save_head", fails)
+    result = trained(make_tiny(), pictures(24), "bitfit", training=QUICK, folder=tmp_path / "run")
+    assert "the trained head is not kept: the disk is full" in result.notes
+    assert results.read(settings.cache_root())[0].id == result.id
+
+
+def test_a_table_that_lacks_a_column_is_told_before_anything_is_decoded(monkeypatch) -> None:
+    monkeypatch.setattr(run, "kept_frames", lambda *_, **__: 1 / 0)
+    with pytest.raises(MissingPath, match="nofile"):
+        trained(make_tiny(), pictures(24), training=QUICK, subgroups="nofile.csv:sex")
 
 
 def test_other_images_under_the_same_name_are_refused(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def by_pillow(data):
 def test_plain_grey_and_colour_are_read_fast_and_exactly(pixels, level):
     f = io.BytesIO(encoded(pixels, compress_level=level))
     f.seek(11)
-    found = png.decode(f)
+    found = png.decode(f, pixels.shape[1::-1])
     assert found is not None
     assert (found.dtype, f.tell()) == (pixels.dtype, 11)
     np.testing.assert_array_equal(found, pixels)
@@ -58,7 +58,7 @@ def test_plain_grey_and_colour_are_read_fast_and_exactly(pixels, level):
 def test_every_filter_and_interlacing(filtering, interlaced):
     data = written(RGB, filtering, interlaced)
     np.testing.assert_array_equal(by_pillow(data), RGB)
-    np.testing.assert_array_equal(png.decode(io.BytesIO(data)), RGB)
+    np.testing.assert_array_equal(png.decode(io.BytesIO(data), (23, 37)), RGB)
 
 
 def written(rgb, filtering, interlaced):
@@ -109,14 +109,26 @@ def test_what_is_not_plain_is_left_to_pillow():
         encoded(frames[0], save_all=True, append_images=frames[1:]),
         with_chunk(encoded(GREY), b"prVt", b"?"), b"", b"GIF89a", png.SIGNATURE,
     ):  # fmt: skip
-        assert png.decode(io.BytesIO(data)) is None
+        assert png.decode(io.BytesIO(data), (23, 37)) is None
+
+
+def test_a_size_that_was_not_checked_is_never_allocated(tmp_path, capfd):
+    huge = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 0, 0, 0, 0))
+    good = encoded(GREY)
+    text = chunk(b"tEXt", b"Comment\0" + bytes(60))
+    for data in (
+        good[:8] + huge + good[8:], good[:33] + huge + good[33:], good[:8] + text + good[8:],
+    ):  # fmt: skip
+        assert png.decode(io.BytesIO(data), (23, 37)) is None
+    assert png.decode(io.BytesIO(good), (37, 23)) is None
+    assert "panicked" not in capfd.readouterr().err
 
 
 def test_remarks_do_not_slow_it_down():
     data = encoded(GREY, dpi=(300, 300))
     for kind, content in ((b"tEXt", b"Comment\0chest"), (b"tIME", bytes(7)), (b"gAMA", bytes(4))):
         data = with_chunk(data, kind, content)
-    np.testing.assert_array_equal(png.decode(io.BytesIO(data)), GREY)
+    np.testing.assert_array_equal(png.decode(io.BytesIO(data), (23, 37)), GREY)
     np.testing.assert_array_equal(by_pillow(data), GREY)
 
 
@@ -146,10 +158,10 @@ def test_damaged_files_are_read_as_pillow_reads_them_or_not_at_all(data):
     for _ in range(data.draw(st.integers(1, 3))):
         good[data.draw(st.integers(0, len(good) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     bad = bytes(good[: data.draw(st.integers(0, len(good)))]) if data.draw(st.booleans()) else good
-    size = int.from_bytes(bad[16:20], "big") * int.from_bytes(bad[20:24], "big")
-    if size > 1 << 24:  # refused before by its header
+    size = int.from_bytes(bad[16:20], "big"), int.from_bytes(bad[20:24], "big")
+    if size[0] * size[1] > 1 << 24:  # refused before by its header
         return
-    found = png.decode(io.BytesIO(bytes(bad)))
+    found = png.decode(io.BytesIO(bytes(bad)), size)
     if found is not None:
         np.testing.assert_array_equal(found, by_pillow(bytes(bad)))
 
