@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from featprobe.backbones.catalog import CATALOG
 from featprobe.errors import InputError, MissingPath
 from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe
@@ -46,7 +47,8 @@ def source_of(features: FeatureSet, view: str | None = None, pool: str = "mean")
 def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
     """The same of features that are not stored, in a view that is named."""
     origin = dict(features.provenance.get("backbone") or {})
-    if os.path.exists(name := origin.get("name") or ""):  # a folder, from wherever one looks
+    name = origin.get("name") or ""
+    if name not in CATALOG and os.path.exists(name):  # a folder, from wherever one looks
         origin["name"] = os.path.abspath(name)
     return FeatureSource(
         dataset=features.dataset,

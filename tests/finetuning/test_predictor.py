@@ -85,6 +85,15 @@ def test_a_folder_named_relative_is_found_from_elsewhere(tmp_path: Path, monkeyp
     assert reload_backbone(source).weights_sha256
 
 
+def test_a_name_of_the_catalog_is_no_folder_that_happens_to_be_there(tmp_path, monkeypatch) -> None:
+    (tmp_path / "tiny_vit14").mkdir()
+    monkeypatch.chdir(tmp_path)
+    backbone = fp.load_backbone("tiny_vit14", image_size=28)
+    trained(backbone, pictures(24), "frozen", training=QUICK, folder=tmp_path / "run")
+    source = features_of(read_saved(tmp_path / "run" / "head.safetensors"), "head")
+    assert source.origin["name"] == "tiny_vit14"
+
+
 def test_a_head_that_cannot_be_kept_costs_no_result(tmp_path: Path, monkeypatch) -> None:
     def fails(*_):
         raise StoreError("the disk is full")
