@@ -134,6 +134,7 @@ def command(
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import notes_of, show_results
     from featprobe.finetuning.asked import asked
+    from featprobe.finetuning.predictor import FILE as HEAD
     from featprobe.finetuning.run import finetune
     from featprobe.threads import cores
 
@@ -167,5 +168,5 @@ def command(
         kept = Path(result.provenance["folder"])
         if (kept / "backbone").is_dir():
             note(f"trained backbone: featprobe extract --model {kept / 'backbone'} --data ...")
-        if (kept / "head.safetensors").is_file():
-            note(f"new images: featprobe predict {kept / 'head.safetensors'} --data ...")
+        if (kept / HEAD).is_file():
+            note(f"new images: featprobe predict {kept / HEAD} --data ...")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.telling import about, cell_of, cost_of
 from featprobe.finetuning.trial import Task, Trial, carry_out
-from featprobe.fingerprint import digest
+from featprobe.fingerprint import digest, try_folder
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
@@ -262,9 +261,7 @@ def _writable(place: Path) -> None:
     if others and not any(place.glob("lr=*.pt")):
         raise InputError(f"{place}: holds other things than a training; give a new folder by --run")
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            pass
+        try_folder(place)
     except OSError as error:
         raise InputError(
             f"{place}: the training cannot be kept there ({reason(error)}); name another folder "

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from featprobe import metrics
 from featprobe.errors import InputError, reason
-from featprobe.fingerprint import write_text_atomic
+from featprobe.fingerprint import try_folder, write_text_atomic
 from featprobe.leaderboard import cost
 from featprobe.leaderboard.board import Row, league
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
@@ -88,9 +87,7 @@ def make_ready(stem: Path) -> None:
     Raises :class:`InputError`.
     """
     try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=stem.parent):
-            pass
+        try_folder(stem.parent)
     except OSError as error:
         raise InputError(f"{stem}: cannot be written: {reason(error)}") from error
 
