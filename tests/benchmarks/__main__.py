@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks``: print a table of ratios."""
+"""``python -m tests.benchmarks``: print tables of ratios and rates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import pkgutil
 import platform
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 NONE = ("rows",)
@@ -34,17 +33,9 @@ def main() -> None:
         for row in importlib.import_module(f"tests.benchmarks.{name}").rows(given.runs):
             missed += row.reached is False
             if given.json:
-                print(json.dumps({**asdict(row), "ratio": row.ratio, "reached": row.reached}))
-                continue
-            goal = ""
-            if row.must is not None:
-                goal = f"{'>=' if row.more else '<='} {row.must:g}"
-                goal += "" if row.reached else "  MISSED"
-            print(
-                f"{row.ratio:8.3f}  {goal:16} {row.name}: {row.ours:.4g} / {row.theirs:.4g} "
-                f"{row.unit} {row.note}".rstrip(),
-                flush=True,
-            )
+                print(json.dumps(row.to_dict()), flush=True)
+            else:
+                print(row.line(), flush=True)
     print(f"{missed} missed", file=sys.stderr)
 
 

@@ -1,11 +1,12 @@
-"""One measured ratio, and how two things are timed side by side."""
+"""One measured ratio or rate, and how two things are timed side by side."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,59 @@ class Row:
         if self.must is None:
             return None
         return self.ratio >= self.must if self.more else self.ratio <= self.must
+
+    def line(self) -> str:
+        """The row as it is printed."""
+        goal = ""
+        if self.must is not None:
+            goal = f"{'>=' if self.more else '<='} {self.must:g}"
+            goal += "" if self.reached else "  MISSED"
+        sides = f"{self.ours:.4g} / {self.theirs:.4g} {self.unit} {self.note}"
+        return f"{self.ratio:8.3f}  {goal:16} {self.name}: {sides}".rstrip()
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return {**asdict(self), "ratio": self.ratio, "reached": self.reached}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A simulated share (coverage, error, power) of ``runs``, and the range it has to lie in.
+
+    ``low``, ``high``: None where there is no goal on that side. The Monte Carlo error of a share is
+    printed beside it; a goal is missed where the share itself is outside.
+    """
+
+    name: str
+    rate: float
+    runs: int
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        if self.low is None and self.high is None:
+            return None
+        above = self.low is None or self.rate >= self.low
+        return above and (self.high is None or self.rate <= self.high)
+
+    @property
+    def error(self) -> float:
+        """Standard error of the share."""
+        return math.sqrt(self.rate * (1 - self.rate) / self.runs) if self.runs else math.nan
+
+    def line(self) -> str:
+        """The row as it is printed."""
+        bounds = [f">= {self.low:g}" if self.low is not None else ""]
+        bounds += [f"<= {self.high:g}" if self.high is not None else ""]
+        goal = " ".join(filter(None, bounds)) + ("  MISSED" if self.reached is False else "")
+        said = f"{self.rate:8.3f}  {goal:22} {self.name}: of {self.runs}, +- {self.error:.3f}"
+        return f"{said} {self.note}".rstrip()
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values."""
+        return {**asdict(self), "error": self.error, "reached": self.reached}
 
 
 def side_by_side(
