@@ -87,6 +87,8 @@ def extract(
             f"{opened.path.name} holds these features already and is used; 'featprobe export "
             f"{opened.path.name} OUT --to {store}' makes a copy as {store}"
         )
+    if not shards and (old := opened.attributes["provenance"].get("renamed_from")):
+        summary.notes["store"] = f"these features were extracted as {old}"
     summary.failures = {x.id: x.reason for x in result.left_out}
     result.summary = summary
     return result
