@@ -33,6 +33,7 @@ LEVELS = [
         "levels",
         "results",
         "features",
+        "findings",
         "fitted",
         "choosing",
         "runs",

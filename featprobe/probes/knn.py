@@ -9,7 +9,8 @@ import numpy as np
 from featprobe.errors import InputError
 from featprobe.neighbours.probe import NeighbourProbe
 from featprobe.neighbours.votes import VOTES, class_shares, value_sums, weights
-from featprobe.probes.base import is_regression
+from featprobe.probes.checks import is_regression
+from featprobe.probes.constants import shares
 
 
 class KNNProbe(NeighbourProbe):
@@ -18,8 +19,9 @@ class KNNProbe(NeighbourProbe):
     The rule of DINOv2's evaluation (``KnnModule`` of facebookresearch/dinov2, after Wu et al.
     2018): features are L2-normalised, the weights of a sample's k neighbours are the softmax of
     similarity / ``temperature``, and the weights of each class are summed. For multi-label targets
-    the neighbours' labels are averaged with these weights, unknown ones left out (0.5 where none
-    is known); for regression their values are.
+    the neighbours' labels are averaged with these weights, unknown ones left out; where none is
+    known, how often training has the label is the score, and :meth:`notes` says so. For regression
+    their values are averaged.
 
     ``vote="uniform"``: every neighbour counts 1/k. ``vote="distance"``: 1/d with d = 1 - cosine or
     the Euclidean distance; neighbours at distance 0 count alone. ``metric="l2"``: Euclidean
@@ -87,7 +89,10 @@ class KNNProbe(NeighbourProbe):
             known = np.ones((*rows.shape, 1), bool)
         total = value_sums(weight, np.nan_to_num(targets), ks)
         of = value_sums(weight, known, ks)
-        return np.where(of > 0, total / np.where(of > 0, of, 1), 0.5)
+        if (of > 0).all():
+            return total / of
+        self._unknown += int((of == 0).sum())
+        return np.where(of > 0, total / np.where(of > 0, of, 1), shares(self._y, self._columns))
 
 
 PROBE = KNNProbe

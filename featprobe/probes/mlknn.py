@@ -9,7 +9,7 @@ import numpy as np
 from featprobe.errors import InputError
 from featprobe.neighbours.probe import NeighbourProbe
 from featprobe.neighbours.votes import value_sums
-from featprobe.probes.base import is_regression
+from featprobe.probes.checks import is_regression
 
 
 class MLkNNProbe(NeighbourProbe):
@@ -25,7 +25,9 @@ class MLkNNProbe(NeighbourProbe):
 
     and the score is P(H1) P(E_j | H1) over the sum of both hypotheses. An item whose label is
     unknown (NaN) is left out of m, c and c' of that label, and does not count as a neighbour that
-    has it. Classes are taken as one label each, and their scores divided by their sum.
+    has it; where no neighbour knows it, the score is P(H1). Neighbours are counted among the items
+    of other patients, as those of a test item are, where training has k of them. Classes
+    are taken as one label each, and their scores divided by their sum.
     """
 
     name = "mlknn"
@@ -54,19 +56,33 @@ class MLkNNProbe(NeighbourProbe):
             y = y[:, None] == np.arange(int(y.max()) + 1)
         self._remember(x, y.shape[1])
         ks, s = self._ks(), self.smoothing
-        self._has = y == 1
+        self._has, self._knows = y == 1, ~np.isnan(y.astype(float))
         truth = np.stack([y == 0, self._has]).astype(float)  # (2, N, C); NaN is in neither
         prior = (s + truth.sum(1)) / (2 * s + truth.sum((0, 1)))  # (2, C)
         seen = np.zeros((len(ks), 2, max(ks) + 1, y.shape[1]))
         label = np.arange(y.shape[1])
-        for at, _, rows in self._searched().others(max(ks)):
+        groups = self._groups
+        if groups is not None:
+            largest = int(np.unique(groups, return_counts=True)[1].max())
+            self._within = max(ks) > len(x) - largest
+            groups = None if self._within else groups
+        for at, _, rows in self._searched().others(max(ks), groups):
             for g, count in enumerate(self._counts(rows)):
                 for h in (0, 1):
                     np.add.at(seen[g, h], (count, label), truth[h, at])
         room = s * (np.array(ks) + 1)[:, None, None]
         likelihood = (s + seen) / (room + seen.sum(2))[:, :, None]
-        self._joint = prior[:, None] * likelihood  # (G, 2, j, C)
+        self._joint, self._prior = prior[:, None] * likelihood, prior[1]  # (G, 2, j, C), (C,)
         return self
+
+    def notes(self) -> list[str]:
+        told = super().notes()
+        if getattr(self, "_within", False):
+            told.append(
+                f"training has fewer than {max(self._ks())} items of other patients: what "
+                "neighbours mean was counted among items of the same patient too"
+            )
+        return told
 
     def _counts(self, rows: np.ndarray) -> np.ndarray:
         """(G, n, C): how many of the first k neighbours have each label."""
@@ -76,6 +92,10 @@ class MLkNNProbe(NeighbourProbe):
         label = np.arange(self._columns)
         both = [joint[:, count, label] for joint, count in zip(self._joint, self._counts(rows))]
         p = np.stack([joint[1] / joint.sum(0) for joint in both])
+        if not getattr(self, "_knows", np.True_).all():  # not in the first versions' files
+            blind = value_sums(np.ones(rows.shape), self._knows[rows], self._ks()) == 0
+            self._unknown += int(blind.sum())
+            p = np.where(blind, self._prior, p)
         return p if self._labels else p / p.sum(2, keepdims=True)
 
 
