@@ -81,6 +81,7 @@ def evaluate(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples,
     )  # fmt: skip
+    idle = [*made.idle(), *_idle_pool(features, views)]
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
@@ -95,6 +96,7 @@ def evaluate(
             reading,
         )
         result.asked = asked
+        result.notes += idle
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
         if save:
@@ -152,6 +154,14 @@ def asked_views(
     if probe.bags:
         pools = ["bag"]
     return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
+
+
+def _idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
+    """What to say of poolings that were asked for where every item has one frame."""
+    pools = sorted({v.pool for v in views} - {"mean", "bag"})
+    if not pools or features.store.layout.frames > len(features.store.items().ids):
+        return []
+    return [f"pool={','.join(pools)} has no effect: every item has one frame"]
 
 
 def _fields(protocol: Protocol) -> dict[str, Any]:

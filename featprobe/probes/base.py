@@ -5,7 +5,6 @@ The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when sc
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +17,12 @@ from featprobe import splits
 from featprobe.errors import InputError
 from featprobe.probes.checks import check_scores, check_x, is_regression
 from featprobe.probes.constants import constants, settled
+from featprobe.probes.parameters import Parameters
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
 from featprobe.selection import best_candidate
 
 
-class Probe:
+class Probe(Parameters):
     """Base of the probes.
 
     ``fit(x, y)`` takes features (N, D) and targets: int or text (N,) classes, float (N, C) of 0, 1
@@ -40,7 +40,7 @@ class Probe:
 
     Who fits and scores candidates calls :meth:`learn` and :meth:`scores`: they know the patients,
     so that :meth:`held_out`, by which a probe splits its rows once more, divides none, and the
-    labels with one value only.
+    labels with one value only. Its constructor arguments are checked as :class:`~featprobe.probes.parameters.Parameters` says.
     """
 
     name: ClassVar[str] = ""
@@ -50,27 +50,6 @@ class Probe:
     rebuilt: ClassVar[tuple[str, ...]] = ()
     _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
     _constant: np.ndarray | None = None  # see probes.constants
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Constructor arguments, as scikit-learn's ``clone`` wants them."""
-        names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
-        return {n: getattr(self, n) for n in names}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change constructor arguments; an unknown one is an error."""
-        known = self.get_params()
-        for key, value in params.items():
-            if key not in known:
-                raise InputError(
-                    f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(known)}"
-                )
-            setattr(self, key, value)
-        return self
-
-    def fresh(self, **params: Any) -> Self:
-        """An unfitted copy with some parameters changed."""
-        made = type(self)(**self.get_params(deep=False))
-        return made.set_params(**params)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k not in self.rebuilt}
@@ -173,6 +152,7 @@ class Probe:
         is one. Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
         candidate's parameters).
         """
+        self.check_params()
         name = type(self).__name__
         if y is None:
             raise InputError(f"{name} requires y to be passed, but the target y is None")

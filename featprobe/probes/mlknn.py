@@ -25,7 +25,7 @@ class MLkNNProbe(NeighbourProbe):
 
     and the score is P(H1) P(E_j | H1) over the sum of both hypotheses. An item whose label is
     unknown (NaN) is left out of m, c and c' of that label, and does not count as a neighbour that
-    has it; where no neighbour knows it, the score is P(H1). Neighbours are counted among the items
+    has it, neither here nor in the counts. Neighbours are counted among the items
     of other patients, as those of a test item are, where training has k of them. Classes
     are taken as one label each, and their scores divided by their sum.
     """
@@ -56,7 +56,7 @@ class MLkNNProbe(NeighbourProbe):
             y = y[:, None] == np.arange(int(y.max()) + 1)
         self._remember(x, y.shape[1])
         ks, s = self._ks(), self.smoothing
-        self._has, self._knows = y == 1, ~np.isnan(y.astype(float))
+        self._has = y == 1
         truth = np.stack([y == 0, self._has]).astype(float)  # (2, N, C); NaN is in neither
         prior = (s + truth.sum(1)) / (2 * s + truth.sum((0, 1)))  # (2, C)
         seen = np.zeros((len(ks), 2, max(ks) + 1, y.shape[1]))
@@ -72,7 +72,7 @@ class MLkNNProbe(NeighbourProbe):
                     np.add.at(seen[g, h], (count, label), truth[h, at])
         room = s * (np.array(ks) + 1)[:, None, None]
         likelihood = (s + seen) / (room + seen.sum(2))[:, :, None]
-        self._joint, self._prior = prior[:, None] * likelihood, prior[1]  # (G, 2, j, C), (C,)
+        self._joint = prior[:, None] * likelihood  # (G, 2, j, C)
         return self
 
     def notes(self) -> list[str]:
@@ -92,10 +92,6 @@ class MLkNNProbe(NeighbourProbe):
         label = np.arange(self._columns)
         both = [joint[:, count, label] for joint, count in zip(self._joint, self._counts(rows))]
         p = np.stack([joint[1] / joint.sum(0) for joint in both])
-        if not getattr(self, "_knows", np.True_).all():  # not in the first versions' files
-            blind = value_sums(np.ones(rows.shape), self._knows[rows], self._ks()) == 0
-            self._unknown += int(blind.sum())
-            p = np.where(blind, self._prior, p)
         return p if self._labels else p / p.sum(2, keepdims=True)
 
 

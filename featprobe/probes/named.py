@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from featprobe.registry import Registry
 
-NONE = ("base", "checks", "constants", "named", "standardizer")  # what probes share
+NONE = ("base", "checks", "constants", "named", "parameters", "standardizer")  # what probes share
 PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=NONE)

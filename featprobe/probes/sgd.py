@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from featprobe.options import Needs
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.sgd import Heads, Recipe, train_heads
@@ -41,6 +42,10 @@ class SGDProbe(Probe):
     """
 
     name = "sgd"
+    needs: ClassVar[Needs] = {
+        "momentum": ("optimizer", ("sgd",)),
+        "iterations": ("epochs", (None,)),
+    }
 
     def __init__(
         self,
