@@ -40,7 +40,8 @@ class Probe(Parameters):
 
     Who fits and scores candidates calls :meth:`learn` and :meth:`scores`: they know the patients,
     so that :meth:`held_out`, by which a probe splits its rows once more, divides none, and the
-    labels with one value only. Its constructor arguments are checked as :class:`~featprobe.probes.parameters.Parameters` says.
+    labels with one value only. Constructor arguments are checked as
+    :class:`~featprobe.probes.parameters.Parameters` says.
     """
 
     name: ClassVar[str] = ""
