@@ -17,6 +17,7 @@ LEVELS = [
         "errors",
         "registry",
         "fingerprint",
+        "records",
         "settings",
         "progress",
         "threads",
