@@ -22,6 +22,7 @@ from featprobe._version import __version__
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import digest
 from featprobe.scored import Scored
+from featprobe.store.format import without_pixels
 
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
@@ -84,8 +85,8 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """Digest of how the features were made: their key without the data set."""
-        return digest({k: v for k, v in self.provenance.get("key", {}).items() if k != "dataset"})
+        """Digest of how the features were made: their key but for contents and their readers."""
+        return digest(without_pixels(self.provenance.get("key", {})))
 
     @property
     def cell(self) -> str:
