@@ -15,13 +15,14 @@ from featprobe import levels, settings
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.fingerprint import digest
+from featprobe.fitted import Data, View
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result, plain
-from featprobe.runs import Data, View, carry_out
+from featprobe.runs import carry_out
 from featprobe.stats.resampling import RESAMPLES
 from featprobe.subjects import Subject
 

@@ -35,10 +35,10 @@ from featprobe.finetuning.settings import Training
 from featprobe.finetuning.telling import about, cell_of, cost_of
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest, try_folder
+from featprobe.fitted import Data
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
-from featprobe.runs import Data
 from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:

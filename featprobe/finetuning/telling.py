@@ -10,8 +10,9 @@ import numpy as np
 from featprobe import metrics
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.trial import Task, Trial
+from featprobe.fitted import View
 from featprobe.results import Result
-from featprobe.runs import Cell, View
+from featprobe.runs import Cell
 
 STEPS = 5  # fewer are told
 
