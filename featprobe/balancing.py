@@ -7,7 +7,15 @@ import numpy as np
 POOL = 2000  # groups that are looked at for a move at a time
 PAIRED = 100  # of each part, for a swap
 ROUNDS, SWAPS = 20_000, 200  # at most
+TOLERANCE = 0.01  # of what is asked for
+PRESSED = 6  # times that what is still further off is made to count more
 GOLDEN = (5**0.5 - 1) / 2
+
+
+def allowed(counts: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(K, C) how far a part may be from its share of a class: the class's largest group, or 1 % of
+    what is asked for, whichever is more."""
+    return np.maximum(counts.max(0), TOLERANCE * share[:, None] * counts.sum(0))
 
 
 def balanced(counts: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -19,7 +27,8 @@ def balanced(counts: np.ndarray, share: np.ndarray, rng: np.random.Generator) ->
     so that groups of one kind are spread, and a group is in a part with the probability of its
     share. Then single moves, and swaps where no move helps, reduce the squared distances to what
     is asked for, each in units of what is asked for, or of the largest group of the class where
-    that is more. The largest gain comes first. No part is left without a group.
+    that is more. The largest gain comes first. Classes that are then further off than
+    :func:`allowed` count more, and it is tried again. No part is left without a group.
     """
     most = counts.max(0)
     counts = counts[:, most > 0]
@@ -27,13 +36,26 @@ def balanced(counts: np.ndarray, share: np.ndarray, rng: np.random.Generator) ->
     weight = 1 / np.maximum(wanted, counts.max(0)) ** 2
     part = _dealt(counts, share, rng)
     _fill(part, len(share))
-    state = _State(counts, wanted, weight, part)
+    limit = allowed(counts, share) + 1e-9
+    for _ in range(PRESSED):
+        state = _State(counts, wanted, weight, part)
+        _improve(state, rng)
+        off = (np.abs(state.gap) > limit).any(0)
+        if not off.any():
+            break
+        weight[:, off] *= 4
+    return part
+
+
+def _improve(state: _State, rng: np.random.Generator) -> None:
+    """Moves and swaps until none helps, or nothing is off."""
+    groups = len(state.part)
     failed = swaps = 0
     for _ in range(ROUNDS):
         if state.close() or failed == 5 or swaps == SWAPS:
             break
-        every = len(counts) <= POOL
-        pool = np.arange(len(counts)) if every else rng.choice(len(counts), POOL, replace=False)
+        every = groups <= POOL
+        pool = np.arange(groups) if every else rng.choice(groups, POOL, replace=False)
         if state.move(pool):
             failed = 0
         elif state.swap(pool):
@@ -42,7 +64,6 @@ def balanced(counts: np.ndarray, share: np.ndarray, rng: np.random.Generator) ->
             break
         else:
             failed += 1
-    return part
 
 
 def _dealt(counts: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -11,12 +11,11 @@ from hashlib import blake2b
 
 import numpy as np
 
-from featprobe.balancing import balanced
+from featprobe.balancing import allowed, balanced
 from featprobe.errors import InputError
 
 NAMES = ("train", "val", "test")
 FRACTIONS = (0.6, 0.2, 0.2)
-TOLERANCE = 0.01  # of what is asked for; more, and more than a group, is said
 
 Seed = int | Sequence[int]
 
@@ -167,15 +166,15 @@ def missed(
     """What a split did not reach, in words; empty where it is what was asked for.
 
     That is where each part (``names``) has its fraction of all items and of every class, give or
-    take the largest group of that class or 1 % of what was asked, whichever is more. ``classes``:
-    names of the columns of :func:`label_matrix`.
+    take what is :func:`~featprobe.balancing.allowed`. ``classes``: names of the columns of
+    :func:`label_matrix`.
     """
     counts = counts_of(targets, numbered(groups))
     labels = label_matrix(targets)
     have = np.stack([labels[part == k].sum(0) for k in range(len(names))])
     total = counts.sum(0)
-    wanted = np.asarray(fractions)[:, None] * total
-    over = np.abs(have - wanted) / np.maximum(counts.max(0), TOLERANCE * wanted).clip(1e-9)
+    share = np.asarray(fractions)
+    over = np.abs(have - share[:, None] * total) / allowed(counts, share).clip(1e-9)
     found = [(over[k, c], k, c) for k, c in zip(*np.nonzero(over > 1 + 1e-9))]
     if not found:
         return ""
