@@ -27,7 +27,7 @@ def settle(
         return pixels, None
     lowest = pixels[~outside].min()
     highest = pixels[outside].max()
-    if highest < lowest:
+    if highest < max(lowest, _BELOW_AIR):  # what lossy compression left below padding is none
         return pixels, float(highest)
     if pixels.dtype == np.uint8:
         return np.where(outside, 0, pixels).astype(np.uint8), 0.0 if lowest > 0 else None
