@@ -81,6 +81,7 @@ def evaluate(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples,
     )  # fmt: skip
+    idle = [*made.idle(), *_idle_pool(features, views)]
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
@@ -95,6 +96,7 @@ def evaluate(
             reading,
         )
         result.asked = asked
+        result.notes += idle
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
         if save:
@@ -140,7 +142,7 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
     data = labelled(features, protocol, [view], made)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows])
+    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows], groups=data.groups[rows])
 
 
 def asked_views(
@@ -152,6 +154,14 @@ def asked_views(
     if probe.bags:
         pools = ["bag"]
     return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
+
+
+def _idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
+    """What to say of poolings that were asked for where every item has one frame."""
+    pools = sorted({v.pool for v in views} - {"mean", "bag"})
+    if not pools or features.store.layout.frames > len(features.store.items().ids):
+        return []
+    return [f"pool={','.join(pools)} has no effect: every item has one frame"]
 
 
 def _fields(protocol: Protocol) -> dict[str, Any]:

@@ -129,6 +129,8 @@ def command(
     given |= {"augment": list(augment)} if augment else {}
     reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
     dataset = open_dataset(data, cache, rest)
+    for text in dataset.notes:
+        note(f"{dataset.name}: {text}")
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
     from featprobe.backbones.load import load_backbone

@@ -32,6 +32,9 @@ class Source(Protocol):
     def contents(self, progress: Progress | None = None) -> list[str]:
         """One digest of the stored bytes for each item."""
 
+    def kinds(self) -> set[str]:
+        """Which readers the items have: names of :mod:`featprobe.images.files`, or ``rows``."""
+
 
 @dataclass(frozen=True)
 class FileSource:
@@ -58,6 +61,13 @@ class FileSource:
             out.append(part[0] if len(ps) == 1 else digest(part))
             start += len(ps)
         return out
+
+    def kinds(self) -> set[str]:
+        named: dict[str, Path] = {}  # a file for each suffix, and one that has none
+        for path in (p for ps in self.paths for p in ps):
+            suffix = "".join(path.suffixes[-2:]).lower()
+            named.setdefault("" if suffix.rpartition(".")[2].isdigit() else suffix, path)
+        return {kind for path in named.values() if (kind := files.kind_of(path))}
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,9 @@ class ArraySource:
                     progress(len(out))
         return out
 
+    def kinds(self) -> set[str]:
+        return {"rows"}
+
 
 @dataclass
 class Dataset:
@@ -117,7 +130,9 @@ class Dataset:
     ``group_origin`` and ``split_origin`` say in words where the two come from.
     ``skipped`` counts files left aside by kind (DICOM objects without pixels, other files).
     ``notes``: what a reader of results should know, one line each (counts that differ from the
-    published ones, patients whom the official split itself divides).
+    published ones, patients whom the official split itself divides). ``doubts``: what was guessed,
+    or found and not used, by kind (``labels``, ``patients``, ``split``, ``files``): findings of
+    ``featprobe data check``.
 
     ``masks``: None, or for each item the files of its segmentation mask, none where it has none;
     several files (left and right lung) are united. ``mask_classes``: the name of each value of a
@@ -139,6 +154,7 @@ class Dataset:
     notes: list[str] = field(default_factory=list)
     masks: tuple[tuple[Path, ...], ...] | None = None
     mask_classes: tuple[str, ...] = ()
+    doubts: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ids = np.asarray(self.ids, dtype=np.str_)
@@ -177,6 +193,11 @@ class Dataset:
             f"Dataset({self.name!r}, items={len(self)}, task={self.task}, "
             f"classes={len(self.classes)}, groups={len(np.unique(self.groups))})"
         )
+
+    def doubt(self, kind: str, texts: Sequence[str]) -> None:
+        """Add lines to :attr:`doubts`."""
+        if texts:
+            self.doubts.setdefault(kind, []).extend(texts)
 
     def frames(self, i: int) -> int:
         """Number of frames of item i, from the file's header."""

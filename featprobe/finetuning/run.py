@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from featprobe import levels, settings
-from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
 from featprobe.devices import choose_device
@@ -32,10 +32,11 @@ from featprobe.finetuning.predictor import save_head
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
-from featprobe.finetuning.telling import about, cell_of, cost_of
+from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest, try_folder
 from featprobe.fitted import Data
+from featprobe.probes.constants import constants
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
@@ -114,8 +115,6 @@ def finetune(
         )
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
-    if precision not in PRECISIONS:
-        raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     if precision == "fp16" and target.type == "cpu":
         raise InputError("fp16 is for training on a GPU; use --precision bf16 or float32")
     accelerator = accelerator_of(target, precision)
@@ -142,6 +141,8 @@ def finetune(
             backbone, subject, data, subject.rows[rows], chosen, t, spec, accelerator, place,
             shown, lambda: stop.asked, _printer(shown),
         )  # fmt: skip
+        for text in idle(task):
+            task.say(f"note: {text}")
         trial = _best(task, lrs or [t.lr or chosen.lr])
         scores = trial.scores(data.split.test)
     cell = cell_of(task, trial, scores, lrs)
@@ -164,7 +165,10 @@ def finetune(
                 made = {**about(result, chosen), "name": place.name}
                 kept = load_backbone(export(plain, place / "backbone", made))
             part = "head"
-            save_head(trial.run.network, kept, dataset, subject, cell.view, place / HEAD)
+            save_head(
+                trial.run.network, kept, dataset, subject, cell.view, place / HEAD,
+                constants(trial.run.y[trial.run.fit]),
+            )  # fmt: skip
         except FeatprobeError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained {part} is not kept: {error}")
         if save:
