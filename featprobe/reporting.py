@@ -117,7 +117,7 @@ def result_of(
         pool=cell.view.pool,
         params=cell.params,
         settings={
-            **protocol.to_dict(),
+            **_settings(protocol, data),
             "resamples": resamples,
             **reading.level.to_dict(),
             **data.prepare.to_dict(),
@@ -152,6 +152,14 @@ def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:
     support = Support(scored)
     counted = zip(scored.classes, support.items, support.positive)
     return {name: {"items": int(i), "patients": int(p)} for name, i, p in counted}
+
+
+def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
+    """Those of the protocol; how splits are made matters where one was."""
+    asked = protocol.to_dict()
+    if data.split.version is None:
+        asked.pop("split_version", None)
+    return asked
 
 
 def _several(views: Sequence[View]) -> dict[str, Any]:
