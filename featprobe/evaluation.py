@@ -142,7 +142,7 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
     data = labelled(features, protocol, [view], made)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows])
+    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows], groups=data.groups[rows])
 
 
 def asked_views(

@@ -11,7 +11,9 @@ import numpy as np
 from featprobe import levels, metrics, results
 from featprobe.backbones.catalog import seen_in_training
 from featprobe.errors import InputError
+from featprobe.findings.cells import findings, subgroup_findings
 from featprobe.fitted import Data, View
+from featprobe.probes.checks import check_scores
 from featprobe.protocols import Protocol
 from featprobe.results import Result
 from featprobe.runs import Cell
@@ -76,12 +78,14 @@ def result_of(
 
     ``probe``: its name; ``searched``: the parameters that val chose among.
     """
+    for p in cell.scores:
+        check_scores(p, probe)
     items = of_test(subject, data, cell.scores, cell.rows)
     scored = reading.reported(items)
     tries = scored.values()
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = list(cell.notes)
+    notes = [*cell.notes, *findings(data, cell, subject.classes)]
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
@@ -90,6 +94,8 @@ def result_of(
     sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
     if reading.unit is not None:
         sizes["test_units"] = len(scored.ids)
+    subgroups = reading.subgroups(items, resamples, protocol.seed)
+    notes += subgroup_findings(subgroups)
     provenance = subject.provenance
     return Result(
         dataset=subject.dataset,
@@ -124,7 +130,7 @@ def result_of(
         components={
             n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
         },  # folds have test patients of their own: what is between them is patients too
-        subgroups=reading.subgroups(items, resamples, protocol.seed),
+        subgroups=subgroups,
         val=cell.val,
         left_out=len(subject.left_out),
         notes=notes,

@@ -246,14 +246,16 @@ def test_too_few_patients_or_folds_are_told(features) -> None:
         fp.CrossVal(folds=2)
 
 
-def test_a_label_with_one_value_in_a_draw_is_scored_as_chance(features, cache) -> None:
-    y = np.stack([features.y, np.ones(40)], axis=1).astype(float)
+@pytest.mark.parametrize(("value", "said"), [(1, "scored 1, present"), (0, "scored 0, absent")])
+def test_a_label_with_one_value_in_a_draw_is_scored_as_that(features, cache, value, said) -> None:
+    y = np.stack([features.y, np.full(40, value)], axis=1).astype(float)
     relabel(features, y, "multilabel")
     for probe in ("logistic", "prototype", fp.KNNProbe(k=3)):
         found = fp.evaluate(features, probe, fp.FewShot((2,), tries=3), save=True)[0]
-        assert any("scored 0.5" in n for n in found.notes)
+        assert any("label 'b'" in n and said in n for n in found.notes), found.notes
         scores = np.load(cache / "results" / "scores" / f"{found.id}.npz")["scores"]
-        assert (scores[:, :, 1] == 0.5).all()
+        assert (scores[:, :, 1] == value).all()
+        assert found.metrics["accuracy"] >= found.metrics["accuracy:a"]
         assert len(np.unique(scores[:, :, 0])) > 1
 
 

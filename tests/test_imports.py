@@ -34,6 +34,7 @@ LEVELS = [
         "levels",
         "results",
         "features",
+        "findings",
         "fitted",
         "choosing",
         "runs",

@@ -141,6 +141,10 @@ loading_options = options(
         "--fusion", default="rgb", show_default=True, type=click.Choice(["rgb", "late"]),
         help="Modalities as colours, or pooled apart and joined.",
     ),
+    click.option(
+        "--derived", default="skip", show_default=True, type=click.Choice(["skip", "keep"]),
+        help="Masks beside images, thumbnails, DICOM SEG, doses and pictures of reports.",
+    ),
     click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
 )  # fmt: skip
 

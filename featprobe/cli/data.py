@@ -255,6 +255,8 @@ def _print(a: Audit) -> None:
     _findings("constant", a.constant)
     _findings("of an odd size", [f"{i}: {s}" for i, s in a.odd_sizes.items()])
     _findings("labels that look alike", [f"{x!r}, {y!r}" for x, y in a.alike_labels])
+    for kind, texts in a.doubts.items():
+        _findings(f"doubts about {kind}", texts)
     _findings("notes of the readers", [f"{i}: {t}" for i, t in a.notes.items()])
     print(f"\n{a.problems} findings to look at")
 

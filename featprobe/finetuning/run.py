@@ -36,6 +36,7 @@ from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest, try_folder
 from featprobe.fitted import Data
+from featprobe.probes.constants import constants
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
@@ -164,7 +165,10 @@ def finetune(
                 made = {**about(result, chosen), "name": place.name}
                 kept = load_backbone(export(plain, place / "backbone", made))
             part = "head"
-            save_head(trial.run.network, kept, dataset, subject, cell.view, place / HEAD)
+            save_head(
+                trial.run.network, kept, dataset, subject, cell.view, place / HEAD,
+                constants(trial.run.y[trial.run.fit]),
+            )  # fmt: skip
         except FeatprobeError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained {part} is not kept: {error}")
         if save:

@@ -13,7 +13,8 @@ from featprobe.store.cache import store_path
 from featprobe.store.container import sealed
 from featprobe.store.containers import SUFFIXES, container, kind_of, open_store
 from featprobe.store.format import FeatureKey
-from featprobe.store.place import LocalPlace, Place, Where, aside, place
+from featprobe.store.locate import place
+from featprobe.store.place import LocalPlace, Place, Where, aside
 
 
 def found_again(

@@ -22,15 +22,15 @@ NAMES = {"dataset": "renamed", "backbone": "other"}
 @pytest.mark.parametrize("kind", ["zarr", "hdf5"])
 @pytest.mark.parametrize("links", [True, False])
 def test_the_same_key_under_other_names(
-    tmp_path: Path, kind: str, links: bool, monkeypatch
+    tmp_path: Path, kind: str, links: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    old = make(tmp_path, kind=kind)
     if not links:
 
         def none(*_: object) -> None:
             raise OSError("no links here")
 
         monkeypatch.setattr(os, "link", none)
-    old = make(tmp_path, kind=kind)
     new = found_again(tmp_path, old.key, NAMES)
     assert new is not None
     assert (new.dataset, new.backbone, new.kind) == ("renamed", "other", kind)
@@ -47,7 +47,7 @@ def test_the_same_key_under_other_names(
 def test_only_whole_stores_of_the_same_key_count(tmp_path: Path) -> None:
     half = make(tmp_path, whole=False)
     assert found_again(tmp_path, half.key, NAMES) is None
-    other = make(tmp_path, weights="w")
+    other = make(tmp_path, weights="other")
     assert found_again(tmp_path, half.key, NAMES) is None
     assert found_again(tmp_path, other.key, {"dataset": "films", "backbone": "net"}) is None
     (Path(str(other.path)) / "zarr.json").write_text("{")  # damaged: it is extracted
