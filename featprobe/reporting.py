@@ -111,7 +111,7 @@ def result_of(
         pool=cell.view.pool,
         params=cell.params,
         settings={
-            **protocol.to_dict(),
+            **_settings(protocol, data),
             "resamples": resamples,
             **reading.level.to_dict(),
             **data.prepare.to_dict(),
@@ -137,6 +137,14 @@ def result_of(
         versions=results.versions(),
         provenance={"key": subject.key.to_dict(), **provenance},
     )
+
+
+def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
+    """Those of the protocol; how splits are made matters where one was."""
+    asked = protocol.to_dict()
+    if data.split.version is None:
+        asked.pop("split_version", None)
+    return asked
 
 
 def _several(views: Sequence[View]) -> dict[str, Any]:

@@ -58,6 +58,10 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
+split_version_option = click.option(
+    "--split-version", type=click.IntRange(1, 2), default=2, show_default=True,
+    help="1: splits and draws as results have them that say no version.",
+)  # fmt: skip
 cache_option = click.option(
     "--cache", type=str, metavar="DIR",
     help="Where stores and results live, or s3://... for stores.  [default: $FEATPROBE_CACHE]",
