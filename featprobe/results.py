@@ -104,6 +104,23 @@ class Result:
         ]  # fmt: skip
         return digest(asked)
 
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, one row a metric: its ``value``, ``low`` and ``high`` of the 95 %
+        interval, and ``chance``, beside what the result is of."""
+        import pandas as pd
+
+        nan = float("nan")
+        of = {"dataset": self.dataset, "backbone": self.backbone, "probe": self.probe,
+              "protocol": self.protocol, "shots": self.shots}  # fmt: skip
+        rows = [
+            {
+                **of, "metric": n, "value": v, "low": self.ci.get(n, (nan, nan))[0],
+                "high": self.ci.get(n, (nan, nan))[1], "chance": self.chance.get(n, nan),
+            }
+            for n, v in self.metrics.items()
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
     def to_json(self) -> str:
         """One line of JSON; an undefined metric is null."""
         return json.dumps(plain(asdict(self)), allow_nan=False)
