@@ -117,7 +117,9 @@ class Dataset:
     ``group_origin`` and ``split_origin`` say in words where the two come from.
     ``skipped`` counts files left aside by kind (DICOM objects without pixels, other files).
     ``notes``: what a reader of results should know, one line each (counts that differ from the
-    published ones, patients whom the official split itself divides).
+    published ones, patients whom the official split itself divides). ``doubts``: what was guessed,
+    or found and not used, by kind (``labels``, ``patients``, ``split``, ``files``): findings of
+    ``featprobe data check``. ``label_origin`` says in words where the labels come from.
 
     ``masks``: None, or for each item the files of its segmentation mask, none where it has none;
     several files (left and right lung) are united. ``mask_classes``: the name of each value of a
@@ -139,6 +141,8 @@ class Dataset:
     notes: list[str] = field(default_factory=list)
     masks: tuple[tuple[Path, ...], ...] | None = None
     mask_classes: tuple[str, ...] = ()
+    doubts: dict[str, list[str]] = field(default_factory=dict)
+    label_origin: str = ""
 
     def __post_init__(self) -> None:
         self.ids = np.asarray(self.ids, dtype=np.str_)
@@ -177,6 +181,11 @@ class Dataset:
             f"Dataset({self.name!r}, items={len(self)}, task={self.task}, "
             f"classes={len(self.classes)}, groups={len(np.unique(self.groups))})"
         )
+
+    def doubt(self, kind: str, texts: Sequence[str]) -> None:
+        """Add lines to :attr:`doubts`."""
+        if texts:
+            self.doubts.setdefault(kind, []).extend(texts)
 
     def frames(self, i: int) -> int:
         """Number of frames of item i, from the file's header."""
