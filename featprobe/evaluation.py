@@ -15,13 +15,15 @@ from featprobe import levels, settings
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.fingerprint import digest
+from featprobe.fitted import Data, View
+from featprobe.partition import VERSION, Dealer, known_targets
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
+from featprobe.protocols import Full, Protocol, parse
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result, plain
-from featprobe.runs import Data, View, carry_out
+from featprobe.runs import carry_out
 from featprobe.stats.resampling import RESAMPLES
 from featprobe.subjects import Subject
 
@@ -80,6 +82,7 @@ def evaluate(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples,
     )  # fmt: skip
+    idle = [*made.idle(), *_idle_pool(features, views)]
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
@@ -94,6 +97,7 @@ def evaluate(
             reading,
         )
         result.asked = asked
+        result.notes += idle
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
         if save:
@@ -139,7 +143,7 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
     data = labelled(features, protocol, [view], made)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows])
+    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows], groups=data.groups[rows])
 
 
 def asked_views(
@@ -151,6 +155,14 @@ def asked_views(
     if probe.bags:
         pools = ["bag"]
     return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
+
+
+def _idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
+    """What to say of poolings that were asked for where every item has one frame."""
+    pools = sorted({v.pool for v in views} - {"mean", "bag"})
+    if not pools or features.store.layout.frames > len(features.store.items().ids):
+        return []
+    return [f"pool={','.join(pools)} has no effect: every item has one frame"]
 
 
 def _fields(protocol: Protocol) -> dict[str, Any]:
@@ -204,10 +216,7 @@ def split_items(
         raise InputError(
             f"{where}: {probe.name} is not for {task} targets; use one of {', '.join(able)}"
         )
-    if y.ndim == 2:
-        known = ~np.isnan(y).all(1)
-    else:
-        known = ~np.isnan(y) if task == "regression" else y >= 0
+    known = known_targets(y)
     if not known.any():
         raise InputError(f"{where}: every label is unknown")
     if np.isinf(y).any():
@@ -215,17 +224,13 @@ def split_items(
         raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
     y, groups, ids = y[known], subject.groups[known], subject.ids[known]
     try:
-        if isinstance(protocol, (CrossVal, LeaveOneOut)):
-            split = protocol.split(groups, subject.items.group_origin)
-        else:
-            split = make_split(
-                y, groups, subject.split[known], seed=protocol.seed,
-                origin=subject.items.split_origin, grouping=subject.items.group_origin,
-            )  # fmt: skip
+        dealer = Dealer(
+            y, groups, ids, getattr(protocol, "split_version", VERSION),
+            subject.items.group_origin, subject.classes,
+        )  # fmt: skip
+        split = protocol.split(dealer, subject.split[known], subject.items.split_origin)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    if isinstance(protocol, Full):
-        split = cut(split, y, groups, protocol.subset, protocol.seed)
     if y.ndim == 1 and task != "regression":
         for part in ("train", "test"):
             rows = getattr(split, part)

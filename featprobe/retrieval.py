@@ -70,7 +70,17 @@ def rank(
     ``query_item`` (Q,) and ``candidate_item`` (K,): codes of items. Every query needs a hit.
     Equal candidates tie exactly: similarities are computed once for each distinct vector, as a
     matrix product may round equal columns differently.
+
+    Raises :class:`InputError` for vectors that are not finite: nothing is nearer than NaN, so they
+    would rank first.
     """
+    for name, vectors in (("queries", queries), ("candidates", candidates)):
+        bad = int((~np.isfinite(vectors).all(1)).sum())
+        if bad:
+            raise InputError(
+                f"retrieval: {bad} of {len(vectors)} {name} have values that are not finite; "
+                "extract again, in float32 if it was a shorter type"
+            )
     distinct, column = np.unique(_unit(candidates), axis=0, return_inverse=True)
     column = column.reshape(-1)
     unit = _unit(queries)

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from featprobe import metrics, splits
+from featprobe.choosing import choose, diverged, edge, on_val
 from featprobe.errors import InputError
-from featprobe.prepare import Prepare
+from featprobe.fitted import Data, Fitted, View, codes_of, complete
 from featprobe.probes.base import Probe
-from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, Split
-from featprobe.selection import merit
-
-WIDEST = 4  # grids that are tried at most, each beyond the one before
-
-
-class View(NamedTuple):
-    """Which features of an item: outputs and blocks, and how its frames become one row."""
-
-    name: str
-    pool: str
-
-
-@dataclass
-class Data:
-    """The labelled items of a feature set under a split.
-
-    ``read`` gives their features (N, D), or Bags, in a view; ``views`` are those among which
-    validation data choose.
-    """
-
-    read: Callable[[View], Any]
-    views: Sequence[View]
-    y: np.ndarray
-    groups: np.ndarray
-    ids: np.ndarray
-    task: str
-    classes: int
-    split: Split
-    unknown: int
-    prepare: Prepare = field(default_factory=Prepare)
-
-    @property
-    def columns(self) -> int:
-        """C of the scores (N, C)."""
-        return 1 if self.task == "regression" else self.classes
+from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol
 
 
 @dataclass
@@ -55,7 +19,9 @@ class Cell:
     """What becomes one Result: the test scores (n, C) of each try, and how they came about.
 
     ``rows``: for each try the test items its scores are of, as positions in the test part; None
-    where every try scores all of them. ``chosen``: the candidate of ``view``.
+    where every try scores all of them. ``chosen``: the candidate of ``view``. ``fits``: for each
+    try the rows of the data that were fitted to, empty where nothing was, or not the same rows for
+    all items.
     """
 
     params: dict[str, Any]
@@ -68,6 +34,7 @@ class Cell:
     notes: list[str] = field(default_factory=list)
     rows: list[np.ndarray] | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
+    fits: list[np.ndarray] = field(default_factory=list)
 
 
 def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
@@ -75,7 +42,7 @@ def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     if isinstance(protocol, Full):
         return _full(probe, data, protocol.refit)
     if isinstance(protocol, CrossVal):
-        return [_crossval(probe, data, protocol)]
+        return [_inside(probe, data, refit=True)]
     if len(data.views) > 1:
         raise InputError(
             f"{len(data.views)} views are chosen among on val, which {protocol.name} does not look "
@@ -84,90 +51,6 @@ def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     if isinstance(protocol, LeaveOneOut):
         return _leave_one_out(probe, data)
     return _fewshot(probe, data, protocol)
-
-
-class Fitted:
-    """A probe fitted to some items in one view: its candidates score other items."""
-
-    def __init__(self, probe: Probe, data: Data, view: View, rows: np.ndarray) -> None:
-        self.data, self.view = data, view
-        self.x, y = data.read(view), data.y[rows]
-        fit = self.x[rows]
-        self.prepare = data.prepare.fitted(fit)
-        self.codes, self.present = _codes(y)
-        self.probe = probe.within(len(rows))
-        self.probe.fit_candidates(self.prepare(fit), self.codes)
-
-    def scores(self, rows: np.ndarray) -> np.ndarray:
-        """(G, n, C) scores of items, see :func:`complete`."""
-        raw = self.probe.score_candidates(self.prepare(self.x[rows]))
-        return complete(raw, self.codes, self.present, self.data.columns)
-
-
-def complete(raw: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
-    """Scores of all classes, zero for those that training (``fitted``) did not have.
-
-    A label of which training had one value only, or none, is scored 0.5 everywhere: what a solver
-    makes of it is rounding, which would be ranked.
-    """
-    if fitted.ndim == 2:
-        return np.where(_one_value(fitted), 0.5, raw)
-    if raw.shape[-1] == classes:
-        return raw
-    out = np.zeros((*raw.shape[:-1], classes))
-    out[..., present] = raw
-    return out
-
-
-def _codes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class codes 0 .. C-1 of what is present, and the classes they stand for."""
-    if y.ndim == 2 or y.dtype.kind == "f":
-        return y, np.arange(y.shape[-1])
-    present, codes = np.unique(y, return_inverse=True)
-    return codes, present
-
-
-def _one_value(y: np.ndarray) -> np.ndarray:
-    """(C,) labels without both a known positive and a known negative."""
-    return ~((y == 1).any(0) & (y == 0).any(0))
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The best candidate of a probe, its view, and the scores (G, n, C) of all on val.
-
-    ``last``: no wider grid than that of ``probe`` was tried.
-    """
-
-    view: View
-    probe: Probe
-    index: int
-    scores: np.ndarray
-    last: bool
-
-
-def choose(probe: Probe, data: Data) -> Choice:
-    """Fit every candidate in every view on train, and take the best on val.
-
-    A grid whose best value is its first or last is widened there, where the probe can.
-    """
-    s, best, top = data.split, None, (-np.inf, -np.inf)
-    for view in data.views:
-        tried = probe
-        for left in reversed(range(WIDEST)):
-            fitted = Fitted(tried, data, view, s.train)
-            scored = fitted.scores(s.val)
-            merits = [merit(p, data.y[s.val]) for p in scored]
-            first = max(range(len(merits)), key=merits.__getitem__)
-            wider = tried.beyond(first) if left else None
-            if best is None or merits[first] > top:
-                top = merits[first]
-                best = Choice(view, fitted.probe, first, scored, wider is None)
-            if wider is None:
-                break
-            tried = wider
-    assert best is not None
-    return best
 
 
 def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
@@ -184,13 +67,14 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     shown = range(len(candidates)) if probe.report_all else [best]
     final = Fitted(probe if probe.report_all else probe.fresh(**candidates[best]), data, view, fit)
     test = final.scores(s.test)
-    notes = [*(_edge(probe, best) if choice and choice.last else []), *final.probe.notes()]
+    notes = [*(edge(probe, best) if choice and choice.last else []), *final.probe.notes()]
     places = [0]
     if probe.report_all:
         refitted = final.probe.candidates()
         places = [refitted.index(c) for c in candidates]
     if choice:  # val could not score those that train is too small for
         notes += [n for n in probe.notes() if n not in notes]
+        notes += diverged(probe, choice.scores)
     return [
         Cell(
             params={**probe.get_params(), **candidates[g]},
@@ -198,25 +82,13 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             fitted=len(fit),
             view=view,
             selected=g == best,
-            val=_val(data, choice.scores[g]) if choice else {},
+            val=on_val(data, choice.scores[g]) if choice else {},
             notes=notes,
             chosen=candidates[g],
+            fits=[fit],
         )
         for place, g in zip(places, shown)
     ]
-
-
-def _val(data: Data, p: np.ndarray) -> dict[str, float]:
-    wanted = [metrics.ranking(data.task)]
-    values = metrics.compute(data.task, data.y[data.split.val], p, wanted=wanted)
-    return {k: float(v[0]) for k, v in values.items()}
-
-
-def _edge(probe: Probe, best: int) -> list[str]:
-    last = len(probe.candidates()) - 1
-    if probe.report_all or last < 2 or best not in (0, last):
-        return []
-    return [f"the chosen candidate is the {'last' if best else 'first'} of the grid"]
 
 
 def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
@@ -240,31 +112,26 @@ def _shots(
     present: np.ndarray,
 ) -> Cell:  # fmt: skip
     s, notes = data.split, []
-    tries = [protocol.draw(data.y, data.groups, s.train, shots, t) for t in range(protocol.tries)]
+    draw = protocol.draws(data.y, data.groups, s.train, data.ids)
+    tries = [draw(shots, t) for t in range(protocol.tries)]
     params = _settled(probe, shots)
     one = probe.fresh(**params).within(min(len(rows) for rows in tries))
-    scores = [
-        complete(raw, codes[rows], present, data.classes)
-        for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
-    ]
+    with one.knowing(data.groups):
+        scores = [
+            complete(raw, codes[rows], present, data.classes)
+            for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
+        ]
     if protocol.by == "sample" and data.y.ndim == 1:
         fewest = int(np.bincount(codes[s.train]).min())
         if fewest < shots:
             notes.append(
                 f"a class has only {fewest} training items; all of them stand for {shots} shots"
             )
-    if data.y.ndim == 2:
-        lone = sum(bool(_one_value(codes[rows]).any()) for rows in tries)
-        if lone:
-            notes.append(
-                f"{shots} shots: in {lone} of {protocol.tries} tries a label has one value only, "
-                "which is scored 0.5"
-            )
     if data.prepare.pca:
         notes.append("principal components are of all training items, their labels unused")
     return Cell(
         {**probe.get_params(), **params}, scores, round(float(np.mean([len(t) for t in tries]))),
-        data.views[0], shots=shots, notes=[*notes, *one.notes()],
+        data.views[0], shots=shots, notes=[*notes, *one.notes()], fits=tries,
     )  # fmt: skip
 
 
@@ -283,24 +150,14 @@ def _settled(probe: Probe, shots: int) -> dict[str, Any]:
     return chosen
 
 
-def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
-    """Each fold is test once, the next one val, the rest train."""
-    part = splits.assign(
-        data.y, data.groups, [1 / protocol.folds] * protocol.folds, [protocol.seed, 1]
-    )
+def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
+    """The inner splits, each with settings of its own: one Cell of as many tries."""
     scores, rows, cells = [], [], []
-    for fold in range(protocol.folds):
-        val = (fold + 1) % protocol.folds
-        inside = replace(
-            data.split,
-            train=np.flatnonzero((part != fold) & (part != val)),
-            val=np.flatnonzero(part == val),
-            test=np.flatnonzero(part == fold),
-        )
-        every = _full(probe, replace(data, split=inside), refit=True)
+    for inside in data.split.inner:
+        every = _full(probe, replace(data, split=inside), refit)
         cell = next(c for c in every if c.selected)
         scores.append(cell.scores[0])
-        rows.append(inside.test)
+        rows.append(np.searchsorted(data.split.test, inside.test))
         cells.append(cell)
     searched = {k: [c.chosen[k] for c in cells] for k in cells[0].chosen}
     if len(data.views) > 1:
@@ -308,7 +165,10 @@ def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
     notes = list(dict.fromkeys(n for c in cells for n in c.notes if "of the grid" not in n))
     fitted = round(float(np.mean([c.fitted for c in cells])))
     params = {**probe.get_params(), **searched}
-    return Cell(params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched)
+    return Cell(
+        params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched,
+        fits=[c.fits[0] for c in cells],
+    )  # fmt: skip
 
 
 def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
@@ -319,7 +179,7 @@ def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
         )
     x = data.read(data.views[0])
     x = data.prepare.fitted(x)(x)
-    codes, present = _codes(data.y)
+    codes, present = codes_of(data.y)
     largest = int(np.unique(data.groups, return_counts=True)[1].max())
     probe = probe.within(len(data.y) - largest)
     raw = probe.leave_one_out(x, codes, data.groups)

@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb, loading_options, model_options, note, open_dataset, options
+from featprobe.cli.common import (
+    Verb,
+    loading_options,
+    model_options,
+    note,
+    open_dataset,
+    options,
+    split_version_option,
+)
 from featprobe.cli.probing import bootstrap_options, level_options, read_level, read_settings
 
 # option -> field of Training
@@ -99,6 +107,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
     help="Of the split, the order of items and random weights.")  # fmt: skip
+@split_version_option
 @click.option("--run", "folder", type=click.Path(path_type=Path), metavar="DIR",
     help="Keep the training here.  [default: finetuned/... in the cache]")  # fmt: skip
 @click.option("--title", default="", help="Its name in tables.")
@@ -114,8 +123,8 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
     augment: tuple[str, ...], checkpointing: bool, refit: bool, more: tuple[str, ...],
-    subset: tuple[float, ...], seed: int, folder: Path | None, title: str, device: str,
-    workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    subset: tuple[float, ...], seed: int, split_version: int, folder: Path | None, title: str,
+    device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     image_size: int | None, **rest: Any,
 ) -> None:  # fmt: skip
@@ -129,10 +138,12 @@ def command(
     given |= {"augment": list(augment)} if augment else {}
     reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
     dataset = open_dataset(data, cache, rest)
+    for text in dataset.notes:
+        note(f"{dataset.name}: {text}")
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
     from featprobe.backbones.load import load_backbone
-    from featprobe.cli.probing import notes_of, show_results
+    from featprobe.cli.probing import show_results
     from featprobe.finetuning.asked import asked
     from featprobe.finetuning.predictor import FILE as HEAD
     from featprobe.finetuning.run import finetune
@@ -148,8 +159,8 @@ def command(
     for fraction in subset:
         made = finetune(
             backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
-            cache=cache, folder=folder, device=device, resamples=resamples, **reported,
-            label=title or Path(preset or "").stem,
+            split_version=split_version, cache=cache, folder=folder, device=device,
+            resamples=resamples, **reported, label=title or Path(preset or "").stem,
             workers=min(8, cores()) if workers is None else workers,
             progress=False if quiet else "json" if as_json else True,
         )  # fmt: skip
@@ -162,8 +173,6 @@ def command(
     if as_json or not found:
         return
     show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
-    for text in dict.fromkeys(notes_of(found)):
-        note(text)
     for result in found:
         kept = Path(result.provenance["folder"])
         if (kept / "backbone").is_dir():

@@ -25,7 +25,7 @@ class Audit:
     ``patients_in_classes``: patients found in more than one, with where. ``duplicates``: lists of
     ids with identical pixels; ``leaking`` those of them that lie in two splits, two classes or two
     patients. ``near_duplicates``: (id, id, cosine) across splits, from features. ``about``: notes
-    on the data set as a whole, ``doubts`` what its readers doubt, by kind.
+    on the data set as a whole. ``doubts``: what was guessed at loading, by kind.
     """
 
     name: str

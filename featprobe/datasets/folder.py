@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
+from featprobe.datasets.derived import sort_out
 from featprobe.datasets.groups import infer_groups, label_texts, stem_of
 from featprobe.datasets.layout import read_layout
 from featprobe.datasets.reading import Reading
@@ -29,12 +30,15 @@ IMAGES_OF_MASKS = {("images", "labels"), ("images", "masks"), ("imagesTr", "labe
 
 @dataclass
 class _Found:
-    """Items of a folder before they become a Dataset."""
+    """Items of a folder before they become a Dataset; ``notes`` and ``doubts`` of what DICOM files
+    were made into."""
 
     paths: list[tuple[Path, ...]] = field(default_factory=list)
     patients: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def skip(self, kind: str, n: int = 1) -> None:
         if n:
@@ -69,6 +73,7 @@ def load_folder(
     recipe: FrameRecipe,
     reading: Reading | None = None,
     memory: Path | None = None,
+    derived: str = "skip",
 ) -> Dataset:
     """Read a folder as a data set.
 
@@ -76,6 +81,7 @@ def load_folder(
     patients (no labels); ``images/`` beside ``labels/`` (the images are items without class, their
     masks the files of the same name there); files alone (no labels): see
     :func:`~featprobe.datasets.layout.read_layout`. A DICOM series that forms a volume is one item.
+    ``derived``: see :func:`collect`.
     """
     reading = reading or Reading()
     if not root.is_dir():
@@ -83,12 +89,12 @@ def load_folder(
     names = {p.name for p in root.iterdir() if p.is_dir()}
     for images, masks in IMAGES_OF_MASKS:
         if {images, masks} <= names:
-            found = collect(root / images)
+            found = collect(root / images, derived)
             alone = replace(reading, label=("none",), split_column="none")
             data = _dataset(root, name, found, recipe, alone, memory)
             data.masks = _masks(root / images, root / masks, found.paths)
             return data
-    return _dataset(root, name, collect(root), recipe, reading, memory)
+    return _dataset(root, name, collect(root, derived), recipe, reading, memory)
 
 
 def _masks(
@@ -113,12 +119,19 @@ def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None 
     )
 
 
-def collect(root: Path) -> _Found:
-    """All items below a folder, DICOM files gathered into series."""
+def collect(root: Path, derived: str = "skip") -> _Found:
+    """All items below a folder, DICOM files gathered into series.
+
+    ``derived``: what becomes of files made from images (masks, thumbnails, DICOM segmentations,
+    doses, captures of reports): ``skip`` counts them, ``keep`` makes them items.
+    """
     found, slices = _Found(), []
-    for path in walk(root):
-        kind = files.kind_of(path)
-        if kind == "dicom":
+    kinds = {path: files.kind_of(path) for path in walk(root)}
+    made = {} if derived == "keep" else sort_out(root, [p for p, kind in kinds.items() if kind])
+    for path, kind in kinds.items():
+        if path in made:
+            found.skip(made[path])
+        elif kind == "dicom":
             slices.append(path)
         elif kind is None:
             found.skip(f"not an image ({path.suffix.lower() or 'no suffix'})")
@@ -126,7 +139,11 @@ def collect(root: Path) -> _Found:
         else:
             found.paths.append((path,))
             found.patients.append("")
-    scanned = dicom.scan(slices)
+    scanned = dicom.scan(slices, derived == "keep")
+    found.notes, found.doubts = scanned.notes, scanned.doubts
+    found.skip("DICOM slice at a place that another of its series has", len(scanned.surplus))
+    for what, several in scanned.derived.items():
+        found.skip(what, len(several))
     found.skip("DICOM object without pixels", len(scanned.skipped))
     found.skip("second copy of a DICOM slice", len(scanned.duplicates))
     for series in scanned.series:
@@ -139,8 +156,8 @@ def collect(root: Path) -> _Found:
     found.paths = [found.paths[i] for i in order]
     found.patients = [found.patients[i] for i in order]
     if not found.paths:
-        kinds = Counter(p.suffix.lower() or "no suffix" for p in found.others)
-        told = ", ".join(f"{n} {k}" for k, n in kinds.items())
+        suffixes = Counter(p.suffix.lower() or "no suffix" for p in found.others)
+        told = ", ".join(f"{n} {k}" for k, n in suffixes.items())
         other = f" ({len(found.others)} other files: {told})" if found.others else ""
         raise InputError(f"{root}: no image files in this folder{other}")
     return found
@@ -173,8 +190,10 @@ def _dataset(
         found.skip(f"{why} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})", len(names))
     data = Dataset(
         name=name, ids=np.array([ids[i] for i in kept]), recipe=recipe, skipped=found.skipped,
-        source=FileSource([found.paths[i] for i in kept], memory), notes=layout.told,
+        source=FileSource([found.paths[i] for i in kept], memory),
+        notes=[*layout.told, *found.notes],
     )  # fmt: skip
+    data.doubt("series", found.doubts)
     if any(layout.split):
         data.split = np.array([layout.split[i] for i in kept])
         data.split_origin = "folders of the data set"

@@ -12,6 +12,7 @@ from typing import Any
 from featprobe import settings
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.doubts import doubt
+from featprobe.datasets.effects import without_effect
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
@@ -49,6 +50,7 @@ CATALOG = Registry(
 )
 FOLDER_LABELS = ((), ("none",), ("folder",), ("parent",))
 TABLES = (".csv", ".tsv", ".txt", ".tab", ".parquet")
+DERIVED = ("skip", "keep")
 _GENERIC = {"images", "imagestr", "data", "train", "dicom", "img", "imgs"}
 
 
@@ -69,6 +71,7 @@ def load_dataset(
     split_map: Mapping[str, str] | Sequence[str] = (),
     bare: bool = False,
     cache: str | os.PathLike[str] | None = None,
+    derived: str = "skip",
     **options: Any,
 ) -> Dataset:
     """Open a data set by catalog name or path.
@@ -82,10 +85,11 @@ def load_dataset(
     how labels, patients and split are read, see :class:`~featprobe.datasets.reading.Reading`; what
     is likely and not certain is an error that names them, and one without effect is an error too.
     ``split``: a file of :func:`~featprobe.datasets.split_file.write_split` to use as the official
-    split. ``cache``: where generated data sets and content digests are kept. ``options``: fields of
-    the :class:`~featprobe.images.picture.FrameRecipe` (``plane="coronal"``,
-    ``intensity="minmax"``), and those that a catalog data set declares (``uncertain="zeros"``,
-    ``size="224"``).
+    split. ``cache``: where generated data sets and content digests are kept. ``derived``:
+    ``skip`` leaves masks, thumbnails and DICOM objects made from images out of a folder, ``keep``
+    reads them. ``options``: fields of the :class:`~featprobe.images.picture.FrameRecipe`
+    (``plane="coronal"``, ``intensity="minmax"``), and those that a catalog data set
+    declares (``uncertain="zeros"``, ``size="224"``).
 
     Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
     :class:`~featprobe.errors.InputError`, each naming the file.
@@ -99,7 +103,9 @@ def load_dataset(
     )  # fmt: skip
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
     recipe = FrameRecipe(**rules)
-    data = _load(os.fspath(path_or_name), root, name, reading, cache, recipe, options)
+    if derived not in DERIVED:
+        raise InputError(f"derived {derived!r}: use one of {', '.join(DERIVED)}")
+    data = _load(os.fspath(path_or_name), root, name, reading, cache, recipe, options, derived)
     if recipe.modalities and not isinstance(data.source, StudySource):
         raise InputError(
             f"{data.name}: modalities are columns of a manifest, or those of a catalog data set "
@@ -107,6 +113,10 @@ def load_dataset(
         )
     if split is not None:
         apply_split(data, Path(split).expanduser())
+    data.notes.extend(without_effect(data))
+    tables = Path(path_or_name).suffix.lower() in TABLES
+    if root is not None and not tables and os.fspath(path_or_name) not in CATALOG:
+        data.notes.append(f"root {root} has no effect: it is for the paths of a table")
     if not bare and os.fspath(path_or_name) not in CATALOG:
         doubt(data, group)
     return data
@@ -115,6 +125,7 @@ def load_dataset(
 def _load(
     text: str, root: str | os.PathLike[str] | None, name: str | None, reading: Reading,
     cache: str | os.PathLike[str] | None, recipe: FrameRecipe, options: dict[str, Any],
+    derived: str,
 ) -> Dataset:  # fmt: skip
     store = settings.cache_root(cache)
     if not text:
@@ -160,7 +171,7 @@ def _load(
         reading.only("a folder", "label", "group", "split_column", "split_map")
         if reading.split_column not in (None, "none"):
             raise InputError(f"{path}: --split-column of a folder can only be none")
-        return load_folder(path, name, recipe, reading, memory)
+        return load_folder(path, name, recipe, reading, memory, derived)
     if suffix in TABLES:
         return load_manifest(path, name, recipe, Path(root) if root else None, reading, memory)
     reading.only(f"{path.name}: a file of arrays or images", "group")

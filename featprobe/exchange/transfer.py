@@ -15,7 +15,8 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
 from featprobe.store.containers import SUFFIXES, container
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout, plan_shard
-from featprobe.store.place import Place, Where, place
+from featprobe.store.locate import place
+from featprobe.store.place import Place, Where
 
 FORMATS = (*WRITERS, *SUFFIXES)
 
@@ -79,6 +80,12 @@ def load(
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{source}: not readable features: {reason(error)}") from error
     if header is not None:
+        for option, value in (("name", name), ("backbone", backbone), ("items", items)):
+            if value is not None:
+                raise InputError(
+                    f"{source}: 'featprobe export' wrote it, and it says of what it is; leave out "
+                    f"--{option}"
+                )
         bundle = _exported(arrays, header)
     else:
         table = Path(items).expanduser() if items else None

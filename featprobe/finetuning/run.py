@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from featprobe import levels, settings
-from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
 from featprobe.devices import choose_device
@@ -32,13 +32,15 @@ from featprobe.finetuning.predictor import save_head
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
-from featprobe.finetuning.telling import about, cell_of, cost_of
+from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest, try_folder
+from featprobe.fitted import Data
+from featprobe.partition import VERSION
+from featprobe.probes.constants import constants
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
-from featprobe.runs import Data
 from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def finetune(
     level: str | levels.Level = "item",
     subgroups: levels.Column | None = None,
     resamples: int = RESAMPLES,
+    split_version: int = VERSION,
     save: bool = True,
     label: str = "",
     progress: bool | Literal["json"] = False,
@@ -74,7 +77,8 @@ def finetune(
     :func:`~featprobe.finetuning.recipes.named.make_recipe`. ``training``: everything else, see
     :class:`~featprobe.finetuning.settings.Training`. ``lrs``: learning rates of the backbone, each
     of which is a training; the best on val is tested. ``subset``: the fraction of train and val
-    that is used. ``folder``: where the training is kept instead of
+    that is used. ``split_version``: 1 splits as trainings of before versions were recorded did.
+    ``folder``: where the training is kept instead of
     ``<cache>/finetuned/<dataset>/<backbone>-<recipe>-<digest12>``; a training that was stopped or
     killed goes on from there, and one that is finished is only scored. ``label``: a name in tables.
     ``workers``: decode processes. ``save`` appends the Result to the cache. ``level`` and
@@ -114,8 +118,6 @@ def finetune(
         )
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
-    if precision not in PRECISIONS:
-        raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     if precision == "fp16" and target.type == "cpu":
         raise InputError("fp16 is for training on a GPU; use --precision bf16 or float32")
     accelerator = accelerator_of(target, precision)
@@ -130,7 +132,7 @@ def finetune(
         frames = kept_frames(backbone, dataset, root, workers, progress=shown)
     wanted = wanted_of(backbone, t.view)
     subject = Images(backbone, dataset, frames, wanted, precision)
-    protocol = Full(seed=t.seed, refit=t.refit, subset=subset)
+    protocol = Full(t.seed, t.refit, subset, split_version)
     data, rows = split_items(subject, protocol)
     _enough(data, t, lrs, accelerator)
     reading = levels.read(reported, subgroups, of_test(subject, data, []))
@@ -142,6 +144,8 @@ def finetune(
             backbone, subject, data, subject.rows[rows], chosen, t, spec, accelerator, place,
             shown, lambda: stop.asked, _printer(shown),
         )  # fmt: skip
+        for text in idle(task):
+            task.say(f"note: {text}")
         trial = _best(task, lrs or [t.lr or chosen.lr])
         scores = trial.scores(data.split.test)
     cell = cell_of(task, trial, scores, lrs)
@@ -164,7 +168,10 @@ def finetune(
                 made = {**about(result, chosen), "name": place.name}
                 kept = load_backbone(export(plain, place / "backbone", made))
             part = "head"
-            save_head(trial.run.network, kept, dataset, subject, cell.view, place / HEAD)
+            save_head(
+                trial.run.network, kept, dataset, subject, cell.view, place / HEAD,
+                constants(trial.run.y[trial.run.fit]),
+            )  # fmt: skip
         except FeatprobeError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained {part} is not kept: {error}")
         if save:

@@ -9,9 +9,11 @@ import numpy as np
 
 from featprobe import metrics
 from featprobe.finetuning.recipes.base import Recipe
+from featprobe.finetuning.settings import Training
 from featprobe.finetuning.trial import Task, Trial
+from featprobe.fitted import View
 from featprobe.results import Result
-from featprobe.runs import Cell, View
+from featprobe.runs import Cell
 
 STEPS = 5  # fewer are told
 
@@ -27,6 +29,7 @@ def cell_of(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) 
     return Cell(
         params, [scores], len(run.fit), View(view, t.pool),
         val=val, notes=notes_of(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
+        fits=[run.fit],
     )  # fmt: skip
 
 
@@ -45,21 +48,39 @@ def cost_of(trial: Trial) -> dict[str, float]:
 
 def notes_of(task: Task, trial: Trial) -> list[str]:
     """What a reader of the Result should know."""
-    notes = []
+    notes = idle(task)
     if trial.unreached:
         few = ", ".join(trial.unreached[:4]) + (", ..." if len(trial.unreached) > 4 else "")
         notes.append(f"not trained, for the features do not depend on them: {few}")
     y = task.data.y[trial.run.fit]
     if y.ndim == 1 and task.data.task != "regression":
         counts = np.bincount(y, minlength=task.data.classes)
-        for n, told in ((0, "no training item"), (1, "one training item")):
-            names = [repr(task.subject.classes[c]) for c in np.flatnonzero(counts == n)]
-            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-            if names:
-                notes.append(f"{told} of class {', '.join(names[:4])}{more}")
+        names = [repr(task.subject.classes[c]) for c in np.flatnonzero(counts == 1)]
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        if names:
+            notes.append(f"one training item of class {', '.join(names[:4])}{more}")
     if trial.standing.step < STEPS:
         notes.append(f"the training had {trial.standing.step} steps in all")
     return notes
+
+
+def idle(task: Task) -> list[str]:
+    """Changed settings without effect: beside others, with the recipe, or on the data."""
+    t, recipe, usual = task.training, task.recipe, Training()
+    changed = {k for k, v in t.to_dict().items() if v != usual.to_dict()[k]}
+    said = [*t.idle(), *recipe.idle()]
+    said += [
+        f"{name}={getattr(t, name)} has no effect with recipe {recipe.name}"
+        for name in recipe.idles
+        if name in changed
+    ]
+    if task.subject.frames.count.max(initial=0) <= 1:
+        said += [
+            f"{name}={getattr(t, name)} has no effect: every item has one frame"
+            for name in ("train_frames", "pool")
+            if name in changed
+        ]
+    return said
 
 
 def about(result: Result, recipe: Recipe) -> dict[str, Any]:
