@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import splits
 from featprobe.choosing import choose, diverged, edge, on_val
 from featprobe.errors import InputError
 from featprobe.fitted import Data, Fitted, View, codes_of, complete
@@ -43,7 +42,7 @@ def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     if isinstance(protocol, Full):
         return _full(probe, data, protocol.refit)
     if isinstance(protocol, CrossVal):
-        return [_crossval(probe, data, protocol)]
+        return [_inside(probe, data, refit=True)]
     if len(data.views) > 1:
         raise InputError(
             f"{len(data.views)} views are chosen among on val, which {protocol.name} does not look "
@@ -113,7 +112,8 @@ def _shots(
     present: np.ndarray,
 ) -> Cell:  # fmt: skip
     s, notes = data.split, []
-    tries = [protocol.draw(data.y, data.groups, s.train, shots, t) for t in range(protocol.tries)]
+    draw = protocol.draws(data.y, data.groups, s.train, data.ids)
+    tries = [draw(shots, t) for t in range(protocol.tries)]
     params = _settled(probe, shots)
     one = probe.fresh(**params).within(min(len(rows) for rows in tries))
     with one.knowing(data.groups):
@@ -150,24 +150,14 @@ def _settled(probe: Probe, shots: int) -> dict[str, Any]:
     return chosen
 
 
-def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
-    """Each fold is test once, the next one val, the rest train."""
-    part = splits.assign(
-        data.y, data.groups, [1 / protocol.folds] * protocol.folds, [protocol.seed, 1]
-    )
+def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
+    """The inner splits, each with settings of its own: one Cell of as many tries."""
     scores, rows, cells = [], [], []
-    for fold in range(protocol.folds):
-        val = (fold + 1) % protocol.folds
-        inside = replace(
-            data.split,
-            train=np.flatnonzero((part != fold) & (part != val)),
-            val=np.flatnonzero(part == val),
-            test=np.flatnonzero(part == fold),
-        )
-        every = _full(probe, replace(data, split=inside), refit=True)
+    for inside in data.split.inner:
+        every = _full(probe, replace(data, split=inside), refit)
         cell = next(c for c in every if c.selected)
         scores.append(cell.scores[0])
-        rows.append(inside.test)
+        rows.append(np.searchsorted(data.split.test, inside.test))
         cells.append(cell)
     searched = {k: [c.chosen[k] for c in cells] for k in cells[0].chosen}
     if len(data.views) > 1:

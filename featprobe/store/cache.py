@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from featprobe.errors import InputError, StoreError, UnknownName, nearest
-from featprobe.images.files import kind_of_name
-from featprobe.images.versions import changed, versions_of
+from featprobe.images.versions import versions_of
 from featprobe.store import claims, uses
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
@@ -118,9 +117,10 @@ def stale(store: FeatureStore) -> str:
     """
     kinds = store.attributes["provenance"].get("kinds")
     if kinds is None:
-        kinds = (
-            {kind_of_name(str(name)) or "dicom" for name in store.items().ids} if changed() else ()
-        )
+        try:
+            kinds = {kind_named(str(name)) or "dicom" for name in store.items().ids}
+        except StoreError:  # damaged, which reading it will say
+            return ""
     now = versions_of(kinds)
     behind = [part for part, v in now.items() if store.key.versions.get(part, 1) != v]
     if not behind or store.attributes["provenance"].get("imported"):

@@ -85,15 +85,16 @@ def test_a_store_at_work_is_not_removed(tmp_path: Path) -> None:
 def test_features_by_an_earlier_reader_are_named_where_they_are_affected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("featprobe.images.versions.READERS", {"picture": 1, "dicom": 1})
     old = make(tmp_path)  # without kinds, as before there were versions
     assert caches.find(tmp_path)[1] == []
-    monkeypatch.setattr("featprobe.images.versions.READERS", {"raster": 1, "dicom": 2})
+    monkeypatch.setattr("featprobe.images.versions.READERS", {"picture": 1, "dicom": 2})
     found, notes = caches.find(tmp_path)
     assert [s.path for s in found] == [old.path]
     assert "stale, made by an earlier reader dicom" in notes[0]
-    old.update(provenance={"kinds": ["raster"]})
+    old.update(provenance={"kinds": ["picture"]})
     assert caches.find(tmp_path)[1] == []
-    old.update(provenance={"kinds": ["dicom", "raster"]})
+    old.update(provenance={"kinds": ["dicom", "picture"]})
     assert "earlier reader dicom" in caches.find(tmp_path)[1][0]
     new = make(tmp_path, versions={"reader dicom": 2})
     assert new.key.digest != old.key.digest
@@ -103,7 +104,7 @@ def test_features_by_an_earlier_reader_are_named_where_they_are_affected(
 
 
 def test_a_frame_version_concerns_every_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert versions.versions_of({"raster", "dicom", "rows", "unknown"}) == {}
+    assert versions.versions_of({"picture", "unknown"}) == {}
     monkeypatch.setattr(versions, "FRAMES", 3)
     monkeypatch.setattr(versions, "READERS", {"dicom": 2, "raster": 1})
     assert versions.versions_of({"raster"}) == {"frames": 3}
