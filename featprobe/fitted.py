@@ -11,6 +11,7 @@ import numpy as np
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.protocols import Split
+from featprobe.selection import Criterion
 
 
 class View(NamedTuple):
@@ -25,7 +26,7 @@ class Data:
     """The labelled items of a feature set under a split.
 
     ``read`` gives their features (N, D), or Bags, in a view; ``views`` are those among which
-    validation data choose.
+    validation data choose. ``select``: by what they do; None is the default of the task.
     """
 
     read: Callable[[View], Any]
@@ -38,6 +39,12 @@ class Data:
     split: Split
     unknown: int
     prepare: Prepare = field(default_factory=Prepare)
+    select: Criterion | None = None
+
+    @property
+    def criterion(self) -> Criterion:
+        """By what candidates are compared."""
+        return self.select or Criterion.of(self.task)
 
     @property
     def columns(self) -> int:

@@ -20,7 +20,8 @@ class Cell:
     """What becomes one Result: the test scores (n, C) of each try, and how they came about.
 
     ``rows``: for each try the test items its scores are of, as positions in the test part; None
-    where every try scores all of them. ``chosen``: the candidate of ``view``.
+    where every try scores all of them. ``chosen``: the candidate of ``view``. ``select``: by what
+    val chose it, empty where there was nothing to choose.
     """
 
     params: dict[str, Any]
@@ -33,6 +34,7 @@ class Cell:
     notes: list[str] = field(default_factory=list)
     rows: list[np.ndarray] | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
+    select: dict[str, str | bool] = field(default_factory=dict)
 
 
 def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
@@ -82,6 +84,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             val=on_val(data, choice.scores[g]) if choice else {},
             notes=notes,
             chosen=candidates[g],
+            select=data.criterion.to_dict() if several else {},
         )
         for place, g in zip(places, shown)
     ]
@@ -176,7 +179,10 @@ def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
     notes = list(dict.fromkeys(n for c in cells for n in c.notes if "of the grid" not in n))
     fitted = round(float(np.mean([c.fitted for c in cells])))
     params = {**probe.get_params(), **searched}
-    return Cell(params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched)
+    return Cell(
+        params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched,
+        select=cells[0].select,
+    )  # fmt: skip
 
 
 def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:

@@ -17,7 +17,7 @@ from featprobe import splits
 from featprobe.bags import Bags
 from featprobe.errors import InputError
 from featprobe.probes.parameters import Parameters
-from featprobe.selection import best_candidate
+from featprobe.selection import Criterion
 
 
 class Probe(Parameters):
@@ -44,6 +44,17 @@ class Probe(Parameters):
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
     rebuilt: ClassVar[tuple[str, ...]] = ()
+    criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
+
+    def fresh(self, **params: Any) -> Self:
+        """An unfitted copy with some parameters changed, which chooses by the same criterion."""
+        return super().fresh(**params).choosing_by(self.criterion)
+
+    def choosing_by(self, criterion: Criterion | None) -> Self:
+        """This probe, told by what to choose among its own candidates or those of a part."""
+        if criterion is not None:
+            self.criterion = criterion
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k not in self.rebuilt}
@@ -67,6 +78,13 @@ class Probe(Parameters):
     def candidates(self) -> list[dict[str, Any]]:
         """The parameter settings among which validation data choose."""
         return [{}]
+
+    def simplicity(self) -> list[float] | None:
+        """A number for each candidate, larger is more regularised; None where there is no order.
+
+        Of candidates that validation data cannot tell apart the simplest is taken.
+        """
+        return None
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Probe:
         """Fit every candidate; ``y`` as in :meth:`fit`, classes as 0 .. C-1."""
@@ -242,7 +260,8 @@ def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
         return len(probe.candidates()) // 2
     fit, held = parts
     probe.fit_candidates(x[fit], y[fit])
-    return best_candidate(probe.score_candidates(x[held]), y[held])
+    criterion = probe.criterion or Criterion.for_targets(y, probe.tasks)
+    return criterion.best(probe.score_candidates(x[held]), y[held], simplicity=probe.simplicity())
 
 
 _ROWS = 8192  # standardised at a time
