@@ -19,7 +19,16 @@ from featprobe.fitted import Data, View
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, cut, make_split, parse
+from featprobe.protocols import (
+    CrossVal,
+    FewShot,
+    Full,
+    LeaveOneOut,
+    Protocol,
+    cut,
+    make_split,
+    parse,
+)
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result, plain
 from featprobe.runs import carry_out
@@ -58,11 +67,11 @@ def evaluate(
     """Probe a feature set.
 
     ``full``: every candidate of the probe is fitted on train and the best one on val chosen,
-    refitted on train and val, and tested once; a probe that reports all (kNN) gives one Result a candidate, the chosen one marked. ``fewshot``:
-    one Result for each number of shots, the mean over tries; val is not touched, and a probe with
-    several candidates uses C = 1 (the middle one of others). ``cv``: every fold is test once and
-    the next one val; metrics are means over folds. ``loo``: every item is scored by those of other
-    patients (kNN).
+    refitted on train and val, and tested once; a probe that reports all (kNN) gives one Result a
+    candidate, the chosen one marked. ``fewshot``: one Result for each number of shots, the mean
+    over tries; val is not touched, and a probe with several candidates uses C = 1 (the middle one
+    of others). ``cv``: every fold is test once and the next one val; metrics are means over folds.
+    ``loo``: every item is scored by those of other patients (kNN).
 
     ``view``, ``pool``: see :meth:`~featprobe.features.FeatureSet.x`; of several, val chooses.
     ``normalize``, ``pca``: see :class:`~featprobe.prepare.Prepare`. ``seed``: of split and draws,

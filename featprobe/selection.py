@@ -20,7 +20,7 @@ import numpy as np
 from featprobe import metrics
 from featprobe.errors import InputError, nearest
 
-AUTO, LOSS = "auto", "log_loss"
+AUTO, RANKING, LOSS = "auto", "ranking", "log_loss"
 _SUPPORT = 0.5  # nats of log-likelihood: one standard error of a normal one
 _SQUARES = ("r2", "rmse")  # in the order of the mean squared error, the loss of values
 _UNFIT = ("ece",)  # a constant has none, so nothing may be chosen by it
@@ -46,20 +46,22 @@ class Criterion:
     ) -> Criterion:
         """The criterion that is asked for.
 
-        ``auto`` follows ``reported``, the metric that results are ranked by (None: that of the
-        task): itself, or ``log_loss`` where it sees the order of scores alone.
+        ``ranking`` is ``reported``, the metric that results are ranked by (None, or where the task
+        does not have it: that of the task); ``auto`` the same, but ``log_loss`` where it sees the
+        order of scores alone.
 
         Raises :class:`InputError` for what the task cannot be chosen by.
         """
         known = tuple(n for n in metrics.names(task) if n not in _UNFIT)
-        if by == AUTO:
-            by = (reported or metrics.ranking(task)).partition(":")[0]
-            if by not in known or (metrics.about(by).ranks and task != "regression"):
-                by = LOSS if task != "regression" else metrics.ranking(task)
+        if by in (AUTO, RANKING):
+            ranked = (reported or "").partition(":")[0]
+            ranked = ranked if ranked in known else metrics.ranking(task)
+            coarse = by == AUTO and task != "regression" and metrics.about(ranked).ranks
+            by = LOSS if coarse else ranked
         known += (LOSS,) if task != "regression" else ()
         if by not in known:
             raise InputError(
-                f"select {by!r}: {task} targets are chosen by auto, {', '.join(known)}."
+                f"select {by!r}: {task} targets are chosen by auto, ranking, {', '.join(known)}."
                 f"{nearest(by, known)}"
             )
         return cls(task, by, one_se)
@@ -140,6 +142,13 @@ class Criterion:
         if self.task == "regression":  # log-likelihood of a normal error: n / 2 log of the squares
             support = least * np.expm1(2 * support)
         return np.maximum(error, support)
+
+
+def selectable(by: str) -> None:
+    """Raise :class:`InputError` for what no task is chosen by."""
+    known = (AUTO, RANKING, LOSS, *(n for n in metrics.METRICS if n not in _UNFIT))
+    if by not in known:
+        raise InputError(f"select {by!r}: use one of {', '.join(known)}.{nearest(by, known)}")
 
 
 def log_loss(p: np.ndarray, y: np.ndarray) -> float:
