@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import splits
-from featprobe.choosing import choose, edge, on_val
+from featprobe.choosing import choose, diverged, edge, on_val
 from featprobe.errors import InputError
-from featprobe.fitted import Data, Fitted, View, codes_of, complete, one_value
+from featprobe.fitted import Data, Fitted, View, codes_of, complete
 from featprobe.probes.base import Probe
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol
 
@@ -21,7 +20,8 @@ class Cell:
 
     ``rows``: for each try the test items its scores are of, as positions in the test part; None
     where every try scores all of them. ``chosen``: the candidate of ``view``. ``select``: by what
-    val chose it, empty where there was nothing to choose.
+    val chose it, empty where there was nothing to choose. ``fits``: for each try the rows of the
+    data that were fitted to, empty where nothing was, or not the same rows for all items.
     """
 
     params: dict[str, Any]
@@ -35,6 +35,7 @@ class Cell:
     rows: list[np.ndarray] | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
     select: dict[str, str | bool] = field(default_factory=dict)
+    fits: list[np.ndarray] = field(default_factory=list)
 
 
 def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
@@ -42,7 +43,7 @@ def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     if isinstance(protocol, Full):
         return _full(probe, data, protocol.refit)
     if isinstance(protocol, CrossVal):
-        return [_crossval(probe, data, protocol)]
+        return [_inside(probe, data, refit=True)]
     if len(data.views) > 1:
         raise InputError(
             f"{len(data.views)} views are chosen among on val, which {protocol.name} does not look "
@@ -74,6 +75,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
         places = [refitted.index(c) for c in candidates]
     if choice:  # val could not score those that train is too small for
         notes += [n for n in probe.notes() if n not in notes]
+        notes += diverged(probe, choice.scores)
     return [
         Cell(
             params={**probe.get_params(), **candidates[g]},
@@ -85,6 +87,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             notes=notes,
             chosen=candidates[g],
             select=data.criterion.to_dict() if several else {},
+            fits=[fit],
         )
         for place, g in zip(places, shown)
     ]
@@ -111,31 +114,26 @@ def _shots(
     present: np.ndarray,
 ) -> Cell:  # fmt: skip
     s, notes = data.split, []
-    tries = [protocol.draw(data.y, data.groups, s.train, shots, t) for t in range(protocol.tries)]
+    draw = protocol.draws(data.y, data.groups, s.train, data.ids)
+    tries = [draw(shots, t) for t in range(protocol.tries)]
     params = _settled(probe, shots)
     one = probe.fresh(**params).within(min(len(rows) for rows in tries))
-    scores = [
-        complete(raw, codes[rows], present, data.classes)
-        for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
-    ]
+    with one.knowing(data.groups):
+        scores = [
+            complete(raw, codes[rows], present, data.classes)
+            for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
+        ]
     if protocol.by == "sample" and data.y.ndim == 1:
         fewest = int(np.bincount(codes[s.train]).min())
         if fewest < shots:
             notes.append(
                 f"a class has only {fewest} training items; all of them stand for {shots} shots"
             )
-    if data.y.ndim == 2:
-        lone = sum(bool(one_value(codes[rows]).any()) for rows in tries)
-        if lone:
-            notes.append(
-                f"{shots} shots: in {lone} of {protocol.tries} tries a label has one value only, "
-                "which is scored 0.5"
-            )
     if data.prepare.pca:
         notes.append("principal components are of all training items, their labels unused")
     return Cell(
         {**probe.get_params(), **params}, scores, round(float(np.mean([len(t) for t in tries]))),
-        data.views[0], shots=shots, notes=[*notes, *one.notes()],
+        data.views[0], shots=shots, notes=[*notes, *one.notes()], fits=tries,
     )  # fmt: skip
 
 
@@ -154,24 +152,14 @@ def _settled(probe: Probe, shots: int) -> dict[str, Any]:
     return chosen
 
 
-def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
-    """Each fold is test once, the next one val, the rest train."""
-    part = splits.assign(
-        data.y, data.groups, [1 / protocol.folds] * protocol.folds, [protocol.seed, 1]
-    )
+def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
+    """The inner splits, each with settings of its own: one Cell of as many tries."""
     scores, rows, cells = [], [], []
-    for fold in range(protocol.folds):
-        val = (fold + 1) % protocol.folds
-        inside = replace(
-            data.split,
-            train=np.flatnonzero((part != fold) & (part != val)),
-            val=np.flatnonzero(part == val),
-            test=np.flatnonzero(part == fold),
-        )
-        every = _full(probe, replace(data, split=inside), refit=True)
+    for inside in data.split.inner:
+        every = _full(probe, replace(data, split=inside), refit)
         cell = next(c for c in every if c.selected)
         scores.append(cell.scores[0])
-        rows.append(inside.test)
+        rows.append(np.searchsorted(data.split.test, inside.test))
         cells.append(cell)
     searched = {k: [c.chosen[k] for c in cells] for k in cells[0].chosen}
     if len(data.views) > 1:
@@ -182,6 +170,7 @@ def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
     return Cell(
         params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched,
         select=cells[0].select,
+        fits=[c.fits[0] for c in cells],
     )  # fmt: skip
 
 

@@ -88,8 +88,11 @@ class Criterion:
         """What one set of scores (N, C) is compared by where no errors are: more is better.
 
         The metric to six digits, the other way round where less is better (nothing where the loss
-        is what counts or the metric is not defined), then minus the loss.
+        is what counts or the metric is not defined), then minus the loss. Scores that are not
+        finite are worse than all others.
         """
+        if not np.isfinite(p).all():
+            return -np.inf, -np.inf
         return self._value(p, y), -float(_losses(p[None], y).mean())
 
     def best(

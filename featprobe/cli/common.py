@@ -58,6 +58,10 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return apply
 
 
+split_version_option = click.option(
+    "--split-version", type=click.IntRange(1, 2), default=2, show_default=True,
+    help="1: splits and draws as results have them that say no version.",
+)  # fmt: skip
 cache_option = click.option(
     "--cache", type=str, metavar="DIR",
     help="Where stores and results live, or s3://... for stores.  [default: $FEATPROBE_CACHE]",
@@ -140,6 +144,10 @@ loading_options = options(
     click.option(
         "--fusion", default="rgb", show_default=True, type=click.Choice(["rgb", "late"]),
         help="Modalities as colours, or pooled apart and joined.",
+    ),
+    click.option(
+        "--derived", default="skip", show_default=True, type=click.Choice(["skip", "keep"]),
+        help="Masks beside images, thumbnails, DICOM SEG, doses and pictures of reports.",
     ),
     click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from featprobe.cli.common import (
     loading_options,
     note,
     open_dataset,
+    split_version_option,
 )
 
 if TYPE_CHECKING:
@@ -119,24 +120,37 @@ Examples:
 @loading_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@split_version_option
 @cache_option
-def split(path: str, out: Path, seed: int, cache: str | None, **loading: Any) -> None:
-    """Write the split that a probe with this seed would use, to share and to use again."""
-    from featprobe.datasets.split_file import write_split
+def split(
+    path: str, out: Path, seed: int, split_version: int, cache: str | None, **loading: Any
+) -> None:
+    """Write the split that a probe with this seed would use, to share and to use again.
+
+    Items without a label, which no probe sees, go with their patient.
+    """
+    from featprobe.datasets.split_file import everybody, write_split
     from featprobe.errors import InputError
+    from featprobe.partition import known_targets
     from featprobe.protocols import make_split
+    from featprobe.splits import NAMES
 
     d = open_dataset(path, cache, loading)
     if d.targets is None:
         raise InputError(f"{d.name}: the data set has no labels to stratify by")
+    known = known_targets(d.targets)
+    if not known.any():
+        raise InputError(f"{d.name}: every label is unknown, so there is nothing to stratify by")
     s = make_split(
-        d.targets, d.groups, d.split, seed=seed, origin=d.split_origin, grouping=d.group_origin
-    )
-    write_split(out, d.ids, d.groups, s.parts())
-    sizes = s.to_dict(d.ids, d.groups)
+        d.targets[known], d.groups[known], d.split[known], seed=seed, origin=d.split_origin,
+        grouping=d.group_origin, ids=d.ids[known], version=split_version,
+    )  # fmt: skip
+    part = everybody(s.parts(), known, d.groups)
+    write_split(out, d.ids, d.groups, part)
     print(f"wrote {out}: {s.origin}; patients: {s.grouping}")
-    for name, n in sizes["items"].items():
-        print(f"  {name:5} {n} items, {sizes['groups'][name]} patients")
+    for name in NAMES:
+        patients = len(set(d.groups[part == name].tolist()))
+        print(f"  {name:5} {(part == name).sum()} items, {patients} patients")
 
 
 @command.command(
@@ -217,7 +231,9 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
     row = {i: n for n, i in enumerate(dataset.ids.tolist())}
     kept = np.array([row[i] for i in features.ids.tolist()])
     try:
-        s = make_split(dataset.targets[kept], dataset.groups[kept], dataset.split[kept])
+        s = make_split(
+            dataset.targets[kept], dataset.groups[kept], dataset.split[kept], ids=dataset.ids[kept]
+        )
     except FeatprobeError as error:
         found.near_checked = f"not checked: {error}"
         return
@@ -255,6 +271,8 @@ def _print(a: Audit) -> None:
     _findings("constant", a.constant)
     _findings("of an odd size", [f"{i}: {s}" for i, s in a.odd_sizes.items()])
     _findings("labels that look alike", [f"{x!r}, {y!r}" for x, y in a.alike_labels])
+    for kind, texts in a.doubts.items():
+        _findings(f"doubts about {kind}", texts)
     _findings("notes of the readers", [f"{i}: {t}" for i, t in a.notes.items()])
     print(f"\n{a.problems} findings to look at")
 

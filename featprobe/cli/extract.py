@@ -162,7 +162,7 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
     for old in s.outdated:
         note(f"{dataset.name}: its files have changed since {old}, whose features are not used")
-    for text in dataset.notes:
+    for text in [*dataset.notes, *(t for texts in dataset.doubts.values() for t in texts)]:
         note(f"{dataset.name}: {text}")
     for kind, n in dataset.skipped.items():
         note(f"{dataset.name}: skipped {n} files: {kind}")

@@ -121,6 +121,7 @@ def command(
     seed: int,
     select: str | None,
     one_se: bool | None,
+    split_version: int,
     **common: Any,
 ) -> None:
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
@@ -142,9 +143,11 @@ def command(
         raise click.UsageError(f"--subset is of train and val: leave {other} out", ctx)
     if loo and (select, one_se) != (None, None):
         raise click.UsageError("--select is of val, which --loo does not look at", ctx)
+    drawn = {"seed": seed, "split_version": split_version}
+    way = [CrossVal(folds, **drawn)] if folds else full(subset, **drawn)
     run_probe(
         lambda: make_probe(probe, **params),
-        [LeaveOneOut(seed)] if loo else [CrossVal(folds, seed)] if folds else full(subset, seed),
+        [LeaveOneOut(seed)] if loo else way,
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
         how=chosen_by(select, one_se),
         **common,

@@ -82,7 +82,7 @@ def command(
         if not found:
             _end(ctx, outcome)
     else:
-        found = results.latest(results.read(root))
+        found = results.latest(results.read(root, note))
     names = [cached_name(d) for d in data]
     ties = None if no_ties else Ties(root)
     board = build(found, metric, names, model, root, ties)

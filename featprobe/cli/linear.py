@@ -87,6 +87,7 @@ def command(
     seed: int,
     select: str | None,
     one_se: bool | None,
+    split_version: int,
     **common: Any,
 ) -> None:
     """A linear (or small) head on cached features; settings chosen on val, refit, one test."""
@@ -123,9 +124,10 @@ def command(
     made = make_probe(probe, **params)
     if calibrate and probe != "calibrated":
         made = CalibratedProbe(made)
+    drawn = {"seed": seed, "split_version": split_version}
     run_probe(
         made.fresh,
-        [CrossVal(folds, seed)] if folds else full(subset, seed, refit),
+        [CrossVal(folds, **drawn)] if folds else full(subset, refit=refit, **drawn),
         title=title,
         how=chosen_by(select, one_se, how),
         **common,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
+from featprobe.datasets.derived import sort_out
 from featprobe.datasets.groups import infer_groups, stem_of
 from featprobe.errors import InputError
 from featprobe.images import dicom, files
@@ -24,11 +25,14 @@ IMAGES_OF_MASKS = {("images", "labels"), ("images", "masks"), ("imagesTr", "labe
 
 @dataclass
 class _Found:
-    """Items of a folder before they become a Dataset."""
+    """Items of a folder before they become a Dataset; ``notes`` and ``doubts`` of what DICOM files
+    were made into."""
 
     paths: list[tuple[Path, ...]] = field(default_factory=list)
     patients: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def skip(self, kind: str, n: int = 1) -> None:
         if n:
@@ -63,13 +67,14 @@ def load_folder(
     recipe: FrameRecipe,
     group: str = "auto",
     memory: Path | None = None,
+    derived: str = "skip",
 ) -> Dataset:
     """Read a folder as a data set.
 
     Layouts, told apart by what is there: ``split/class/files`` where all top folders are named
     train, val, test; ``class/files``; ``images/`` beside ``labels/`` (the images are items without
     class, their masks the files of the same name there); files alone (no labels). A DICOM series
-    that forms a volume is one item.
+    that forms a volume is one item. ``derived``: see :func:`collect`.
     """
     if not root.is_dir():
         raise InputError(f"{root}: not a folder")
@@ -77,16 +82,16 @@ def load_folder(
     names = {p.name for p in folders}
     for images, masks in IMAGES_OF_MASKS:
         if {images, masks} <= names:
-            found = collect(root / images)
+            found = collect(root / images, derived)
             data = _dataset(root, name, found, recipe, group, memory, None)
             data.masks = _masks(root / images, root / masks, found.paths)
             return data
     top_files = any(files.kind_of(p) for p in sorted(root.iterdir()) if p.is_file())
     if top_files or not folders:
-        return _dataset(root, name, collect(root), recipe, group, memory, None)
+        return _dataset(root, name, collect(root, derived), recipe, group, memory, None)
     splits = {p.name: SPLIT_FOLDERS.get(p.name.lower()) for p in folders}
     depth = 1 if all(splits.values()) else 0
-    return _dataset(root, name, collect(root), recipe, group, memory, depth)
+    return _dataset(root, name, collect(root, derived), recipe, group, memory, depth)
 
 
 def _masks(
@@ -111,19 +116,30 @@ def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None 
     )
 
 
-def collect(root: Path) -> _Found:
-    """All items below a folder, DICOM files gathered into series."""
+def collect(root: Path, derived: str = "skip") -> _Found:
+    """All items below a folder, DICOM files gathered into series.
+
+    ``derived``: what becomes of files made from images (masks, thumbnails, DICOM segmentations,
+    doses, captures of reports): ``skip`` counts them, ``keep`` makes them items.
+    """
     found, slices = _Found(), []
-    for path in walk(root):
-        kind = files.kind_of(path)
-        if kind == "dicom":
+    kinds = {path: files.kind_of(path) for path in walk(root)}
+    made = {} if derived == "keep" else sort_out(root, [p for p, kind in kinds.items() if kind])
+    for path, kind in kinds.items():
+        if path in made:
+            found.skip(made[path])
+        elif kind == "dicom":
             slices.append(path)
         elif kind is None:
             found.skip("not an image")
         else:
             found.paths.append((path,))
             found.patients.append("")
-    scanned = dicom.scan(slices)
+    scanned = dicom.scan(slices, derived == "keep")
+    found.notes, found.doubts = scanned.notes, scanned.doubts
+    found.skip("DICOM slice at a place that another of its series has", len(scanned.surplus))
+    for what, several in scanned.derived.items():
+        found.skip(what, len(several))
     found.skip("DICOM object without pixels", len(scanned.skipped))
     found.skip("second copy of a DICOM slice", len(scanned.duplicates))
     for series in scanned.series:
@@ -170,8 +186,9 @@ def _dataset(
         groups, origin = infer_groups(ids, group)
     data = Dataset(
         name=name, ids=np.array(ids), source=FileSource(found.paths, memory), groups=groups,
-        group_origin=origin, recipe=recipe, skipped=found.skipped,
+        group_origin=origin, recipe=recipe, skipped=found.skipped, notes=list(found.notes),
     )  # fmt: skip
+    data.doubt("series", found.doubts)
     if class_depth is None:
         return data
     parts = [ps[0].relative_to(root).parts for ps in found.paths]

@@ -46,6 +46,7 @@ CATALOG = Registry(
     "ENTRY",
     {name: module for module, names in FAMILIES.items() for name in names},
 )
+DERIVED = ("skip", "keep")
 _GENERIC = {"images", "imagestr", "data", "train", "dicom", "img", "imgs"}
 
 
@@ -59,6 +60,7 @@ def load_dataset(
     task: str | None = None,
     split: str | os.PathLike[str] | None = None,
     cache: str | os.PathLike[str] | None = None,
+    derived: str = "skip",
     **options: Any,
 ) -> Dataset:
     """Open a data set by catalog name or path.
@@ -71,7 +73,9 @@ def load_dataset(
     see :func:`~featprobe.datasets.manifest.load_manifest` and
     :func:`~featprobe.datasets.groups.infer_groups`. ``split``: a file of
     :func:`~featprobe.datasets.split_file.write_split` to use as the official split. ``cache``:
-    where generated data sets and content digests are kept. ``options``: fields of the
+    where generated data sets and content digests are kept. ``derived``: ``skip`` leaves masks,
+    thumbnails and DICOM objects made from images out of a folder, ``keep`` reads them.
+    ``options``: fields of the
     :class:`~featprobe.images.picture.FrameRecipe` (``plane="coronal"``, ``intensity="minmax"``),
     and those that a catalog data set declares (``uncertain="zeros"``, ``size="224"``).
 
@@ -81,7 +85,11 @@ def load_dataset(
     label = [label] if isinstance(label, str) else label
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
     recipe = FrameRecipe(**rules)
-    data = _load(os.fspath(path_or_name), root, name, label, group, task, cache, recipe, options)
+    if derived not in DERIVED:
+        raise InputError(f"derived {derived!r}: use one of {', '.join(DERIVED)}")
+    data = _load(
+        os.fspath(path_or_name), root, name, label, group, task, cache, recipe, options, derived
+    )
     if recipe.modalities and not isinstance(data.source, StudySource):
         raise InputError(
             f"{data.name}: modalities are columns of a manifest, or those of a catalog data set "
@@ -99,7 +107,7 @@ def load_dataset(
 def _load(
     text: str, root: str | os.PathLike[str] | None, name: str | None, label: Sequence[str],
     group: str, task: str | None, cache: str | os.PathLike[str] | None, recipe: FrameRecipe,
-    options: dict[str, Any],
+    options: dict[str, Any], derived: str,
 ) -> Dataset:  # fmt: skip
     store = settings.cache_root(cache)
     if not text:
@@ -133,7 +141,7 @@ def _load(
     if table_files(path) and (path.is_dir() or holds_images(path)):
         return load_parquet(path, name, recipe, label, group, task, memory)
     if path.is_dir():
-        return _reject(label, task, load_folder(path, name, recipe, group, memory))
+        return _reject(label, task, load_folder(path, name, recipe, group, memory, derived))
     if suffix in (".csv", ".tsv", ".txt", ".parquet"):
         return load_manifest(
             path, name, recipe, Path(root) if root else None, label, group, task, memory

@@ -34,7 +34,8 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
 from featprobe.datasets.load import load_dataset
 from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.extraction.options import Options, settle
+from featprobe.extraction.options import Options
+from featprobe.extraction.resolve import settle
 from featprobe.images.picture import FrameRecipe
 from featprobe.leaderboard.given import at, checked, entries, existing, listed, read_yaml
 from featprobe.leaderboard.probing import Probing, known_outputs, make_probing
