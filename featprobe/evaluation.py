@@ -15,13 +15,14 @@ from featprobe import levels, settings
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.fingerprint import digest
+from featprobe.fitted import Data, View
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result, plain
-from featprobe.runs import Data, View, carry_out
+from featprobe.runs import carry_out
 from featprobe.stats.resampling import RESAMPLES
 from featprobe.subjects import Subject
 
@@ -80,6 +81,7 @@ def evaluate(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples,
     )  # fmt: skip
+    idle = [*made.idle(), *_idle_pool(features, views)]
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
@@ -94,6 +96,7 @@ def evaluate(
             reading,
         )
         result.asked = asked
+        result.notes += idle
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
         if save:
@@ -151,6 +154,14 @@ def asked_views(
     if probe.bags:
         pools = ["bag"]
     return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
+
+
+def _idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
+    """What to say of poolings that were asked for where every item has one frame."""
+    pools = sorted({v.pool for v in views} - {"mean", "bag"})
+    if not pools or features.store.layout.frames > len(features.store.items().ids):
+        return []
+    return [f"pool={','.join(pools)} has no effect: every item has one frame"]
 
 
 def _fields(protocol: Protocol) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import numpy as np
 from featprobe import levels, metrics, results
 from featprobe.backbones.catalog import seen_in_training
 from featprobe.errors import InputError
+from featprobe.fitted import Data, View
 from featprobe.protocols import Protocol
 from featprobe.results import Result
-from featprobe.runs import Cell, Data, View
+from featprobe.runs import Cell
 from featprobe.scored import Scored
 from featprobe.scoring.sums import nan_mean
 from featprobe.stats.components import components

@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from featprobe import metrics, splits
+from featprobe import splits
+from featprobe.choosing import choose, edge, on_val
 from featprobe.errors import InputError
-from featprobe.prepare import Prepare
+from featprobe.fitted import Data, Fitted, View, codes_of, complete, one_value
 from featprobe.probes.base import Probe
-from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, Split
-from featprobe.selection import merit
-
-WIDEST = 4  # grids that are tried at most, each beyond the one before
-
-
-class View(NamedTuple):
-    """Which features of an item: outputs and blocks, and how its frames become one row."""
-
-    name: str
-    pool: str
-
-
-@dataclass
-class Data:
-    """The labelled items of a feature set under a split.
-
-    ``read`` gives their features (N, D), or Bags, in a view; ``views`` are those among which
-    validation data choose.
-    """
-
-    read: Callable[[View], Any]
-    views: Sequence[View]
-    y: np.ndarray
-    groups: np.ndarray
-    ids: np.ndarray
-    task: str
-    classes: int
-    split: Split
-    unknown: int
-    prepare: Prepare = field(default_factory=Prepare)
-
-    @property
-    def columns(self) -> int:
-        """C of the scores (N, C)."""
-        return 1 if self.task == "regression" else self.classes
+from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol
 
 
 @dataclass
@@ -86,90 +51,6 @@ def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     return _fewshot(probe, data, protocol)
 
 
-class Fitted:
-    """A probe fitted to some items in one view: its candidates score other items."""
-
-    def __init__(self, probe: Probe, data: Data, view: View, rows: np.ndarray) -> None:
-        self.data, self.view = data, view
-        self.x, y = data.read(view), data.y[rows]
-        fit = self.x[rows]
-        self.prepare = data.prepare.fitted(fit)
-        self.codes, self.present = _codes(y)
-        self.probe = probe.within(len(rows))
-        self.probe.fit_candidates(self.prepare(fit), self.codes)
-
-    def scores(self, rows: np.ndarray) -> np.ndarray:
-        """(G, n, C) scores of items, see :func:`complete`."""
-        raw = self.probe.score_candidates(self.prepare(self.x[rows]))
-        return complete(raw, self.codes, self.present, self.data.columns)
-
-
-def complete(raw: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
-    """Scores of all classes, zero for those that training (``fitted``) did not have.
-
-    A label of which training had one value only, or none, is scored 0.5 everywhere: what a solver
-    makes of it is rounding, which would be ranked.
-    """
-    if fitted.ndim == 2:
-        return np.where(_one_value(fitted), 0.5, raw)
-    if raw.shape[-1] == classes:
-        return raw
-    out = np.zeros((*raw.shape[:-1], classes))
-    out[..., present] = raw
-    return out
-
-
-def _codes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Class codes 0 .. C-1 of what is present, and the classes they stand for."""
-    if y.ndim == 2 or y.dtype.kind == "f":
-        return y, np.arange(y.shape[-1])
-    present, codes = np.unique(y, return_inverse=True)
-    return codes, present
-
-
-def _one_value(y: np.ndarray) -> np.ndarray:
-    """(C,) labels without both a known positive and a known negative."""
-    return ~((y == 1).any(0) & (y == 0).any(0))
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The best candidate of a probe, its view, and the scores (G, n, C) of all on val.
-
-    ``last``: no wider grid than that of ``probe`` was tried.
-    """
-
-    view: View
-    probe: Probe
-    index: int
-    scores: np.ndarray
-    last: bool
-
-
-def choose(probe: Probe, data: Data) -> Choice:
-    """Fit every candidate in every view on train, and take the best on val.
-
-    A grid whose best value is its first or last is widened there, where the probe can.
-    """
-    s, best, top = data.split, None, (-np.inf, -np.inf)
-    for view in data.views:
-        tried = probe
-        for left in reversed(range(WIDEST)):
-            fitted = Fitted(tried, data, view, s.train)
-            scored = fitted.scores(s.val)
-            merits = [merit(p, data.y[s.val]) for p in scored]
-            first = max(range(len(merits)), key=merits.__getitem__)
-            wider = tried.beyond(first) if left else None
-            if best is None or merits[first] > top:
-                top = merits[first]
-                best = Choice(view, fitted.probe, first, scored, wider is None)
-            if wider is None:
-                break
-            tried = wider
-    assert best is not None
-    return best
-
-
 def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     s = data.split
     several = len(probe.candidates()) * len(data.views) > 1
@@ -184,7 +65,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     shown = range(len(candidates)) if probe.report_all else [best]
     final = Fitted(probe if probe.report_all else probe.fresh(**candidates[best]), data, view, fit)
     test = final.scores(s.test)
-    notes = [*(_edge(probe, best) if choice and choice.last else []), *final.probe.notes()]
+    notes = [*(edge(probe, best) if choice and choice.last else []), *final.probe.notes()]
     places = [0]
     if probe.report_all:
         refitted = final.probe.candidates()
@@ -198,25 +79,12 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             fitted=len(fit),
             view=view,
             selected=g == best,
-            val=_val(data, choice.scores[g]) if choice else {},
+            val=on_val(data, choice.scores[g]) if choice else {},
             notes=notes,
             chosen=candidates[g],
         )
         for place, g in zip(places, shown)
     ]
-
-
-def _val(data: Data, p: np.ndarray) -> dict[str, float]:
-    wanted = [metrics.ranking(data.task)]
-    values = metrics.compute(data.task, data.y[data.split.val], p, wanted=wanted)
-    return {k: float(v[0]) for k, v in values.items()}
-
-
-def _edge(probe: Probe, best: int) -> list[str]:
-    last = len(probe.candidates()) - 1
-    if probe.report_all or last < 2 or best not in (0, last):
-        return []
-    return [f"the chosen candidate is the {'last' if best else 'first'} of the grid"]
 
 
 def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
@@ -254,7 +122,7 @@ def _shots(
                 f"a class has only {fewest} training items; all of them stand for {shots} shots"
             )
     if data.y.ndim == 2:
-        lone = sum(bool(_one_value(codes[rows]).any()) for rows in tries)
+        lone = sum(bool(one_value(codes[rows]).any()) for rows in tries)
         if lone:
             notes.append(
                 f"{shots} shots: in {lone} of {protocol.tries} tries a label has one value only, "
@@ -319,7 +187,7 @@ def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
         )
     x = data.read(data.views[0])
     x = data.prepare.fitted(x)(x)
-    codes, present = _codes(data.y)
+    codes, present = codes_of(data.y)
     largest = int(np.unique(data.groups, return_counts=True)[1].max())
     probe = probe.within(len(data.y) - largest)
     raw = probe.leave_one_out(x, codes, data.groups)

@@ -16,11 +16,12 @@ from featprobe import levels, settings
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.evaluation import labelled
 from featprobe.features import FeatureSet
+from featprobe.fitted import View
 from featprobe.probes.base import Probe, check_x
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
-from featprobe.runs import Cell, View
+from featprobe.runs import Cell
 from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:

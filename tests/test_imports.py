@@ -33,6 +33,8 @@ LEVELS = [
         "levels",
         "results",
         "features",
+        "fitted",
+        "choosing",
         "runs",
         "exchange",
         "relabelling",

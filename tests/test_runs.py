@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from featprobe.errors import InputError
+from featprobe.fitted import Data, View
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.knn import KNNProbe
@@ -18,7 +19,7 @@ from featprobe.probes.logistic import CS, LogisticProbe
 from featprobe.probes.prototype import PrototypeProbe
 from featprobe.probes.ridge import RidgeProbe
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Split, make_split
-from featprobe.runs import Data, View, carry_out
+from featprobe.runs import carry_out
 from featprobe.scored import Scored
 
 FOUR = {

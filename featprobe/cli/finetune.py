@@ -129,10 +129,12 @@ def command(
     given |= {"augment": list(augment)} if augment else {}
     reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
     dataset = open_dataset(data, cache, rest)
+    for text in dataset.notes:
+        note(f"{dataset.name}: {text}")
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
     from featprobe.backbones.load import load_backbone
-    from featprobe.cli.probing import notes_of, show_results
+    from featprobe.cli.probing import show_results
     from featprobe.finetuning.asked import asked
     from featprobe.finetuning.predictor import FILE as HEAD
     from featprobe.finetuning.run import finetune
@@ -162,8 +164,6 @@ def command(
     if as_json or not found:
         return
     show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
-    for text in dict.fromkeys(notes_of(found)):
-        note(text)
     for result in found:
         kept = Path(result.provenance["folder"])
         if (kept / "backbone").is_dir():

@@ -238,8 +238,9 @@ def on_each(
                 print(result.to_json(), flush=True)
     if not done:
         raise problems[0]
-    for text in dict.fromkeys(notes_of(done)):
-        note(text)
+    if as_json:  # a table has them below
+        for text in dict.fromkeys(notes_of(done)):
+            note(text)
     return done
 
 

@@ -59,16 +59,13 @@ def command(
 
 
 def _print(shown: list[Retrieval]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
+    from featprobe.leaderboard.footnotes import Footnotes
+    from featprobe.leaderboard.terminal import make_table, show
     from featprobe.retrieval import DEPTHS, DIRECTIONS
 
-    table = Table(title="retrieval", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     heads = [h for k in DEPTHS for h in (f"recall@{k} [95 %]", "chance")]
-    for head in ("data", "backbone", "from", *heads, "median rank [95 %]", "images (patients)"):
-        table.add_column(head, no_wrap=True)
+    heads = ["data", "backbone", "from", *heads, "median rank [95 %]", "images (patients)"]
+    table, noted = make_table("retrieval", heads), Footnotes(shown)
     for r in shown:
         for way in DIRECTIONS:
             cells = []
@@ -80,12 +77,11 @@ def _print(shown: list[Retrieval]) -> None:
             worst = r.metrics[f"{name}_worst"]
             lost = "" if worst == r.metrics[name] else f", ties lost {worst:g}"
             rank = f"{r.metrics[name]:g} [{low:g}, {high:g}]{lost}"
-            place = f"{r.images}, {r.captions} captions ({r.patients})"
+            place = f"{r.images}, {r.captions} captions ({r.patients}){noted.marks(r)}"
             table.add_row(
                 r.dataset, r.backbone, way.replace("_", " "), *cells, rank, place
             )  # fmt: skip
-    console = Console(width=240)
-    with console.capture() as text:
-        console.print(table)
-    print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")
+    show(table)
     print("Intervals: 95 %, bootstrap over patients, whose images and captions are the queries.")
+    for line in noted.lines():
+        print(line)

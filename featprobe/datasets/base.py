@@ -32,6 +32,9 @@ class Source(Protocol):
     def contents(self, progress: Progress | None = None) -> list[str]:
         """One digest of the stored bytes for each item."""
 
+    def kinds(self) -> set[str]:
+        """Which readers the items have: names of :mod:`featprobe.images.files`, or ``rows``."""
+
 
 @dataclass(frozen=True)
 class FileSource:
@@ -58,6 +61,13 @@ class FileSource:
             out.append(part[0] if len(ps) == 1 else digest(part))
             start += len(ps)
         return out
+
+    def kinds(self) -> set[str]:
+        named: dict[str, Path] = {}  # a file for each suffix, and one that has none
+        for path in (p for ps in self.paths for p in ps):
+            suffix = "".join(path.suffixes[-2:]).lower()
+            named.setdefault("" if suffix.rpartition(".")[2].isdigit() else suffix, path)
+        return {kind for path in named.values() if (kind := files.kind_of(path))}
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,9 @@ class ArraySource:
                 if progress:
                     progress(len(out))
         return out
+
+    def kinds(self) -> set[str]:
+        return {"rows"}
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any
 
 from featprobe import settings
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.effects import without_effect
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
@@ -88,6 +89,10 @@ def load_dataset(
         )
     if split is not None:
         apply_split(data, Path(split).expanduser())
+    data.notes.extend(without_effect(data))
+    tables = Path(path_or_name).suffix.lower() in (".csv", ".tsv", ".txt", ".parquet")
+    if root is not None and not tables and os.fspath(path_or_name) not in CATALOG:
+        data.notes.append(f"root {root} has no effect: it is for the paths of a table")
     return data
 
 

@@ -69,6 +69,9 @@ class ParquetSource:
         sizes = [(p, int(s[-1])) for p, s in zip(self.files, self.starts)]
         return row_digests(sizes, self.memory, progress)
 
+    def kinds(self) -> set[str]:
+        return {"raster"}
+
     def _value(self, i: int) -> tuple[Any, str]:
         """The cell of row i, and in words where it is."""
         file = 0

@@ -79,6 +79,12 @@ def load(
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{source}: not readable features: {reason(error)}") from error
     if header is not None:
+        for option, value in (("name", name), ("backbone", backbone), ("items", items)):
+            if value is not None:
+                raise InputError(
+                    f"{source}: 'featprobe export' wrote it, and it says of what it is; leave out "
+                    f"--{option}"
+                )
         bundle = _exported(arrays, header)
     else:
         table = Path(items).expanduser() if items else None

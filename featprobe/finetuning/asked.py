@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.finetuning.recipes.base import Recipe
@@ -45,7 +45,7 @@ def asked(
         )  # fmt: skip
     recipe = recipe or "full"
     own = [f.name for f in fields(RECIPES.get(recipe))]
-    known = get_type_hints(Training)
+    known = [f.name for f in fields(Training)]
     if "lr" in values:
         rates = values.pop("lr")
         rates = list(rates) if isinstance(rates, (list, tuple)) else [rates]
@@ -57,7 +57,7 @@ def asked(
         if name in own:
             options[name] = value
         elif name in known:
-            training[name] = checked(name, value, known[name], "a training")
+            training[name] = value
         else:
             raise UnknownName(
                 f"recipe {recipe} has no setting {name!r}.{nearest(name, [*own, *known])} "

@@ -11,10 +11,10 @@ from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.network import Network
+from featprobe.fitted import View
 from featprobe.prediction import source_of_subject
 from featprobe.probes.base import Standardizer
 from featprobe.probes.logistic import LogisticProbe
-from featprobe.runs import View
 from featprobe.saving import save_probe
 
 FILE = "head.safetensors"

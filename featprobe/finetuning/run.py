@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from featprobe import levels, settings
-from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
 from featprobe.devices import choose_device
@@ -32,13 +32,13 @@ from featprobe.finetuning.predictor import save_head
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
-from featprobe.finetuning.telling import about, cell_of, cost_of
+from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest, try_folder
+from featprobe.fitted import Data
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
-from featprobe.runs import Data
 from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:
@@ -114,8 +114,6 @@ def finetune(
         )
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
-    if precision not in PRECISIONS:
-        raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     if precision == "fp16" and target.type == "cpu":
         raise InputError("fp16 is for training on a GPU; use --precision bf16 or float32")
     accelerator = accelerator_of(target, precision)
@@ -142,6 +140,8 @@ def finetune(
             backbone, subject, data, subject.rows[rows], chosen, t, spec, accelerator, place,
             shown, lambda: stop.asked, _printer(shown),
         )  # fmt: skip
+        for text in idle(task):
+            task.say(f"note: {text}")
         trial = _best(task, lrs or [t.lr or chosen.lr])
         scores = trial.scores(data.split.test)
     cell = cell_of(task, trial, scores, lrs)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.options import Checked, Needs
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "constant")
 POOLS = ("mean", "max", "attention")
+PRECISIONS = ("float32", "bf16", "fp16")
 KEEP = ("best", "last")
 HEAD_LR = 1e-3  # where neither a training nor its recipe says another
 AUGMENTATIONS = ("flip", "vflip", "crop", "rotate", "brightness", "contrast", "noise", "erase")
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Checked):
     """Everything beside the recipe that the trained weights depend on.
 
     ``epochs`` over the training items, or ``steps``. ``batch``: items a step, cut into
@@ -70,7 +72,16 @@ class Training:
     checkpointing: bool = False
     seed: int = 0
 
-    def __post_init__(self) -> None:
+    needs: ClassVar[Needs] = {
+        "momentum": ("optimizer", ("sgd",)),
+        "final_lr": ("schedule", ("cosine",)),
+        "epochs": ("steps", (None,)),
+    }
+
+    def owner(self) -> str:
+        return "a training"
+
+    def check(self) -> None:
         for name, known in (
             ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("pool", POOLS), ("keep", KEEP),
         ):  # fmt: skip
@@ -94,6 +105,13 @@ class Training:
             raise InputError(
                 f"a batch of {self.batch} cannot be cut into {self.accumulate} equal parts"
             )
+        if self.precision not in (None, *PRECISIONS):
+            raise UnknownName(
+                f"unknown precision {self.precision!r}.{nearest(self.precision, PRECISIONS)} "
+                f"Known: {', '.join(PRECISIONS)}"
+            )
+        if self.seed < 0:
+            raise InputError(f"seed {self.seed} must not be negative")
         for name in ("epochs", "lr", "head_lr", "clip"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

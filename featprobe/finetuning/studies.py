@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.finetuning.settings import Training
@@ -103,8 +103,7 @@ def _check(path: Path, training: dict[str, Any]) -> None:
     """Raise :class:`InputError` for what :class:`Training` cannot be made of."""
     where = f"{path}: training"
     _known(where, training, tuple(f.name for f in fields(Training)))
-    hints = get_type_hints(Training)
     try:
-        Training(**{n: checked(n, v, hints[n], "a training") for n, v in training.items()})
+        Training(**training)
     except (InputError, UnknownName) as error:
         raise InputError(f"{where}: {error}") from error

@@ -9,9 +9,11 @@ import numpy as np
 
 from featprobe import metrics
 from featprobe.finetuning.recipes.base import Recipe
+from featprobe.finetuning.settings import Training
 from featprobe.finetuning.trial import Task, Trial
+from featprobe.fitted import View
 from featprobe.results import Result
-from featprobe.runs import Cell, View
+from featprobe.runs import Cell
 
 STEPS = 5  # fewer are told
 
@@ -45,7 +47,7 @@ def cost_of(trial: Trial) -> dict[str, float]:
 
 def notes_of(task: Task, trial: Trial) -> list[str]:
     """What a reader of the Result should know."""
-    notes = []
+    notes = idle(task)
     if trial.unreached:
         few = ", ".join(trial.unreached[:4]) + (", ..." if len(trial.unreached) > 4 else "")
         notes.append(f"not trained, for the features do not depend on them: {few}")
@@ -60,6 +62,25 @@ def notes_of(task: Task, trial: Trial) -> list[str]:
     if trial.standing.step < STEPS:
         notes.append(f"the training had {trial.standing.step} steps in all")
     return notes
+
+
+def idle(task: Task) -> list[str]:
+    """Changed settings without effect: beside others, with the recipe, or on the data."""
+    t, recipe, usual = task.training, task.recipe, Training()
+    changed = {k for k, v in t.to_dict().items() if v != usual.to_dict()[k]}
+    said = [*t.idle(), *recipe.idle()]
+    said += [
+        f"{name}={getattr(t, name)} has no effect with recipe {recipe.name}"
+        for name in recipe.idles
+        if name in changed
+    ]
+    if task.subject.frames.count.max(initial=0) <= 1:
+        said += [
+            f"{name}={getattr(t, name)} has no effect: every item has one frame"
+            for name in ("train_frames", "pool")
+            if name in changed
+        ]
+    return said
 
 
 def about(result: Result, recipe: Recipe) -> dict[str, Any]:

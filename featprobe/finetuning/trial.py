@@ -13,6 +13,7 @@ import torch
 
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.source import drawn
+from featprobe.choosing import choose
 from featprobe.errors import InputError
 from featprobe.finetuning import checks, loop
 from featprobe.finetuning.checkpoint import Standing
@@ -25,9 +26,9 @@ from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recipes.base import Recipe, blocks_of
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
+from featprobe.fitted import Data, View
 from featprobe.probes.base import Standardizer
 from featprobe.probes.logistic import LogisticProbe
-from featprobe.runs import Data, View, choose
 from featprobe.solvers.training import steps_per_epoch
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from featprobe.fingerprint import write_text_atomic
 from featprobe.leaderboard.board import league
 from featprobe.leaderboard.compare import Comparison
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting
-from featprobe.leaderboard.table import make_table, markdown_row, show
+from featprobe.leaderboard.table import markdown_row
+from featprobe.leaderboard.terminal import make_table, show
 from featprobe.results import Result
 
 HEADS = (

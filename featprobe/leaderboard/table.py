@@ -14,7 +14,9 @@ from featprobe.errors import InputError, reason
 from featprobe.fingerprint import try_folder, write_text_atomic
 from featprobe.leaderboard import cost
 from featprobe.leaderboard.board import Row, league
+from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
+from featprobe.leaderboard.terminal import make_table, show
 from featprobe.results import Result
 
 RANDOM = "random: weights drawn from a seed, not pretrained"
@@ -44,13 +46,13 @@ def _number(values: dict[str, float], metric: str, digits: int = 3) -> str:
 
 def print_results(results: Sequence[Result], title: str) -> None:
     """The table of one probing command; the candidate chosen on val is marked."""
-    several = any(not r.selected for r in results)
+    several, noted = any(not r.selected for r in results), Footnotes(results)
     for names, part in _by_columns((r, None) for r in results):
         spent = cost.known(r for r, _ in part)
         heads = ["data", "backbone", "setting", *_metric_heads(names), "test (patients)"]
         table = make_table(title, [*heads, *(cost.HEADS if spent else ())])
         for r, _ in part:
-            mark = " *" if several and r.selected else ""
+            mark = (" *" if several and r.selected else "") + noted.marks(r)
             name = backbone_name(r, results)
             more = cost.cells(r) if spent else ()
             table.add_row(
@@ -60,11 +62,14 @@ def print_results(results: Sequence[Result], title: str) -> None:
     print(*_legend(results), *_subgroups(results), *_components(results), sep="\n")
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")
+    for line in noted.lines():
+        print(line)
 
 
 def print_board(board: Sequence[Row], metric: str | None = None) -> None:
     """The leaderboard in the terminal, a table for each kind of task."""
     shown = [row.result for row in board]
+    noted = Footnotes(shown)
     for names, part in _by_columns(((row.result, row) for row in board), metric):
         heads = ["data", "#", "backbone", "probe", "setting", *_metric_heads(names)]
         spent = cost.known(r for r, _ in part)
@@ -75,10 +80,10 @@ def print_board(board: Sequence[Row], metric: str | None = None) -> None:
             if last is not None and last != league(r):
                 table.add_section()
             name = "" if last == league(r) else r.dataset
-            table.add_row(name, *_cells(row, shown, names, spent))
+            table.add_row(name, *_cells(row, shown, names, spent, noted))
             last = league(r)
         show(table)
-    print(*_board_legend(board), sep="\n")
+    print(*_board_legend(board), *noted.lines(), sep="\n")
 
 
 def make_ready(stem: Path) -> None:
@@ -112,7 +117,7 @@ def write(
 def markdown(board: Sequence[Row], metric: str | None = None) -> str:
     """The leaderboard as Markdown tables, one for each kind of task."""
     shown = [row.result for row in board]
-    lines = []
+    noted, lines = Footnotes(shown), []
     for names, part in _by_columns(((row.result, row) for row in board), metric):
         heads = ["data", "rank", "backbone", "probe", "setting", *_metric_heads(names)]
         spent = cost.known(r for r, _ in part)
@@ -120,9 +125,10 @@ def markdown(board: Sequence[Row], metric: str | None = None) -> str:
         lines += [f"# {_title(names, metric).capitalize()}", ""]
         lines += [markdown_row(heads), "|" + " --- |" * len(heads)]
         for r, row in part:
-            lines.append(markdown_row([r.dataset, *_cells(row, shown, names, spent)]))
+            lines.append(markdown_row([r.dataset, *_cells(row, shown, names, spent, noted)]))
         lines.append("")
-    return "\n".join([*lines, *_board_legend(board), ""])
+    # in Markdown a line break alone would join two footnotes
+    return "\n".join([*lines, *_board_legend(board), *(f"\n{n}" for n in noted.lines()), ""])
 
 
 def markdown_row(cells: Iterable[str]) -> str:
@@ -139,7 +145,8 @@ def as_csv(board: Sequence[Row]) -> str:
     names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
-    writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id", *cost.FIELDS])
+    writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id", *cost.FIELDS,
+                     "notes"])  # fmt: skip
     for row in board:
         r = row.result
         cells = [
@@ -151,17 +158,17 @@ def as_csv(board: Sequence[Row]) -> str:
             cells.append(r.spread.get(n, ""))
         sizes = [r.sizes[n] for n in ("train", "val", "test", "test_groups")]
         spent = [r.cost.get(n, "") for n in cost.FIELDS]
-        writer.writerow([*cells, *sizes, r.split["origin"], r.id, *spent])
+        writer.writerow([*cells, *sizes, r.split["origin"], r.id, *spent, "; ".join(r.notes)])
     return out.getvalue()
 
 
 def _cells(
-    row: Row, shown: Sequence[Result], names: Sequence[str], spent: bool
-) -> list[str]:  # fmt: skip
+    row: Row, shown: Sequence[Result], names: Sequence[str], spent: bool, noted: Footnotes
+) -> list[str]:
     r = row.result
     return [
-        row.place, backbone_name(r, shown), probe_name(r), setting(r), *_metric_cells(r, names),
-        _size(r), *(cost.cells(r) if spent else ()),
+        row.place, backbone_name(r, shown), probe_name(r), setting(r) + noted.marks(r),
+        *_metric_cells(r, names), _size(r), *(cost.cells(r) if spent else ()),
     ]  # fmt: skip
 
 
@@ -266,7 +273,6 @@ def _legend(results: Sequence[Result]) -> list[str]:
     for r in results:
         if r.left_out:
             lines.append(f"{r.dataset}: {r.left_out} items are left out, unreadable")
-        lines += [f"{r.dataset} / {r.backbone}: {n}" for n in r.notes if "patients on both" in n]
         if "level" in r.settings:
             lines.append(
                 f"{r.dataset}: metrics of {r.sizes['test_units']} units by {r.settings['level']}, "
@@ -277,24 +283,3 @@ def _legend(results: Sequence[Result]) -> list[str]:
     if any("#" in backbone_name(r, results) for r in results):
         lines.append("#: features of one backbone made in different ways (frames, blocks, ...)")
     return list(dict.fromkeys(lines))
-
-
-def make_table(title: str, heads: Sequence[str]) -> Any:
-    """An empty table with whole cells."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for h in heads:
-        table.add_column(h, no_wrap=True)
-    return table
-
-
-def show(table: Any) -> None:
-    """Print a table; rows stay whole, in a pipe and in a narrow window."""
-    from rich.console import Console
-
-    console = Console(width=1000)
-    with console.capture() as text:
-        console.print(table)
-    print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")

@@ -9,6 +9,7 @@ import numpy as np
 
 from featprobe.errors import InputError
 from featprobe.neighbours.search import Bank, Search
+from featprobe.options import Needs
 from featprobe.probes.base import Probe
 
 
@@ -24,6 +25,10 @@ class NeighbourProbe(Probe):
 
     report_all = True
     rebuilt = ("_bank",)
+    needs: ClassVar[Needs] = {
+        "nprobe": ("index", ("auto", "ivf", "ivfpq")),
+        "ef": ("index", ("hnsw",)),
+    }
     apart: ClassVar[int] = 0  # rows of the bank that cannot be neighbours of a row in it
 
     k: int | Sequence[int]

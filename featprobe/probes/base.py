@@ -5,7 +5,6 @@ The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when sc
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ import numpy as np
 from featprobe import splits
 from featprobe.bags import Bags
 from featprobe.errors import InputError
+from featprobe.probes.parameters import Parameters
 from featprobe.selection import best_candidate
 
 
-class Probe:
+class Probe(Parameters):
     """Base of the probes.
 
     ``fit(x, y)`` takes features (N, D) and targets: int or text (N,) classes, float (N, C) of 0, 1
@@ -35,6 +35,8 @@ class Probe:
     What ``fit_candidates`` learns is kept in attributes that are numpy arrays, JSON values, or
     dataclasses of these, so that a fitted probe can be saved; what is made of them (an index, a
     network) is made when needed and named in ``rebuilt``.
+
+    Its constructor arguments are checked as :class:`~featprobe.probes.parameters.Parameters` says.
     """
 
     name: ClassVar[str] = ""
@@ -42,27 +44,6 @@ class Probe:
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
     rebuilt: ClassVar[tuple[str, ...]] = ()
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Constructor arguments, as scikit-learn's ``clone`` wants them."""
-        names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
-        return {n: getattr(self, n) for n in names}
-
-    def set_params(self, **params: Any) -> Self:
-        """Change constructor arguments; an unknown one is an error."""
-        known = self.get_params()
-        for key, value in params.items():
-            if key not in known:
-                raise InputError(
-                    f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(known)}"
-                )
-            setattr(self, key, value)
-        return self
-
-    def fresh(self, **params: Any) -> Self:
-        """An unfitted copy with some parameters changed."""
-        made = type(self)(**self.get_params(deep=False))
-        return made.set_params(**params)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k not in self.rebuilt}
@@ -130,6 +111,7 @@ class Probe:
         Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
         candidate's parameters).
         """
+        self.check_params()
         name = type(self).__name__
         if y is None:
             raise InputError(f"{name} requires y to be passed, but the target y is None")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from featprobe.errors import InputError
 from featprobe.neighbours.probe import NeighbourProbe
 from featprobe.neighbours.votes import VOTES, class_shares, value_sums, weights
+from featprobe.options import Needs
 from featprobe.probes.base import is_regression
 
 
@@ -33,6 +35,7 @@ class KNNProbe(NeighbourProbe):
 
     name = "knn"
     tasks = ("multiclass", "ordinal", "multilabel", "regression")
+    needs: ClassVar[Needs] = {**NeighbourProbe.needs, "temperature": ("vote", ("softmax",))}
 
     def __init__(
         self,

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from featprobe.registry import Registry
 
-PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "named"))
+PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "named", "parameters"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from featprobe.options import Needs
 from featprobe.probes.base import Probe, Standardizer, choose_held_out, hold_out
 from featprobe.solvers.sgd import Recipe, train_heads
 from featprobe.solvers.training import float32_rows, probabilities
@@ -39,6 +40,10 @@ class SGDProbe(Probe):
     """
 
     name = "sgd"
+    needs: ClassVar[Needs] = {
+        "momentum": ("optimizer", ("sgd",)),
+        "iterations": ("epochs", (None,)),
+    }
 
     def __init__(
         self,

@@ -45,6 +45,8 @@ class Training:
     def __post_init__(self) -> None:
         if not 0 < self.lr < math.inf or not 0 <= self.weight_decay < math.inf:
             raise InputError("lr must be positive and weight_decay not negative")
+        if self.seed < 0:
+            raise InputError("seed must not be negative")
         counts = self.batch, self.epochs, self.patience
         if any(v is not None and v < 1 for v in counts):
             raise InputError("batch, epochs and patience must be at least 1")

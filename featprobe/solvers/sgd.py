@@ -64,6 +64,8 @@ class Recipe:
                 )
         if self.batch < 1 or self.iterations < 1 or (self.epochs is not None and self.epochs <= 0):
             raise InputError("batch, iterations and epochs must be positive")
+        if self.warmup < 0 or self.seed < 0:
+            raise InputError("warmup and seed must not be negative")
         if not 0 <= self.momentum < 1 or self.weight_decay < 0:
             raise InputError("momentum must be in [0, 1) and weight_decay not negative")
         if any(v is not None and v <= 0 for v in (self.clip, self.patience)):

@@ -9,6 +9,7 @@ import pytest
 
 from featprobe.leaderboard import cost, table
 from featprobe.leaderboard.board import build
+from featprobe.leaderboard.footnotes import Footnotes
 from tests.leaderboard.test_board import with_auroc
 from tests.test_results import result
 
@@ -164,3 +165,33 @@ def test_no_cell_of_a_wide_table_is_cut(capsys) -> None:
     assert "\u2026" not in out
     assert "0.0086 of 2.4 M" in out
     assert out.count(named) >= 3
+
+
+def test_notes_are_footnotes_of_their_rows_each_said_once(capsys) -> None:
+    rows = [
+        with_auroc(0.9, backbone="x", notes=["no item of class 'b' in val"]),
+        with_auroc(0.8, backbone="y"),
+        with_auroc(0.7, backbone="z", notes=["4 items twice", "no item of class 'b' in val"]),
+    ]
+    board = build(rows, "auroc")
+    table.print_results(rows, "knn")
+    one = capsys.readouterr().out
+    table.print_board(board, "auroc")
+    two, text = capsys.readouterr().out, table.markdown(board)
+    for shown in (one, two, text):
+        lines = {b: line for line in shown.splitlines() for b in "xyz" if f" {b} " in line[:40]}
+        assert "k=20 ¹ " in lines["x"]
+        assert not set(lines["y"]) & set("¹²")
+        assert "k=20 ¹ ² " in lines["z"]
+        assert shown.count("\n¹ no item of class 'b' in val") == 1
+        assert shown.count("\n² 4 items twice") == 1
+    found = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    assert [r["notes"] for r in found] == [
+        "no item of class 'b' in val", "", "4 items twice; no item of class 'b' in val",
+    ]  # fmt: skip
+
+
+def test_a_footnote_above_nine_has_one_mark() -> None:
+    noted = Footnotes([result(notes=[f"n{i}" for i in range(12)])])
+    assert noted.marks(result(notes=["n11"])) == " ¹²"
+    assert noted.lines()[11] == "¹² n11"

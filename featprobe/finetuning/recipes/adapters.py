@@ -40,8 +40,7 @@ class Adapters(Recipe):
     usual: ClassVar[tuple[str, ...]] = ("qkv", "proj", "mlp")
     tuner: ClassVar[Any]  # PEFT's class of the method
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         check_roles(self.targets, f"recipe {self.name}")
 
     def config(self, paths: Paths) -> peft.PeftConfig:
@@ -130,10 +129,9 @@ class LowRank(Adapters):
     """What all but (IA)3 share: a change of each weight, times ``alpha / rank``."""
 
     rank: int = 8
-    alpha: float = 16
+    alpha: float = 16.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         self._check(self.rank >= 1, "rank", "at least 1")
         self._check(self.alpha > 0, "alpha", "positive")
 
@@ -162,8 +160,7 @@ class Lora(LowRank):
 
     dora: ClassVar[bool] = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         self._check(0 <= self.dropout < 1, "dropout", "at least 0 and below 1")
 
     def config(self, paths: Paths) -> peft.PeftConfig:
@@ -207,8 +204,7 @@ class Lycoris(LowRank):
     module_dropout: float = 0.0
     effective_conv: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         for option in ("rank_dropout", "module_dropout"):
             self._check(0 <= getattr(self, option) < 1, option, "at least 0 and below 1")
 
@@ -252,8 +248,7 @@ class LoKr(Lycoris):
     decompose_both: bool = False
     factor: int = -1
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         self._check(self.factor == -1 or self.factor >= 1, "factor", "-1 or at least 1")
 
     def config(self, paths: Paths) -> peft.PeftConfig:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, Literal, get_type_hints
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
@@ -13,7 +13,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.timm_adapters import TimmTokens
 from featprobe.errors import InputError
 from featprobe.finetuning.settings import HEAD_LR
-from featprobe.options import checked
+from featprobe.options import Checked
 
 
 @dataclass
@@ -39,28 +39,25 @@ class Trainable:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Checked):
     """Which parameters train. A subclass is a frozen dataclass whose fields are its options.
 
-    Options are checked against their annotations when a recipe is made.
+    Options are checked when a recipe is made, see :class:`~featprobe.options.Checked`.
 
     ``name``: on the command line; ``lr`` and ``head_lr``: the learning rates of the backbone's and
     the head's parameters where none is given; ``start``: weights of the head at the start,
-    ``zeros`` or ``solved`` (the logistic probe's on the frozen features, as LP-FT has it).
+    ``zeros`` or ``solved`` (the logistic probe's on the frozen features, as LP-FT has it);
+    ``idles``: settings of a training that have no effect with this recipe.
     """
 
     name: ClassVar[str]
     lr: ClassVar[float] = 1e-4
     head_lr: ClassVar[float] = HEAD_LR
     start: ClassVar[Literal["zeros", "solved"]] = "zeros"
+    idles: ClassVar[tuple[str, ...]] = ()
 
-    def __post_init__(self) -> None:
-        kinds = get_type_hints(type(self))
-        for field in fields(self):
-            value = checked(
-                field.name, getattr(self, field.name), kinds[field.name], f"recipe {self.name}"
-            )
-            object.__setattr__(self, field.name, value)
+    def owner(self) -> str:
+        return f"recipe {self.name}"
 
     def apply(self, backbone: Backbone) -> Trainable:
         """Change the backbone in place; everything in it is frozen and in eval mode when given.

@@ -14,6 +14,7 @@ class Frozen(Recipe):
 
     name = "frozen"
     head_lr = 1e-2  # of a head that trains alone, and must arrive
+    idles = ("lr", "layer_decay", "checkpointing")
 
     def apply(self, backbone: Backbone) -> Trainable:
         return Trainable(backbone, [], lambda: replace(backbone))

@@ -18,8 +18,7 @@ class LastN(Recipe):
     name = "last-n"
     blocks: int = 1
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.blocks < 1:
             raise InputError(f"blocks={self.blocks} of recipe last-n must be at least 1")
 

@@ -29,7 +29,7 @@ class VPT(Recipe):
     deep: bool = True
     dropout: float = 0.0
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         if self.prompts < 1:
             raise InputError(f"vpt: prompts={self.prompts} must be at least 1")
         if not 0 <= self.dropout < 1:
