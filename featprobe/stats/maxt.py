@@ -50,9 +50,7 @@ class Distribution(NamedTuple):
     exact: bool
 
 
-def together(
-    of: Influence, pairs: Pairs, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Family:
+def together(of: Influence, pairs: Pairs, *, resamples: int = RESAMPLES, seed: int = 0) -> Family:
     """Paired permutation test of pairs (i, j) of models, simultaneously by max-T.
 
     Where two models are equal, it does not matter which of them has which share of a patient in

@@ -15,7 +15,7 @@ from featprobe.stats.paired import mcnemar
 from featprobe.stats.resampling import LEVEL, RESAMPLES
 
 TESTS = ("permutation", "delong", "mcnemar")
-_DRAWN = 20_000  # of a normal distribution: cheap
+_DRAWN = 10_000  # of a normal distribution: cheap
 
 
 def differ(
@@ -24,10 +24,12 @@ def differ(
 ) -> Family:  # fmt: skip
     """Whether pairs (i, j) of models differ in a metric on the same items, in the same order.
 
-    ``permutation``: of any metric, whole patients are swapped, :func:`~featprobe.stats.maxt.together`.
-    ``delong``: of the AUROC of one class (``auroc:CLASS``, or ``auroc`` of two classes), by patient;
-    the family by the largest of jointly normal differences. ``mcnemar``: of accuracy, exact, the
-    family by Bonferroni; it takes items as independent, so no patient may have two.
+    ``permutation``: of any metric, whole patients are swapped
+    (:func:`~featprobe.stats.maxt.together`). ``delong``: of the AUROC of one class
+    (``auroc:CLASS``, or ``auroc`` of two classes), by patient; p of t with one degree of freedom
+    less than there are patients of the rarer kind, since the variance is estimated; the family by
+    the largest of jointly distributed differences. ``mcnemar``: of accuracy, exact, the family by
+    Bonferroni; it takes items as independent, so no patient may have two.
 
     Raises :class:`InputError` where the test is not of that metric or does not hold for the scores,
     and where items or tries are not the same.
@@ -65,7 +67,9 @@ def _delong(models: Sequence[Scored], metric: str, pairs: Pairs, seed: int) -> F
     truth = one.y == column if one.y.ndim == 1 else one.y[:, column]
     known = ~np.isnan(truth.astype(float))
     positive, groups = truth[known] == 1, one.groups[known]
-    area, covariance = delong(positive, np.stack([s.tries[0][known, column] for s in models]), groups)
+    area, covariance = delong(
+        positive, np.stack([s.tries[0][known, column] for s in models]), groups
+    )
     i, j = np.array(pairs).T
     variance = covariance[i, i] + covariance[j, j] - 2 * covariance[i, j]
     reach = np.sqrt(np.where(variance > 1e-24, variance, 0.0))

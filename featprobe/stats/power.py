@@ -53,7 +53,7 @@ class Spread:
     def power(self, difference: float, n: int | None = None) -> float:
         """The chance that a true difference is found with ``n`` patients, by default those there
         are: two-sided, from the noncentral t distribution (Cohen 1988, chapter 2)."""
-        from scipy.special import ndtr, nctdtr, stdtrit
+        from scipy.special import nctdtr, ndtr, stdtrit
 
         n = self.n if n is None else n
         error, freedom = self._error(n), self._freedom(n)
@@ -84,11 +84,15 @@ class Spread:
         a difference of zero.
         """
         if not difference:
-            raise InputError("--difference 0: no number of patients finds it; give it in the metric")
+            raise InputError(
+                "--difference 0: no number of patients finds it; give one in the metric"
+            )
         if not self.patients + self.tries > 0 or self.power(difference, MOST) < power:
             return None
         few, many = 2, MOST
         while few < many:
             middle = (few + many) // 2
-            few, many = (few, middle) if self.power(difference, middle) >= power else (middle + 1, many)
+            few, many = (
+                (few, middle) if self.power(difference, middle) >= power else (middle + 1, many)
+            )
         return few
