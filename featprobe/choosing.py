@@ -63,3 +63,10 @@ def edge(probe: Probe, best: int) -> list[str]:
     if probe.report_all or last < 2 or best not in (0, last):
         return []
     return [f"the chosen candidate is the {'last' if best else 'first'} of the grid"]
+
+
+def diverged(probe: Probe, scores: np.ndarray) -> list[str]:
+    """Which candidates have scores (G, n, C) on val that are not finite: they are not chosen."""
+    lost = [c for c, p in zip(probe.candidates(), scores) if not np.isfinite(p).all()]
+    told = ["; ".join(f"{k}={v:g}" for k, v in c.items()) for c in lost]
+    return [f"training diverged and is not chosen at {', '.join(told)}"] if lost else []

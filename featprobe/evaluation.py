@@ -16,10 +16,11 @@ from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.fingerprint import digest
 from featprobe.fitted import Data, View
+from featprobe.partition import VERSION, Dealer, known_targets
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import CrossVal, Full, LeaveOneOut, Protocol, cut, make_split, parse
+from featprobe.protocols import Full, Protocol, parse
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result, plain
 from featprobe.runs import carry_out
@@ -142,7 +143,7 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
     data = labelled(features, protocol, [view], made)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows])
+    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows], groups=data.groups[rows])
 
 
 def asked_views(
@@ -215,10 +216,7 @@ def split_items(
         raise InputError(
             f"{where}: {probe.name} is not for {task} targets; use one of {', '.join(able)}"
         )
-    if y.ndim == 2:
-        known = ~np.isnan(y).all(1)
-    else:
-        known = ~np.isnan(y) if task == "regression" else y >= 0
+    known = known_targets(y)
     if not known.any():
         raise InputError(f"{where}: every label is unknown")
     if np.isinf(y).any():
@@ -226,17 +224,13 @@ def split_items(
         raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
     y, groups, ids = y[known], subject.groups[known], subject.ids[known]
     try:
-        if isinstance(protocol, (CrossVal, LeaveOneOut)):
-            split = protocol.split(groups, subject.items.group_origin)
-        else:
-            split = make_split(
-                y, groups, subject.split[known], seed=protocol.seed,
-                origin=subject.items.split_origin, grouping=subject.items.group_origin,
-            )  # fmt: skip
+        dealer = Dealer(
+            y, groups, ids, getattr(protocol, "split_version", VERSION),
+            subject.items.group_origin, subject.classes,
+        )  # fmt: skip
+        split = protocol.split(dealer, subject.split[known], subject.items.split_origin)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    if isinstance(protocol, Full):
-        split = cut(split, y, groups, protocol.subset, protocol.seed)
     if y.ndim == 1 and task != "regression":
         for part in ("train", "test"):
             rows = getattr(split, part)

@@ -10,6 +10,7 @@ import numpy as np
 
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
+from featprobe.probes.constants import constants, settled
 from featprobe.protocols import Split
 
 
@@ -38,6 +39,7 @@ class Data:
     split: Split
     unknown: int
     prepare: Prepare = field(default_factory=Prepare)
+    told: dict[Any, list[str]] = field(default_factory=dict, init=False)  # found of features
 
     @property
     def columns(self) -> int:
@@ -55,7 +57,7 @@ class Fitted:
         self.prepare = data.prepare.fitted(fit)
         self.codes, self.present = codes_of(y)
         self.probe = probe.within(len(rows))
-        self.probe.fit_candidates(self.prepare(fit), self.codes)
+        self.probe.learn(self.prepare(fit), self.codes, data.groups[rows])
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """(G, n, C) scores of items, see :func:`complete`."""
@@ -66,11 +68,11 @@ class Fitted:
 def complete(raw: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
     """Scores of all classes, zero for those that training (``fitted``) did not have.
 
-    A label of which training had one value only, or none, is scored 0.5 everywhere: what a solver
-    makes of it is rounding, which would be ranked.
+    A label of which training had one value only is scored as that value, one of which it knew
+    nothing 0, see :func:`~featprobe.probes.constants.constants`.
     """
     if fitted.ndim == 2:
-        return np.where(one_value(fitted), 0.5, raw)
+        return settled(raw, constants(fitted))
     if raw.shape[-1] == classes:
         return raw
     out = np.zeros((*raw.shape[:-1], classes))
@@ -84,8 +86,3 @@ def codes_of(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return y, np.arange(y.shape[-1])
     present, codes = np.unique(y, return_inverse=True)
     return codes, present
-
-
-def one_value(y: np.ndarray) -> np.ndarray:
-    """(C,) labels without both a known positive and a known negative."""
-    return ~((y == 1).any(0) & (y == 0).any(0))

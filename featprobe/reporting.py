@@ -11,14 +11,18 @@ import numpy as np
 from featprobe import levels, metrics, results
 from featprobe.backbones.catalog import seen_in_training
 from featprobe.errors import InputError
+from featprobe.findings.cells import findings, subgroup_findings
 from featprobe.fitted import Data, View
+from featprobe.probes.checks import check_scores
 from featprobe.protocols import Protocol
 from featprobe.results import Result
 from featprobe.runs import Cell
 from featprobe.scored import Scored
 from featprobe.scoring.sums import nan_mean
 from featprobe.stats.components import components
-from featprobe.stats.resampling import bootstrap, interval
+from featprobe.stats.intervals import intervals
+from featprobe.stats.resampling import bootstrap
+from featprobe.stats.support import Support
 from featprobe.subjects import Subject
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
@@ -76,12 +80,16 @@ def result_of(
 
     ``probe``: its name; ``searched``: the parameters that val chose among.
     """
+    for p in cell.scores:
+        check_scores(p, probe)
     items = of_test(subject, data, cell.scores, cell.rows)
     scored = reading.reported(items)
     tries = scored.values()
+    values = {n: float(nan_mean(v)) for n, v in tries.items()}
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
+    found = intervals(scored, values, boot)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = list(cell.notes)
+    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes]
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
@@ -90,14 +98,18 @@ def result_of(
     sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
     if reading.unit is not None:
         sizes["test_units"] = len(scored.ids)
+    subgroups = reading.subgroups(items, resamples, protocol.seed)
+    notes += subgroup_findings(subgroups)
     provenance = subject.provenance
     return Result(
         dataset=subject.dataset,
         backbone=subject.backbone,
         probe=probe,
         protocol=protocol.name,
-        metrics={n: float(nan_mean(v)) for n, v in tries.items()},
-        ci={n: interval(v, scored.patients) for n, v in boot.items()},
+        metrics=values,
+        ci=found.ci,
+        ci_method=found.method,
+        class_sizes=_class_sizes(scored),
         chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
         task=data.task,
         classes=data.classes,
@@ -105,7 +117,7 @@ def result_of(
         pool=cell.view.pool,
         params=cell.params,
         settings={
-            **protocol.to_dict(),
+            **_settings(protocol, data),
             "resamples": resamples,
             **reading.level.to_dict(),
             **data.prepare.to_dict(),
@@ -124,13 +136,30 @@ def result_of(
         components={
             n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
         },  # folds have test patients of their own: what is between them is patients too
-        subgroups=reading.subgroups(items, resamples, protocol.seed),
+        subgroups=subgroups,
         val=cell.val,
         left_out=len(subject.left_out),
         notes=notes,
         versions=results.versions(),
         provenance={"key": subject.key.to_dict(), **provenance},
     )
+
+
+def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:
+    """Items and patients of each named class, positive ones of each label."""
+    if scored.task == "regression" or not scored.classes:
+        return {}
+    support = Support(scored)
+    counted = zip(scored.classes, support.items, support.positive)
+    return {name: {"items": int(i), "patients": int(p)} for name, i, p in counted}
+
+
+def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
+    """Those of the protocol; how splits are made matters where one was."""
+    asked = protocol.to_dict()
+    if data.split.version is None:
+        asked.pop("split_version", None)
+    return asked
 
 
 def _several(views: Sequence[View]) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import re
 import time
 import uuid
+import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from featprobe import records
 from featprobe._version import __version__
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import digest
@@ -27,11 +30,14 @@ PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 class Result:
     """What one probe reached on one feature set under one protocol.
 
-    ``metrics``: name -> value on test; ``ci``: name -> 95 % interval of a patient-clustered
-    bootstrap; ``chance``: what the most frequent class reaches; ``spread``: standard deviation
+    ``metrics``: name -> value on test; ``ci``: name -> 95 % interval under new patients, NaN where
+    there is none, ``ci_method``: metric -> how it was made (:mod:`featprobe.stats.intervals`),
+    empty in results of earlier versions, whose intervals are of a percentile bootstrap;
+    ``chance``: what the most frequent class reaches; ``spread``: standard deviation
     over the tries of a few-shot run, apart from the interval; ``components``: variances between
     tries and from patients (:class:`~featprobe.stats.components.Components`). A metric of one class
-    is called ``auroc:CLASS``. ``subgroups``: metrics by the values of a column
+    is called ``auroc:CLASS``. ``class_sizes``: class (label) -> ``items`` and ``patients`` of it in
+    test. ``subgroups``: metrics by the values of a column
     (:meth:`~featprobe.levels.Reading.subgroups`). ``selected``: chosen on validation
     data among settings of the ``searched`` parameters (True also where there was nothing to
     choose); only these enter a leaderboard.
@@ -76,6 +82,8 @@ class Result:
     asked: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    ci_method: dict[str, str] = field(default_factory=dict)
+    class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -95,6 +103,23 @@ class Result:
             self.shots, fixed,
         ]  # fmt: skip
         return digest(asked)
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, one row a metric: its ``value``, ``low`` and ``high`` of the 95 %
+        interval, and ``chance``, beside what the result is of."""
+        import pandas as pd
+
+        nan = float("nan")
+        of = {"dataset": self.dataset, "backbone": self.backbone, "probe": self.probe,
+              "protocol": self.protocol, "shots": self.shots}  # fmt: skip
+        rows = [
+            {
+                **of, "metric": n, "value": v, "low": self.ci.get(n, (nan, nan))[0],
+                "high": self.ci.get(n, (nan, nan))[1], "chance": self.chance.get(n, nan),
+            }
+            for n, v in self.metrics.items()
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
 
     def to_json(self) -> str:
         """One line of JSON; an undefined metric is null."""
@@ -161,8 +186,9 @@ def append(
 
     Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
-    cross-validation, ``unit`` (N,) where the metrics are of studies or patients; the line is
-    appended in one write.
+    cross-validation, ``unit`` (N,) where the metrics are of studies or patients; then the line is
+    appended, see :mod:`featprobe.records`. Raises :class:`InputError` where they cannot be
+    written; nothing of the result is left then.
     """
     file = results_file(cache)
     try:
@@ -172,8 +198,10 @@ def append(
         arrays |= {n: v for n, v in (("fold", fold), ("unit", unit)) if v is not None}
         with scores_file(cache, result).open("wb") as f:
             np.savez(f, allow_pickle=False, **arrays)
-        _write(file, result)
+        records.append(file, json.loads(result.to_json()))
     except OSError as error:
+        with contextlib.suppress(OSError):
+            scores_file(cache, result).unlink(missing_ok=True)
         raise InputError(f"{file}: results cannot be written: {reason(error)}") from error
 
 
@@ -181,17 +209,9 @@ def amend(cache: Path, result: Result) -> None:
     """Keep a changed Result that is kept already: a line of the same id, which is what counts."""
     file = results_file(cache)
     try:
-        _write(file, result)
+        records.append(file, json.loads(result.to_json()))
     except OSError as error:
         raise InputError(f"{file}: results cannot be written: {reason(error)}") from error
-
-
-def _write(file: Path, result: Result) -> None:
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(handle, (result.to_json() + "\n").encode())
-    finally:
-        os.close(handle)
 
 
 def scores_file(cache: Path, result: Result) -> Path:
@@ -229,22 +249,39 @@ def scored(cache: Path, result: Result) -> Scored:
     return out
 
 
-def read(cache: Path) -> list[Result]:
-    """All results of a cache in the order they were made; a cut last line is left out.
+def read(cache: Path, say: Callable[[str], None] = warnings.warn) -> list[Result]:
+    """All results of a cache in the order they were made.
 
-    Of several lines with one id the last one counts, in the place of the first.
+    Of several lines with one id the last one counts, in the place of the first. A line that is
+    damaged is left out, and ``say`` is told which it is; it is also told of lines that were changed
+    since they were written.
     """
     file = results_file(cache)
     if not file.exists():
         return []
     out: dict[str, Result] = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            found = Result.from_dict(json.loads(line))
-        except (ValueError, TypeError, KeyError):
-            continue
-        out[found.id] = found
+    for line in records.read(file):
+        wrong, lost = line.wrong, line.record is None
+        if line.record is not None:
+            try:
+                found = Result.from_dict(line.record)
+                out[found.id] = found
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                wrong, lost = f"not a result ({reason(error)})", True
+        if wrong:
+            told = f"the result{_which(line.begin)} is left out, make it again"
+            say(f"{file}, line {line.number}: {wrong}" + (f"; {told}" if lost else ""))
     return list(out.values())
+
+
+def _which(begin: str) -> str:
+    """What a cut line was of, as far as its beginning says so."""
+    told = [
+        found[1]
+        for name in ("dataset", "backbone", "probe", "protocol")
+        if (found := re.search(rf'"{name}": "([^"]+)"', begin))
+    ]
+    return f" ({' / '.join(told)})" if told else ""
 
 
 def latest(results: list[Result]) -> list[Result]:

@@ -17,8 +17,10 @@ def merit(p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """What scores (N, C) are compared by: macro AUROC to six digits, then minus the log-loss.
 
     Where no AUROC is defined (one class in ``y``) the log-loss alone decides; of values (N,)
-    minus the mean squared error does.
+    minus the mean squared error does. Scores that are not finite are worse than all others.
     """
+    if not np.isfinite(p).all():
+        return -np.inf, -np.inf
     if y.ndim == 1 and y.dtype.kind == "f":
         return 0.0, -float(np.mean((p[:, 0] - y) ** 2))
     area = metrics.macro_auroc(y, p)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from featprobe import results
+from featprobe import records, results
 from featprobe.errors import InputError
 from featprobe.results import Result
 
@@ -46,11 +53,114 @@ def test_undefined_metrics_are_null_in_json_and_nan_when_read(cache) -> None:
     assert np.isnan(again.ci["auroc"]).all()
 
 
-def test_a_cut_last_line_loses_only_itself(cache) -> None:
+@pytest.mark.parametrize("cut", [1, 20, 150, -2, -1])
+def test_a_cut_line_loses_itself_and_neither_what_follows_nor_silence(cache, cut: int) -> None:
     kept = save(cache, result())
+    file = results.results_file(cache)
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:cut])
+    after = save(cache, result(dataset="after"))
+    told: list[str] = []
+    assert [r.id for r in results.read(cache, told.append)] == [kept.id, after.id]
+    if cut == -1:  # nothing but the end of the line is missing
+        assert not told
+    else:
+        assert len(told) == 1
+        assert f"{file}, line 2: cut short or damaged" in told[0]
+        assert "films" in told[0] or cut < 100
+
+
+def test_a_damaged_line_is_told_to_python_as_a_warning(cache) -> None:
+    save(cache, result())
+    with results.results_file(cache).open("ab") as f:
+        f.write(b"\x00\xff\n")
+    with pytest.warns(UserWarning, match="line 2: cut short or damaged"):
+        assert len(results.read(cache)) == 1
+
+
+def test_a_result_that_an_earlier_version_glued_to_a_cut_one_is_found(cache) -> None:
+    save(cache, result())
+    file = results.results_file(cache)
+    line, glued = file.read_text(), result(dataset="glued")
+    file.write_text(line[:200] + glued.to_json() + "\n" + line)
+    told: list[str] = []
+    assert [r.dataset for r in results.read(cache, told.append)] == ["glued", "films"]
+    assert len(told) == 1
+
+
+def test_a_changed_line_is_said(cache) -> None:
+    save(cache, result())
+    file = results.results_file(cache)
+    file.write_text(file.read_text().replace('"accuracy": 0.7', '"accuracy": 0.9'))
+    told: list[str] = []
+    assert len(results.read(cache, told.append)) == 1
+    assert "line 1: changed since it was written" in told[0]
+
+
+def test_lines_of_earlier_versions_have_no_seal_and_are_read(cache) -> None:
+    r = result()
+    r.metrics["auroc"] = float("nan")
+    save(cache, result())
     with results.results_file(cache).open("a") as f:
-        f.write('{"dataset": "fil')
-    assert [r.id for r in results.read(cache)] == [kept.id]
+        f.write(r.to_json() + "\n" + r.to_json().replace("null", "NaN") + "\n[1]\n{}\n")
+    told: list[str] = []
+    assert len(results.read(cache, told.append)) == 2
+    assert [text.split(": ")[1].split(" (")[0].split(";")[0] for text in told] == [
+        "no record", "not a result",
+    ]  # fmt: skip
+
+
+def test_a_short_write_goes_on_and_a_full_disk_takes_everything_back(cache, monkeypatch) -> None:
+    kept = save(cache, result())
+    before = results.results_file(cache).read_bytes()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:7]))
+    slow = save(cache, result(dataset="slow"))
+    assert [r.id for r in results.read(cache)] == [kept.id, slow.id]
+
+    def full(handle: int, data: bytes) -> int:
+        if len(data) < 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, data[:50])
+
+    before = results.results_file(cache).read_bytes()
+    monkeypatch.setattr(os, "write", full)
+    lost = result(dataset="lost")
+    with pytest.raises(InputError, match="results cannot be written: .*No space left"):
+        save(cache, lost)
+    assert results.results_file(cache).read_bytes() == before
+    assert not results.scores_file(cache, lost).exists()
+    monkeypatch.undo()
+    save(cache, result(dataset="next"))
+    assert [r.dataset for r in results.read(cache)] == ["films", "slow", "next"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(cuts=st.lists(st.integers(0, 900), min_size=1, max_size=4), garbage=st.binary(max_size=20))
+def test_whatever_was_cut_the_next_result_is_there(tmp_path_factory, cuts, garbage) -> None:
+    cache = tmp_path_factory.mktemp("cache")
+    wanted = []
+    for cut in cuts:
+        wanted.append(save(cache, result()).id)
+        file = results.results_file(cache)
+        line = file.read_bytes().splitlines(keepends=True)[0]
+        with file.open("ab") as f:
+            f.write((line[: min(cut, len(line) - 2)] + garbage).replace(b"\n", b""))
+    wanted.append(save(cache, result()).id)
+    assert [r.id for r in results.read(cache, lambda text: None)] == wanted
+
+
+def test_processes_that_append_at_once_keep_all(cache) -> None:
+    code = (
+        "import sys; from pathlib import Path; from featprobe import records\n"
+        "for i in range(20): records.append(Path(sys.argv[1]), {'id': i, 'text': 'x' * 5000})"
+    )
+    file = cache / "r.jsonl"
+    cache.mkdir(parents=True, exist_ok=True)
+    running = [subprocess.Popen([sys.executable, "-c", code, str(file)]) for _ in range(3)]
+    assert [p.wait() for p in running] == [0, 0, 0]
+    found = [line.record for line in records.read(file)]
+    assert sorted(r["id"] for r in found) == sorted([*range(20)] * 3)
 
 
 def test_the_newest_result_of_a_cell_counts_and_unselected_ones_do_not() -> None:

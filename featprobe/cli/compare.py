@@ -91,7 +91,7 @@ def command(
         metrics.about(metric)
     root = settings.cache_root(cache)
     names = [cached_name(d) for d in data]
-    found = choose(results.latest(results.read(root)), names, model, root)
+    found = choose(results.latest(results.read(root, note)), names, model, root)
     made, notes = compare(
         root, found, metric, between=between, against=against, all_pairs=all_pairs,
         test=test, resamples=resamples, across=across,

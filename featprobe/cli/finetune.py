@@ -8,7 +8,15 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb, loading_options, model_options, note, open_dataset, options
+from featprobe.cli.common import (
+    Verb,
+    loading_options,
+    model_options,
+    note,
+    open_dataset,
+    options,
+    split_version_option,
+)
 from featprobe.cli.probing import bootstrap_options, level_options, read_level, read_settings
 
 # option -> field of Training
@@ -99,6 +107,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
     help="Of the split, the order of items and random weights.")  # fmt: skip
+@split_version_option
 @click.option("--run", "folder", type=click.Path(path_type=Path), metavar="DIR",
     help="Keep the training here.  [default: finetuned/... in the cache]")  # fmt: skip
 @click.option("--title", default="", help="Its name in tables.")
@@ -114,8 +123,8 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
     augment: tuple[str, ...], checkpointing: bool, refit: bool, more: tuple[str, ...],
-    subset: tuple[float, ...], seed: int, folder: Path | None, title: str, device: str,
-    workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    subset: tuple[float, ...], seed: int, split_version: int, folder: Path | None, title: str,
+    device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     image_size: int | None, **rest: Any,
 ) -> None:  # fmt: skip
@@ -150,8 +159,8 @@ def command(
     for fraction in subset:
         made = finetune(
             backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
-            cache=cache, folder=folder, device=device, resamples=resamples, **reported,
-            label=title or Path(preset or "").stem,
+            split_version=split_version, cache=cache, folder=folder, device=device,
+            resamples=resamples, **reported, label=title or Path(preset or "").stem,
             workers=min(8, cores()) if workers is None else workers,
             progress=False if quiet else "json" if as_json else True,
         )  # fmt: skip

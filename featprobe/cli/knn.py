@@ -116,6 +116,7 @@ def command(
     subset: tuple[float, ...],
     folds: int | None,
     seed: int,
+    split_version: int,
     **common: Any,
 ) -> None:
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
@@ -135,9 +136,11 @@ def command(
     if subset and (loo or folds):
         other = "--loo" if loo else "--folds"
         raise click.UsageError(f"--subset is of train and val: leave {other} out", ctx)
+    drawn = {"seed": seed, "split_version": split_version}
+    way = [CrossVal(folds, **drawn)] if folds else full(subset, **drawn)
     run_probe(
         lambda: make_probe(probe, **params),
-        [LeaveOneOut(seed)] if loo else [CrossVal(folds, seed)] if folds else full(subset, seed),
+        [LeaveOneOut(seed)] if loo else way,
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
         **common,
     )

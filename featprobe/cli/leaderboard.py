@@ -89,7 +89,7 @@ def command(
         if not found:
             _end(ctx, outcome)
     else:
-        found = results.latest(results.read(root))
+        found = results.latest(results.read(root, note))
     names = [cached_name(d) for d in data]
     stand = Standings(root, margin)
     board = build(found, metric, names, model, root, None if untested else stand, across)

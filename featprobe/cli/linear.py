@@ -82,6 +82,7 @@ def command(
     subset: tuple[float, ...],
     folds: int | None,
     seed: int,
+    split_version: int,
     **common: Any,
 ) -> None:
     """A linear (or small) head on cached features; settings chosen on val, refit, one test."""
@@ -117,9 +118,10 @@ def command(
     made = make_probe(probe, **params)
     if calibrate and probe != "calibrated":
         made = CalibratedProbe(made)
+    drawn = {"seed": seed, "split_version": split_version}
     run_probe(
         made.fresh,
-        [CrossVal(folds, seed)] if folds else full(subset, seed, refit),
+        [CrossVal(folds, **drawn)] if folds else full(subset, refit=refit, **drawn),
         title=title,
         **common,
     )

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from featprobe.cli.common import cache_option, cached_name, json_option, note, options
+from featprobe.cli.common import (
+    cache_option,
+    cached_name,
+    json_option,
+    note,
+    options,
+    split_version_option,
+)
 
 if TYPE_CHECKING:
     from featprobe.features import FeatureSet
@@ -79,15 +86,16 @@ probe_options = options(
     level_options,
     click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
         help="Of the split and of all draws."),
+    split_version_option,
     bootstrap_options,
 )  # fmt: skip
 
 
-def full(subset: Sequence[float], seed: int, refit: bool = True) -> list[Any]:
+def full(subset: Sequence[float], **fields: Any) -> list[Any]:
     """Train, val and test, once for each fraction of ``--subset``."""
     from featprobe.protocols import Full
 
-    return [Full(seed=seed, refit=refit, subset=f) for f in dict.fromkeys(subset or (1.0,))]
+    return [Full(subset=f, **fields) for f in dict.fromkeys(subset or (1.0,))]
 
 
 def read_level(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Audit:
     ``patients_in_classes``: patients found in more than one, with where. ``duplicates``: lists of
     ids with identical pixels; ``leaking`` those of them that lie in two splits, two classes or two
     patients. ``near_duplicates``: (id, id, cosine) across splits, from features. ``about``: notes
-    on the data set as a whole.
+    on the data set as a whole. ``doubts``: what was guessed at loading, by kind.
     """
 
     name: str
@@ -50,13 +50,15 @@ class Audit:
     sizes: dict[str, int] = field(default_factory=dict)
     odd_sizes: dict[str, str] = field(default_factory=dict)
     alike_labels: list[tuple[str, str]] = field(default_factory=list)
+    label_origin: str = ""
+    doubts: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def problems(self) -> int:
         """Number of findings that a user should look at."""
         found = (
             self.patients_in_splits, self.leaking, self.near_duplicates, self.unreadable,
-            self.constant, self.odd_sizes, self.alike_labels,
+            self.constant, self.odd_sizes, self.alike_labels, *self.doubts.values(),
         )  # fmt: skip
         return sum(len(f) for f in found)
 
@@ -123,6 +125,8 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
         notes={i: s.notes for i, s in zip(ids, seen) if s.notes},
         alike_labels=alike(dataset.classes),
         about=list(dataset.notes),
+        label_origin=dataset.label_origin,
+        doubts={kind: list(texts) for kind, texts in dataset.doubts.items()},
     )
     classes = class_names(dataset)
     out.counts = _counts(classes, dataset.split.tolist())

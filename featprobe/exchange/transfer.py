@@ -15,7 +15,8 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
 from featprobe.store.containers import SUFFIXES, container
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout, plan_shard
-from featprobe.store.place import Place, Where, place
+from featprobe.store.locate import place
+from featprobe.store.place import Place, Where
 
 FORMATS = (*WRITERS, *SUFFIXES)
 

@@ -21,7 +21,7 @@ from featprobe._version import __version__
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.errors import FeatprobeError, InputError, StoreError, reason
-from featprobe.extraction.local import on_this_machine
+from featprobe.extraction.engine import on_this_machine
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
 from featprobe.store.base import FeatureStore

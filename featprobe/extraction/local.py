@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.errors import InputError, StoreError, Unfinished
-from featprobe.extraction import pipeline
-from featprobe.extraction.decoding import here, separable
-from featprobe.extraction.device import Forward, Streams
 from featprobe.extraction.opening import items_of, open_store, outdated
-from featprobe.extraction.options import Options, Settings, choose_outputs, engine_of, settle
+from featprobe.extraction.options import Options, Settings
 from featprobe.extraction.pipeline import Outcome
-from featprobe.extraction.plan import FramePlan
+from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
-from featprobe.extraction.turns import Turns
-from featprobe.extraction.workers import pool
 from featprobe.features import FeatureSet
 from featprobe.progress import Progress
 from featprobe.store.base import FeatureStore
@@ -87,6 +81,8 @@ def extract(
             f"{opened.path.name} holds these features already and is used; 'featprobe export "
             f"{opened.path.name} OUT --to {store}' makes a copy as {store}"
         )
+    if not shards and (old := opened.attributes["provenance"].get("renamed_from")):
+        summary.notes["store"] = f"these features were extracted as {old}"
     summary.failures = {x.id: x.reason for x in result.left_out}
     result.summary = summary
     return result
@@ -138,36 +134,3 @@ def _run(
             f"the device had too little memory for batches of {o.batch_size}: they were cut to "
             f"{outcome.batch}; --batch-size {outcome.batch} starts there"
         )
-
-
-def on_this_machine(
-    backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
-    o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
-) -> Outcome:  # fmt: skip
-    """The local engine: shards in order, on the device of the settings."""
-    backbone.to(o.target)
-    backbone.channels_last()
-    batch = min(o.batch_size, store.layout.shard)
-    runner = partial(pool(), seconds=o.item_timeout) if o.workers and separable(dataset) else here
-    plan = FramePlan(store.frame_item(), store.frame_index())
-    with Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
-        forward = Forward(
-            backbone, store.key.outputs, store.key.precision, batch, o.compiled, streams
-        )
-        outcome = Outcome()
-        todo: Iterable[int] = shards
-        while True:  # shards of others come again: theirs, unless their process has died
-            turns = Turns(store, todo, o.retry_failed)
-            try:
-                outcome += pipeline.run(
-                    backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),
-                    runner=runner, forward=forward, strict=o.strict, stop=stop,
-                    on_frames=on_frames, on_written=turns.done,
-                )  # fmt: skip
-            finally:
-                turns.release()
-            todo = turns.left()
-            if not todo or stop():
-                break
-    outcome.batch = forward.batch
-    return outcome

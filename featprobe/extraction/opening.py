@@ -17,6 +17,7 @@ from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.fingerprint import digest
 from featprobe.progress import Progress
 from featprobe.store import containers
+from featprobe.store.again import found_again
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
 from featprobe.store.containers import SUFFIXES
@@ -55,6 +56,8 @@ def open_store(
     opened = containers.open_store(path, key) if path.exists() else None
     if opened is None or not opened.complete:
         opened = next(filter(None, (_complete(p, key) for p in paths.values())), opened)
+    if opened is None:
+        opened = found_again(root, key, {"dataset": dataset.name, "backbone": backbone.name})
     if opened is not None:
         opened.touch()
         return opened

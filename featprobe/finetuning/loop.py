@@ -30,6 +30,7 @@ from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.optim import groups, optimizer, schedule
 from featprobe.finetuning.recipes.base import Trainable
 from featprobe.finetuning.settings import Training
+from featprobe.probes.constants import constants, settled
 from featprobe.progress import Progress
 from featprobe.selection import merit
 from featprobe.solvers.training import batches, steps_per_epoch
@@ -261,7 +262,10 @@ def _judge(run: Run, accelerator: Accelerator, standing: Standing, average: Aver
 
 
 def scores(run: Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
-    """(n, C) probabilities or values of items, in the order of ``rows``."""
+    """(n, C) probabilities or values of items, in the order of ``rows``.
+
+    A label of which training has one value only is scored as that value, as probes score it.
+    """
     n, rank = accelerator.num_processes, accelerator.process_index
     own = np.array_split(rows, n)[rank]
     out = outputs(run.network, run.backbone, run.feed, own, accelerator, run.network.head)
@@ -272,7 +276,7 @@ def scores(run: Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
     logits = np.concatenate(out)
     if not np.isfinite(logits).all():
         raise InputError(f"the scores of the trained network are not finite {_calmer(run)}")
-    return run.objective.scores(logits)
+    return settled(run.objective.scores(logits), constants(run.y[run.fit]))
 
 
 def _share(

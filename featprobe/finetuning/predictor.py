@@ -13,21 +13,22 @@ from featprobe.finetuning.images import Images
 from featprobe.finetuning.network import Network
 from featprobe.fitted import View
 from featprobe.prediction import source_of_subject
-from featprobe.probes.base import Standardizer
 from featprobe.probes.logistic import LogisticProbe
+from featprobe.probes.standardizer import Standardizer
 from featprobe.saving import save_probe
 
 FILE = "head.safetensors"
 
 
 def save_head(
-    network: Network, backbone: Backbone, dataset: Dataset, subject: Images, view: View, file: Path
-) -> Path | None:
+    network: Network, backbone: Backbone, dataset: Dataset, subject: Images, view: View, file: Path,
+    constant: np.ndarray | None = None,
+) -> Path | None:  # fmt: skip
     """Write the head as a saved probe of a backbone's features, for ``featprobe predict``.
 
     ``backbone``: the trained one as it is read from where it is kept. ``subject``: what it was
-    trained on. None, and nothing is written, for a head that is no logistic probe: attention
-    pooling, or values.
+    trained on. ``constant``: see :func:`~featprobe.probes.constants.constants`. None,
+    and nothing is written, for a head that is no logistic probe: attention pooling, or values.
     """
     head = network.head
     if not isinstance(head.linear, nn.Linear) or subject.task == "regression":
@@ -36,6 +37,8 @@ def save_head(
         _doubles(head.linear.weight), _doubles(head.linear.bias),
         Standardizer(_doubles(head.mean), _doubles(head.scale)), subject.task == "multilabel",
     )  # fmt: skip
+    if constant is not None:
+        probe._constant = constant
     features = Images(backbone, dataset, subject.frames, network.wanted, subject.key.precision)
     return save_probe(probe, file, source_of_subject(features, view.name, view.pool))
 

@@ -36,6 +36,8 @@ from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest, try_folder
 from featprobe.fitted import Data
+from featprobe.partition import VERSION
+from featprobe.probes.constants import constants
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
@@ -64,6 +66,7 @@ def finetune(
     level: str | levels.Level = "item",
     subgroups: levels.Column | None = None,
     resamples: int = RESAMPLES,
+    split_version: int = VERSION,
     save: bool = True,
     label: str = "",
     progress: bool | Literal["json"] = False,
@@ -74,7 +77,8 @@ def finetune(
     :func:`~featprobe.finetuning.recipes.named.make_recipe`. ``training``: everything else, see
     :class:`~featprobe.finetuning.settings.Training`. ``lrs``: learning rates of the backbone, each
     of which is a training; the best on val is tested. ``subset``: the fraction of train and val
-    that is used. ``folder``: where the training is kept instead of
+    that is used. ``split_version``: 1 splits as trainings of before versions were recorded did.
+    ``folder``: where the training is kept instead of
     ``<cache>/finetuned/<dataset>/<backbone>-<recipe>-<digest12>``; a training that was stopped or
     killed goes on from there, and one that is finished is only scored. ``label``: a name in tables.
     ``workers``: decode processes. ``save`` appends the Result to the cache. ``level`` and
@@ -128,7 +132,7 @@ def finetune(
         frames = kept_frames(backbone, dataset, root, workers, progress=shown)
     wanted = wanted_of(backbone, t.view)
     subject = Images(backbone, dataset, frames, wanted, precision)
-    protocol = Full(seed=t.seed, refit=t.refit, subset=subset)
+    protocol = Full(t.seed, t.refit, subset, split_version)
     data, rows = split_items(subject, protocol)
     _enough(data, t, lrs, accelerator)
     reading = levels.read(reported, subgroups, of_test(subject, data, []))
@@ -164,7 +168,10 @@ def finetune(
                 made = {**about(result, chosen), "name": place.name}
                 kept = load_backbone(export(plain, place / "backbone", made))
             part = "head"
-            save_head(trial.run.network, kept, dataset, subject, cell.view, place / HEAD)
+            save_head(
+                trial.run.network, kept, dataset, subject, cell.view, place / HEAD,
+                constants(trial.run.y[trial.run.fit]),
+            )  # fmt: skip
         except FeatprobeError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained {part} is not kept: {error}")
         if save:

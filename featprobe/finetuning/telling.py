@@ -29,6 +29,7 @@ def cell_of(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) 
     return Cell(
         params, [scores], len(run.fit), View(view, t.pool),
         val=val, notes=notes_of(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
+        fits=[run.fit],
     )  # fmt: skip
 
 
@@ -54,11 +55,10 @@ def notes_of(task: Task, trial: Trial) -> list[str]:
     y = task.data.y[trial.run.fit]
     if y.ndim == 1 and task.data.task != "regression":
         counts = np.bincount(y, minlength=task.data.classes)
-        for n, told in ((0, "no training item"), (1, "one training item")):
-            names = [repr(task.subject.classes[c]) for c in np.flatnonzero(counts == n)]
-            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-            if names:
-                notes.append(f"{told} of class {', '.join(names[:4])}{more}")
+        names = [repr(task.subject.classes[c]) for c in np.flatnonzero(counts == 1)]
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        if names:
+            notes.append(f"one training item of class {', '.join(names[:4])}{more}")
     if trial.standing.step < STEPS:
         notes.append(f"the training had {trial.standing.step} steps in all")
     return notes

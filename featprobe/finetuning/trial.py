@@ -27,8 +27,8 @@ from featprobe.finetuning.recipes.base import Recipe, blocks_of
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
 from featprobe.fitted import Data, View
-from featprobe.probes.base import Standardizer
 from featprobe.probes.logistic import LogisticProbe
+from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.training import steps_per_epoch
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _solve(run: loop.Run, data: Data, accelerator: Accelerator, x: np.ndarray) -
         probe = probe.fresh(Cs=choice.probe.candidates()[choice.index]["Cs"])
     else:
         probe = probe.fresh(Cs=1.0)
-    probe.fit(x, data.y[run.fit])
+    probe.fit(x, data.y[run.fit], groups=data.groups[run.fit])
     weight, bias = probe.linear()
     codes = np.asarray(probe.classes_) if data.y.ndim == 1 else np.arange(data.classes)
     if data.y.ndim == 1 and len(codes) == 2:  # one logit z is softmax's of -z / 2 and z / 2

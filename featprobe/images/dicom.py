@@ -8,14 +8,13 @@ secondary captures) are items of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from featprobe.errors import UnreadableItem, reason
+from featprobe.errors import UnreadableItem
 from featprobe.images.dicom_file import (
     SUFFIXES,
     dataset,
@@ -23,159 +22,19 @@ from featprobe.images.dicom_file import (
     is_dicom,
     named,
     numbers,
-    whole_number,
 )
-from featprobe.images.dicom_pixels import frames_of, shown, upright, values
+from featprobe.images.dicom_header import Header, depth_of, read_header
+from featprobe.images.dicom_pixels import frames_of, upright, values
+from featprobe.images.dicom_series import Scan, scan
+from featprobe.images.dicom_values import display
 from featprobe.images.limits import check_pixels
+from featprobe.images.padding import settle
 from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume, finite, smallest
 
 __all__ = ["SUFFIXES", "Header", "Scan", "extent", "is_dicom", "load", "read_header", "scan"]
 
-_TAGS = [
-    "Rows", "Columns", "NumberOfFrames", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber",
-    "ImagePositionPatient", "ImageOrientationPatient", "PatientID", "SOPClassUID",
-    "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation",
-]  # fmt: skip
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_PLACE = 1e-3  # mm
-Numbers = tuple[float, ...] | None
-
-
-@dataclass(frozen=True)
-class Header:
-    """What planning needs of one file. ``position`` and ``orientation`` are None where absent.
-
-    ``patient``, ``series`` and ``instance`` serve grouping in memory only and are never stored.
-    """
-
-    path: Path
-    rows: int
-    columns: int
-    frames: int
-    series: str
-    patient: str
-    number: int
-    position: Numbers
-    orientation: Numbers
-    instance: str = ""
-
-    @property
-    def depth(self) -> float:
-        """Position along the normal of the image plane, in millimetres."""
-        return _depth(self.position, self.orientation)
-
-
-@dataclass(frozen=True)
-class Scan:
-    """The images of a folder: groups of files, what was skipped, what could not be parsed.
-
-    ``skipped``: objects without pixels. ``duplicates``: second copies of a slice of a volume.
-    """
-
-    series: list[list[Header]]
-    skipped: list[Path]
-    unreadable: list[tuple[Path, str]]
-    duplicates: list[Path] = field(default_factory=list)
-
-
-def read_header(path: Path) -> Header | None:
-    """The header of an image file; None for a DICOM object without pixels (SR, RTSTRUCT, PR)."""
-    with named(path):
-        ds = dataset(path, stop_before_pixels=True, specific_tags=_TAGS)
-        if "Rows" not in ds or "Columns" not in ds:
-            return None
-        return Header(
-            path=path,
-            rows=int(ds.Rows),
-            columns=int(ds.Columns),
-            frames=frames_of(path, ds),
-            series=str(ds.get("SeriesInstanceUID") or path),
-            patient=str(ds.get("PatientID") or ""),
-            number=whole_number(ds, "InstanceNumber", 0),
-            position=numbers(ds, "ImagePositionPatient", 3),
-            orientation=numbers(ds, "ImageOrientationPatient", 6),
-            instance=str(ds.get("SOPInstanceUID") or path),
-        )
-
-
-def scan(paths: Iterable[Path]) -> Scan:
-    """Group files into series by their headers; pixel data is not read."""
-    by_series: dict[str, list[Header]] = {}
-    out = Scan([], [], [])
-    for path in paths:
-        try:
-            header = read_header(path)
-        except OSError as error:  # UnreadableItem is one
-            out.unreadable.append((path, reason(error)))
-            continue
-        if header is None:
-            out.skipped.append(path)
-        else:
-            by_series.setdefault(header.series, []).append(header)
-    for headers in by_series.values():
-        for alike in _alike(headers):
-            kept = list({(h.instance, h.position): h for h in reversed(alike)}.values())
-            volumes = split_volumes(kept)
-            if volumes:
-                out.series.extend(volumes)
-                out.duplicates.extend({h.path for h in alike} - {h.path for h in kept})
-            else:
-                alike.sort(key=lambda h: (h.number, str(h.path)))
-                out.series.extend([h] for h in alike)
-    return out
-
-
-def _alike(headers: Sequence[Header]) -> list[list[Header]]:
-    """The files of a series by size and orientation: a scout is no slice of the volume."""
-    groups: list[list[Header]] = []
-    for h in headers:
-        for g in groups:
-            if _match(h, g[0]):
-                g.append(h)
-                break
-        else:
-            groups.append([h])
-    return groups
-
-
-def _match(a: Header, b: Header) -> bool:
-    if (a.rows, a.columns, a.frames) != (b.rows, b.columns, b.frames):
-        return False
-    if a.orientation is None or b.orientation is None:
-        return a.orientation is b.orientation
-    return (a.position is None) == (b.position is None) and np.allclose(
-        a.orientation, b.orientation, atol=1e-3
-    )
-
-
-def split_volumes(headers: Sequence[Header]) -> list[list[Header]]:
-    """Volumes made of files of one size and orientation, each ordered along the normal.
-
-    Where every position occurs k times (time points, echoes, b-values) there are k volumes, told
-    apart by InstanceNumber. Empty where the files are no volume: fewer than two positions, no
-    positions, several frames a file, or positions that occur unequally often.
-    """
-    first = headers[0]
-    if first.position is None or first.orientation is None or first.frames != 1:
-        return []
-    places: list[list[Header]] = []
-    for h in sorted(headers, key=lambda h: h.depth):
-        if places and h.depth - places[-1][0].depth <= _SAME_PLACE:
-            places[-1].append(h)
-        else:
-            places.append([h])
-    times = len(places[0])
-    if len(places) < 2 or any(len(p) != times for p in places):
-        return []
-    for p in places:
-        p.sort(key=lambda h: (h.number, str(h.path)))
-    return [[p[t] for p in places] for t in range(times)]
-
-
-def _depth(position: Numbers, orientation: Numbers) -> float:
-    assert position is not None
-    assert orientation is not None
-    return float(np.cross(orientation[:3], orientation[3:]) @ np.asarray(position))
 
 
 def extent(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
@@ -196,48 +55,74 @@ def extent(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
 def load(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
     """Read one file, or the ordered files of a series as a volume.
 
-    Values are those of pydicom's own pipeline: modality LUT or rescale applied, colour converted
-    to RGB, MONOCHROME1 inverted. A linear window (of the middle slice) becomes ``window``; a VOI
-    LUT or a sigmoid is applied to the values. Overlays are ignored.
+    Values are those of pydicom's own pipeline in modality units: modality LUT or rescale applied,
+    colour converted to RGB, MONOCHROME1 inverted. How the file asks to be shown (of the middle
+    slice: a window, a VOI LUT, a sigmoid) lies beside them. Overlays are ignored.
     """
     arrays: list[np.ndarray] = []
+    masks: list[np.ndarray | None] = []
     datasets: list[Any] = []
     for path in paths:
         with named(path):
             ds = dataset(path)
             if not datasets and "Rows" in ds:
                 check_pixels(path, len(paths), int(ds.Rows), int(ds.Columns))
-            arrays.append(values(path, ds))
+            array, padding = values(path, ds)
+            arrays.append(array)
+            masks.append(padding)
             datasets.append(ds)
     with named(paths[0]):
-        return _assemble(paths, arrays, datasets)
+        return _assemble(paths, arrays, masks, datasets)
 
 
 def _assemble(
-    paths: Sequence[Path], arrays: list[np.ndarray], datasets: list[Any]
-) -> Picture | Volume:
+    paths: Sequence[Path], arrays: list[np.ndarray], masks: list[np.ndarray | None],
+    datasets: list[Any],
+) -> Picture | Volume:  # fmt: skip
     shapes = {a.shape[1:] for a in arrays}
     if len(shapes) > 1:
         raise UnreadableItem(f"{paths[0]}: its series has slices of sizes {sorted(shapes)}")
     pixels = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
+    outside = None
+    if any(m is not None for m in masks):
+        full = [np.zeros(a.shape, dtype=bool) if m is None else m for a, m in zip(arrays, masks)]
+        outside = np.concatenate(full)
     pixels = smallest(pixels) if pixels.dtype.itemsize > 4 else pixels
     pixels, notes = finite(pixels, paths[0].name)
-    middle = len(pixels) // 2
     head = datasets[len(datasets) // 2]
-    pixels, window = upright(head, *shown(head, middle, pixels))
+    window = curve = None
+    if pixels.ndim == 3:
+        window, curve, told = display(head, len(arrays[len(arrays) // 2]), pixels)
+        pixels, window, curve = upright(head, pixels, outside, window, curve)
+        notes += told
+    pixels, padding = settle(pixels, outside, None if window is None else window[0])
+    if outside is not None and outside.all():
+        notes += ("all of it is padding",)
+    about: dict[str, Any] = {
+        "window": window, "display": curve, "padding": padding, "facts": facts(head),
+    }  # fmt: skip
     if len(paths) > 1:
         affine = _series_affine(paths, [datasets[0], datasets[-1]])
         positions = [numbers(d, "ImagePositionPatient", 3) for d in datasets]
-        depths = [_depth(p, numbers(head, "ImageOrientationPatient", 6)) for p in positions if p]
+        depths = [depth_of(p, numbers(head, "ImageOrientationPatient", 6)) for p in positions if p]
         notes += _uneven(depths)
     else:
         slices = _slices(head, len(pixels))
         if slices is None:
-            return Picture(pixels, window=window, notes=notes)
+            return Picture(pixels, notes=notes, **about)
         order, affine, uneven = slices
         pixels, notes = pixels[order], notes + uneven
     grid = pixels.transpose([2, 1, 0] + list(range(3, pixels.ndim)))  # column, row, slice
-    return Volume(grid, affine, window, notes)
+    return Volume(grid, affine, notes=notes, **about)
+
+
+def facts(ds: Any) -> dict[str, str]:
+    """What a classifier could take for the class: the scanner, and how bright and dark lie."""
+    maker = [str(ds.get(n) or "").strip() for n in ("Manufacturer", "ManufacturerModelName")]
+    return {
+        "scanner": " ".join(m for m in maker if m)[:40],
+        "photometric": str(ds.get("PhotometricInterpretation") or "")[:16],
+    }
 
 
 def _affine(
@@ -282,7 +167,7 @@ def _slices(ds: Any, n: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]] |
         return None
     if any(o is None or not np.allclose(o, first, atol=1e-3) for o in orientations):
         return None
-    depths = np.array([_depth(p, first) for p in positions])
+    depths = np.array([depth_of(p, first) for p in positions])
     order = np.argsort(depths, kind="stable")
     if np.diff(depths[order]).min() <= _SAME_PLACE:
         return None

@@ -32,7 +32,8 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
 from featprobe.datasets.load import load_dataset
 from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.extraction.options import Options, settle
+from featprobe.extraction.options import Options
+from featprobe.extraction.resolve import settle
 from featprobe.images.picture import FrameRecipe
 from featprobe.leaderboard.given import at, checked, entries, existing, listed, read_yaml
 from featprobe.leaderboard.probing import Probing, known_outputs, make_probing
@@ -48,7 +49,8 @@ TOP = {
 }  # fmt: skip
 LOADING = {
     "data": str, "root": str, "name": str, "label": NAMES, "group": str, "task": str,
-    "split": str, "option": Mapping[str, Any],
+    "split": str, "option": Mapping[str, Any], "separator": str, "uncertain": str,
+    "missing": NAMES, "path": str, "split_column": str, "split_map": Mapping[str, str],
 }  # fmt: skip
 FRAMES = get_type_hints(FrameRecipe) | {
     "spacing": float | Sequence[float], "modalities": tuple[str, ...],

@@ -115,7 +115,7 @@ class _Running:
         each = len(datasets) * len(grid.subset)
         self.total = each * sum(len(g.probes) + len(g.tunings) for g in groups(grid))
         self.root = settings.cache_root(cache)
-        self.known = {r.asked: r for r in results.read(self.root) if r.asked and r.selected}
+        self.known = {r.asked: r for r in results.read(self.root, tell) if r.asked and r.selected}
 
     def group(self, group: Group) -> None:
         """All cells of a backbone, which is loaded once: extraction and probes, then trainings."""

@@ -40,6 +40,7 @@ class NeighbourProbe(Probe):
     recall_: float | None
     _bank: Bank | None
     _recall_of: str
+    _unknown = 0  # scores, of an item and a label, for which no neighbour knows the label
 
     def candidates(self) -> list[dict[str, Any]]:
         beyond = getattr(self, "_beyond", ())
@@ -56,7 +57,7 @@ class NeighbourProbe(Probe):
 
     def notes(self) -> list[str]:
         """What a reader of the scores has to know: values of k left out, measured recall."""
-        said = []
+        said: list[str] = []
         if beyond := getattr(self, "_beyond", None):
             left = ", ".join(str(k) for k in beyond)
             said.append(f"k = {left} left out: more than the {self._most} items to choose among")
@@ -65,6 +66,11 @@ class NeighbourProbe(Probe):
             said.append(f"so few items are searched exactly, without {self.index}")
         if getattr(self, "recall_", None) is not None:
             said.append(f"approximate neighbours: {self._recall_of} {self.recall_:.3f}")
+        if self._unknown:
+            said.append(
+                f"for {self._unknown} scores no neighbour knows the label: how often training has "
+                "it stands in"
+            )
         return said
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
@@ -99,6 +105,7 @@ class NeighbourProbe(Probe):
         if max(ks) > most:
             raise InputError(f"k = {max(ks)} is more than the {most} {self._items}; lower --k")
         self._x, self._columns, self._bank, self.recall_ = x, columns, None, None
+        self._unknown = 0
 
     def _searched(self) -> Bank:
         if getattr(self, "_bank", None) is None:

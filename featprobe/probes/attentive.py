@@ -13,11 +13,10 @@ from featprobe.devices import choose_device
 from featprobe.errors import InputError
 from featprobe.probes.base import (
     Probe,
-    Standardizer,
     check_x,
     choose_held_out,
-    hold_out,
 )
+from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.networks import Feed, Make, Training, train_networks
 from featprobe.solvers.training import columns_of, float32_rows
 
@@ -75,7 +74,7 @@ class AttentiveProbe(Probe):
         self._standardize = Standardizer.of(bags.frames)
         self._sizes = [bags.frames.shape[1], columns_of(y)]
         device = choose_device(self.device)
-        parts = None if self.patience is None else hold_out(y)
+        parts = None if self.patience is None else self.held_out(y)
         feed = self._feed(bags, device)
         self._networks = train_networks(self._makes(), trainings, feed, y, parts, device)
         return self

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from featprobe import splits
-from featprobe.bags import Bags
 from featprobe.errors import InputError
+from featprobe.probes.checks import check_scores, check_x, is_regression
+from featprobe.probes.constants import constants, settled
 from featprobe.probes.parameters import Parameters
+from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
 from featprobe.selection import best_candidate
 
 
@@ -36,7 +38,10 @@ class Probe(Parameters):
     dataclasses of these, so that a fitted probe can be saved; what is made of them (an index, a
     network) is made when needed and named in ``rebuilt``.
 
-    Its constructor arguments are checked as :class:`~featprobe.probes.parameters.Parameters` says.
+    Who fits and scores candidates calls :meth:`learn` and :meth:`scores`: they know the patients,
+    so that :meth:`held_out`, by which a probe splits its rows once more, divides none, and the
+    labels with one value only. Constructor arguments are checked as
+    :class:`~featprobe.probes.parameters.Parameters` says.
     """
 
     name: ClassVar[str] = ""
@@ -44,6 +49,8 @@ class Probe(Parameters):
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
     rebuilt: ClassVar[tuple[str, ...]] = ()
+    _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
+    _constant: np.ndarray | None = None  # see probes.constants
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k not in self.rebuilt}
@@ -85,7 +92,7 @@ class Probe(Parameters):
         to be in each of ``tries``.
         """
         for rows in tries:
-            yield self.fit_candidates(x[rows], y[rows]).score_candidates(queries)[0]
+            yield self.learn(x[rows], y[rows], self.groups_of(rows)).score_candidates(queries)[0]
 
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         """Index of the candidate that :meth:`fit` keeps when nobody chose: the first."""
@@ -103,12 +110,47 @@ class Probe(Parameters):
         """What a reader of results should know of how these scores came about."""
         return []
 
+    # -- what knows of patients, and of labels with one value -------------------------------------
+
+    @contextmanager
+    def knowing(self, groups: np.ndarray | None) -> Iterator[None]:
+        """Within it, the patients (N,) of the rows that are fitted; None: each row is one."""
+        before, self._groups = self._groups, groups
+        try:
+            yield
+        finally:
+            self._groups = before
+            if before is None:
+                del self._groups
+
+    def groups_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """The patients of some of the rows that are fitted."""
+        return None if self._groups is None else self._groups[rows]
+
+    def held_out(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """:func:`hold_out` of the rows that are fitted, with their patients."""
+        return hold_out(y, self._groups)
+
+    def learn(self, x: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> Self:
+        """:meth:`fit_candidates` on rows of these patients (N,)."""
+        with self.knowing(groups):
+            self.fit_candidates(x, y)
+        self.__dict__.pop("_constant", None)
+        if (constant := constants(y)) is not None:
+            self._constant = constant
+        return self
+
+    def scores(self, x: np.ndarray) -> np.ndarray:
+        """:meth:`score_candidates`, a label of one value in training scored as that everywhere."""
+        return settled(self.score_candidates(x), self._constant)
+
     # -- what users call --------------------------------------------------------------------------
 
-    def fit(self, x: np.ndarray, y: np.ndarray) -> Probe:
+    def fit(self, x: np.ndarray, y: np.ndarray, *, groups: np.ndarray | None = None) -> Probe:
         """Learn from all rows, with the candidate that :meth:`choose` picks.
 
-        Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
+        ``groups`` (N,): the patient of each row, which no inner split divides; by default each row
+        is one. Sets ``classes_`` (C,), but for regression, ``n_features_in_`` and ``best_`` (the
         candidate's parameters).
         """
         self.check_params()
@@ -136,12 +178,15 @@ class Probe(Parameters):
             if "multilabel" not in self.tasks:
                 raise InputError(f"{type(self).__name__} takes classes, not multi-label targets")
         self.n_features_in_ = x.shape[1]
+        if groups is not None and np.shape(groups) != (len(x),):
+            raise InputError(f"{np.shape(groups)} groups for {len(x)} rows: one for each is wanted")
+        groups = None if groups is None else np.asarray(groups)
         self._fits(len(x))
-        best = self.choose(x, codes) if len(self.candidates()) > 1 else 0
+        with self.knowing(groups):
+            best = self.choose(x, codes) if len(self.candidates()) > 1 else 0
         self.best_ = self.candidates()[best]
         self._keep = best
-        self.fit_candidates(x, codes)
-        return self
+        return self.learn(x, codes, groups)
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """(N, C) probabilities of the kept candidate."""
@@ -187,48 +232,23 @@ class Probe(Parameters):
                 f"{x.shape[1]} features a row; {type(self).__name__} was fitted on "
                 f"{self.n_features_in_}"
             )
-        return self.score_candidates(x)[self._keep]
+        return check_scores(self.scores(x)[self._keep], self.name)
 
 
-def is_regression(y: np.ndarray) -> bool:
-    """Whether targets are values (N,) rather than classes or labels."""
-    return y.ndim == 1 and y.dtype.kind == "f"
-
-
-def check_x(x: Any, bags: bool = False) -> Any:
-    """Features as a finite (N, D) array; :class:`InputError` says which row is not finite.
-
-    :class:`~featprobe.bags.Bags`, where ``bags`` allows them, are returned as they are.
-    """
-    if hasattr(x, "toarray"):
-        raise InputError("sparse features are not supported: pass them as x.toarray()")
-    if isinstance(x, Bags):
-        if not bags:
-            raise InputError("this probe takes one row an item: give it the mean() of the bags")
-        check_x(x.frames)
-        return x
-    x = np.asarray(x)
-    if x.ndim != 2 or not x.size:
-        raise InputError(f"features must be a non-empty (N, D) array, not of shape {x.shape}")
-    if x.dtype.kind not in "fiub":
-        raise InputError(f"features must be numbers, not {x.dtype}")
-    bad = ~np.isfinite(x).all(1)
-    if bad.any():
-        raise InputError(
-            f"features of {int(bad.sum())} rows are NaN or infinite, first row "
-            f"{int(np.flatnonzero(bad)[0])}"
-        )
-    return x
-
-
-def hold_out(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def hold_out(
+    y: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Masks (N,) of the rows to fit and of a stratified tenth held out of them.
 
-    None where there are too few rows, or where the rows to fit would lack a class.
+    ``groups`` (N,): patients, none of which is on both sides; by default each row is one. None
+    where there are too few rows or patients, or where the rows to fit would lack a class.
     """
     try:
-        held = splits.assign(y, np.arange(len(y)), (0.9, 0.1)) == 1
+        groups = np.arange(len(y)) if groups is None else groups
+        held = splits.assign(y, groups, (0.9, 0.1)) == 1
     except InputError:
+        return None
+    if not 0 < held.sum() <= len(y) / 2:  # one patient has most rows
         return None
     if y.ndim == 1 and not is_regression(y) and len(np.unique(y[~held])) <= y.max():
         return None
@@ -236,45 +256,10 @@ def hold_out(y: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
-    """Index of the candidate that scores best on :func:`hold_out`; the middle one without it."""
-    parts = hold_out(y)
+    """Index of the candidate that scores best on :meth:`~Probe.held_out`; else the middle one."""
+    parts = probe.held_out(y)
     if parts is None:
         return len(probe.candidates()) // 2
     fit, held = parts
-    probe.fit_candidates(x[fit], y[fit])
-    return best_candidate(probe.score_candidates(x[held]), y[held])
-
-
-_ROWS = 8192  # standardised at a time
-
-
-@dataclass(frozen=True)
-class Standardizer:
-    """Centre and scale by the training rows; a constant feature stays zero."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(
-        cls, x: np.ndarray, scale: bool = True, weight: np.ndarray | None = None
-    ) -> Standardizer:
-        """The mean of the rows (N, D) and, unless ``scale`` is False, their standard deviation.
-
-        ``weight`` (N,): how often each row counts.
-        """
-        w = np.full(len(x), 1 / len(x)) if weight is None else weight / weight.sum()
-        blocks = [slice(s, s + _ROWS) for s in range(0, len(x), _ROWS)]
-        mean = sum((w[b] @ x[b].astype(np.float64) for b in blocks), np.zeros(x.shape[1]))
-        std = np.ones(x.shape[1])
-        if scale:
-            std = np.sqrt(sum(np.einsum("n,nd->d", w[b], (x[b] - mean) ** 2) for b in blocks))
-        return cls(mean, np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1.0))
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Rows (N, D), computed in float64 and kept in float32 where they came in it."""
-        out = np.empty(x.shape, np.float32 if x.dtype == np.float32 else np.float64)
-        for start in range(0, len(x), _ROWS):
-            rows = slice(start, start + _ROWS)
-            out[rows] = (x[rows] - self.mean) / self.scale
-        return out
+    probe.learn(x[fit], y[fit], probe.groups_of(fit))
+    return best_candidate(probe.scores(x[held]), y[held])

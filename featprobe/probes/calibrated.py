@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from featprobe.calibration import temperature, tempered
-from featprobe.probes.base import Probe, hold_out
+from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 
 _FEWEST = 10  # items to choose a temperature on
@@ -59,23 +59,25 @@ class CalibratedProbe(Probe):
         return [{f"probe__{k}": v for k, v in c.items()} for c in self._inner().candidates()]
 
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
-        return self._inner().fresh().choose(x, y)
+        inner = self._inner().fresh()
+        with inner.knowing(self._groups):
+            return inner.choose(x, y)
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> CalibratedProbe:
         self._labels = y.ndim == 2
         self._fitted = self._inner().fresh()
         self._temperatures = np.ones(len(self.candidates()))
-        parts = hold_out(y)
+        parts = self.held_out(y)
         self._uncalibrated = parts is None or parts[1].sum() < _FEWEST
         if parts is not None and not self._uncalibrated:
             fit, held = parts
-            scores = self._fitted.fit_candidates(x[fit], y[fit]).score_candidates(x[held])
+            scores = self._fitted.learn(x[fit], y[fit], self.groups_of(fit)).scores(x[held])
             self._temperatures = np.array([temperature(p, y[held]) for p in scores])
-        self._fitted.fit_candidates(x, y)
+        self._fitted.learn(x, y, self._groups)
         return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
-        scores = self._fitted.score_candidates(x)
+        scores = self._fitted.scores(x)
         pairs = zip(scores, self._temperatures)
         return np.stack([tempered(p, float(t), self._labels) for p, t in pairs])
 

@@ -11,7 +11,8 @@ from featprobe.errors import InputError
 from featprobe.neighbours.probe import NeighbourProbe
 from featprobe.neighbours.votes import VOTES, class_shares, value_sums, weights
 from featprobe.options import Needs
-from featprobe.probes.base import is_regression
+from featprobe.probes.checks import is_regression
+from featprobe.probes.constants import shares
 
 
 class KNNProbe(NeighbourProbe):
@@ -20,8 +21,9 @@ class KNNProbe(NeighbourProbe):
     The rule of DINOv2's evaluation (``KnnModule`` of facebookresearch/dinov2, after Wu et al.
     2018): features are L2-normalised, the weights of a sample's k neighbours are the softmax of
     similarity / ``temperature``, and the weights of each class are summed. For multi-label targets
-    the neighbours' labels are averaged with these weights, unknown ones left out (0.5 where none
-    is known); for regression their values are.
+    the neighbours' labels are averaged with these weights, unknown ones left out; where none is
+    known, how often training has the label is the score, and :meth:`notes` says so. For regression
+    their values are averaged.
 
     ``vote="uniform"``: every neighbour counts 1/k. ``vote="distance"``: 1/d with d = 1 - cosine or
     the Euclidean distance; neighbours at distance 0 count alone. ``metric="l2"``: Euclidean
@@ -67,6 +69,9 @@ class KNNProbe(NeighbourProbe):
         self._remember(x, columns)
         return self
 
+    def score_candidates(self, x: np.ndarray) -> np.ndarray:
+        return self._stand_in(super().score_candidates(x))
+
     def leave_one_out(
         self, x: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None
     ) -> np.ndarray:
@@ -77,7 +82,9 @@ class KNNProbe(NeighbourProbe):
         """
         self.fit_candidates(x, y)
         self._measure(x)
-        return self._collect(x, self._searched().others(max(self._ks()), groups))
+        code = np.arange(len(x)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        found = self._collect(x, self._searched().others(max(self._ks()), groups))
+        return self._stand_in(found, code)
 
     def _vote(self, x: np.ndarray, near: np.ndarray, rows: np.ndarray) -> np.ndarray:
         ks, bank = self._ks(), self._searched()
@@ -90,7 +97,25 @@ class KNNProbe(NeighbourProbe):
             known = np.ones((*rows.shape, 1), bool)
         total = value_sums(weight, np.nan_to_num(targets), ks)
         of = value_sums(weight, known, ks)
-        return np.where(of > 0, total / np.where(of > 0, of, 1), 0.5)
+        return np.where(of > 0, total / np.where(of > 0, of, 1), np.nan)
+
+    def _stand_in(self, p: np.ndarray, code: np.ndarray | None = None) -> np.ndarray:
+        """Scores (G, N, C), those that no neighbour knows replaced by what the bank has.
+
+        ``code`` (N,): patients of the rows of the bank, which are scored; each without its own.
+        """
+        lost = np.isnan(p)
+        if not lost.any():
+            return p
+        self._unknown += int(lost.sum())
+        if code is None:
+            return np.where(lost, shares(self._y, self._columns), p)
+        known, ones = ~np.isnan(self._y), np.nan_to_num(self._y)
+        per = np.zeros((2, int(code.max()) + 1, self._columns))  # by patient: known, ones
+        np.add.at(per[0], code, known)
+        np.add.at(per[1], code, ones)
+        of, has = (v.sum(0) - own[code] for v, own in zip((known, ones), per))
+        return np.where(lost, has / np.maximum(of, 1), p)
 
 
 PROBE = KNNProbe

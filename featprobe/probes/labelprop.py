@@ -10,6 +10,7 @@ import numpy as np
 from featprobe.errors import InputError
 from featprobe.prepare import unit
 from featprobe.probes.base import Probe
+from featprobe.probes.constants import shares
 
 _BLOCK = 2048  # rows whose similarities are looked at together
 _TOLERANCE, _STEPS = 1e-8, 1000  # of conjugate gradients: residual to start with, most steps
@@ -25,8 +26,8 @@ class LabelPropagationProbe(Probe):
     positives and known negatives of each label apart.
 
     **Transductive**: the score of a query depends on which other queries are scored with it, so it
-    is not that of a deployed classifier. An item that no labelled one reaches scores all classes
-    alike.
+    is not that of a deployed classifier. An item that no labelled one reaches is scored by how
+    often each class or label occurs in training, and :meth:`notes` says so.
     """
 
     name = "labelprop"
@@ -42,6 +43,7 @@ class LabelPropagationProbe(Probe):
             )
         self._labels = y.ndim == 2
         self._bank, self._seeds = _unit(x), _seeds(y)
+        self._share, self._lost = shares(y, self._seeds.shape[1]), 0
         return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
@@ -59,7 +61,13 @@ class LabelPropagationProbe(Probe):
             yield self._spread(unit, among, self._bank, self._seeds)
 
     def notes(self) -> list[str]:
-        return ["transductive: the score of an item depends on the other items of the test set"]
+        told = ["transductive: the score of an item depends on the other items of the test set"]
+        if getattr(self, "_lost", 0):
+            told.append(
+                f"{self._lost} scores are of items that no labelled one reaches: how often "
+                "training has the class stands in"
+            )
+        return told
 
     def _near(self, rows: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Similarities and indices (n, <= k + 1) of the nearest of ``others``, in no order.
@@ -105,8 +113,15 @@ class LabelPropagationProbe(Probe):
         f = np.maximum(_solve(system, start)[n:], 0)
         if self._labels:
             f = f.reshape(len(f), 2, -1)
-            return _shares(f, axis=1)[:, 0]
-        return _shares(f, axis=1)
+            return self._of_sum(f[:, 0], f.sum(1))
+        return self._of_sum(f, f.sum(1, keepdims=True))
+
+    def _of_sum(self, f: np.ndarray, total: np.ndarray) -> np.ndarray:
+        """Parts of a sum; where it is 0, the shares of training."""
+        # saved probes of the first versions have no shares
+        share = getattr(self, "_share", 0.5 if self._labels else 1 / f.shape[1])
+        self._lost = getattr(self, "_lost", 0) + int((total == 0).sum())
+        return np.where(total > 0, f / np.where(total > 0, total, 1.0), share)
 
     def _edges(
         self, rows: np.ndarray, similarity: np.ndarray, index: np.ndarray
@@ -142,12 +157,6 @@ def _solve(system: Any, right: np.ndarray) -> np.ndarray:
         square, before = (residual**2).sum(0), square
         direction = residual + direction * (square / np.maximum(before, 1e-300))
     return x
-
-
-def _shares(f: np.ndarray, axis: int) -> np.ndarray:
-    """Values along an axis over their sum; alike where all are 0."""
-    total = f.sum(axis, keepdims=True)
-    return np.where(total > 0, f / np.where(total > 0, total, 1.0), 1 / f.shape[axis])
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

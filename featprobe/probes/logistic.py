@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from featprobe.errors import InputError
-from featprobe.probes.base import Probe, Standardizer, choose_held_out
+from featprobe.probes.base import Probe, choose_held_out
+from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.draws import logistic_draws
 from featprobe.solvers.logistic import LogisticPath, logistic_path
 from featprobe.solvers.losses import sigmoid, softmax
@@ -71,7 +72,10 @@ class LogisticProbe(Probe):
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         return choose_held_out(self, x, y)
 
-    def fit(self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Self:
+    def fit(
+        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None,
+        *, groups: np.ndarray | None = None,
+    ) -> Self:  # fmt: skip
         """As every probe's; ``sample_weight`` (N,): how often each row counts.
 
         Several values of C are chosen among without the weights.
@@ -82,7 +86,7 @@ class LogisticProbe(Probe):
         ):
             raise InputError("sample_weight must be a number for each row, not all of them zero")
         try:
-            super().fit(x, y)
+            super().fit(x, y, groups=groups)
         finally:
             self._given = None
         self.coef_, self.intercept_ = self._path.coef[self._keep], self._path.intercept[self._keep]
@@ -142,7 +146,8 @@ class LogisticProbe(Probe):
     def score_tries(
         self, x: np.ndarray, y: np.ndarray, tries: Sequence[np.ndarray], queries: np.ndarray
     ) -> Iterator[np.ndarray]:
-        if self.class_weight is not None or self.solver != "batched":
+        if self.class_weight is not None or self.solver != "batched" or not self.standardize:
+            # features as they are may differ in scale by more than float32 of the draws can hold
             yield from super().score_tries(x, y, tries, queries)
             return
         solved = logistic_draws(

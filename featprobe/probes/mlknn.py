@@ -9,7 +9,7 @@ import numpy as np
 from featprobe.errors import InputError
 from featprobe.neighbours.probe import NeighbourProbe
 from featprobe.neighbours.votes import value_sums
-from featprobe.probes.base import is_regression
+from featprobe.probes.checks import is_regression
 
 
 class MLkNNProbe(NeighbourProbe):
@@ -25,7 +25,9 @@ class MLkNNProbe(NeighbourProbe):
 
     and the score is P(H1) P(E_j | H1) over the sum of both hypotheses. An item whose label is
     unknown (NaN) is left out of m, c and c' of that label, and does not count as a neighbour that
-    has it. Classes are taken as one label each, and their scores divided by their sum.
+    has it, neither here nor in the counts. Neighbours are counted among the items
+    of other patients, as those of a test item are, where training has k of them. Classes
+    are taken as one label each, and their scores divided by their sum.
     """
 
     name = "mlknn"
@@ -59,7 +61,12 @@ class MLkNNProbe(NeighbourProbe):
         prior = (s + truth.sum(1)) / (2 * s + truth.sum((0, 1)))  # (2, C)
         seen = np.zeros((len(ks), 2, max(ks) + 1, y.shape[1]))
         label = np.arange(y.shape[1])
-        for at, _, rows in self._searched().others(max(ks)):
+        groups = self._groups
+        if groups is not None:
+            largest = int(np.unique(groups, return_counts=True)[1].max())
+            self._within = max(ks) > len(x) - largest
+            groups = None if self._within else groups
+        for at, _, rows in self._searched().others(max(ks), groups):
             for g, count in enumerate(self._counts(rows)):
                 for h in (0, 1):
                     np.add.at(seen[g, h], (count, label), truth[h, at])
@@ -67,6 +74,15 @@ class MLkNNProbe(NeighbourProbe):
         likelihood = (s + seen) / (room + seen.sum(2))[:, :, None]
         self._joint = prior[:, None] * likelihood  # (G, 2, j, C)
         return self
+
+    def notes(self) -> list[str]:
+        told = super().notes()
+        if getattr(self, "_within", False):
+            told.append(
+                f"training has fewer than {max(self._ks())} items of other patients: what "
+                "neighbours mean was counted among items of the same patient too"
+            )
+        return told
 
     def _counts(self, rows: np.ndarray) -> np.ndarray:
         """(G, n, C): how many of the first k neighbours have each label."""

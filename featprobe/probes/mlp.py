@@ -11,7 +11,8 @@ import numpy as np
 
 from featprobe.devices import choose_device
 from featprobe.errors import InputError
-from featprobe.probes.base import Probe, Standardizer, choose_held_out, hold_out
+from featprobe.probes.base import Probe, choose_held_out
+from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.networks import Feed, Make, Training, train_networks
 from featprobe.solvers.training import columns_of, float32_rows
 
@@ -23,10 +24,9 @@ class MLPProbe(Probe):
     """One hidden layer of ReLUs, trained with AdamW on standardised features.
 
     ``width`` of the hidden layer and ``weight_decay``: every pair is a candidate. With ``patience``
-    a stratified tenth of the rows is held out of the fit, and the weights of the epoch with the
-    lowest loss there are kept; it is drawn by row, so images of one patient may be on both sides
-    and stopping comes rather late than early. Too few rows to hold any out, or ``patience=None``:
-    ``epochs`` on all rows. ``lr``, ``batch``, ``seed``: see
+    a stratified tenth of the rows is held out of the fit, no patient on both sides, and the weights
+    of the epoch with the lowest loss there are kept. Too few rows to hold any out, or
+    ``patience=None``: ``epochs`` on all rows. ``lr``, ``batch``, ``seed``: see
     :class:`featprobe.solvers.networks.Training`. ``device``: ``auto`` is a GPU where there is one.
 
     Classes are a softmax, labels a sigmoid each with unknown ones masked, values are standardised
@@ -71,7 +71,7 @@ class MLPProbe(Probe):
         self._standardize = Standardizer.of(x) if self.standardize else None
         self._sizes = [x.shape[1], columns_of(y)]
         device = choose_device(self.device)
-        parts = None if self.patience is None else hold_out(y)
+        parts = None if self.patience is None else self.held_out(y)
         feed = self._feed(x, device)
         self._networks = train_networks(self._makes(), trainings, feed, y, parts, device)
         return self

@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from featprobe.registry import Registry
 
-PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=("base", "named", "parameters"))
+NONE = ("base", "checks", "constants", "named", "parameters", "standardizer")  # what probes share
+PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=NONE)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.probes.base import Probe, Standardizer, choose_held_out
+from featprobe.probes.base import Probe, choose_held_out
+from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.ordinal import ordinal_path
 
 CS = tuple(float(c) for c in 10.0 ** np.linspace(-5, 5, 21))

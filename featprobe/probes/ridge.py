@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.probes.base import Probe, Standardizer, choose_held_out, is_regression
+from featprobe.probes.base import Probe, choose_held_out, is_regression
+from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.ridge import RidgePath, complete, ridge_path
 from featprobe.threads import one_blas_thread
 

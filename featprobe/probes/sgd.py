@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from featprobe.options import Needs
-from featprobe.probes.base import Probe, Standardizer, choose_held_out, hold_out
-from featprobe.solvers.sgd import Recipe, train_heads
+from featprobe.probes.base import Probe, choose_held_out
+from featprobe.probes.standardizer import Standardizer
+from featprobe.solvers.sgd import Heads, Recipe, train_heads
 from featprobe.solvers.training import float32_rows, probabilities
 
 # the learning rates of dinov2/eval/linear.py, to be multiplied with batch / 256
@@ -35,8 +36,9 @@ class SGDProbe(Probe):
     out of the fit to tell when to stop. ``device``: ``auto`` is a GPU where there is one.
 
     Two classes are two columns of one softmax. Multi-label targets are a sigmoid each, unknown ones
-    masked, the loss averaged over those known. A rate at which training diverges scores all classes
-    alike. ``fit`` alone chooses among several rates on a stratified tenth and refits on all.
+    masked, the loss averaged over those known. A rate at which training diverges scores every item
+    by how often each class occurs, and :meth:`notes` says so. ``fit`` alone chooses among
+    several rates on a stratified tenth and refits on all.
     """
 
     name = "sgd"
@@ -83,7 +85,7 @@ class SGDProbe(Probe):
         rates = [c["lr"] * scale for c in self.candidates()]
         self._labels = y.ndim == 2
         self._standardize = Standardizer.of(x) if self.standardize else None
-        parts = None if self.patience is None else hold_out(y)
+        parts = None if self.patience is None else self.held_out(y)
         self._heads = train_heads(
             x, y, rates, recipe, transform=self._standardize, parts=parts, device=self.device
         )
@@ -92,6 +94,16 @@ class SGDProbe(Probe):
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
         logits = self._heads(float32_rows(x, self._standardize))
         return probabilities(logits, "sigmoid" if self._labels else "softmax")
+
+    def notes(self) -> list[str]:
+        heads: Heads | None = getattr(self, "_heads", None)
+        if heads is None or not heads.diverged.any():
+            return []
+        pairs = zip(self.candidates(), heads.diverged)
+        rates = ", ".join(f"{c['lr']:g}" for c, lost in pairs if lost)
+        return [
+            f"training diverged at lr {rates}: every item is scored by how often a class occurs"
+        ]
 
 
 PROBE = SGDProbe

@@ -9,7 +9,8 @@ from featprobe.errors import InputError, StoreError, UnknownName, nearest
 from featprobe.store import claims, uses
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
-from featprobe.store.place import Place, Where, place
+from featprobe.store.locate import place
+from featprobe.store.place import Place, Where
 
 
 def store_path(

@@ -16,7 +16,8 @@ from featprobe.fingerprint import digest
 from featprobe.store import claims, uses
 from featprobe.store.chunks import Chunk, Damaged
 from featprobe.store.format import FORMAT_VERSION, FeatureKey, Items, Layout
-from featprobe.store.place import Place, Where, place
+from featprobe.store.locate import place
+from featprobe.store.place import Place, Where
 
 STATUS = "status"
 INDEX = ("frame_item", "frame_index")

@@ -7,7 +7,8 @@ from typing import Any
 from featprobe.errors import MissingPath, StoreError, UnknownName, nearest
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import FeatureKey
-from featprobe.store.place import Place, Where, place
+from featprobe.store.locate import place
+from featprobe.store.place import Place, Where
 
 SUFFIXES = {"zarr": ".zarr", "hdf5": ".h5"}
 

@@ -15,7 +15,8 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, raw
 from featprobe.store.container import INDEX, STATUS, table_name
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
-from featprobe.store.place import PARTIAL, Place, aside, place
+from featprobe.store.locate import place
+from featprobe.store.place import PARTIAL, Place, aside
 
 SUFFIX = ".h5"
 META = "store.json"

@@ -1,4 +1,7 @@
-"""Places: a file or folder on this machine, or elsewhere (:mod:`featprobe.store.remote`)."""
+"""Places: a file or folder on this machine, or elsewhere (:mod:`featprobe.store.remote`).
+
+:func:`featprobe.store.locate.place` says which of them a path or an address names.
+"""
 
 from __future__ import annotations
 
@@ -224,20 +227,6 @@ def _write(handle: int, parts: list[memoryview]) -> None:
             n -= len(parts.pop(0))
         if n:
             parts[0] = parts[0][n:]
-
-
-def place(where: Where | Place) -> Place:
-    """The place of a path or an address; ``file://`` addresses are paths."""
-    if isinstance(where, Place):
-        return where
-    text = os.fspath(where)
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
-    elif "://" in text:
-        from featprobe.store.remote import RemotePlace
-
-        return RemotePlace(text)
-    return LocalPlace(Path(text).expanduser())  # in the one spelling that pathlib gives
 
 
 def lock(handle: int) -> bool:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from featprobe.store import claims, uses
 from featprobe.store.cache import discard, entries, superseded
 from featprobe.store.containers import kind_of
-from featprobe.store.place import PARTIAL, Place, Where, lock, place
+from featprobe.store.locate import place
+from featprobe.store.place import PARTIAL, Place, Where, lock
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ print(json.dumps(out))
 
 COMPLETE = """
 from featprobe.extraction.opening import open_store
-from featprobe.extraction.options import Options, settle
+from featprobe.extraction.options import Options
+from featprobe.extraction.resolve import settle
 from featprobe.testing.cases import fill, make_features
 
 with tempfile.TemporaryDirectory() as folder:

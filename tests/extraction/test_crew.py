@@ -12,8 +12,9 @@ from featprobe.errors import InputError, StoreError
 from featprobe.extraction import crew
 from featprobe.extraction.crew import Leader
 from featprobe.extraction.hand import Hand, Report, Work
-from featprobe.extraction.options import Options, settle
+from featprobe.extraction.options import Options
 from featprobe.extraction.pipeline import Outcome, Times
+from featprobe.extraction.resolve import settle
 
 
 class Store:

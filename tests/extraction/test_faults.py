@@ -19,8 +19,9 @@ from featprobe import devices
 from featprobe.errors import InputError, Unfinished
 from featprobe.extraction import device, stopping
 from featprobe.extraction.device import Forward
-from featprobe.extraction.options import Options, settle
+from featprobe.extraction.options import Options
 from featprobe.extraction.pipeline import Times
+from featprobe.extraction.resolve import settle
 from featprobe.extraction.summary import bottleneck
 from featprobe.finetuning.export import export
 from featprobe.store.zarr import ZarrStore

@@ -14,7 +14,8 @@ import torch
 import featprobe as fp
 from featprobe.errors import InputError, UnreadableItem
 from featprobe.extraction.local import part_of
-from featprobe.extraction.options import Options, settle
+from featprobe.extraction.options import Options
+from featprobe.extraction.resolve import settle
 from featprobe.store.zarr import ZarrStore
 from tests.extraction.films import committed, extract, hostile, make_films, same, stores, when
 
@@ -198,7 +199,8 @@ def test_places_share_out_a_nodes_cores() -> None:
 
 def test_an_address_without_a_cluster_is_told(tmp_path) -> None:
     program = (
-        "from featprobe.extraction.options import Options, settle\n"
+        "from featprobe.extraction.options import Options\n"
+        "from featprobe.extraction.resolve import settle\n"
         "from featprobe.errors import InputError\n"
         "try: settle(Options(engine='ray'))\n"
         "except InputError as error: print(error)"

@@ -14,7 +14,8 @@ import pytest
 
 import featprobe as fp
 from featprobe.errors import InputError, MissingExtra, UnreadableItem
-from featprobe.extraction.options import Options, settle
+from featprobe.extraction.options import Options
+from featprobe.extraction.resolve import settle
 from featprobe.store.zarr import ZarrStore
 from tests.extraction.films import committed, extract, hostile, make_films, same, stores, when
 

@@ -15,7 +15,8 @@ from featprobe.store import cache as caches
 from featprobe.store import uses
 from featprobe.store.containers import SUFFIXES, create_store, open_store
 from featprobe.store.format import DONE, FAILED, Layout
-from featprobe.store.place import LocalPlace, place
+from featprobe.store.locate import place
+from featprobe.store.place import LocalPlace
 from featprobe.store.remote import RemotePlace
 from featprobe.store.sweep import litter
 from featprobe.testing.cases import fill, make_features, make_items, make_key

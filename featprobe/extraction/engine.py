@@ -1,0 +1,52 @@
+"""The local engine: shards of a store, one after the other, on one device of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from functools import partial
+
+from featprobe.backbones.base import Backbone
+from featprobe.datasets.base import Dataset
+from featprobe.extraction import pipeline
+from featprobe.extraction.decoding import here, separable
+from featprobe.extraction.device import Forward, Streams
+from featprobe.extraction.options import Settings
+from featprobe.extraction.pipeline import Outcome
+from featprobe.extraction.plan import FramePlan
+from featprobe.extraction.turns import Turns
+from featprobe.extraction.workers import pool
+from featprobe.store.base import FeatureStore
+
+
+def on_this_machine(
+    backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
+    o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
+) -> Outcome:  # fmt: skip
+    """The local engine: shards in order, on the device of the settings."""
+    backbone.to(o.target)
+    backbone.channels_last()
+    batch = min(o.batch_size, store.layout.shard)
+    runner = partial(pool(), seconds=o.item_timeout) if o.workers and separable(dataset) else here
+    plan = FramePlan(store.frame_item(), store.frame_index())
+    with Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
+        forward = Forward(
+            backbone, store.key.outputs, store.key.precision, batch, o.compiled, streams
+        )
+        outcome = Outcome()
+        todo: Iterable[int] = shards
+        while True:  # shards of others come again: theirs, unless their process has died
+            turns = Turns(store, todo, o.retry_failed)
+            try:
+                outcome += pipeline.run(
+                    backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),
+                    runner=runner, forward=forward, strict=o.strict, stop=stop,
+                    on_frames=on_frames, on_written=turns.done,
+                )  # fmt: skip
+            finally:
+                turns.release()
+            todo = turns.left()
+            if not todo or stop():
+                break
+    outcome.batch = forward.batch
+    return outcome

@@ -1,0 +1,101 @@
+"""Features that tell nothing, or too much: test rows that training has too, constant columns."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from featprobe.bags import Bags
+from featprobe.fitted import Data
+from featprobe.runs import Cell
+
+SCALES = 1e6  # of ranges, largest to smallest: a wider mixture is said
+_ROWS = 4096  # at a time
+
+
+def feature_findings(data: Data, cell: Cell) -> list[str]:
+    """Sentences on the features of a cell; none where it was not of features.
+
+    They are the same for all cells of a view, so they are computed once for each.
+    """
+    if not data.views or not len(data.split.test):
+        return []
+    key = (cell.view, cell.shots)
+    if key not in data.told:
+        x = data.read(cell.view)
+        data.told[key] = [*_seen(x, data, cell), *(_columns(x, data, cell) if cell.fits else [])]
+    return data.told[key]
+
+
+def _seen(x: Any, data: Data, cell: Cell) -> list[str]:
+    """Test items whose very features are also among those of the items that were fitted to."""
+    test = data.split.test
+    part = np.zeros(len(data.y), dtype=np.int64)  # rows of one part are not fitted for each other
+    used = np.zeros(len(data.y), dtype=bool)
+    used[test] = True
+    if cell.rows is not None:
+        for fold, rows in enumerate(cell.rows):
+            part[test[rows]] = fold
+    elif cell.fits:
+        part[test] = 1
+        used[np.concatenate(cell.fits)] = True
+    elif len(data.split.train):  # nothing was fitted
+        return []
+    else:
+        part = np.unique(data.groups, return_inverse=True)[1]
+    rows = np.flatnonzero(used)
+    count = int(repeated(x[rows], part[rows])[np.isin(rows, test)].sum())
+    if not count:
+        return []
+    return [
+        f"{count} of {len(test)} test items have exactly the features of an item that was fitted "
+        "to: copies flatter the metrics (featprobe data check finds them)"
+    ]
+
+
+def repeated(x: Any, part: np.ndarray) -> np.ndarray:
+    """(N,) whether a row of x, (N, D) or Bags, equals a row of another ``part`` (N,).
+
+    By a 64-bit hash of the values of each row: a million rows take seconds.
+    """
+    hashed = np.array([_hash(row) for row in _rows(x)], dtype=np.uint64)
+    _, code = np.unique(hashed, return_inverse=True)
+    pair = np.unique(np.stack([code, part], axis=1), axis=0)
+    return np.bincount(pair[:, 0], minlength=len(hashed))[code] > 1
+
+
+def _rows(x: Any) -> Any:
+    if isinstance(x, Bags):
+        yield from (x.frames[a:b] for a, b in zip(x.offsets[:-1], x.offsets[1:]))
+        return
+    for start in range(0, len(x), _ROWS):
+        yield from np.ascontiguousarray(x[start : start + _ROWS])
+
+
+def _hash(row: np.ndarray) -> int:
+    data = np.ascontiguousarray(row + 0)  # -0 is 0
+    return int.from_bytes(hashlib.blake2b(data.data, digest_size=8).digest(), "little")
+
+
+def _columns(x: Any, data: Data, cell: Cell) -> list[str]:
+    """Features that are constant among the fitted items, or of very different scale."""
+    rows = np.unique(np.concatenate(cell.fits))
+    fit = x[rows].frames if isinstance(x, Bags) else x[rows]
+    low, high = fit.min(0).astype(np.float64), fit.max(0).astype(np.float64)
+    span = high - low
+    constant, out = span == 0, []
+    if constant.all():
+        out.append("every feature is the same in all fitted items: nothing can be learnt of them")
+    elif constant.mean() >= 0.5:
+        out.append(
+            f"{int(constant.sum())} of {len(span)} features are the same in all fitted items"
+        )
+    live = span[~constant]
+    if len(live) and live.max() > SCALES * live.min():
+        out.append(
+            f"scales of the features differ by a factor of {live.max() / live.min():.0e}: a probe "
+            "that does not standardise them hardly sees the small ones"
+        )
+    return out

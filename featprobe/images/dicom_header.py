@@ -1,0 +1,138 @@
+"""What planning reads of a DICOM file: identity, place, what tells volumes of a series apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featprobe.images.dicom_derived import DESCRIBING, derived
+from featprobe.images.dicom_file import dataset, named, numbers, whole_number
+from featprobe.images.dicom_pixels import frames_of
+
+Numbers = tuple[float, ...] | None
+
+# Values that all slices of one volume share. Those of STATES never differ within one volume; the
+# others may (a table that moves on, a scanner that counts each slice), so they count only where
+# positions recur.
+STATES = (
+    "EchoTime", "EchoNumbers", "InversionTime", "DiffusionBValue", "DiffusionGradientOrientation",
+    "TemporalPositionIdentifier", "TemporalPositionIndex", "NominalPercentageOfCardiacPhase",
+    "FrameReferenceTime", "ComplexImageComponent",
+)  # fmt: skip
+TELLING = (
+    *STATES, "ImageType", "KVP", "ConvolutionKernel", "FlipAngle", "ContrastBolusAgent",
+    "AcquisitionNumber", "TriggerTime", "AcquisitionDateTime", "AcquisitionTime", "ContentTime",
+)  # fmt: skip
+# Values that rise from slice to slice and from volume to volume.
+RISING = ("TriggerTime", "AcquisitionDateTime", "AcquisitionTime", "ContentTime")
+_TAGS = [
+    "Rows", "Columns", "NumberOfFrames", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID",
+    "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "PatientID",
+    "SOPClassUID", "SamplesPerPixel", "BitsAllocated", "PhotometricInterpretation", "Modality",
+    "FrameOfReferenceUID", "PixelSpacing", "SpacingBetweenSlices", "SliceThickness",
+    *TELLING, *DESCRIBING,
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Header:
+    """What planning needs of one file. ``position`` and ``orientation`` are None where absent.
+
+    ``patient``, ``study``, ``series``, ``space`` (frame of reference) and ``instance`` are "" where
+    absent; they serve grouping in memory only and are never stored or printed. ``kind``: SOP class
+    and modality. ``thickness``: upper bound of the distance of slices, in mm, 0 where not known.
+    ``tells``: the values there are of :data:`TELLING`, as text. ``derived``: what kind of derived
+    object it is, "" for an image.
+    """
+
+    path: Path
+    rows: int
+    columns: int
+    frames: int
+    series: str
+    patient: str
+    number: int
+    position: Numbers
+    orientation: Numbers
+    instance: str = ""
+    study: str = ""
+    space: str = ""
+    kind: tuple[str, str] = ("", "")
+    thickness: float = 0.0
+    tells: Mapping[str, str] = field(default_factory=dict)
+    derived: str = ""
+
+    @cached_property
+    def depth(self) -> float:
+        """Position along the normal of the image plane, in millimetres."""
+        return depth_of(self.position, self.orientation)
+
+    def rising(self, name: str) -> float | None:
+        """A value of :data:`RISING` as a number: clock times are read as the digits they are."""
+        try:
+            return float(self.tells[name])
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def natural(self) -> list[tuple[int, str]]:
+        """The file's name as people sort it: ``im2`` before ``im10``."""
+        parts = re.split(r"(\d+)", str(self.path))
+        return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts]
+
+
+def read_header(path: Path) -> Header | None:
+    """The header of an image file; None for a DICOM object without pixels (SR, RTSTRUCT, PR)."""
+    with named(path):
+        ds = dataset(path, stop_before_pixels=True, specific_tags=_TAGS)
+        if "Rows" not in ds or "Columns" not in ds:
+            return None
+        gaps = [numbers_of(ds, n) for n in ("SpacingBetweenSlices", "SliceThickness")]
+        return Header(
+            path=path,
+            rows=int(ds.Rows),
+            columns=int(ds.Columns),
+            frames=frames_of(path, ds),
+            series=_text(ds, "SeriesInstanceUID"),
+            patient=_text(ds, "PatientID"),
+            number=whole_number(ds, "InstanceNumber", 0),
+            position=numbers(ds, "ImagePositionPatient", 3),
+            orientation=numbers(ds, "ImageOrientationPatient", 6),
+            instance=_text(ds, "SOPInstanceUID"),
+            study=_text(ds, "StudyInstanceUID"),
+            space=_text(ds, "FrameOfReferenceUID"),
+            kind=(_text(ds, "SOPClassUID"), _text(ds, "Modality")),
+            thickness=min((g for g in gaps if g > 0), default=0.0),
+            tells={n: t for n in TELLING if (t := _text(ds, n))},
+            derived=derived(ds),
+        )
+
+
+def depth_of(position: Numbers, orientation: Numbers) -> float:
+    """Position (3,) along the normal of a plane of ``orientation`` (6,), in millimetres."""
+    assert position is not None
+    assert orientation is not None
+    return float(np.cross(orientation[:3], orientation[3:]) @ np.asarray(position))
+
+
+def numbers_of(ds: Any, name: str) -> float:
+    """One finite number, 0 where it is absent or damaged."""
+    try:
+        value = float(ds.get(name))
+    except Exception:  # a damaged value is an absent one
+        return 0.0
+    return value if np.isfinite(value) else 0.0
+
+
+def _text(ds: Any, name: str) -> str:
+    try:
+        value = ds.get(name)
+    except Exception:  # a damaged value is an absent one
+        return ""
+    return "" if value is None else str(value).strip()
