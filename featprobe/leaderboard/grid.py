@@ -52,7 +52,8 @@ TOP = {
 }  # fmt: skip
 LOADING = {
     "data": str, "root": str, "name": str, "label": NAMES, "group": str, "task": str,
-    "split": str, "option": Mapping[str, Any],
+    "split": str, "option": Mapping[str, Any], "separator": str, "uncertain": str,
+    "missing": NAMES, "path": str, "split_column": str, "split_map": Mapping[str, str],
 }  # fmt: skip
 FRAMES = get_type_hints(FrameRecipe) | {
     "spacing": float | Sequence[float], "modalities": tuple[str, ...],
