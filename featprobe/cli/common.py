@@ -69,6 +69,10 @@ cache_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
 )
+across_option = click.option(
+    "--across", multiple=True, type=click.Choice(["image-size", "selection", "seed"]),
+    help="Rank results together that differ in this, which are leagues of their own otherwise.",
+)  # fmt: skip
 model_options = options(
     click.option(
         "--model", required=True,

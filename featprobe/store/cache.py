@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from featprobe.errors import InputError, StoreError, UnknownName, nearest
-from featprobe.images.versions import versions_of
+from featprobe.images.versions import kind_named, versions_of
 from featprobe.store import claims, uses
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
