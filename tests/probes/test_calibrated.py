@@ -15,6 +15,7 @@ from featprobe.probes.calibrated import CalibratedProbe
 from featprobe.probes.knn import KNNProbe
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.prototype import PrototypeProbe
+from tests.benchmarks.inference.calibration import errors
 
 
 def data(n: int = 400, seed: int = 0):
@@ -124,3 +125,11 @@ def test_tasks_are_those_of_the_probe_but_regression() -> None:
         CalibratedProbe("rigde").candidates()
     with pytest.raises(InputError, match="no parameter 'alpha'"):
         CalibratedProbe("ridge").set_params(probe__alpha=1.0)
+
+
+def test_ten_images_a_patient_are_calibrated_on_new_patients() -> None:
+    """A short form of tests/benchmarks/inference/calibration.py."""
+    found = np.array([errors(run, 40, 10, 1.0) for run in range(10)])
+    assert (found[:, 1] <= found[:, 0]).mean() >= 0.7
+    before, after = np.median(found, axis=0)
+    assert after < 0.6 * before
