@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from featprobe.bags import Bags
+from featprobe.datasets.encode import GIVEN, encode, split_column, text_column
+from featprobe.datasets.groups import NO_GROUPS
 from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.fingerprint import array_digest, digest
 from featprobe.images.picture import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED, FeatureKey, Items
+from featprobe.store.memory import MemoryStore
 from featprobe.subjects import LeftOut, Subject
 
 POOLS = ("mean", "max", "mean+std")
+OWN = "features"  # the output of an array that has no name
 _PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
 
 
@@ -37,11 +43,68 @@ class FeatureSet(Subject):
     ``classes``; ``task``; ``key``. Items that could not be read are in ``left_out``.
     """
 
-    def __init__(self, store: FeatureStore) -> None:
+    def __init__(self, store: FeatureStore | MemoryStore) -> None:
         self.store = store
         self.key: FeatureKey = store.key
         self.dataset, self.backbone = store.dataset, store.backbone
         self.summary: Any = None  # of the extraction that returned this view
+
+    @classmethod
+    def from_arrays(
+        cls, x: Any, y: Any = None, *, groups: Any = None, split: Any = None, ids: Any = None,
+        classes: Sequence[str] = (), task: str | None = None, dataset: str = "arrays",
+        backbone: str = "features",
+    ) -> FeatureSet:  # fmt: skip
+        """Features that were computed elsewhere, kept in memory as float32.
+
+        ``x``: (N, D), called ``features``, or a mapping from names of outputs to (N, D), or
+        (N, L, D) of L blocks. ``y``, ``groups``, ``split``, ``ids`` as of
+        :meth:`Dataset.from_arrays <featprobe.datasets.base.Dataset.from_arrays>`. Results of
+        :func:`~featprobe.evaluate` carry the names ``dataset`` and ``backbone``. Raises
+        :class:`InputError` that says what was expected and what came.
+        """
+        arrays = {n: _blocks(n, v) for n, v in (x if isinstance(x, Mapping) else {OWN: x}).items()}
+        sizes = {len(v) for v in arrays.values()}
+        if len(sizes) != 1:
+            raise InputError(f"x: outputs have {sorted(sizes)} rows; every item needs one in each")
+        n = sizes.pop()
+        names = text_column(range(n) if ids is None else ids, n, "ids")
+        if len(np.unique(names)) < n:
+            raise InputError("ids: some occur more than once; every item needs an id of its own")
+        targets = None if y is None else encode(y, n, task, classes)
+        items = Items(
+            ids=names,
+            groups=names.copy() if groups is None else text_column(groups, n, "groups"),
+            split=np.full(n, "") if split is None else split_column(split, n),
+            targets=None if targets is None else targets.values,
+            task=None if targets is None else targets.task,
+            classes=() if targets is None else targets.classes,
+            group_origin=NO_GROUPS if groups is None else GIVEN,
+            split_origin="none" if split is None else GIVEN,
+        )
+        contents = digest([names.tolist(), {k: array_digest(v) for k, v in arrays.items()}])
+        key = FeatureKey(
+            weights=backbone, config="", preprocess={}, recipe=FrameRecipe().to_dict(),
+            outputs={k: v.shape[1] for k, v in arrays.items()}, precision="float32",
+            dtype="float32", dataset=contents,
+        )  # fmt: skip
+        return cls(MemoryStore(key, arrays, items, dataset, backbone, {"source": GIVEN}))
+
+    def to_frame(self, view: str | None = None, pool: str = "mean") -> Any:
+        """A pandas DataFrame, one row an item: id, group, split, its target (``label``, or a column
+        for each label), and the features of a view as ``f0``, ``f1``, ..."""
+        import pandas as pd
+
+        x = self.x(view, pool)
+        columns: dict[str, Any] = {"id": self.ids, "group": self.groups, "split": self.split}
+        if self.y is not None and self.y.ndim == 2:
+            columns |= {f"label:{c}": self.y[:, j] for j, c in enumerate(self.classes)}
+        elif self.y is not None and self.task == "regression":
+            columns["label"] = self.y
+        elif self.y is not None:
+            columns["label"] = [self.classes[c] if c >= 0 else None for c in self.y]
+        rows = pd.DataFrame(x, columns=[f"f{j}" for j in range(x.shape[1])])
+        return pd.concat([pd.DataFrame(columns), rows], axis=1)
 
     @cached_property
     def items(self) -> Items:
@@ -161,6 +224,20 @@ class FeatureSet(Subject):
                 f"{where} has no {text!r}: it has {have}; extract again with --blocks {blocks}"
             )
         return name, blocks
+
+
+def _blocks(name: str, x: Any) -> np.ndarray:
+    """(N, L, D) float32 of an output given as (N, D) or (N, L, D)."""
+    if not _PART.match(name) or ":" in name:
+        raise InputError(f"x: {name!r} cannot be the name of an output: use letters a to z alone")
+    if isinstance(x, (str, bytes)):
+        raise InputError(f"x: expected an array (N, D), got {x!r}")
+    array = np.asarray(x)
+    if array.dtype.kind not in "iufb":
+        raise InputError(f"x: expected numbers, got an array of {array.dtype}")
+    if array.ndim not in (2, 3) or not array.size:
+        raise InputError(f"x: expected shape (N, D) or (N, blocks, D), got {array.shape}")
+    return np.ascontiguousarray(array if array.ndim == 3 else array[:, None], dtype=np.float32)
 
 
 def _pool(frames: np.ndarray, pool: str) -> np.ndarray:

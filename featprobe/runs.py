@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import splits
 from featprobe.choosing import choose, diverged, edge, on_val
 from featprobe.errors import InputError
 from featprobe.fitted import Data, Fitted, View, codes_of, complete
@@ -20,9 +19,9 @@ class Cell:
     """What becomes one Result: the test scores (n, C) of each try, and how they came about.
 
     ``rows``: for each try the test items its scores are of, as positions in the test part; None
-    where every try scores all of them. ``chosen``: the candidate of ``view``. ``fits``: for each
-    try the rows of the data that were fitted to, empty where nothing was, or not the same rows for
-    all items.
+    where every try scores all of them. ``chosen``: the candidate of ``view``. ``select``: by what
+    val chose it, empty where there was nothing to choose. ``fits``: for each try the rows of the
+    data that were fitted to, empty where nothing was, or not the same rows for all items.
     """
 
     params: dict[str, Any]
@@ -35,6 +34,7 @@ class Cell:
     notes: list[str] = field(default_factory=list)
     rows: list[np.ndarray] | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
+    select: dict[str, str | bool] = field(default_factory=dict)
     fits: list[np.ndarray] = field(default_factory=list)
 
 
@@ -43,7 +43,7 @@ def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     if isinstance(protocol, Full):
         return _full(probe, data, protocol.refit)
     if isinstance(protocol, CrossVal):
-        return [_crossval(probe, data, protocol)]
+        return [_inside(probe, data, refit=True)]
     if len(data.views) > 1:
         raise InputError(
             f"{len(data.views)} views are chosen among on val, which {protocol.name} does not look "
@@ -86,6 +86,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             val=on_val(data, choice.scores[g]) if choice else {},
             notes=notes,
             chosen=candidates[g],
+            select=data.criterion.to_dict() if several else {},
             fits=[fit],
         )
         for place, g in zip(places, shown)
@@ -113,7 +114,8 @@ def _shots(
     present: np.ndarray,
 ) -> Cell:  # fmt: skip
     s, notes = data.split, []
-    tries = [protocol.draw(data.y, data.groups, s.train, shots, t) for t in range(protocol.tries)]
+    draw = protocol.draws(data.y, data.groups, s.train, data.ids)
+    tries = [draw(shots, t) for t in range(protocol.tries)]
     params = _settled(probe, shots)
     one = probe.fresh(**params).within(min(len(rows) for rows in tries))
     with one.knowing(data.groups):
@@ -150,24 +152,14 @@ def _settled(probe: Probe, shots: int) -> dict[str, Any]:
     return chosen
 
 
-def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
-    """Each fold is test once, the next one val, the rest train."""
-    part = splits.assign(
-        data.y, data.groups, [1 / protocol.folds] * protocol.folds, [protocol.seed, 1]
-    )
+def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
+    """The inner splits, each with settings of its own: one Cell of as many tries."""
     scores, rows, cells = [], [], []
-    for fold in range(protocol.folds):
-        val = (fold + 1) % protocol.folds
-        inside = replace(
-            data.split,
-            train=np.flatnonzero((part != fold) & (part != val)),
-            val=np.flatnonzero(part == val),
-            test=np.flatnonzero(part == fold),
-        )
-        every = _full(probe, replace(data, split=inside), refit=True)
+    for inside in data.split.inner:
+        every = _full(probe, replace(data, split=inside), refit)
         cell = next(c for c in every if c.selected)
         scores.append(cell.scores[0])
-        rows.append(inside.test)
+        rows.append(np.searchsorted(data.split.test, inside.test))
         cells.append(cell)
     searched = {k: [c.chosen[k] for c in cells] for k in cells[0].chosen}
     if len(data.views) > 1:
@@ -177,6 +169,7 @@ def _crossval(probe: Probe, data: Data, protocol: CrossVal) -> Cell:
     params = {**probe.get_params(), **searched}
     return Cell(
         params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched,
+        select=cells[0].select,
         fits=[c.fits[0] for c in cells],
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reas
 from featprobe.evaluation import labelled
 from featprobe.features import FeatureSet
 from featprobe.fitted import View
+from featprobe.partition import VERSION
 from featprobe.probes.base import Probe, check_x
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
@@ -257,6 +258,7 @@ def zero_shot(
     checkpoint: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    split_version: int = VERSION,
     cache: str | os.PathLike[str] | None = None,
     save: bool = False,
 ) -> Result:
@@ -264,14 +266,14 @@ def zero_shot(
 
     ``prompts``: :func:`default_prompts` by default. ``tower``: by default that of the checkpoint
     which made the features, or of ``checkpoint`` where it has the same weights. The split is that
-    of the ``full`` protocol under ``seed``, so the Result stands beside those of trained probes;
-    ``sizes["fit"]`` is 0. ``save`` appends it to the cache.
+    of the ``full`` protocol under ``seed`` and ``split_version``, so the Result stands beside those
+    of trained probes; ``sizes["fit"]`` is 0. ``save`` appends it to the cache.
 
     An item of several frames is represented by the mean of their projections. Prompts are not
     searched here: choosing among them by test scores would be selection on test.
     """
     start = time.perf_counter()
-    protocol = Full(seed=seed)
+    protocol = Full(seed=seed, split_version=split_version)
     check_view(features)
     data = labelled(features, protocol, [View(VIEW, "mean")])
     x = data.read(data.views[0])

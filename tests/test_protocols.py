@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featprobe.errors import InputError
-from featprobe.protocols import FewShot, Full, LeaveOneOut, cut, make_split, parse
+from featprobe.partition import Dealer, Split, cut
+from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, make_split, parse
 
 NONE = np.full(60, "")
 
@@ -60,7 +61,7 @@ def test_the_split_says_how_it_was_made() -> None:
 def test_a_draw_stays_in_train_and_has_the_asked_number(seed, shots, by, attempt) -> None:
     y, groups = np.arange(60) % 3, patients(each=4)
     s = make_split(y, groups, NONE, seed=seed)
-    rows = FewShot(by=by, seed=seed).draw(y, groups, s.train, shots, attempt)
+    rows = FewShot(by=by, seed=seed).draws(y, groups, s.train)(shots, attempt)
     assert set(rows) <= set(s.train)
     for c in range(3):
         mine, have = rows[y[rows] == c], s.train[y[s.train] == c]
@@ -74,17 +75,17 @@ def test_a_draw_stays_in_train_and_has_the_asked_number(seed, shots, by, attempt
 
 def test_draws_are_nested_repeatable_and_differ_between_tries() -> None:
     y, groups, train = np.arange(200) % 2, np.arange(200).astype(str), np.arange(150)
-    protocol = FewShot(seed=1)
-    four = protocol.draw(y, groups, train, 4, 0)
-    assert set(four) <= set(protocol.draw(y, groups, train, 8, 0))
-    assert (four == protocol.draw(y, groups, train, 4, 0)).all()
-    assert set(four) != set(protocol.draw(y, groups, train, 4, 1))
+    draw = FewShot(seed=1).draws(y, groups, train)
+    four = draw(4, 0)
+    assert set(four) <= set(draw(8, 0))
+    assert (four == FewShot(seed=1).draws(y, groups, train)(4, 0)).all()
+    assert set(four) != set(draw(4, 1))
 
 
 def test_multilabel_draws_have_positives_of_each_label_and_negatives() -> None:
     rng = np.random.default_rng(0)
     y = (rng.random((100, 3)) < 0.2).astype(float)
-    rows = FewShot().draw(y, np.arange(100).astype(str), np.arange(100), 3, 0)
+    rows = FewShot().draws(y, np.arange(100).astype(str), np.arange(100))(3, 0)
     assert (y[rows].sum(0) >= 3).all()
     assert (y[rows].sum(1) == 0).sum() == 3
 
@@ -111,12 +112,12 @@ def test_where_no_test_is_published_the_official_val_is_the_test() -> None:
 
 
 def test_leave_one_out_needs_a_second_patient() -> None:
-    split = LeaveOneOut().split(patients(6), "file names")
+    split = LeaveOneOut().split(Dealer(np.arange(6) % 2, patients(6)))
     assert split.test.tolist() == list(range(6))
     assert not len(split.train)
     assert not len(split.val)
     with pytest.raises(InputError, match="there is one patient"):
-        LeaveOneOut().split(np.full(6, "p"), "")
+        LeaveOneOut().split(Dealer(np.arange(6) % 2, np.full(6, "p")))
 
 
 @given(st.integers(0, 1000), st.integers(1, 4))
@@ -127,7 +128,7 @@ def test_no_draw_overlaps_val_or_test_or_shares_a_patient_with_them(seed, each) 
         s = make_split(y, groups, official, seed=seed)
         elsewhere = np.r_[s.val, s.test] if official is NONE else s.val
         for by in ("sample", "patient"):
-            rows = FewShot(by=by, seed=seed).draw(y, groups, s.train, 16, 0)
+            rows = FewShot(by=by, seed=seed).draws(y, groups, s.train)(16, 0)
             assert not set(rows) & set(np.r_[s.val, s.test])
             assert not set(groups[rows]) & set(groups[elsewhere])
 
@@ -137,7 +138,7 @@ def test_a_cut_is_of_train_and_val_and_leaves_test(seed, each, fraction, officia
     y, groups = np.arange(60) % 2, patients(each=each)
     parts = np.array(["train"] * 40 + ["test"] * 20) if official else NONE
     whole = make_split(y, groups, parts, seed=seed, origin="files" if official else "")
-    s = cut(whole, y, groups, fraction, seed)
+    s = cut(whole, Dealer(y, groups), fraction, seed)
     assert s.test is whole.test
     for name in ("train", "val"):
         rows, before = getattr(s, name), getattr(whole, name)
@@ -156,21 +157,99 @@ def test_patients_that_cross_are_counted_after_the_cut() -> None:
     groups[40:] = np.arange(20)  # every patient of test is in train
     official = np.array(["train"] * 36 + ["val"] * 4 + ["test"] * 20)
     whole = make_split(y, groups, official)
-    s = cut(whole, y, groups, 0.1, 0)
+    s = cut(whole, Dealer(y, groups), 0.1, 0)
     assert whole.crossing == 20
     assert s.crossing == len(set(groups[np.r_[s.train, s.val]]) & set(range(20)))
     assert s.crossing < 5
 
 
 def test_a_subset_of_all_is_not_said_and_changes_nothing() -> None:
-    assert Full(seed=2).to_dict() == {"seed": 2, "refit": True, "name": "full"}
+    assert Full(seed=2).to_dict() == {
+        "seed": 2, "refit": True, "split_version": 2, "name": "full"
+    }  # fmt: skip
     assert Full(subset=0.1).to_dict()["subset"] == 0.1
     y, groups = np.arange(60) % 2, patients()
     whole = make_split(y, groups, NONE)
-    assert cut(whole, y, groups, 1, 0) is whole
+    assert cut(whole, Dealer(y, groups), 1, 0) is whole
 
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan")])
 def test_a_subset_is_above_0_and_at_most_1(fraction) -> None:
     with pytest.raises(InputError, match="above 0 and at most 1"):
         Full(subset=fraction)
+
+
+def shuffled(y, groups, official, seed):
+    """Items with ids, and the same in another order with patients of other names."""
+    ids = np.array([f"scan {7 * i % 61:02d}" for i in range(len(y))])
+    order = np.random.default_rng(seed).permutation(len(y))
+    renamed = np.array([f"q{g[::-1]}" for g in groups])
+    return (
+        (Dealer(y, groups, ids), official),
+        (Dealer(y[order], renamed[order], ids[order]), official[order]),
+    )
+
+
+def by_id(split: Split, ids: np.ndarray) -> list[list[str]]:
+    every = [split, *split.inner]
+    return [sorted(ids[getattr(s, n)]) for s in every for n in ("train", "val", "test")]
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "values"])
+@pytest.mark.parametrize("official", ["", "train and test"])
+@given(seed=st.integers(0, 1000), each=st.integers(1, 4))
+@settings(max_examples=15, deadline=None)
+def test_a_seed_is_bound_to_ids_not_to_the_order_of_rows(kind, official, seed, each) -> None:
+    rng = np.random.default_rng(seed)
+    y = {
+        "classes": np.arange(60) % 3,
+        "labels": np.where(rng.random((60, 3)) < 0.1, np.nan, rng.random((60, 3)) < 0.3) * 1.0,
+        "values": rng.normal(size=60),
+    }[kind]
+    parts = np.array(["train"] * 40 + ["test"] * 20) if official else NONE
+    one, other = shuffled(y, patients(each=each), parts, seed)
+    protocols = [Full(seed), Full(seed, subset=0.3), CrossVal(3, seed)]
+    for protocol in protocols:
+        a, b = (protocol.split(d, o) for d, o in (one, other))
+        assert by_id(a, one[0].ids) == by_id(b, other[0].ids)
+        first, second = (s.to_dict(d.ids, d.groups) for s, (d, _) in ((a, one), (b, other)))
+        assert first["digest"] == second["digest"]
+        assert first["origin"] == second["origin"]
+    if kind != "values":
+        for by in ("sample", "patient"):
+            drawn = []
+            for d, o in (one, other):
+                s = Full(seed).split(d, o)
+                rows = FewShot(by=by, seed=seed).draws(d.y, d.groups, s.train, d.ids)(2, 1)
+                drawn.append(sorted(d.ids[rows]))
+            assert drawn[0] == drawn[1]
+
+
+def test_folds_are_each_test_once_and_part_of_the_digest() -> None:
+    y, groups = np.arange(60) % 2, patients()
+    ids = np.arange(60).astype(str)
+    one, other = (CrossVal(4, seed).split(Dealer(y, groups, ids)) for seed in (0, 1))
+    tested = np.concatenate([s.test for s in one.inner])
+    assert sorted(tested) == list(range(60))
+    for s in one.inner:
+        assert sorted([*s.train, *s.val, *s.test]) == list(range(60))
+        for a, b in (("train", "val"), ("train", "test"), ("val", "test")):
+            assert not set(groups[getattr(s, a)]) & set(groups[getattr(s, b)])
+    assert one.to_dict(ids, groups)["digest"] != other.to_dict(ids, groups)["digest"]
+    with pytest.raises(InputError, match="3 patients cannot be split into 4 folds"):
+        CrossVal(4).split(Dealer(y[:6], groups[:6]))
+
+
+def test_only_what_is_drawn_has_a_version() -> None:
+    y, groups = np.arange(100) % 2, np.arange(100)
+    assert Full().split(Dealer(y, groups)).to_dict(groups, groups)["version"] == 2
+    official = np.array(["train"] * 60 + ["val"] * 20 + ["test"] * 20)
+    whole = Full().split(Dealer(y, groups), official, "files")
+    assert (whole.version, whole.seed) == (None, None)
+    assert Full(subset=0.5).split(Dealer(y, groups), official, "files").version == 2
+
+
+def test_a_version_that_there_is_not_is_refused() -> None:
+    for made in (Full, FewShot, CrossVal):
+        with pytest.raises(InputError, match="split version 3: there are 1 and 2"):
+            made(split_version=3)

@@ -25,7 +25,7 @@ def test_chest_films_are_grouped_and_split_by_patient(real_data: Path, tiny_back
     assert len(features) == 168
     assert not features.left_out
     for seed in range(20):
-        s = make_split(features.y, features.groups, features.split, seed=seed)
+        s = make_split(features.y, features.groups, features.split, seed=seed, ids=features.ids)
         train, val, test = (set(features.groups[i]) for i in (s.train, s.val, s.test))
         assert not train & val
         assert not train & test

@@ -12,15 +12,17 @@ from sklearn.decomposition import PCA
 
 from featprobe.errors import InputError
 from featprobe.fitted import Data, View
+from featprobe.partition import Dealer, Split
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.knn import KNNProbe
 from featprobe.probes.logistic import CS, LogisticProbe
 from featprobe.probes.prototype import PrototypeProbe
 from featprobe.probes.ridge import RidgeProbe
-from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Split, make_split
+from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, make_split
 from featprobe.runs import carry_out
 from featprobe.scored import Scored
+from featprobe.selection import Criterion
 
 FOUR = {
     "knn": KNNProbe(k=5, temperature=1.0),
@@ -32,17 +34,19 @@ FOUR = {
 
 def made(
     x: np.ndarray | dict[str, np.ndarray], y: np.ndarray, groups: np.ndarray | None = None,
-    split: Split | None = None, prepare: Prepare | None = None, task: str = "",
+    split: Split | Protocol | None = None, prepare: Prepare | None = None, task: str = "",
 ) -> Data:  # fmt: skip
     """Items in memory; several views by name, patients of their own and a split made here."""
     views = x if isinstance(x, dict) else {"cls": x}
     groups = np.arange(len(y)).astype(str) if groups is None else groups
-    split = split or make_split(y, groups, np.full(len(y), ""))
+    ids = np.arange(len(y)).astype(str)
+    if not isinstance(split, Split):
+        split = (split or Full()).split(Dealer(y, groups, ids))
     task = task or ("multilabel" if y.ndim == 2 else "multiclass")
     classes = y.shape[1] if y.ndim == 2 else int(y.max()) + 1
     return Data(
         lambda v: views[v.name], [View(n, "mean") for n in views], y, groups,
-        np.arange(len(y)).astype(str), task, classes, split, 0, prepare or Prepare(),
+        ids, task, classes, split, 0, prepare or Prepare(),
     )  # fmt: skip
 
 
@@ -111,7 +115,8 @@ class TestViews:
             assert cell.view.name == "cls"
 
     def test_every_fold_chooses_its_own_and_says_which(self) -> None:
-        data = self.trap()
+        views, y = {v.name: self.trap().read(v) for v in self.trap().views}, self.trap().y
+        data = made(views, y, split=CrossVal(3))
         cell = carry_out(KNNProbe(k=9), data, CrossVal(3))[0]
         assert len(cell.params["view"]) == 3
         assert set(cell.params["view"]) <= {"cls/mean", "mean/mean"}
@@ -143,7 +148,9 @@ class TestPreparing:
     def test_folds_prepare_anew(self) -> None:
         x, y = problem(90)
         seen: list[np.ndarray] = []
-        carry_out(Recorder(seen), made(x, y, prepare=Prepare(pca=2)), CrossVal(3))
+        carry_out(
+            Recorder(seen), made(x, y, split=CrossVal(3), prepare=Prepare(pca=2)), CrossVal(3)
+        )
         assert all(np.abs(f.mean(0)).max() < 1e-5 for f in seen)  # each is centred on itself
 
     def test_few_shots_use_the_components_of_train_and_say_so(self) -> None:
@@ -157,7 +164,7 @@ class TestPreparing:
         assert "principal components are of all training items, their labels unused" in cell.notes
         basis = PCA(3, svd_solver="full").fit(x[s.train])
         for t, found in enumerate(seen):
-            rows = FewShot((2,)).draw(y, data.groups, s.train, 2, t)
+            rows = FewShot((2,)).draws(y, data.groups, s.train, data.ids)(2, t)
             expected = basis.transform(x[rows])
             np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-3)
 
@@ -173,7 +180,9 @@ class TestPreparing:
         x, y = problem(30)
         for protocol in (Full(), FewShot(), CrossVal(3), LeaveOneOut()):
             with pytest.raises(InputError, match="--pca 7: .* at most 6 components"):
-                carry_out(KNNProbe(k=3), made(x, y, prepare=Prepare(pca=7)), protocol)
+                carry_out(
+                    KNNProbe(k=3), made(x, y, split=protocol, prepare=Prepare(pca=7)), protocol
+                )
 
 
 class TestLeaveOneOut:
@@ -186,7 +195,7 @@ class TestLeaveOneOut:
         if kind == "values":
             y = x[:, 0] * 2.0
         groups = np.repeat(np.arange(16), 3).astype(str)
-        data = made(x, y, groups, LeaveOneOut().split(groups, ""), task=task)
+        data = made(x, y, groups, LeaveOneOut(), task=task)
         cells = carry_out(KNNProbe(k=[2, 7]), data, LeaveOneOut())
         assert [c.chosen["k"] for c in cells] == [2, 7]
         for g in np.unique(groups):
@@ -224,11 +233,16 @@ class TestGrids:
         assert cell.chosen["Cs"] == cell.params["Cs"]
 
     def test_a_grid_is_not_widened_for_ever_and_its_end_is_noted(self) -> None:
-        """A feature of 1e-12 wants a C that no grid reaches."""
+        """A feature of 1e-9 wants a C that no grid reaches."""
         x, y = problem(120, apart=9.0)
-        cell = carry_out(LogisticProbe(standardize=False), made(x * 1e-12, y), Full())[0]
+        data = made(x * 1e-9, y)
+        data.select = Criterion.of("multiclass", one_se=False)
+        cell = carry_out(LogisticProbe(standardize=False), data, Full())[0]
         assert cell.params["Cs"] == pytest.approx(CS[-1] * 1e6)  # three times two decades
         assert "the chosen candidate is the last of the grid" in cell.notes
+        data.select = None  # what val cannot tell apart is not widened
+        cell = carry_out(LogisticProbe(standardize=False), data, Full())[0]
+        assert cell.params["Cs"] == pytest.approx(CS[0])
 
     def test_an_explicit_list_is_not_widened_but_its_end_is_noted(self) -> None:
         x, y = problem(120, apart=9.0)
@@ -285,7 +299,7 @@ class TestFewShot:
         protocol = FewShot((shots,), tries=4, by=by, seed=seed)
         cell = carry_out(FOUR[name], data, protocol)[0]
         for t, scores in enumerate(cell.scores):
-            rows = protocol.draw(y, data.groups, data.split.train, shots, t)
+            rows = protocol.draws(y, data.groups, data.split.train, data.ids)(shots, t)
             params = {"k": min(5, shots)} if name == "knn" else {}
             alone = FOUR[name].fresh(**params).fit(x[rows], y[rows])
             expected = alone.predict_proba(x[data.split.test])

@@ -43,6 +43,7 @@ def command(
     probe: str,
     settings: tuple[str, ...],
     seed: int,
+    split_version: int,
     **common: Any,
 ) -> None:
     """Learning curves: n items of each class, drawn from train only, tested on test.
@@ -52,6 +53,6 @@ def command(
     from featprobe.evaluation import make_probe
     from featprobe.protocols import FewShot
 
-    protocol = FewShot(shots=tuple(sorted(set(shots))), tries=tries, by=by, seed=seed)
+    protocol = FewShot(tuple(sorted(set(shots))), tries, by, seed, split_version)
     made = make_probe(probe, **values(settings, probe))
     run_probe(made.fresh, [protocol], title=f"few-shot, {probe}", **common)

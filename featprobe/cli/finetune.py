@@ -8,15 +8,25 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb, loading_options, model_options, note, open_dataset, options
-from featprobe.cli.probing import bootstrap_options, level_options, read_level, read_settings
+from featprobe.cli.common import (
+    Verb,
+    loading_options,
+    model_options,
+    note,
+    open_dataset,
+    options,
+    split_version_option,
+)
+from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.probing import bootstrap_options, read_settings
+from featprobe.cli.selecting import select_option
 
 # option -> field of Training
 FIELDS = {
     "epochs": "epochs", "batch": "batch", "accumulate": "accumulate", "head_lr": "head_lr",
     "weight_decay": "weight_decay", "layer_decay": "layer_decay", "patience": "patience",
     "view": "view", "pool": "pool", "train_frames": "train_frames", "precision": "precision",
-    "ema": "ema", "smoothing": "smoothing",
+    "ema": "ema", "smoothing": "smoothing", "select": "select",
 }  # fmt: skip
 
 training_options = options(
@@ -43,6 +53,7 @@ training_options = options(
     click.option("--balanced", is_flag=True, help="Classes weigh the same."),
     click.option("--patience", type=click.IntRange(min=1), metavar="EPOCHS",
         help="Stop when val has not become better for so long."),
+    select_option,
     click.option("--ema", type=float, metavar="DECAY", help="Keep an average of the weights."),
     click.option(
         "--features", "view", metavar="VIEW",
@@ -99,6 +110,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
     help="Of the split, the order of items and random weights.")  # fmt: skip
+@split_version_option
 @click.option("--run", "folder", type=click.Path(path_type=Path), metavar="DIR",
     help="Keep the training here.  [default: finetuned/... in the cache]")  # fmt: skip
 @click.option("--title", default="", help="Its name in tables.")
@@ -114,8 +126,8 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
     augment: tuple[str, ...], checkpointing: bool, refit: bool, more: tuple[str, ...],
-    subset: tuple[float, ...], seed: int, folder: Path | None, title: str, device: str,
-    workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    subset: tuple[float, ...], seed: int, split_version: int, folder: Path | None, title: str,
+    device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     image_size: int | None, **rest: Any,
 ) -> None:  # fmt: skip
@@ -150,8 +162,8 @@ def command(
     for fraction in subset:
         made = finetune(
             backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
-            cache=cache, folder=folder, device=device, resamples=resamples, **reported,
-            label=title or Path(preset or "").stem,
+            split_version=split_version, cache=cache, folder=folder, device=device,
+            resamples=resamples, **reported, label=title or Path(preset or "").stem,
             workers=min(8, cores()) if workers is None else workers,
             progress=False if quiet else "json" if as_json else True,
         )  # fmt: skip

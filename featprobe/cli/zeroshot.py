@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb
+from featprobe.cli.common import Verb, split_version_option
 from featprobe.cli.imagetext import data_options
 from featprobe.cli.probing import bootstrap_options, cached_sets, on_each, show_results
 
@@ -46,11 +46,12 @@ prompts.yaml, a line for every class or label:
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
     help="Of the split and of the bootstrap.")  # fmt: skip
+@split_version_option
 @bootstrap_options
 def command(
     data: tuple[str, ...], model: tuple[str, ...], checkpoint: str | None, prompts: Path | None,
-    template: tuple[str, ...], negative: tuple[str, ...], seed: int, resamples: int,
-    cache: str | None, as_json: bool,
+    template: tuple[str, ...], negative: tuple[str, ...], seed: int, split_version: int,
+    resamples: int, cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Classify test images by texts, with the text tower of the checkpoint that made the features.
 
@@ -71,7 +72,7 @@ def command(
     def run(features: FeatureSet) -> list[Result]:
         result = zero_shot(
             features, given(features), checkpoint=checkpoint, resamples=resamples, seed=seed,
-            cache=cache, save=True,
+            split_version=split_version, cache=cache, save=True,
         )  # fmt: skip
         return [result]
 

@@ -2,121 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError
-from featprobe.fingerprint import FileDigests, array_digest, digest
-from featprobe.images import files, frames
-from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
-
-TASKS = ("multiclass", "multilabel", "ordinal", "regression")
-SPLITS = ("train", "val", "test")
-Progress = Callable[[int], None]
-
-
-class Source(Protocol):
-    """Where pixels come from; items are numbered as in the Dataset."""
-
-    def frames(self, i: int, recipe: FrameRecipe) -> int:
-        """Number of frames of item i, without decoding pixels."""
-
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
-        """Decode item i."""
-
-    def contents(self, progress: Progress | None = None) -> list[str]:
-        """One digest of the stored bytes for each item."""
-
-    def kinds(self) -> set[str]:
-        """Which readers the items have: names of :mod:`featprobe.images.files`, or ``rows``."""
-
-
-@dataclass(frozen=True)
-class FileSource:
-    """Items that are files: one path each, or the ordered paths of a DICOM series.
-
-    ``memory`` is the file in which content digests are remembered between runs.
-    """
-
-    paths: Sequence[tuple[Path, ...]]
-    memory: Path | None = None
-
-    def frames(self, i: int, recipe: FrameRecipe) -> int:
-        return files.count_frames(self.paths[i], recipe)
-
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
-        return files.read(self.paths[i], recipe)
-
-    def contents(self, progress: Progress | None = None) -> list[str]:
-        stored = [files.parts(ps) for ps in self.paths]
-        flat = FileDigests(self.memory)((p for ps in stored for p in ps), progress)
-        out, start = [], 0
-        for ps in stored:
-            part = flat[start : start + len(ps)]
-            out.append(part[0] if len(ps) == 1 else digest(part))
-            start += len(ps)
-        return out
-
-    def kinds(self) -> set[str]:
-        named: dict[str, Path] = {}  # a file for each suffix, and one that has none
-        for path in (p for ps in self.paths for p in ps):
-            suffix = "".join(path.suffixes[-2:]).lower()
-            named.setdefault("" if suffix.rpartition(".")[2].isdigit() else suffix, path)
-        return {kind for path in named.values() if (kind := files.kind_of(path))}
-
-
-@dataclass(frozen=True)
-class ArraySource:
-    """Items that are rows of arrays, each array (n, H, W), (n, H, W, 3) or (n, F, H, W)."""
-
-    arrays: Sequence[np.ndarray]
-
-    def _shape(self, i: int) -> tuple[int, ...]:
-        """Shape of a row, without reading it: arrays may lie on disk."""
-        for array in self.arrays:
-            if i < len(array):
-                return array.shape[1:]
-            i -= len(array)
-        raise IndexError(i)
-
-    def _row(self, i: int) -> np.ndarray:
-        for array in self.arrays:
-            if i < len(array):
-                return array[i]
-            i -= len(array)
-        raise IndexError(i)
-
-    def frames(self, i: int, recipe: FrameRecipe) -> int:
-        if recipe.frames == "foreground":
-            return len(self.read(i, recipe).pixels)
-        shape = self._shape(i)
-        n = shape[0] if len(shape) == 3 and shape[-1] != 3 else 1
-        return frames.count(Extent((shape[-1], shape[-2], n)), recipe)
-
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
-        row = self._row(i)
-        if row.dtype not in (np.uint8, np.uint16, np.int16, np.int32):
-            row = row.astype(np.float32)
-        row, notes = finite(row, f"row {i}")
-        stack = row.ndim == 3 and row.shape[-1] != 3
-        return frames.choose(Picture(row if stack else row[None], notes=notes), recipe)
-
-    def contents(self, progress: Progress | None = None) -> list[str]:
-        out = []
-        for array in self.arrays:
-            for row in array:
-                out.append(array_digest(row))
-                if progress:
-                    progress(len(out))
-        return out
-
-    def kinds(self) -> set[str]:
-        return {"rows"}
+from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
+from featprobe.datasets.sources import (
+    ArraySource,
+    FileSource,
+    Progress,
+    Source,
+    names_of,
+    paths_of,
+    rows_of,
+)
+from featprobe.errors import InputError, nearest
+from featprobe.fingerprint import digest
+from featprobe.images.picture import FrameRecipe, Picture
 
 
 @dataclass
@@ -132,7 +39,7 @@ class Dataset:
     ``notes``: what a reader of results should know, one line each (counts that differ from the
     published ones, patients whom the official split itself divides). ``doubts``: what was guessed,
     or found and not used, by kind (``labels``, ``patients``, ``split``, ``files``): findings of
-    ``featprobe data check``.
+    ``featprobe data check``. ``label_origin`` says in words where the labels come from.
 
     ``masks``: None, or for each item the files of its segmentation mask, none where it has none;
     several files (left and right lung) are united. ``mask_classes``: the name of each value of a
@@ -155,6 +62,7 @@ class Dataset:
     masks: tuple[tuple[Path, ...], ...] | None = None
     mask_classes: tuple[str, ...] = ()
     doubts: dict[str, list[str]] = field(default_factory=dict)
+    label_origin: str = ""
 
     def __post_init__(self) -> None:
         self.ids = np.asarray(self.ids, dtype=np.str_)
@@ -184,6 +92,91 @@ class Dataset:
         odd = sorted(set(self.split.tolist()) - {"", *SPLITS})
         if odd:
             raise InputError(f"{self.name}: split {odd[0]!r} is none of {', '.join(SPLITS)}")
+
+    @classmethod
+    def from_arrays(
+        cls, images: Any, y: Any = None, *, groups: Any = None, split: Any = None, ids: Any = None,
+        classes: Sequence[str] = (), task: str | None = None, volumes: bool = False,
+        name: str = "arrays", recipe: FrameRecipe | None = None,
+    ) -> Dataset:  # fmt: skip
+        """Items that are arrays in memory.
+
+        ``images``: (N, H, W) grey, (N, H, W, 3) colour, or with ``volumes`` (N, F, H, W) stacks of
+        F frames; or a list of N such arrays of different sizes. ``y``: see
+        :func:`~featprobe.datasets.encode.encode`. ``groups`` (N,): the patient of each item;
+        ``split`` (N,): train, val, test or "" everywhere; ``ids`` (N,): unique, by default the
+        place of each. Raises :class:`InputError` that says what was expected and what came.
+        """
+        arrays = rows_of(images, volumes)
+        return cls._of(ArraySource(arrays), sum(map(len, arrays)), y, groups, split, ids, classes,
+                       task, name, recipe)  # fmt: skip
+
+    @classmethod
+    def from_files(
+        cls, paths: Any, y: Any = None, *, groups: Any = None, split: Any = None, ids: Any = None,
+        classes: Sequence[str] = (), task: str | None = None, name: str = "files",
+        recipe: FrameRecipe | None = None,
+    ) -> Dataset:  # fmt: skip
+        """Items that are files: a path each, or the ordered paths of the slices of a series.
+
+        ``ids`` are by default the paths below the folder that all have in common; the rest is as of
+        :meth:`from_arrays`. Raises :class:`~featprobe.errors.MissingPath` for a file that is not
+        there.
+        """
+        found = paths_of(paths)
+        ids = names_of(found) if ids is None else ids
+        return cls._of(FileSource(found), len(found), y, groups, split, ids, classes, task, name,
+                       recipe)  # fmt: skip
+
+    @classmethod
+    def from_frame(
+        cls, frame: Any, path: str = "path", label: str | Sequence[str] | None = "label", *,
+        group: str | None = None, split: str | None = None, id: str | None = None,
+        root: str | PathLike[str] = "", **more: Any,
+    ) -> Dataset:  # fmt: skip
+        """Items that are rows of a pandas DataFrame.
+
+        ``path``, ``label`` (several columns make labels, None no targets), ``group`` (the patient),
+        ``split`` and ``id`` name columns; relative paths are below ``root``. ``more``: ``task``,
+        ``classes``, ``name``, ``recipe`` as of :meth:`from_files`.
+        """
+        columns = {"path": path, "group": group, "split": split, "id": id}
+        labels = [label] if isinstance(label, str) else list(label or ())
+        for column in [*columns.values(), *labels]:
+            if column is not None and column not in frame.columns:
+                raise InputError(
+                    f"the frame has no column {column!r}.{nearest(column, map(str, frame.columns))}"
+                    f" It has: {', '.join(map(str, frame.columns))}"
+                )
+        part = {n: None if c is None else frame[c].tolist() for n, c in columns.items()}
+        y = None if not labels else frame[labels[0]] if len(labels) == 1 else frame[labels]
+        files = [Path(root, str(p)) for p in frame[path].tolist()]
+        return cls.from_files(
+            files, y, groups=part["group"], split=part["split"], ids=part["id"], **more
+        )
+
+    @classmethod
+    def _of(
+        cls, source: Source, n: int, y: Any, groups: Any, split: Any, ids: Any,
+        classes: Sequence[str], task: str | None, name: str, recipe: FrameRecipe | None,
+    ) -> Dataset:  # fmt: skip
+        if y is None and (task or len(classes)):
+            raise InputError("task and classes are of targets: give y too")
+        made = cls(
+            name, text_column(range(n) if ids is None else ids, n, "ids"), source,
+            recipe=recipe or FrameRecipe(),
+        )  # fmt: skip
+        if y is not None:
+            found = encode(y, n, task, classes)
+            made.targets, made.task, made.classes = found.values, found.task, found.classes
+        if groups is not None:
+            made.groups, made.group_origin = text_column(groups, n, "groups"), GIVEN
+            if (made.groups == "").any():
+                first = int(np.flatnonzero(made.groups == "")[0])
+                raise InputError(f"groups: item {first} has none; give every item a patient")
+        if split is not None:
+            made.split, made.split_origin = split_column(split, n), GIVEN
+        return made
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -25,6 +25,18 @@ def write_split(path: Path, ids: np.ndarray, groups: np.ndarray, split: np.ndarr
         raise InputError(f"{path}: cannot be written: {reason(error)}") from error
 
 
+def everybody(parts: np.ndarray, known: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(N,) parts of all items from those (n,) of the ``known``: items without a label go with their
+    patient (the first of its parts), and to train where all of the patient's lack one."""
+    out = np.full(len(known), "train", dtype="<U5")
+    at, first = np.unique(groups[known], return_index=True)
+    place = np.minimum(np.searchsorted(at, groups), len(at) - 1)
+    found = at[place] == groups
+    out[found] = parts[first[place[found]]]
+    out[known] = parts
+    return out
+
+
 def apply_split(data: Dataset, path: Path) -> None:
     """Make a split file the official split of a data set.
 

@@ -22,10 +22,10 @@ from featprobe.devices import choose_device
 from featprobe.errors import FeatprobeError, InputError, reason
 from featprobe.evaluation import split_items
 from featprobe.extraction.stopping import Stopping
+from featprobe.finetuning.course import Diverged
 from featprobe.finetuning.export import export
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
-from featprobe.finetuning.loop import Diverged
 from featprobe.finetuning.network import wanted_of
 from featprobe.finetuning.predictor import FILE as HEAD
 from featprobe.finetuning.predictor import save_head
@@ -36,10 +36,12 @@ from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.fingerprint import digest, try_folder
 from featprobe.fitted import Data
+from featprobe.partition import VERSION
 from featprobe.probes.constants import constants
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
+from featprobe.selection import Criterion
 from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def finetune(
     level: str | levels.Level = "item",
     subgroups: levels.Column | None = None,
     resamples: int = RESAMPLES,
+    split_version: int = VERSION,
     save: bool = True,
     label: str = "",
     progress: bool | Literal["json"] = False,
@@ -75,7 +78,8 @@ def finetune(
     :func:`~featprobe.finetuning.recipes.named.make_recipe`. ``training``: everything else, see
     :class:`~featprobe.finetuning.settings.Training`. ``lrs``: learning rates of the backbone, each
     of which is a training; the best on val is tested. ``subset``: the fraction of train and val
-    that is used. ``folder``: where the training is kept instead of
+    that is used. ``split_version``: 1 splits as trainings of before versions were recorded did.
+    ``folder``: where the training is kept instead of
     ``<cache>/finetuned/<dataset>/<backbone>-<recipe>-<digest12>``; a training that was stopped or
     killed goes on from there, and one that is finished is only scored. ``label``: a name in tables.
     ``workers``: decode processes. ``save`` appends the Result to the cache. ``level`` and
@@ -129,8 +133,9 @@ def finetune(
         frames = kept_frames(backbone, dataset, root, workers, progress=shown)
     wanted = wanted_of(backbone, t.view)
     subject = Images(backbone, dataset, frames, wanted, precision)
-    protocol = Full(seed=t.seed, refit=t.refit, subset=subset)
+    protocol = Full(t.seed, t.refit, subset, split_version)
     data, rows = split_items(subject, protocol)
+    data.select = Criterion.of(data.task, t.select)
     _enough(data, t, lrs, accelerator)
     reading = levels.read(reported, subgroups, of_test(subject, data, []))
     spec = _spec(subject, data, chosen, t, subset, accelerator)
@@ -248,6 +253,7 @@ def _spec(
         "recipe": recipe.name,
         "options": recipe.to_dict(),
         "training": {k: v for k, v in t.to_dict().items() if k != "lr"},
+        "select": data.criterion.by,
         "subset": subset,
         "processes": accelerator.num_processes,
         "device": accelerator.device.type,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from featprobe.errors import MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, dicom, frames, itk, nifti, raster
+from featprobe.images.padding import guess
 from featprobe.images.picture import FrameRecipe, Picture, Volume
 
 # Each module has extent(path, recipe) and load(path, recipe); DICOM's take the files of a series.
@@ -51,6 +53,9 @@ def read(paths: Sequence[Path], recipe: FrameRecipe) -> Picture:
     kind = _kind(paths)
     try:
         loaded = _READERS[kind].load(paths if kind == "dicom" else paths[0], recipe)
+        if loaded.padding is None:
+            padding, notes = guess(loaded.pixels)
+            loaded = replace(loaded, padding=padding, notes=loaded.notes + notes)
         act = frames.cut if isinstance(loaded, Volume) else frames.choose
         return act(loaded, recipe)
     except Exception as error:

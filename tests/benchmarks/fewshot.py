@@ -63,10 +63,8 @@ def rows(runs: int = 3) -> Iterator[Row]:
     levels = rng.normal(size=(CLASSES, WIDTH)) * 0.15
     x = (levels[y] + rng.normal(size=(len(y), WIDTH))).astype(np.float32)
     train, queries = np.arange(TRAIN), x[TRAIN:]
-    tries = [
-        [PROTOCOL.draw(y, np.arange(len(y)), train, shots, t) for t in range(PROTOCOL.tries)]
-        for shots in PROTOCOL.shots
-    ]
+    draw = PROTOCOL.draws(y, np.arange(len(y)), train)
+    tries = [[draw(shots, t) for t in range(PROTOCOL.tries)] for shots in PROTOCOL.shots]
     for case in CASES:
         ours: list[np.ndarray] = []
         theirs: list[np.ndarray] = []

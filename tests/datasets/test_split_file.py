@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import featprobe as fp
-from featprobe.datasets.split_file import write_split
+from featprobe.datasets.split_file import everybody, write_split
 from featprobe.errors import InputError, MissingPath
 
 
@@ -56,3 +57,10 @@ def test_items_that_the_data_lacks_are_refused(written, class_folders) -> None:
 def test_a_missing_file_is_told(class_folders, tmp_path) -> None:
     with pytest.raises(MissingPath, match="no such split file"):
         fp.load_dataset(class_folders, split=tmp_path / "no.csv")
+
+
+def test_items_without_a_label_go_with_their_patient() -> None:
+    groups = np.array(["a", "a", "b", "c", "c", "d"])
+    known = np.array([True, False, True, False, True, False])
+    part = everybody(np.array(["test", "train", "val"]), known, groups)
+    assert part.tolist() == ["test", "test", "train", "val", "val", "train"]

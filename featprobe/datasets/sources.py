@@ -1,0 +1,180 @@
+"""Where the pixels of a Dataset come from: files, or arrays in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from featprobe.errors import InputError, MissingPath
+from featprobe.fingerprint import FileDigests, array_digest, digest
+from featprobe.images import files, frames
+from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
+
+Progress = Callable[[int], None]
+
+
+class Source(Protocol):
+    """Where pixels come from; items are numbered as in the Dataset."""
+
+    def frames(self, i: int, recipe: FrameRecipe) -> int:
+        """Number of frames of item i, without decoding pixels."""
+
+    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        """Decode item i."""
+
+    def contents(self, progress: Progress | None = None) -> list[str]:
+        """One digest of the stored bytes for each item."""
+
+    def kinds(self) -> set[str]:
+        """Which readers the items have: names of :mod:`featprobe.images.files`, or ``rows``."""
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Items that are files: one path each, or the ordered paths of a DICOM series.
+
+    ``memory`` is the file in which content digests are remembered between runs.
+    """
+
+    paths: Sequence[tuple[Path, ...]]
+    memory: Path | None = None
+
+    def frames(self, i: int, recipe: FrameRecipe) -> int:
+        return files.count_frames(self.paths[i], recipe)
+
+    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        return files.read(self.paths[i], recipe)
+
+    def contents(self, progress: Progress | None = None) -> list[str]:
+        stored = [files.parts(ps) for ps in self.paths]
+        flat = FileDigests(self.memory)((p for ps in stored for p in ps), progress)
+        out, start = [], 0
+        for ps in stored:
+            part = flat[start : start + len(ps)]
+            out.append(part[0] if len(ps) == 1 else digest(part))
+            start += len(ps)
+        return out
+
+    def kinds(self) -> set[str]:
+        named: dict[str, Path] = {}  # a file for each suffix, and one that has none
+        for path in (p for ps in self.paths for p in ps):
+            suffix = "".join(path.suffixes[-2:]).lower()
+            named.setdefault("" if suffix.rpartition(".")[2].isdigit() else suffix, path)
+        return {kind for path in named.values() if (kind := files.kind_of(path))}
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Items that are rows of arrays, each array (n, H, W), (n, H, W, 3) or (n, F, H, W)."""
+
+    arrays: Sequence[np.ndarray]
+
+    def _shape(self, i: int) -> tuple[int, ...]:
+        """Shape of a row, without reading it: arrays may lie on disk."""
+        for array in self.arrays:
+            if i < len(array):
+                return array.shape[1:]
+            i -= len(array)
+        raise IndexError(i)
+
+    def _row(self, i: int) -> np.ndarray:
+        for array in self.arrays:
+            if i < len(array):
+                return array[i]
+            i -= len(array)
+        raise IndexError(i)
+
+    def frames(self, i: int, recipe: FrameRecipe) -> int:
+        if recipe.frames == "foreground":
+            return len(self.read(i, recipe).pixels)
+        shape = self._shape(i)
+        n = shape[0] if len(shape) == 3 and shape[-1] != 3 else 1
+        return frames.count(Extent((shape[-1], shape[-2], n)), recipe)
+
+    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+        row = self._row(i)
+        if row.dtype not in (np.uint8, np.uint16, np.int16, np.int32):
+            row = row.astype(np.float32)
+        row, notes = finite(row, f"row {i}")
+        stack = row.ndim == 3 and row.shape[-1] != 3
+        return frames.choose(Picture(row if stack else row[None], notes=notes), recipe)
+
+    def contents(self, progress: Progress | None = None) -> list[str]:
+        out = []
+        for array in self.arrays:
+            for row in array:
+                out.append(array_digest(row))
+                if progress:
+                    progress(len(out))
+        return out
+
+    def kinds(self) -> set[str]:
+        return {"rows"}
+
+
+def rows_of(images: Any, volumes: bool = False) -> list[np.ndarray]:
+    """Arrays whose rows are items, checked, for an :class:`ArraySource`.
+
+    ``images``: (N, H, W), (N, H, W, 3), with ``volumes`` (N, F, H, W), or a list of N arrays of
+    one item each.
+    """
+    if isinstance(images, (str, bytes, os.PathLike)):
+        raise InputError(f"images: expected an array, got {images!r}; for files use from_files")
+    if isinstance(images, (list, tuple)):
+        if not images:
+            raise InputError("images: the list is empty")
+        if isinstance(images[0], (str, os.PathLike)):
+            raise InputError("images: expected arrays, got paths; for files use from_files")
+        return [_checked(np.asarray(x)[None], volumes) for x in images]
+    return [_checked(np.asarray(images), volumes)]
+
+
+def _checked(array: np.ndarray, volumes: bool) -> np.ndarray:
+    """(n, ...) rows of one array; :class:`InputError` for what is no picture."""
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * 255
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"images: expected numbers, got an array of {array.dtype}")
+    shape = array.shape
+    fits = len(shape) == 4 if volumes else len(shape) == 3 or (len(shape) == 4 and shape[-1] == 3)
+    if fits and min(shape) > 0 and not (volumes and shape[-1] == 3):
+        return array
+    wanted = "(N, F, H, W)" if volumes else "(N, H, W) or (N, H, W, 3)"
+    hint = ""
+    if not volumes and len(shape) == 4 and shape[1] == 3:
+        hint = "; colours come last: images.transpose(0, 2, 3, 1); three slices: volumes=True"
+    elif not volumes and len(shape) == 4:
+        hint = "; stacks of frames: volumes=True"
+    elif len(shape) == 2:
+        hint = "; one picture is a set of one: images[None]"
+    raise InputError(f"images: expected {wanted}, got shape {shape}{hint}")
+
+
+def paths_of(paths: Any) -> list[tuple[Path, ...]]:
+    """The files of each item, all of which are there."""
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        raise InputError(
+            f"paths: expected a list of paths, got {paths!r}; for a folder use load_dataset"
+        )
+    found = []
+    for i, item in enumerate(paths):
+        parts = [item] if isinstance(item, (str, os.PathLike)) else item
+        if not isinstance(parts, (list, tuple)) or not parts:
+            raise InputError(f"paths: item {i} is no path and no list of paths: {item!r}")
+        found.append(tuple(Path(p).expanduser().absolute() for p in parts))
+        if missing := next((p for p in found[-1] if not p.is_file()), None):
+            raise MissingPath(f"paths: item {i}: {missing} is no file")
+    if not found:
+        raise InputError("paths: the list is empty")
+    return found
+
+
+def names_of(paths: Sequence[tuple[Path, ...]]) -> list[str]:
+    """An id for each item: its first path below the folder that all have in common."""
+    root = os.path.commonpath([p[0].parent for p in paths])
+    return [p[0].relative_to(root).as_posix() for p in paths]
