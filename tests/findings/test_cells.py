@@ -15,7 +15,7 @@ from featprobe import metrics
 from featprobe.bags import Bags
 from featprobe.errors import InputError
 from featprobe.findings.cells import findings, subgroup_findings
-from featprobe.findings.features import repeated
+from featprobe.findings.features import hashes, repeated
 from featprobe.fitted import Data
 from featprobe.probes.base import Probe
 from featprobe.probes.checks import check_scores
@@ -95,10 +95,10 @@ def test_a_finding_that_training_lacks_is_absent_and_one_that_all_have_present(
     x, _ = problem(60)
     y = np.stack([x[:, 0] > 0, np.zeros(60), np.ones(60)], axis=1).astype(float)
     y[rng.random(60) < 0.2, 1:] = np.nan
-    folds = isinstance(protocol, CrossVal)
-    data = made(x, y, split=split([], [], range(60)) if folds else thirds(60))
     lone = 50
     y[lone] = 1, 1, 0  # a finding of one patient, who is tested
+    folds = isinstance(protocol, CrossVal)
+    data = made(x, y, split=protocol if folds else thirds(60))
     cell = carry_out(quick(name), data, protocol)[0]
     t = next(t for t, rows in enumerate(cell.rows) if lone in rows) if cell.rows else 0
     test, p = cell.rows[t] if cell.rows else data.split.test, cell.scores[t]
@@ -160,7 +160,7 @@ def test_folds_without_a_class_are_counted() -> None:
     x, y = problem(60)
     y[:] = np.where(y == 2, 1, y)
     y[7] = 2
-    notes = said(made(x, y, split=split([], [], range(60))), None, CrossVal(4))
+    notes = said(made(x, y, split=CrossVal(4)), None, CrossVal(4))
     assert "no training item of class 'c' in 1 of 4 tries: it is never predicted" in notes
     assert "no test item of class 'c' in 3 of 4 tries: metrics are of the other classes" in notes
     assert "all test items of class 'c' are of one patient" in notes
@@ -198,7 +198,7 @@ def test_repeated_is_what_comparing_all_rows_gives(seed: int, values: int, bags:
     part = rng.integers(0, 3, 25)
     same = (x[:, None] == x[None]).all(2) & (part[:, None] != part)
     given = Bags(x, np.arange(26)) if bags else x
-    assert (repeated(given, part) == same.any(1)).all()
+    assert (repeated(hashes(given), part) == same.any(1)).all()
 
 
 def test_features_that_say_nothing_or_too_much() -> None:
