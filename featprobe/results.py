@@ -23,6 +23,7 @@ from featprobe.errors import InputError, reason
 from featprobe.fingerprint import digest
 from featprobe.scored import Scored
 from featprobe.selection import Criterion
+from featprobe.store.format import without_pixels
 
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
@@ -90,8 +91,8 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """Digest of how the features were made: their key without the data set."""
-        return digest({k: v for k, v in self.provenance.get("key", {}).items() if k != "dataset"})
+        """Digest of how the features were made: their key but for contents and their readers."""
+        return digest(without_pixels(self.provenance.get("key", {})))
 
     @property
     def cell(self) -> str:
