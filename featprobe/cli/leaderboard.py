@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,7 @@ def command(
     stem = out or root / "leaderboard" / "leaderboard"
     if file is not None:
         grid = _grid(file)
+        grid = replace(grid, metric=metric or grid.metric)  # choosing follows it
         stem = out or grid.out or root / "leaderboard" / grid.file.stem
         make_ready(stem)
         outcome = _run(grid, cache)
