@@ -20,7 +20,9 @@ from featprobe.runs import Cell
 from featprobe.scored import Scored
 from featprobe.scoring.sums import nan_mean
 from featprobe.stats.components import components
-from featprobe.stats.resampling import bootstrap, interval
+from featprobe.stats.intervals import intervals
+from featprobe.stats.resampling import bootstrap
+from featprobe.stats.support import Support
 from featprobe.subjects import Subject
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
@@ -83,9 +85,11 @@ def result_of(
     items = of_test(subject, data, cell.scores, cell.rows)
     scored = reading.reported(items)
     tries = scored.values()
+    values = {n: float(nan_mean(v)) for n, v in tries.items()}
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
+    found = intervals(scored, values, boot)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = [*cell.notes, *findings(data, cell, subject.classes)]
+    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes]
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
@@ -102,8 +106,10 @@ def result_of(
         backbone=subject.backbone,
         probe=probe,
         protocol=protocol.name,
-        metrics={n: float(nan_mean(v)) for n, v in tries.items()},
-        ci={n: interval(v, scored.patients) for n, v in boot.items()},
+        metrics=values,
+        ci=found.ci,
+        ci_method=found.method,
+        class_sizes=_class_sizes(scored),
         chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
         task=data.task,
         classes=data.classes,
@@ -116,6 +122,7 @@ def result_of(
             **reading.level.to_dict(),
             **data.prepare.to_dict(),
             **_several(data.views),
+            **cell.select,
         },
         split=data.split.to_dict(data.ids, data.groups),
         sizes=sizes,
@@ -137,6 +144,15 @@ def result_of(
         versions=results.versions(),
         provenance={"key": subject.key.to_dict(), **provenance},
     )
+
+
+def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:
+    """Items and patients of each named class, positive ones of each label."""
+    if scored.task == "regression" or not scored.classes:
+        return {}
+    support = Support(scored)
+    counted = zip(scored.classes, support.items, support.positive)
+    return {name: {"items": int(i), "patients": int(p)} for name, i, p in counted}
 
 
 def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:

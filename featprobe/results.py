@@ -22,6 +22,8 @@ from featprobe._version import __version__
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import digest
 from featprobe.scored import Scored
+from featprobe.selection import Criterion
+from featprobe.store.format import without_pixels
 
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
@@ -30,11 +32,14 @@ PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 class Result:
     """What one probe reached on one feature set under one protocol.
 
-    ``metrics``: name -> value on test; ``ci``: name -> 95 % interval of a patient-clustered
-    bootstrap; ``chance``: what the most frequent class reaches; ``spread``: standard deviation
+    ``metrics``: name -> value on test; ``ci``: name -> 95 % interval under new patients, NaN where
+    there is none, ``ci_method``: metric -> how it was made (:mod:`featprobe.stats.intervals`),
+    empty in results of earlier versions, whose intervals are of a percentile bootstrap;
+    ``chance``: what the most frequent class reaches; ``spread``: standard deviation
     over the tries of a few-shot run, apart from the interval; ``components``: variances between
     tries and from patients (:class:`~featprobe.stats.components.Components`). A metric of one class
-    is called ``auroc:CLASS``. ``subgroups``: metrics by the values of a column
+    is called ``auroc:CLASS``. ``class_sizes``: class (label) -> ``items`` and ``patients`` of it in
+    test. ``subgroups``: metrics by the values of a column
     (:meth:`~featprobe.levels.Reading.subgroups`). ``selected``: chosen on validation
     data among settings of the ``searched`` parameters (True also where there was nothing to
     choose); only these enter a leaderboard.
@@ -79,19 +84,24 @@ class Result:
     asked: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    ci_method: dict[str, str] = field(default_factory=dict)
+    class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
     @property
     def variant(self) -> str:
-        """Digest of how the features were made: their key without the data set."""
-        return digest({k: v for k, v in self.provenance.get("key", {}).items() if k != "dataset"})
+        """Digest of how the features were made: their key but for contents and their readers."""
+        return digest(without_pixels(self.provenance.get("key", {})))
 
     @property
     def cell(self) -> str:
         """Digest of what was asked for: a later result of the same cell replaces an earlier one."""
         fixed = {k: v for k, v in self.params.items() if k not in self.searched}
-        rules = {k: v for k, v in self.settings.items() if k not in ("shots", "resamples")}
+        left = {"shots", "resamples"}
+        if "select" in self.settings and Criterion.of(self.task).by == self.settings["select"]:
+            left.add("select")  # results of versions that did not say it are of the same cell
+        rules = {k: v for k, v in self.settings.items() if k not in left}
         view = [] if "views" in self.settings else [self.view, self.pool]
         asked = [
             self.dataset, self.backbone, self.variant, self.probe, self.protocol, *view, rules,
