@@ -18,14 +18,15 @@ from featprobe import levels, settings
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.settling import settle
 from featprobe.devices import choose_device
 from featprobe.errors import FeatprobeError, InputError, reason
 from featprobe.evaluation import split_items
 from featprobe.extraction.stopping import Stopping
+from featprobe.finetuning.course import Diverged
 from featprobe.finetuning.export import export
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
-from featprobe.finetuning.loop import Diverged
 from featprobe.finetuning.network import wanted_of
 from featprobe.finetuning.predictor import FILE as HEAD
 from featprobe.finetuning.predictor import save_head
@@ -41,6 +42,7 @@ from featprobe.probes.constants import constants
 from featprobe.protocols import Full
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
+from featprobe.selection import Criterion
 from featprobe.stats.resampling import RESAMPLES
 
 if TYPE_CHECKING:
@@ -116,6 +118,7 @@ def finetune(
             f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
             "--fusion rgb"
         )
+    settle(dataset)
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
     if precision == "fp16" and target.type == "cpu":
@@ -134,6 +137,7 @@ def finetune(
     subject = Images(backbone, dataset, frames, wanted, precision)
     protocol = Full(t.seed, t.refit, subset, split_version)
     data, rows = split_items(subject, protocol)
+    data.select = Criterion.of(data.task, t.select)
     _enough(data, t, lrs, accelerator)
     reading = levels.read(reported, subgroups, of_test(subject, data, []))
     spec = _spec(subject, data, chosen, t, subset, accelerator)
@@ -251,6 +255,7 @@ def _spec(
         "recipe": recipe.name,
         "options": recipe.to_dict(),
         "training": {k: v for k, v in t.to_dict().items() if k != "lr"},
+        "select": data.criterion.by,
         "subset": subset,
         "processes": accelerator.num_processes,
         "device": accelerator.device.type,

@@ -32,10 +32,21 @@ def kind_of(path: Path) -> str | None:
     The detached voxels of a header (.img, .raw) are no image on their own.
     """
     name = path.name.lower()
-    for kind in ("nifti", "dicom", "raster", "itk", "array"):
-        if name.endswith(_READERS[kind].SUFFIXES):
-            return kind
-    return None if name.endswith(_OTHERS) or not dicom.is_dicom(path) else "dicom"
+    kind = kind_of_name(name)
+    if kind is not None or name.endswith(_OTHERS):
+        return kind
+    return "dicom" if dicom.is_dicom(path) else None
+
+
+def kind_of_name(name: str) -> str | None:
+    """The kind that a file's name alone tells, None where it tells none."""
+    name = name.lower()
+    found = (k for k in ("nifti", "dicom", "raster", "itk", "array") if _suffixed(name, k))
+    return next(found, None)
+
+
+def _suffixed(name: str, kind: str) -> bool:
+    return bool(name.endswith(_READERS[kind].SUFFIXES))
 
 
 def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:

@@ -58,14 +58,17 @@ class CalibratedProbe(Probe):
     def candidates(self) -> list[dict[str, Any]]:
         return [{f"probe__{k}": v for k, v in c.items()} for c in self._inner().candidates()]
 
+    def simplicity(self) -> list[float] | None:
+        return self._inner().simplicity()
+
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
-        inner = self._inner().fresh()
+        inner = self._inner().fresh().choosing_by(self.criterion)
         with inner.knowing(self._groups):
             return inner.choose(x, y)
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> CalibratedProbe:
         self._labels = y.ndim == 2
-        self._fitted = self._inner().fresh()
+        self._fitted = self._inner().fresh().choosing_by(self.criterion)
         self._temperatures = np.ones(len(self.candidates()))
         parts = self.held_out(y)
         self._uncalibrated = parts is None or parts[1].sum() < _FEWEST

@@ -75,6 +75,9 @@ class SGDProbe(Probe):
         rates = RATES if self.lr is None else np.atleast_1d(np.asarray(self.lr, dtype=float))
         return [{"lr": float(r)} for r in rates]
 
+    def simplicity(self) -> list[float]:
+        return [-c["lr"] for c in self.candidates()]
+
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         return choose_held_out(self, x, y)
 

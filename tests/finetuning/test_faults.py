@@ -21,6 +21,7 @@ from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
 from featprobe.results import read
+from featprobe.selection import Criterion
 from tests.conftest import make_tiny
 from tests.finetuning.cases import pictures, trained
 
@@ -94,17 +95,17 @@ def test_the_scale_of_fp16_is_kept_and_is_no_other_trainings(tmp_path: Path, mon
     trained(make_tiny(), pictures(40), lrs=[1e-3, 1e-4])
     assert seen == [3, 6, 9, 3, 6, 9]
     seen.clear()
-    judge = loop._judge
+    judge = loop.judge
 
     def killed(run, accelerator, standing, average):
         if standing.step == 6:
             raise KeyboardInterrupt
         judge(run, accelerator, standing, average)
 
-    monkeypatch.setattr(loop, "_judge", killed)
+    monkeypatch.setattr(loop, "judge", killed)
     with pytest.raises(KeyboardInterrupt):
         trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
-    monkeypatch.setattr(loop, "_judge", judge)
+    monkeypatch.setattr(loop, "judge", judge)
     trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
     assert seen == [3, 6, 9]
 
@@ -214,7 +215,7 @@ def test_a_warmup_longer_than_the_second_training_is_cut(monkeypatch) -> None:
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_weights_that_are_kept_are_those_that_are_judged(keep: str, monkeypatch) -> None:
     merits = iter([(5.0, 0.0), (1.0, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.0), (3.0, 0.0)])
-    monkeypatch.setattr(loop, "merit", lambda *_: next(merits))
+    monkeypatch.setattr(Criterion, "merit", lambda *_: next(merits))
     result = trained(make_tiny(), pictures(40), lrs=[1e-2, 1e-3], training={"keep": keep})
     assert result.params["lr"] == {"best": 1e-2, "last": 1e-3}[keep]
     vals = [e["val"] for e in result.provenance["history"]]
