@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.settling import settle
 from featprobe.errors import reason
 from featprobe.fingerprint import array_digest
 from featprobe.progress import Progress
@@ -50,6 +51,7 @@ class Audit:
     sizes: dict[str, int] = field(default_factory=dict)
     odd_sizes: dict[str, str] = field(default_factory=dict)
     alike_labels: list[tuple[str, str]] = field(default_factory=list)
+    label_origin: str = ""
     doubts: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -96,6 +98,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
 
     Identical pixels count as duplicates even where the files differ (another name or encoding).
     """
+    settle(dataset)
     with (
         Progress(f"reading {dataset.name}", len(dataset), "items", show) as progress,
         ThreadPoolExecutor(max(1, workers)) as pool,
@@ -124,6 +127,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
         notes={i: s.notes for i, s in zip(ids, seen) if s.notes},
         alike_labels=alike(dataset.classes),
         about=list(dataset.notes),
+        label_origin=dataset.label_origin,
         doubts={kind: list(texts) for kind, texts in dataset.doubts.items()},
     )
     classes = class_names(dataset)
