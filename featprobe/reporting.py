@@ -122,6 +122,7 @@ def result_of(
             **reading.level.to_dict(),
             **data.prepare.to_dict(),
             **_several(data.views),
+            **cell.select,
         },
         split=data.split.to_dict(data.ids, data.groups),
         sizes=sizes,

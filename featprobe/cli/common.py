@@ -69,6 +69,10 @@ cache_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
 )
+across_option = click.option(
+    "--across", multiple=True, type=click.Choice(["image-size", "selection", "seed"]),
+    help="Rank results together that differ in this, which are leagues of their own otherwise.",
+)  # fmt: skip
 model_options = options(
     click.option(
         "--model", required=True,
@@ -145,8 +149,9 @@ loading_options = options(
     ),
     click.option(
         "--intensity", default="auto", show_default=True,
-        help="Black and white: auto, file, minmax, zscore, none, percentile=A,B, range=A,B, "
-        "window=C,W, a CT window (lung, brain, ...), or three joined by + as colours.",
+        help="Black and white: auto, dataset (one range for all items), file, minmax, zscore, "
+        "none, percentile=A,B, range=A,B, window=C,W, a CT window (lung, brain, ...), or three "
+        "joined by + as colours.",
     ),
     click.option(
         "--fit", default="stretch", show_default=True, type=click.Choice(["stretch", "pad"]),

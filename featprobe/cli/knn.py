@@ -16,16 +16,18 @@ from featprobe.cli.probing import (
     save_option,
     subset_option,
 )
+from featprobe.cli.selecting import chosen_by, select_options
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
 PRESETS: dict[str, dict[str, Any]] = {
     "dinov2": {
         "probe": "knn", "k": (10, 20, 100, 200), "metric": "cosine", "vote": "softmax",
-        "temperature": 0.07,
+        "temperature": 0.07, "select": "accuracy", "one_se": False,
     },
     "rad": {
         "probe": "mlknn", "k": (5, 20, 50, 100, 200), "metric": "cosine", "smoothing": 1.0,
+        "select": "auroc", "one_se": False,
     },
     "wacv": {
         "probe": "knn", "k": (200,), "metric": "cosine", "vote": "softmax", "temperature": 0.1,
@@ -98,6 +100,7 @@ Examples:
 @subset_option
 @folds_option
 @save_option
+@select_options
 @probe_options
 @click.pass_context
 def command(
@@ -116,6 +119,8 @@ def command(
     subset: tuple[float, ...],
     folds: int | None,
     seed: int,
+    select: str | None,
+    one_se: bool | None,
     split_version: int,
     **common: Any,
 ) -> None:
@@ -136,11 +141,14 @@ def command(
     if subset and (loo or folds):
         other = "--loo" if loo else "--folds"
         raise click.UsageError(f"--subset is of train and val: leave {other} out", ctx)
+    if loo and (select, one_se) != (None, None):
+        raise click.UsageError("--select is of val, which --loo does not look at", ctx)
     drawn = {"seed": seed, "split_version": split_version}
     way = [CrossVal(folds, **drawn)] if folds else full(subset, **drawn)
     run_probe(
         lambda: make_probe(probe, **params),
         [LeaveOneOut(seed)] if loo else way,
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
+        how=chosen_by(select, one_se),
         **common,
     )

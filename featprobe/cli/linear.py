@@ -17,6 +17,7 @@ from featprobe.cli.probing import (
     subset_option,
     values,
 )
+from featprobe.cli.selecting import chosen_by, select_options
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
@@ -31,6 +32,7 @@ Examples:
   featprobe linear
   featprobe linear --data nih_cxr --features cls mean cls+mean
   featprobe linear --C 0.01 1 100 --no-refit
+  featprobe linear --select balanced_accuracy --data ham10000
   featprobe linear --subset 0.01 0.1 1   with 1 %, 10 % and all of the patients of train and val
   featprobe linear --preset dinov2-linear --model dinov2_vits14
   featprobe linear --probe ridge --pca 64
@@ -66,6 +68,7 @@ Examples:
 @subset_option
 @folds_option
 @save_option
+@select_options
 @probe_options
 @click.pass_context
 def command(
@@ -82,6 +85,8 @@ def command(
     subset: tuple[float, ...],
     folds: int | None,
     seed: int,
+    select: str | None,
+    one_se: bool | None,
     split_version: int,
     **common: Any,
 ) -> None:
@@ -95,13 +100,14 @@ def command(
     if folds and subset:
         raise click.UsageError("--subset is of train and val: leave --folds out", ctx)
     params: dict[str, Any] = {}
+    how: dict[str, Any] = {}
     refit, title = not no_refit, f"{probe} probe"
     if preset:
         chosen = study(preset)
         if ctx.get_parameter_source("probe") == click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("--preset names the probe: leave --probe out", ctx)
         probe, params, title = chosen.probe, dict(chosen.params), preset
-        refit = chosen.refit and not no_refit
+        refit, how = chosen.refit and not no_refit, chosen.how
         common["view"] = common["view"] or chosen.views
     own = {
         "Cs": sorted(set(cs)) or None,
@@ -123,5 +129,6 @@ def command(
         made.fresh,
         [CrossVal(folds, **drawn)] if folds else full(subset, refit=refit, **drawn),
         title=title,
+        how=chosen_by(select, one_se, how),
         **common,
     )
