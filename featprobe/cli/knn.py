@@ -9,13 +9,11 @@ from click.core import ParameterSource
 
 from featprobe.cli.common import Verb
 from featprobe.cli.probing import (
-    folds_option,
-    full,
     probe_options,
     run_probe,
     save_option,
-    subset_option,
 )
+from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
@@ -97,6 +95,7 @@ Examples:
 )
 @subset_option
 @folds_option
+@repeats_option
 @save_option
 @probe_options
 @click.pass_context
@@ -115,6 +114,7 @@ def command(
     loo: bool,
     subset: tuple[float, ...],
     folds: int | None,
+    repeats: int,
     seed: int,
     split_version: int,
     **common: Any,
@@ -131,13 +131,9 @@ def command(
         "k": sorted(set(k)), "metric": metric, "index": index, "nprobe": nprobe, "ef": ef,
         "device": device, **{name: own[name] for name in OWN[probe]},
     }  # fmt: skip
-    if loo and folds:
-        raise click.UsageError("--loo and --folds are two ways to test: give one", ctx)
-    if subset and (loo or folds):
-        other = "--loo" if loo else "--folds"
-        raise click.UsageError(f"--subset is of train and val: leave {other} out", ctx)
+    one_way(repeats, subset, common["save_to"], folds, loo)
     drawn = {"seed": seed, "split_version": split_version}
-    way = [CrossVal(folds, **drawn)] if folds else full(subset, **drawn)
+    way = [CrossVal(folds, **drawn)] if folds else full(subset, repeats=repeats, **drawn)
     run_probe(
         lambda: make_probe(probe, **params),
         [LeaveOneOut(seed)] if loo else way,

@@ -8,15 +8,13 @@ import click
 
 from featprobe.cli.common import Verb
 from featprobe.cli.probing import (
-    folds_option,
-    full,
     probe_options,
     run_probe,
     save_option,
     set_option,
-    subset_option,
     values,
 )
+from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
@@ -65,6 +63,7 @@ Examples:
 @set_option
 @subset_option
 @folds_option
+@repeats_option
 @save_option
 @probe_options
 @click.pass_context
@@ -81,6 +80,7 @@ def command(
     settings: tuple[str, ...],
     subset: tuple[float, ...],
     folds: int | None,
+    repeats: int,
     seed: int,
     split_version: int,
     **common: Any,
@@ -92,8 +92,7 @@ def command(
     from featprobe.probes.named import PROBES
     from featprobe.protocols import CrossVal
 
-    if folds and subset:
-        raise click.UsageError("--subset is of train and val: leave --folds out", ctx)
+    one_way(repeats, subset, common["save_to"], folds)
     params: dict[str, Any] = {}
     refit, title = not no_refit, f"{probe} probe"
     if preset:
@@ -121,7 +120,9 @@ def command(
     drawn = {"seed": seed, "split_version": split_version}
     run_probe(
         made.fresh,
-        [CrossVal(folds, **drawn)] if folds else full(subset, refit=refit, **drawn),
+        [CrossVal(folds, **drawn)]
+        if folds
+        else full(subset, refit=refit, repeats=repeats, **drawn),
         title=title,
         **common,
     )

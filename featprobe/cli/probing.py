@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Any)
 
-folds_option = click.option(
-    "--folds", type=click.IntRange(min=3), metavar="K",
-    help="Cross-validation by patient in K folds instead of the split.",
-)  # fmt: skip
-subset_option = click.option(
+set_option = click.option(
     "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
     help="Cut train and val to this fraction of their patients, test stays; one run for each."
     "  [default: 1]",
+)  # fmt: skip
+repeats_option = click.option(
+    "--repeats", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
+    help="Split so often; the interval is then of new training sets too. With an official test, fit "
+    "so often to 80 % of the patients.",
 )  # fmt: skip
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE...",
@@ -89,13 +90,6 @@ probe_options = options(
     split_version_option,
     bootstrap_options,
 )  # fmt: skip
-
-
-def full(subset: Sequence[float], **fields: Any) -> list[Any]:
-    """Train, val and test, once for each fraction of ``--subset``."""
-    from featprobe.protocols import Full
-
-    return [Full(subset=f, **fields) for f in dict.fromkeys(subset or (1.0,))]
 
 
 def read_level(asked: Mapping[str, Any]) -> dict[str, Any]:
