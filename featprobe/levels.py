@@ -12,7 +12,8 @@ import numpy as np
 from featprobe import metrics
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.scored import HOW, Scored
-from featprobe.stats.resampling import bootstrap, interval
+from featprobe.stats.intervals import intervals
+from featprobe.stats.resampling import bootstrap
 
 NAMES = ("item", "study", "patient")
 MOST = 50  # values of a subgroup column: more are numbers, not subgroups
@@ -78,7 +79,8 @@ class Reading:
         At a level above items the scores of a unit are joined over its items in the subgroup.
         Returns ``column``, ``without`` (how many items have no value), ``metric`` and ``worst``
         (the value where that metric is worst, None where it is nowhere defined), and ``values``:
-        value -> ``units``, ``patients``, ``metrics``, ``ci``. Empty without a column.
+        value -> ``units``, ``patients``, ``metrics``, ``ci``, ``notes`` (on intervals). Empty
+        without a column.
         """
         if self.subgroup is None:
             return {}
@@ -89,15 +91,18 @@ class Reading:
             unit = None if self.unit is None else self.unit[keep]
             part = Reading(self.level, unit).reported(scored.only(keep))
             boot = bootstrap(part, wanted=names, resamples=resamples, seed=seed)
+            reached = part.mean(names)
+            found = intervals(part, reached, boot)
             values[str(value)] = {
                 "units": len(part.ids),
                 "patients": part.patients,
-                "metrics": part.mean(names),
-                "ci": {n: interval(v, part.patients) for n, v in boot.items()},
+                "metrics": reached,
+                "ci": found.ci,
+                "notes": found.notes,
             }
         sign = 1 if metrics.about(ranking).higher else -1
-        reached = {v: sign * g["metrics"][ranking] for v, g in values.items()}
-        defined = {v: r for v, r in reached.items() if not np.isnan(r)}
+        signed = {v: sign * g["metrics"][ranking] for v, g in values.items()}
+        defined = {v: r for v, r in signed.items() if not np.isnan(r)}
         return {
             "column": self.name,
             "without": int((self.subgroup == "").sum()),

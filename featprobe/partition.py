@@ -215,9 +215,9 @@ def repeated(
     """The split made ``repeats`` times, each with train and val cut to ``subset``.
 
     Where there is no official test, every repeat is a fresh random split. Where there is one, test
-    stays, and every repeat has :data:`KEPT` of the patients of train and val (val made anew where it
-    is not official): fits to the whole of one training set would not tell how much another one
-    would have changed.
+    stays, and every repeat has :data:`KEPT` of the patients of train and val (val made anew where
+    it is not official): fits to all of one training set would not tell how much another one would
+    have changed.
     """
     inner = []
     for repeat in range(repeats):

@@ -21,7 +21,10 @@ from featprobe.scored import Scored
 from featprobe.scoring.sums import nan_mean
 from featprobe.shots import digest_of
 from featprobe.stats.components import components
-from featprobe.stats.resampling import bootstrap, interval
+from featprobe.stats.intervals import Intervals, intervals
+from featprobe.stats.resampling import bootstrap
+from featprobe.stats.support import Support
+from featprobe.stats.tries import with_draws, with_training
 from featprobe.subjects import Subject
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
@@ -96,14 +99,16 @@ def result_of(
     items = of_test(subject, data, cell.scores, cell.rows)
     scored = reading.reported(items)
     tries = scored.values()
+    values = {n: float(nan_mean(v)) for n, v in tries.items()}
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
+    found = _of_tries(intervals(scored, values, boot), values, tries, data, cell)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = [*cell.notes, *findings(data, cell, subject.classes)]
+    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes]
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
         notes.append(f"the official split has {data.split.crossing} patients on both sides")
-    sizes = {**{n: len(getattr(data.split, n)) for n in ("train", "val", "test")}}
+    sizes = _sizes(data)
     sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
     if reading.unit is not None:
         sizes["test_units"] = len(scored.ids)
@@ -115,8 +120,10 @@ def result_of(
         backbone=subject.backbone,
         probe=probe,
         protocol=protocol.name,
-        metrics={n: float(nan_mean(v)) for n, v in tries.items()},
-        ci={n: interval(v, scored.patients) for n, v in boot.items()},
+        metrics=values,
+        ci=found.ci,
+        ci_method=found.method,
+        class_sizes=_class_sizes(scored),
         chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
         task=data.task,
         classes=data.classes,
@@ -152,12 +159,39 @@ def result_of(
     )
 
 
+def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:
+    """Items and patients of each named class, positive ones of each label."""
+    if scored.task == "regression" or not scored.classes:
+        return {}
+    support = Support(scored)
+    counted = zip(scored.classes, support.items, support.positive)
+    return {name: {"items": int(i), "patients": int(p)} for name, i, p in counted}
+
+
 def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
     """Those of the protocol; how splits are made matters where one was."""
     asked = protocol.to_dict()
     if data.split.version is None:
         asked.pop("split_version", None)
     return asked
+
+
+def _of_tries(
+    found: Intervals, values: dict[str, float], tries: dict[str, np.ndarray], data: Data, cell: Cell
+) -> Intervals:
+    """The intervals of a few-shot run or of repeats; one fit, or folds, have those they have."""
+    if cell.shots is not None:
+        return with_draws(found, values, tries)
+    if data.split.shared is not None:
+        return with_training(found, values, tries, data.split.shared, cell.rows is None)
+    return found
+
+
+def _sizes(data: Data) -> dict[str, int]:
+    """Items of train and val, of repeats on average; those that are tested in all."""
+    of = data.split.inner if data.split.shared is not None else (data.split,)
+    out = {n: round(float(np.mean([len(getattr(s, n)) for s in of]))) for n in ("train", "val")}
+    return {**out, "test": len(data.split.test)}
 
 
 def _split(data: Data, cell: Cell) -> dict[str, Any]:

@@ -30,11 +30,14 @@ PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 class Result:
     """What one probe reached on one feature set under one protocol.
 
-    ``metrics``: name -> value on test; ``ci``: name -> 95 % interval of a patient-clustered
-    bootstrap; ``chance``: what the most frequent class reaches; ``spread``: standard deviation
-    (divided by tries - 1) over the tries of a few-shot run, folds or repeats; ``components``: variances between
+    ``metrics``: name -> value on test; ``ci``: name -> 95 % interval under new patients, NaN where
+    there is none, ``ci_method``: metric -> how it was made (:mod:`featprobe.stats.intervals`),
+    empty in results of earlier versions, whose intervals are of a percentile bootstrap;
+    ``chance``: what the most frequent class reaches; ``spread``: standard deviation (squares by
+    tries - 1) over the tries of a few-shot run, folds or repeats; ``components``: variances between
     tries and from patients (:class:`~featprobe.stats.components.Components`). A metric of one class
-    is called ``auroc:CLASS``. ``subgroups``: metrics by the values of a column
+    is called ``auroc:CLASS``. ``class_sizes``: class (label) -> ``items`` and ``patients`` of it in
+    test. ``subgroups``: metrics by the values of a column
     (:meth:`~featprobe.levels.Reading.subgroups`). ``selected``: chosen on validation
     data among settings of the ``searched`` parameters (True also where there was nothing to
     choose); only these enter a leaderboard.
@@ -79,6 +82,8 @@ class Result:
     asked: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    ci_method: dict[str, str] = field(default_factory=dict)
+    class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -182,8 +187,9 @@ def append(
     Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
     cross-validation, ``tested`` (tries, N) where a try scores some items only, ``unit`` (N,) where
-    the metrics are of studies or patients; then the line is appended, see :mod:`featprobe.records`. Raises :class:`InputError` where they cannot be
-    written; nothing of the result is left then.
+    the metrics are of studies or patients; then the line is appended, see
+    :mod:`featprobe.records`. Raises :class:`InputError` where they cannot be written; nothing of
+    the result is left then.
     """
     file = results_file(cache)
     try:

@@ -14,6 +14,8 @@ import numpy as np
 from featprobe.datasets.official import read_table
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.features import FeatureSet
+from featprobe.results import plain
+from featprobe.stats.intervals import FEWEST, NOWHERE, share, too_few
 from featprobe.stats.resampling import RESAMPLES, block_size, draws, interval
 from featprobe.zeroshot import VIEW, check_view, check_width, tower_of
 
@@ -134,8 +136,9 @@ class Retrieval:
 
     ``metrics``, ``ci``, ``chance``: names as ``image_to_text_recall@5``. Ranks begin at 1; recall
     and ``median_rank`` are expectations over random orders of ties, ``median_rank_worst`` lets
-    every tie go against the hit. ``ci``: 95 % intervals of a bootstrap over patients, whose images
-    and captions are the queries; what is searched stays as it is.
+    every tie go against the hit. ``ci``: 95 % intervals under new patients, whose images and
+    captions are the queries (Wilson's score interval of recalls, bootstrap of ranks); what is
+    searched stays as it is. NaN with too few patients, which a note says.
     """
 
     dataset: str
@@ -152,7 +155,7 @@ class Retrieval:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), allow_nan=False)
+        return json.dumps(plain(asdict(self)), allow_nan=False)
 
 
 def compare(
@@ -182,8 +185,15 @@ def compare(
         for name, (ranks, of) in found.items():
             for k, v in measure(ranks, weights[:, of], depths).items():
                 parts.setdefault(f"{name}_{k}", []).append(v)
-    ci = {k: interval(np.concatenate(v), len(patients)) for k, v in parts.items()}
+    ci = {k: _interval(k, metrics[k], np.concatenate(v), len(patients)) for k, v in parts.items()}
     return metrics, ci, chance
+
+
+def _interval(name: str, value: float, resampled: np.ndarray, patients: int) -> tuple[float, float]:
+    """Of a recall as of any share; of a median rank by quantiles of the resamples."""
+    if "recall@" in name:
+        return share(value, resampled, patients)
+    return NOWHERE if patients < FEWEST else interval(resampled, patients)
 
 
 def read_captions(path: Path) -> tuple[list[str], list[str]]:
@@ -236,7 +246,7 @@ def retrieve(
     metrics, ci, chance = compare(
         x[rows], tower.encode(used), owner, groups, resamples=resamples, seed=seed
     )
-    notes = []
+    notes = [] if len(np.unique(groups)) >= FEWEST else [too_few(len(np.unique(groups)))]
     if rest := len(features) - len(rows):
         notes.append(f"{rest} items have no caption and take no part")
     if lost := len(ids) - len(kept):

@@ -104,8 +104,9 @@ def test_no_patient_is_in_two_parts(features, seed: int) -> None:
 def test_a_result_says_everything_and_survives_json(features, cache) -> None:
     found = fp.evaluate(features, "logistic", save=True)[0]
     assert 0 <= found.metrics["auroc"] <= 1  # of random weights
-    low, high = found.ci["auroc"]
-    assert low <= found.metrics["auroc"] <= high
+    assert np.isnan(found.ci["auroc"]).all()  # of four patients
+    assert "no intervals: 4 test patients, at least 10 are needed" in found.notes
+    assert found.class_sizes == {n: {"items": 4, "patients": 2} for n in ("normal", "sick")}
     assert found.chance["auroc"] == 0.5
     assert "no patient in two parts" in found.split["origin"]
     assert found.split["grouping"] == "file names of the form <patient>_<index>"

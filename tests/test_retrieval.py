@@ -22,7 +22,8 @@ from featprobe.retrieval import (
     retrieve,
     weighted_median,
 )
-from featprobe.stats.resampling import draws, interval
+from featprobe.stats.intervals import share
+from featprobe.stats.resampling import draws
 from tests.support.imagetext import image_text
 
 
@@ -123,17 +124,18 @@ def test_chance_is_what_shuffled_candidates_reach() -> None:
 def test_intervals_follow_patients_not_films() -> None:
     """Films of one patient stay together in a resample, as in a bootstrap by hand."""
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(24, 6))
-    texts = images + rng.normal(size=(24, 6))
-    owner, groups = np.arange(24), np.arange(24) // 6
+    images = rng.normal(size=(60, 6))
+    texts = images + rng.normal(size=(60, 6))
+    owner, groups = np.arange(60), np.arange(60) // 5
     metrics, ci, chance = compare(images, texts, owner, groups, resamples=200, seed=3)
     hit = rank(images, texts, owner, owner).recall(1)
     assert metrics["image_to_text_recall@1"] == pytest.approx(hit.mean())
-    assert chance["image_to_text_recall@5"] == pytest.approx(5 / 24)
-    drawn = next(iter(draws(4, 200, np.random.default_rng([3, 0xB007]))))[groups].T.astype(int)
+    assert chance["image_to_text_recall@5"] == pytest.approx(5 / 60)
+    drawn = next(iter(draws(12, 200, np.random.default_rng([3, 0xB007]))))[groups].T.astype(int)
     by_hand = [np.mean(np.concatenate([np.repeat(h, w) for h, w in zip(hit, d)])) for d in drawn]
-    assert ci["image_to_text_recall@1"] == pytest.approx(interval(np.array(by_hand), 4))
-    _, apart, _ = compare(images, texts, owner, np.arange(24), resamples=200, seed=3)
+    expected = share(hit.mean(), np.array(by_hand), 12)
+    assert ci["image_to_text_recall@1"] == pytest.approx(expected)
+    _, apart, _ = compare(images, texts, owner, np.arange(60), resamples=200, seed=3)
     name = "image_to_text_median_rank"
     assert ci[name] != apart[name]
 
@@ -168,6 +170,7 @@ def test_captions_of_some_items_are_ranked_among_themselves(films) -> None:
     found = retrieve(films, given, texts, resamples=50)
     assert (found.images, found.captions, found.patients) == (10, 12, 5)
     assert found.notes == [
+        "no intervals: 5 test patients, at least 10 are needed",
         "30 items have no caption and take no part",
         "1 of 12 captions are cut off at 12 tokens",
     ]

@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Any)
 
 set_option = click.option(
-    "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
-    help="Cut train and val to this fraction of their patients, test stays; one run for each."
-    "  [default: 1]",
-)  # fmt: skip
-repeats_option = click.option(
-    "--repeats", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
-    help="Split so often; the interval is then of new training sets too. With an official test, fit "
-    "so often to 80 % of the patients.",
-)  # fmt: skip
-set_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE...",
     help="Parameters of the probe, as in Python: lr=[0.01,0.1] width=256.",
 )  # fmt: skip

@@ -61,6 +61,7 @@ def command(
 def _print(shown: list[Retrieval]) -> None:
     from featprobe.leaderboard.footnotes import Footnotes
     from featprobe.leaderboard.terminal import make_table, show
+    from featprobe.leaderboard.uncertainty import ends
     from featprobe.retrieval import DEPTHS, DIRECTIONS
 
     heads = [h for k in DEPTHS for h in (f"recall@{k} [95 %]", "chance")]
@@ -70,18 +71,19 @@ def _print(shown: list[Retrieval]) -> None:
         for way in DIRECTIONS:
             cells = []
             for name in (f"{way}_recall@{k}" for k in DEPTHS):
-                low, high = r.ci[name]
-                cells += [f"{r.metrics[name]:.3f} [{low:.3f}, {high:.3f}]", f"{r.chance[name]:.3f}"]
+                cells += [f"{r.metrics[name]:.3f}{ends(r.ci[name])}", f"{r.chance[name]:.3f}"]
             name = f"{way}_median_rank"
-            low, high = r.ci[name]
             worst = r.metrics[f"{name}_worst"]
             lost = "" if worst == r.metrics[name] else f", ties lost {worst:g}"
-            rank = f"{r.metrics[name]:g} [{low:g}, {high:g}]{lost}"
+            rank = f"{r.metrics[name]:g}{ends(r.ci[name], 'g')}{lost}"
             place = f"{r.images}, {r.captions} captions ({r.patients}){noted.marks(r)}"
             table.add_row(
                 r.dataset, r.backbone, way.replace("_", " "), *cells, rank, place
             )  # fmt: skip
     show(table)
-    print("Intervals: 95 %, bootstrap over patients, whose images and captions are the queries.")
+    print(
+        "Intervals: 95 %, of new patients, whose images and captions are the queries: Wilson score "
+        "of recalls, bootstrap of ranks."
+    )
     for line in noted.lines():
         print(line)

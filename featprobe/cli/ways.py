@@ -12,10 +12,15 @@ folds_option = click.option(
     "--folds", type=click.IntRange(min=3), metavar="K",
     help="Cross-validation by patient in K folds instead of the split.",
 )  # fmt: skip
-subrepeats_option = click.option(
+subset_option = click.option(
+    "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
+    help="Cut train and val to this fraction of their patients, test stays; one run for each."
+    "  [default: 1]",
+)  # fmt: skip
+repeats_option = click.option(
     "--repeats", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
-    help="Split so often; the interval is then of new training sets too. With an official test, fit "
-    "so often to 80 % of the patients.",
+    help="Split so often, with an official test fit so often to 80 % of the patients: the interval "
+    "is then of new training sets too.",
 )  # fmt: skip
 
 

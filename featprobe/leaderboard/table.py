@@ -12,7 +12,7 @@ from typing import Any
 from featprobe import metrics
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import try_folder, write_text_atomic
-from featprobe.leaderboard import cost
+from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row, league
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
@@ -36,7 +36,7 @@ def _with_interval(
 ) -> str:
     low, high = ci.get(metric, (math.nan, math.nan))
     found = _number(values, metric)
-    return found if found == "-" or math.isnan(low) else f"{found} [{low:.3f}, {high:.3f}]"
+    return found if found == "-" else found + uncertainty.ends((low, high))
 
 
 def _number(values: dict[str, float], metric: str, digits: int = 3) -> str:
@@ -56,7 +56,12 @@ def print_results(results: Sequence[Result], title: str) -> None:
             name = backbone_name(r, results)
             more = cost.cells(r) if spent else ()
             table.add_row(
-                r.dataset, name, setting(r) + mark, *_metric_cells(r, names), _size(r), *more
+                r.dataset,
+                name,
+                setting(r) + mark,
+                *_metric_cells(r, names),
+                uncertainty.size(r),
+                *more,
             )
         show(table)
     print(*_legend(results), *_subgroups(results), *_components(results), sep="\n")
@@ -146,7 +151,7 @@ def as_csv(board: Sequence[Row]) -> str:
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
     writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id", *cost.FIELDS,
-                     "notes"])  # fmt: skip
+                     "notes", *uncertainty.FIELDS])  # fmt: skip
     for row in board:
         r = row.result
         cells = [
@@ -158,7 +163,8 @@ def as_csv(board: Sequence[Row]) -> str:
             cells.append(r.spread.get(n, ""))
         sizes = [r.sizes[n] for n in ("train", "val", "test", "test_groups")]
         spent = [r.cost.get(n, "") for n in cost.FIELDS]
-        writer.writerow([*cells, *sizes, r.split["origin"], r.id, *spent, "; ".join(r.notes)])
+        said = ["; ".join(r.notes), *(uncertainty.rarest(r) or [""] * 3)]
+        writer.writerow([*cells, *sizes, r.split["origin"], r.id, *spent, *said])
     return out.getvalue()
 
 
@@ -168,7 +174,7 @@ def _cells(
     r = row.result
     return [
         row.place, backbone_name(r, shown), probe_name(r), setting(r) + noted.marks(r),
-        *_metric_cells(r, names), _size(r), *(cost.cells(r) if spent else ()),
+        *_metric_cells(r, names), uncertainty.size(r), *(cost.cells(r) if spent else ()),
     ]  # fmt: skip
 
 
@@ -204,10 +210,6 @@ def _metric_cells(r: Result, names: Sequence[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def _size(r: Result) -> str:
-    return f"{r.sizes['test']} ({r.sizes['test_groups']})"
-
-
 def _subgroups(results: Sequence[Result]) -> list[str]:
     """A line for each result with subgroups: each value, the worst one named."""
     lines = []
@@ -218,7 +220,8 @@ def _subgroups(results: Sequence[Result]) -> list[str]:
         parts = []
         for name, part in r.subgroups["values"].items():
             parts.append(
-                f"{name} {_with_interval(part['metrics'], part['ci'], by)} ({part['units']})"
+                f"{name} {_with_interval(part['metrics'], part['ci'], by)} "
+                f"({'; '.join([str(part['units']), *part.get('notes', [])])})"
             )
         worst = f"; worst {r.subgroups['worst']}" if r.subgroups["worst"] is not None else ""
         without = r.subgroups["without"]
@@ -252,7 +255,7 @@ def _board_legend(board: Sequence[Row]) -> list[str]:
 
 
 def _legend(results: Sequence[Result]) -> list[str]:
-    lines = ["Intervals: 95 %, bootstrap over patients of the test set."]
+    lines = uncertainty.legend(results)
     if any(r.shots for r in results):
         lines.append("Few-shot: mean over tries; the interval is that of the mean.")
     if any(r.random for r in results):

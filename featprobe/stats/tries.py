@@ -3,13 +3,60 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
+from featprobe.stats.intervals import BOUNDS, NONE, NOWHERE, Intervals
 from featprobe.stats.resampling import LEVEL
 
-DRAWS, ONE_DRAW = "and draws", "of this draw"
-FITS, SPLITS = "and training sets", "corrected resampled t"
+DRAWS, ONE_DRAW, FITS = "new draws too", "of this draw alone", "new training sets too"
+SPLITS = "corrected resampled t over splits, new training sets too"
+
+
+def with_draws(
+    found: Intervals, values: Mapping[str, float], tries: Mapping[str, np.ndarray]
+) -> Intervals:
+    """The intervals under new patients, and under new draws of few shots.
+
+    ``values``: metric -> mean over tries; ``tries``: metric -> values (T,). Of one try nothing is
+    known of others, and the method says that it is of this draw alone.
+    """
+    if max(map(len, tries.values()), default=0) < 2:
+        method = {n: m if m == NONE else f"{m}, {ONE_DRAW}" for n, m in found.method.items()}
+        return found._replace(method=method)
+    return _widened(found, values, tries, 0.0, DRAWS)
+
+
+def with_training(
+    found: Intervals, values: Mapping[str, float], tries: Mapping[str, np.ndarray],
+    shared: float, same_test: bool,
+) -> Intervals:  # fmt: skip
+    """The intervals under new patients and new training sets, of a mean over repeats.
+
+    ``shared``: see :func:`margin`. ``same_test``: all repeats test the same items, so that what
+    is between them is not patients; otherwise each has a random split of its own.
+    """
+    if same_test:
+        return _widened(found, values, tries, shared, FITS)
+    ci = {
+        n: of_splits(values[n], c, margin(tries[n], shared), BOUNDS[n.partition(":")[0]])
+        for n, c in found.ci.items()
+    }
+    method = {n: m if m == NONE else SPLITS for n, m in found.method.items()}
+    return found._replace(ci=ci, method=method)
+
+
+def _widened(
+    found: Intervals, values: Mapping[str, float], tries: Mapping[str, np.ndarray],
+    shared: float, said: str,
+) -> Intervals:  # fmt: skip
+    ci = {
+        n: with_tries(values[n], c, margin(tries[n], shared), BOUNDS[n.partition(":")[0]])
+        for n, c in found.ci.items()
+    }
+    method = {n: NONE if math.isnan(ci[n][0]) else f"{m}, {said}" for n, m in found.method.items()}
+    return found._replace(ci=ci, method=method)
 
 
 def margin(tries: np.ndarray, shared: float = 0.0, level: float = LEVEL) -> float:
@@ -68,5 +115,5 @@ def of_splits(
 
 def _inside(ends: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:
     if math.isnan(ends[0]) or math.isnan(ends[1]):
-        return math.nan, math.nan
+        return NOWHERE
     return max(bounds[0], ends[0]), min(bounds[1], ends[1])

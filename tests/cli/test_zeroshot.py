@@ -37,7 +37,8 @@ def test_zero_shot_shows_a_table_and_enters_the_leaderboard(extracted, class_fol
     assert extracted(*EXTRACT, "--data", class_folders, *other)[0] == 0
     code, out, err = extracted("zeroshot", "--resamples", 20)
     assert code == 0, err
-    assert re.search(r"films +clip +.*\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", out)
+    assert re.search(r"films +clip +.*\d\.\d{3} +\d\.\d{2}", out)
+    assert "no intervals: 4 test patients" in out
     assert "resnet18" not in out + err  # has no projection, so nothing is wrong with it
     code, _, err = extracted("zeroshot", "--model", "resnet18")
     assert code == 2

@@ -1,0 +1,56 @@
+"""What tables say of intervals, and of how many patients stand behind them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from featprobe import metrics
+from featprobe.results import Result
+from featprobe.stats.intervals import NONE
+
+FIELDS = ("rarest_class", "rarest_items", "rarest_patients")
+
+
+def legend(results: Sequence[Result]) -> list[str]:
+    """How the intervals of the rows were made, by metric."""
+    by: dict[str, list[str]] = {}
+    for r in results:
+        for name, method in r.ci_method.items():
+            by.setdefault(name, []).append(method)
+    groups: dict[str, list[str]] = {}
+    for name, methods in by.items():
+        # where single rows have none, their notes say why
+        for method in dict.fromkeys(m for m in methods if m != NONE) or [NONE]:
+            groups.setdefault(method, []).append(metrics.about(name).label)
+    lines = []
+    if groups:
+        said = "; ".join(f"{', '.join(names)}: {method}" for method, names in groups.items())
+        lines.append(f"Intervals: 95 %, under new test patients. {said}.")
+    if any(r.ci and not r.ci_method for r in results):
+        lines.append(
+            "Intervals of results kept by earlier versions: 95 %, percentile bootstrap over "
+            "patients, too short with few patients or errors."
+        )
+    return lines
+
+
+def rarest(r: Result) -> tuple[str, int, int] | None:
+    """The class (label) with the fewest test patients, its items and patients; None if unknown."""
+    if not r.class_sizes:
+        return None
+    name = min(r.class_sizes, key=lambda n: [r.class_sizes[n][k] for k in ("patients", "items")])
+    return name, r.class_sizes[name]["items"], r.class_sizes[name]["patients"]
+
+
+def size(r: Result) -> str:
+    """``200 (120), rarest 12 (7)``: test items and patients, and those of the rarest class."""
+    least = rarest(r)
+    said = f"{r.sizes['test']} ({r.sizes['test_groups']})"
+    return said if least is None else f"{said}, rarest {least[1]} ({least[2]})"
+
+
+def ends(ci: tuple[float, float], form: str = ".3f") -> str:
+    """`` [0.770, 0.851]``, nothing where there is no interval."""
+    low, high = ci
+    return "" if math.isnan(low) else f" [{low:{form}}, {high:{form}}]"

@@ -1,0 +1,219 @@
+"""The interval of each metric: which method, from how many patients, and where there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from featprobe.scored import Scored
+from featprobe.stats.score import reach, score_interval, wilson
+from featprobe.stats.support import Support
+
+FEWEST = 10  # patients: with fewer there is no interval
+FEW = 5  # patients of a class: with fewer the note says so
+OPERATING = 30  # patients of each class without which an operating point has none
+_BELIEVED = 2.0  # errors at which resampling and what is known beforehand count alike
+NOWHERE = (math.nan, math.nan)
+
+WILSON = "Wilson score, effective patients"
+AREA = "Newcombe score, effective patients"
+LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
+NONE = "none"
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", "sens_at_95spec", "spec_at_95sens")
+METHODS = {
+    **dict.fromkeys(_SHARES, WILSON),
+    "kappa": WILSON,
+    "quadratic_kappa": WILSON,
+    "auroc": AREA,
+    "ece": NONE,
+    **dict.fromkeys(("brier", "mae", "rmse", "r2"), LOG),
+    **dict.fromkeys(("pearson", "spearman"), FISHER),
+}
+BOUNDS = {
+    **dict.fromkeys((*_SHARES, "auroc", "ece"), (0.0, 1.0)),
+    **dict.fromkeys(("kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
+    "r2": (-math.inf, 1.0),
+    **dict.fromkeys(("brier", "mae", "rmse"), (0.0, math.inf)),
+}  # of the metrics, for whoever adds a source of variance to an interval
+
+
+class Intervals(NamedTuple):
+    """``ci``: metric -> 95 % (low, high), NaN where there is none; ``method``: metric -> how;
+    ``notes``: sentences on what has no interval, or rests on little."""
+
+    ci: dict[str, tuple[float, float]]
+    method: dict[str, str]
+    notes: list[str]
+
+
+def intervals(
+    scored: Scored, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
+) -> Intervals:
+    """The interval of each metric in ``boot``, under new patients.
+
+    ``values``: metric -> its value; ``boot``: metric -> values (B,) under resamples of patients
+    (:func:`~featprobe.stats.resampling.bootstrap`).
+
+    Metrics between 0 and 1 have a score-type interval: Wilson's, for an AUROC that of Newcombe
+    2006 (method 5), with an effective number of patients. Where errors have been seen that number
+    is the one whose variance the bootstrap found; without errors, where resampling finds none, it
+    is the number of patients that bear on the metric (:class:`Support`); in between it is weighted
+    by the number of errors. So n = 20 all correct is not one point, and with many
+    errors the interval is as wide as the resamples say. Numbers are studentised on a scale where
+    they are about normal. The quantile is that of t with patients minus one degrees, of AP with the
+    patients of the rarer class.
+    """
+    support = Support(scored) if scored.task != "regression" else None
+    patients = scored.patients
+    found: dict[str, tuple[float, float]] = {}
+    for name, resampled in boot.items():
+        base, _, of = name.partition(":")
+        value = values.get(name, math.nan)
+        if patients < FEWEST or math.isnan(value) or METHODS[base] == NONE:
+            found[name] = NOWHERE
+        elif support is None or METHODS[base] in (LOG, FISHER):
+            found[name] = _studentised(base, value, resampled, patients)
+        else:
+            column = scored.classes.index(of) if of else None
+            found[name] = _scored(base, column, value, resampled, support)
+    method = {n: METHODS[n.partition(":")[0]] for n in found if ":" not in n}
+    method = {n: NONE if math.isnan(found[n][0]) else m for n, m in method.items()}
+    return Intervals(found, method, _notes(scored, values, boot, found, support))
+
+
+def share(
+    value: float, resampled: np.ndarray, patients: int, bearing: float | None = None
+) -> tuple[float, float]:
+    """Interval of a share (0 .. 1) from its values (B,) under resamples of patients.
+
+    ``bearing``: how many patients it has for a denominator, by default all. NaN with fewer than
+    :data:`FEWEST` patients.
+    """
+    if patients < FEWEST or math.isnan(value):
+        return NOWHERE
+    at = float(patients) if bearing is None else bearing
+    return _wilson(value, _variance(resampled), at, reach(patients - 1))
+
+
+def too_few(patients: int) -> str:
+    """Why there are no intervals."""
+    return f"no intervals: {_many(patients)}, at least {FEWEST} are needed"
+
+
+def _many(patients: int) -> str:
+    return f"{patients} test patient{'s' * (patients != 1)}"
+
+
+def _scored(
+    base: str, column: int | None, value: float, resampled: np.ndarray, support: Support
+) -> tuple[float, float]:
+    z = reach(support.patients - 1)
+    variance = _variance(resampled)
+    if base == "auroc":
+        model = support.area(column)
+        seen = variance / model(value) if 0 < value < 1 else 1.0
+        factor = _weighted(seen, 1.0, support.both(column) * min(value, 1 - value))
+        return score_interval(value, lambda v: factor * model(v), z)
+    if base in ("kappa", "quadratic_kappa"):  # from -1 to 1
+        bearing = 2 * support.patients * support.disagreement(base == "quadratic_kappa")
+        if bearing <= 0:  # of one class only
+            return NOWHERE
+        low, high = _wilson((1 + value) / 2, variance / 4, bearing, z)
+        return 2 * low - 1, 2 * high - 1
+    if base in ("sens_at_95spec", "spec_at_95sens"):
+        if support.both(column) < OPERATING:
+            return NOWHERE
+        variance += _bias(value, resampled) ** 2  # a threshold between few items is off to one side
+    if base == "ap":
+        z = reach(support.both(column))
+    return _wilson(value, variance, support.bearing(base, column), z)
+
+
+def _wilson(value: float, variance: float, bearing: float, z: float) -> tuple[float, float]:
+    room = value * (1 - value)
+    seen = variance / room if room > 0 else 0.0
+    each = _weighted(seen, 1 / bearing, bearing * min(value, 1 - value))
+    return wilson(value, 1 / each, z)
+
+
+def _weighted(seen: float, known: float, errors: float) -> float:
+    """What resampling found and what is known beforehand, by the number of ``errors``."""
+    weight = max(errors, 0.0) / (max(errors, 0.0) + _BELIEVED)
+    return weight * seen + (1 - weight) * known
+
+
+def _variance(resampled: np.ndarray) -> float:
+    defined = resampled[~np.isnan(resampled)]
+    return float(np.var(defined, ddof=1)) if len(defined) > 1 else 0.0
+
+
+def _bias(value: float, resampled: np.ndarray) -> float:
+    defined = resampled[~np.isnan(resampled)]
+    return float(defined.mean() - value) if len(defined) else 0.0
+
+
+def _studentised(
+    base: str, value: float, resampled: np.ndarray, patients: int
+) -> tuple[float, float]:
+    """t times the bootstrap's deviation on a scale where the metric is about normal.
+
+    Logarithms of errors and of 1 - R2 (a ratio of variances), Fisher's z of correlations. NaN where
+    the metric is at the end of its scale, which resampling never leaves.
+    """
+    defined = resampled[~np.isnan(resampled)]
+    there: Callable[[Any], Any]
+    back: Callable[[Any], Any]
+    if METHODS[base] == FISHER:
+        there, back = np.arctanh, np.tanh
+    elif base == "r2":
+        there, back = (lambda v: np.log(1 - v)), (lambda v: 1 - np.exp(v))
+    else:
+        there, back = np.log, np.exp
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle, moved = float(there(value)), there(defined)
+    moved = moved[np.isfinite(moved)]
+    if not math.isfinite(middle) or len(moved) < 2 or np.ptp(moved) == 0:
+        return NOWHERE
+    error = float(np.std(moved, ddof=1)) * math.sqrt(patients / (patients - 1))
+    ends = sorted(float(back(middle + s * reach(patients - 1) * error)) for s in (-1, 1))
+    return ends[0], ends[1]
+
+
+def _notes(
+    scored: Scored,
+    values: Mapping[str, float],
+    boot: Mapping[str, np.ndarray],
+    found: Mapping[str, tuple[float, float]],
+    support: Support | None,
+) -> list[str]:
+    """Sentences on what has no interval, and on intervals that rest on little."""
+    if scored.patients < FEWEST:
+        return [too_few(scored.patients)]
+    out = []
+    defined = [n for n in found if not math.isnan(values.get(n, math.nan))]
+    refused = [n for n in defined if ":" not in n and math.isnan(found[n][0])]
+    points = [n for n in refused if n in ("sens_at_95spec", "spec_at_95sens")]
+    if points:
+        out.append(
+            f"no interval of {', '.join(points)}: fewer than {OPERATING} test patients with or "
+            "without a class"
+        )
+    rest = [n for n in refused if n not in points and METHODS[n] != NONE]
+    if rest:
+        out.append(f"no interval of {', '.join(rest)}: the test set does not tell how it varies")
+    lost = {n: int(np.isnan(boot[n]).sum()) for n in defined}
+    if any(lost.values()):
+        worst = max(lost, key=lost.__getitem__)
+        out.append(
+            f"{lost[worst]} of {len(boot[worst])} resamples of patients left {worst} undefined and "
+            "are not in its interval"
+        )
+    if support is not None and 0 < support.both(None) < FEW:
+        out.append(
+            f"a class has {_many(support.both(None))} only: intervals of AUROC, AP and recalls "
+            "rest on these"
+        )
+    return out
