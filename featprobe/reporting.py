@@ -21,10 +21,10 @@ from featprobe.scored import Scored
 from featprobe.scoring.sums import nan_mean
 from featprobe.shots import digest_of
 from featprobe.stats.components import components
-from featprobe.stats.intervals import Intervals, intervals
+from featprobe.stats.intervals import intervals
 from featprobe.stats.resampling import bootstrap
 from featprobe.stats.support import Support
-from featprobe.stats.tries import with_draws, with_training
+from featprobe.stats.tries import over_draws, over_training
 from featprobe.subjects import Subject
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
@@ -101,7 +101,11 @@ def result_of(
     tries = scored.values()
     values = {n: float(nan_mean(v)) for n, v in tries.items()}
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
-    found = _of_tries(intervals(scored, values, boot), values, tries, data, cell)
+    found = intervals(scored, values, boot)
+    if cell.shots is not None:
+        found = over_draws(scored, found, values, tries, boot)
+    elif data.split.shared is not None:
+        found = over_training(scored, found, values, tries, boot, data.split.shared)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
     notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes]
     if data.unknown:
@@ -174,17 +178,6 @@ def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
     if data.split.version is None:
         asked.pop("split_version", None)
     return asked
-
-
-def _of_tries(
-    found: Intervals, values: dict[str, float], tries: dict[str, np.ndarray], data: Data, cell: Cell
-) -> Intervals:
-    """The intervals of a few-shot run or of repeats; one fit, or folds, have those they have."""
-    if cell.shots is not None:
-        return with_draws(found, values, tries)
-    if data.split.shared is not None:
-        return with_training(found, values, tries, data.split.shared, cell.rows is None)
-    return found
 
 
 def _sizes(data: Data) -> dict[str, int]:

@@ -152,11 +152,8 @@ def _settled(probe: Probe, shots: int) -> dict[str, Any]:
 def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
     """The inner splits, each with settings of its own: one Cell of as many tries."""
     scores, cells = [], []
-    rows: list[np.ndarray] | None = [
-        np.searchsorted(data.split.test, s.test) for s in data.split.inner
-    ]
-    if all(len(r) == len(data.split.test) for r in rows):
-        rows = None  # all splits test the same items
+    at = [np.searchsorted(data.split.test, s.test) for s in data.split.inner]
+    rows = None if all(len(r) == len(data.split.test) for r in at) else at
     for inside in data.split.inner:
         every = _full(probe, replace(data, split=inside), refit)
         cell = next(c for c in every if c.selected)
