@@ -20,10 +20,11 @@ from featprobe.partition import VERSION, Dealer, known_targets
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import Full, Protocol, parse
+from featprobe.protocols import FewShot, Full, LeaveOneOut, Protocol, parse
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result, plain
 from featprobe.runs import carry_out
+from featprobe.selection import AUTO, Criterion
 from featprobe.stats.resampling import RESAMPLES
 from featprobe.subjects import Subject
 
@@ -51,16 +52,18 @@ def evaluate(
     seed: int | None = None,
     cache: str | os.PathLike[str] | None = None,
     save: bool = False,
+    select: str = AUTO,
+    one_se: bool = True,
+    metric: str | None = None,
 ) -> list[Result]:
     """Probe a feature set.
 
-    ``full``: every candidate of the probe is fitted on train and the one with the best macro AUROC
-    (regression: the least squared error) on val chosen, refitted on train and val, and tested once;
-    a probe that reports all (kNN) gives one Result a candidate, the chosen one marked. ``fewshot``:
-    one Result for each number of shots, the mean over tries; val is not touched, and a probe with
-    several candidates uses C = 1 (the middle one of others). ``cv``: every fold is test once and
-    the next one val; metrics are means over folds. ``loo``: every item is scored by those of other
-    patients (kNN).
+    ``full``: every candidate of the probe is fitted on train and the best one on val chosen,
+    refitted on train and val, and tested once; a probe that reports all (kNN) gives one Result a
+    candidate, the chosen one marked. ``fewshot``: one Result for each number of shots, the mean
+    over tries; val is not touched, and a probe with several candidates uses C = 1 (the middle one
+    of others). ``cv``: every fold is test once and the next one val; metrics are means over folds.
+    ``loo``: every item is scored by those of other patients (kNN).
 
     ``view``, ``pool``: see :meth:`~featprobe.features.FeatureSet.x`; of several, val chooses.
     ``normalize``, ``pca``: see :class:`~featprobe.prepare.Prepare`. ``seed``: of split and draws,
@@ -68,19 +71,26 @@ def evaluate(
     ``patient``, or a :class:`~featprobe.levels.Level`; choosing is by item. ``subgroups``: a column
     (``FILE:COLUMN``, or a mapping from ids) by whose values metrics are shown apart.
 
+    ``select``: by what val chooses, ``log_loss`` or a metric; ``auto`` is ``metric``, the one that
+    results will be ranked by (None: the task's), or ``log_loss`` where that sees ranks alone.
+    ``one_se``: of what val cannot tell apart the simplest is taken, see
+    :class:`~featprobe.selection.Criterion`.
+
     Raises :class:`InputError` when the features cannot be probed: no labels, one class, too few
     patients to split, targets that the probe is not for.
     """
     chosen = parse(protocol)
     if seed is not None:
         chosen = type(chosen)(**{**_fields(chosen), "seed": seed})
-    made = make_probe(probe)
+    criterion = _criterion(features, chosen, select, one_se, metric)
+    made = make_probe(probe).fresh().choosing_by(criterion)
     views = asked_views(features, made, view, pool)
     data = labelled(features, chosen, views, made, Prepare(normalize, pca))
+    data.select = criterion
     reading = levels.read(level, subgroups, of_test(features, data, []))
     asked = request(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
-        subgroups=subgroups, resamples=resamples,
+        subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
     )  # fmt: skip
     idle = [*made.idle(), *_idle_pool(features, views)]
     out = []
@@ -118,6 +128,9 @@ def request(
     level: str | levels.Level = "item",
     subgroups: levels.Column | None = None,
     resamples: int = RESAMPLES,
+    select: str = AUTO,
+    one_se: bool = True,
+    metric: str | None = None,
 ) -> str:
     """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
 
@@ -133,12 +146,31 @@ def request(
         **Prepare(normalize, pca).to_dict(), **reading.to_dict(),
         "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,
     }  # fmt: skip
+    criterion = _criterion(features, chosen, select, one_se, metric)
+    if criterion is not None and not criterion.usual:
+        asked |= criterion.to_dict()
     return digest(plain(asked))
+
+
+def _criterion(
+    subject: Subject, protocol: Protocol, select: str, one_se: bool, metric: str | None
+) -> Criterion | None:
+    """By what val chooses; None for items without a task, which are refused later."""
+    if isinstance(protocol, (FewShot, LeaveOneOut)) and (select, one_se) != (AUTO, True):
+        raise InputError(
+            f"select says how val chooses, which {protocol.name} does not look at: leave it out"
+        )
+    if subject.task is None:
+        return None
+    return Criterion.of(subject.task, select, one_se, metric)
 
 
 def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
     """The probe that a Result of the ``full`` protocol reports, fitted to the same items again."""
     made = make_probe(probe)
+    if "select" in result.settings:  # a part of the probe may choose, too
+        one_se = bool(result.settings.get("one_se", True))
+        made.choosing_by(Criterion(result.task, result.settings["select"], one_se))
     view = View(result.view, result.pool)
     data = labelled(features, protocol, [view], made)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train

@@ -12,6 +12,7 @@ from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.constants import constants, settled
 from featprobe.protocols import Split
+from featprobe.selection import Criterion
 
 
 class View(NamedTuple):
@@ -26,7 +27,7 @@ class Data:
     """The labelled items of a feature set under a split.
 
     ``read`` gives their features (N, D), or Bags, in a view; ``views`` are those among which
-    validation data choose.
+    validation data choose. ``select``: by what they do; None is the default of the task.
     """
 
     read: Callable[[View], Any]
@@ -39,7 +40,13 @@ class Data:
     split: Split
     unknown: int
     prepare: Prepare = field(default_factory=Prepare)
+    select: Criterion | None = None
     told: dict[Any, list[str]] = field(default_factory=dict, init=False)  # found of features
+
+    @property
+    def criterion(self) -> Criterion:
+        """By what candidates are compared."""
+        return self.select or Criterion.of(self.task)
 
     @property
     def columns(self) -> int:

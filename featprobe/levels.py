@@ -164,7 +164,8 @@ def column(of: Column, ids: np.ndarray) -> np.ndarray:
 
 
 def _read(of: str) -> tuple[str, Mapping[str, str]]:
-    from featprobe.datasets.manifest import PATHS, read_table
+    from featprobe.datasets.columns import PATHS, named
+    from featprobe.datasets.texts import read_table
 
     file, _, name = of.rpartition(":")
     if not file:
@@ -178,8 +179,7 @@ def _read(of: str) -> tuple[str, Mapping[str, str]]:
             f"{path}: no column {name!r}.{nearest(name, table.columns)} It has: "
             f"{', '.join(table.columns)}"
         )
-    usual = {c.lower(): c for c in reversed(table.columns)}
-    key = next((usual[n] for n in ("id", *PATHS) if n in usual), table.columns[0])
+    key = next(iter(named(table.columns, ("id", *PATHS))), table.columns[0])
     ids, values = (table[c].str.strip() for c in (key, name))
     first = dict(zip(reversed(ids), reversed(values)))
     differs = [i for i, v in zip(ids, values) if first[i] != v]

@@ -16,7 +16,7 @@ from featprobe.errors import InputError, MissingPath
 from featprobe.features import FeatureSet
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
-from featprobe.store.format import FeatureKey
+from featprobe.store.format import BACKBONE_PARTS, FeatureKey
 from featprobe.subjects import LeftOut, Subject
 
 if TYPE_CHECKING:
@@ -152,12 +152,18 @@ def predict(
     return Predictions(features.ids, names, scores, predicted, features.left_out)
 
 
+def _readers(key: FeatureKey) -> dict[str, int | str]:
+    """The versions of a key that are not the backbone's: those of what made the pixels."""
+    return {p: v for p, v in key.versions.items() if p not in BACKBONE_PARTS}
+
+
 def _same(key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset) -> None:
     from featprobe.fingerprint import digest
 
     here = replace(
         key, weights=backbone.weights_sha256, config=digest(backbone.config),
         preprocess=backbone.preprocess.to_dict(), recipe=dataset.recipe.to_dict(),
+        versions={**_readers(key), **backbone.versions},
     )  # fmt: skip
     fields = key.differences(here.to_dict())
     if fields:

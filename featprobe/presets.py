@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from featprobe.errors import UnknownName, nearest
+from featprobe.selection import AUTO
 
 _BLOCKS_AND_MEAN = ("cls", "cls+mean", "cls:4", "cls:4+mean")
 _SGD = {
@@ -25,6 +26,7 @@ class Preset:
 
     ``probe`` and its ``params``; ``views`` among which validation data choose, together with the
     probe's own candidates; ``refit``: whether the chosen one is fitted again on train and val;
+    ``select``: by what the study chooses, and the first best one, whatever the others are;
     ``source``: the study and file that say so, and what differs here.
     """
 
@@ -34,6 +36,12 @@ class Preset:
     views: tuple[str, ...]
     refit: bool
     source: str
+    select: str = AUTO
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """How val chooses, as keyword arguments of :func:`~featprobe.evaluation.evaluate`."""
+        return {} if self.select == AUTO else {"select": self.select, "one_se": False}
 
 
 _ALL = (
@@ -51,6 +59,7 @@ _ALL = (
         "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/linear.py, on one GPU: there rates "
         "are scaled by the number of GPUs too, and training images are cropped and flipped at "
         "random, which cached features cannot be.",
+        select="accuracy",
     ),
     Preset(
         "dinov2-logreg",
@@ -60,6 +69,7 @@ _ALL = (
         True,
         "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/log_regression.py: C is chosen on "
         "a random tenth of train there, on val here, and all of it is fitted again.",
+        select="accuracy",
     ),
     Preset(
         "rad-linear",
@@ -70,6 +80,7 @@ _ALL = (
         "Baharoon et al. 2023, arXiv 2312.02366, MohammedSB/DINOv2ForRadiology "
         "dinov2/eval/classification/linear.py: for multi-label targets the loss there is summed "
         "over the batch, so that its steps are 128 times as long; two classes are one sigmoid.",
+        select="auroc",
     ),
     Preset(
         "wacv-linear",

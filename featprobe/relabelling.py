@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.datasets.manifest import add_labels, read_table
+from featprobe.datasets.manifest import add_labels
+from featprobe.datasets.reading import Reading
+from featprobe.datasets.texts import read_table
 from featprobe.errors import InputError, MissingPath, StoreError, UnknownName, nearest
 from featprobe.store.cache import Entry, entries
 from featprobe.store.format import Items
@@ -25,7 +27,8 @@ class Relabelled:
 
     ``known``: items with a known label; ``missing``: items that the table lacks, unknown now;
     ``surplus``: ids of the table that are none of the store's. ``counts``: items of each class,
-    positives of each label, or of the values ``lowest`` and ``highest``.
+    positives of each label, or of the values ``lowest`` and ``highest``. ``notes``: how the labels
+    of the table were read.
     """
 
     store: str
@@ -36,6 +39,7 @@ class Relabelled:
     surplus: int
     task: str
     counts: dict[str, float]
+    notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -44,14 +48,15 @@ class Relabelled:
 
 def relabel(
     cache: Where | Place, name: str, targets: Path, id_column: str = "id",
-    label: Sequence[str] = (), task: str | None = None,
+    label: Sequence[str] = (), task: str | None = None, separator: str | None = None,
+    uncertain: str | None = None, missing: Sequence[str] = (),
 ) -> Iterator[Relabelled]:  # fmt: skip
     """Replace the labels of every store of a data set by those of a table.
 
     ``name``: of a data set in the cache, or of a store of it. ``targets``: a CSV, TSV or Parquet
-    table with ids in ``id_column``; ``label`` and ``task`` as in
-    :func:`~featprobe.datasets.manifest.load_manifest`. Features, patients and split stay as
-    they are; a store then equals one extracted with these labels from the start.
+    table with ids in ``id_column``; ``label``, ``task``, ``separator``, ``uncertain`` and
+    ``missing`` as in :class:`~featprobe.datasets.reading.Reading`. Features, patients and split
+    stay as they are; a store then equals one extracted with these labels from the start.
 
     The table is looked at for every store before the first is changed. Raises :class:`UnknownName`
     for names that are not there, :class:`InputError` for a table that does not fit,
@@ -69,18 +74,21 @@ def relabel(
     if ids.duplicated().any():
         raise InputError(f"{targets}: item {ids[ids.duplicated()].iloc[0]!r} occurs twice")
     table[id_column] = ids
+    reading = Reading(
+        tuple(label), task=task, separator=separator, uncertain=uncertain, missing=tuple(missing)
+    )
     made = []
     for entry in _stores(cache, name):
         if entry.store is None:
             raise StoreError(entry.error)
         old = entry.store.items()
-        made.append((entry.store, _labelled(old, targets, table, id_column, label, task)))
-    for store, items in made:
+        made.append((entry.store, *_labelled(old, targets, table, id_column, reading)))
+    for store, items, told in made:
         changed = store.set_items(items)
         shared = int(np.isin(items.ids, ids).sum())
         yield Relabelled(
             store.path.name, changed, len(items.ids), _known(items), len(items.ids) - shared,
-            len(ids) - shared, str(items.task), _counts(items),
+            len(ids) - shared, str(items.task), _counts(items), told,
         )  # fmt: skip
 
 
@@ -102,10 +110,9 @@ def _stores(cache: Where | Place, name: str) -> list[Entry]:
 
 
 def _labelled(
-    items: Items, path: Path, table: pandas.DataFrame, id_column: str, label: Sequence[str],
-    task: str | None,
-) -> Items:  # fmt: skip
-    """The table of items with the labels of the file, unknown where it has none."""
+    items: Items, path: Path, table: pandas.DataFrame, id_column: str, reading: Reading
+) -> tuple[Items, list[str]]:
+    """The table of items with the labels of the file, unknown where it has none; what is told."""
     place = {str(i): row for row, i in enumerate(items.ids)}
     part = table[table[id_column].isin(place)]
     if not len(part):
@@ -115,13 +122,13 @@ def _labelled(
         )
     rows = np.array([place[i] for i in part[id_column]])
     found = replace(items, targets=None, task=None, classes=())
-    add_labels(path, part, found, label, task, used={id_column})
+    told = add_labels(path, part, found, reading, used=[id_column])
     if found.targets is None:
         raise InputError(f"{path}: no column of labels; name one, or several, with --label")
     unknown = -1 if found.targets.dtype.kind == "i" else np.nan
     targets = np.full((len(items.ids), *found.targets.shape[1:]), unknown, found.targets.dtype)
     targets[rows] = found.targets
-    return replace(found, targets=targets)
+    return replace(found, targets=targets), told
 
 
 def _known(items: Items) -> int:

@@ -140,6 +140,7 @@ def result_of(
             **reading.level.to_dict(),
             **data.prepare.to_dict(),
             **_several(data.views),
+            **cell.select,
         },
         split=_split(data, cell),
         sizes=sizes,

@@ -22,6 +22,8 @@ from featprobe._version import __version__
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import digest
 from featprobe.scored import Scored
+from featprobe.selection import Criterion
+from featprobe.store.format import without_pixels
 
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
@@ -89,14 +91,17 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """Digest of how the features were made: their key without the data set."""
-        return digest({k: v for k, v in self.provenance.get("key", {}).items() if k != "dataset"})
+        """Digest of how the features were made: their key but for contents and their readers."""
+        return digest(without_pixels(self.provenance.get("key", {})))
 
     @property
     def cell(self) -> str:
         """Digest of what was asked for: a later result of the same cell replaces an earlier one."""
         fixed = {k: v for k, v in self.params.items() if k not in self.searched}
-        rules = {k: v for k, v in self.settings.items() if k not in ("shots", "resamples")}
+        left = {"shots", "resamples"}
+        if "select" in self.settings and Criterion.of(self.task).by == self.settings["select"]:
+            left.add("select")  # results of versions that did not say it are of the same cell
+        rules = {k: v for k, v in self.settings.items() if k not in left}
         view = [] if "views" in self.settings else [self.view, self.pool]
         asked = [
             self.dataset, self.backbone, self.variant, self.probe, self.protocol, *view, rules,

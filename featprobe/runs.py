@@ -19,9 +19,9 @@ class Cell:
     """What becomes one Result: the test scores (n, C) of each try, and how they came about.
 
     ``rows``: for each try the test items its scores are of, as positions in the test part; None
-    where every try scores all of them. ``chosen``: the candidate of ``view``. ``fits``: for each
-    try the rows of the data that were fitted to, empty where nothing was, or not the same rows for
-    all items.
+    where every try scores all of them. ``chosen``: the candidate of ``view``. ``select``: by what
+    val chose it, empty where there was nothing to choose. ``fits``: for each try the rows of the
+    data that were fitted to, empty where nothing was, or not the same rows for all items.
     """
 
     params: dict[str, Any]
@@ -34,6 +34,7 @@ class Cell:
     notes: list[str] = field(default_factory=list)
     rows: list[np.ndarray] | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
+    select: dict[str, str | bool] = field(default_factory=dict)
     fits: list[np.ndarray] = field(default_factory=list)
 
 
@@ -84,6 +85,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             val=on_val(data, choice.scores[g]) if choice else {},
             notes=notes,
             chosen=candidates[g],
+            select=data.criterion.to_dict() if several else {},
             fits=[fit],
         )
         for place, g in zip(places, shown)
@@ -167,6 +169,7 @@ def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
     params = {**probe.get_params(), **searched}
     return Cell(
         params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched,
+        select=cells[0].select,
         fits=[c.fits[0] for c in cells],
     )  # fmt: skip
 

@@ -169,7 +169,7 @@ class _Writer:
             )
         params = probe.get_params(deep=False)
         learnt = {
-            k: v for k, v in vars(probe).items() if k not in params and k not in probe.rebuilt
+            k: v for k, v in vars(probe).items() if k not in {*params, *probe.rebuilt, "criterion"}
         }
         where = type(probe).__name__
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,11 +133,42 @@ def test_the_same_run_gives_the_same_numbers(features) -> None:
 
 
 def test_knn_reports_every_k_and_marks_the_one_chosen_on_val(features) -> None:
-    found = fp.evaluate(features, fp.KNNProbe(k=[1, 3, 9]))
+    found = fp.evaluate(features, fp.KNNProbe(k=[1, 3, 9]), select="auroc", one_se=False)
     assert [r.params["k"] for r in found] == [1, 3, 9]
     assert sum(r.selected for r in found) == 1
     best = max(found, key=lambda r: r.val["auroc"])
-    assert next(r for r in found if r.selected).val["auroc"] == best.val["auroc"]
+    chosen = next(r for r in found if r.selected)
+    assert chosen.val["auroc"] == best.val["auroc"]
+    assert (chosen.settings["select"], chosen.settings["one_se"]) == ("auroc", False)
+
+
+def test_what_is_chosen_by_is_said_and_is_another_cell_only_where_it_is_not_the_default(features):
+    every = {
+        by: fp.evaluate(features, fp.LogisticProbe([0.1, 1.0, 10.0]), select=by)[0]
+        for by in ("auto", "log_loss", "accuracy", "f1")
+    }
+    assert {by: r.settings["select"] for by, r in every.items()} == {
+        "auto": "log_loss", "log_loss": "log_loss", "accuracy": "accuracy", "f1": "f1",
+    }  # fmt: skip
+    assert "accuracy" in every["accuracy"].val
+    assert every["auto"].cell == every["log_loss"].cell
+    assert every["auto"].asked == every["log_loss"].asked
+    assert len({r.cell for r in every.values()}) == len({r.asked for r in every.values()}) == 3
+    settings = {k: v for k, v in every["auto"].settings.items() if k != "select"}
+    older = replace(every["auto"], settings=settings)  # as of versions that did not say it
+    assert older.cell == every["auto"].cell
+    alone = fp.evaluate(features, fp.LogisticProbe(1.0))[0]
+    assert "select" not in alone.settings  # there was nothing to choose
+    reported = fp.evaluate(features, fp.LogisticProbe([0.1, 1.0]), metric="balanced_accuracy")[0]
+    assert reported.settings["select"] == "balanced_accuracy"
+
+
+def test_few_shots_and_leave_one_out_choose_nothing(features) -> None:
+    for protocol in ("fewshot", "loo"):
+        with pytest.raises(InputError, match="select says how val chooses, which"):
+            fp.evaluate(features, "knn", protocol, select="accuracy")
+    with pytest.raises(InputError, match="select 'quadratic_kappa': multiclass targets are chosen"):
+        fp.evaluate(features, "knn", select="quadratic_kappa")
 
 
 def test_fewshot_curves_rise_and_keep_the_spread_of_tries_apart(features) -> None:
@@ -145,7 +177,7 @@ def test_fewshot_curves_rise_and_keep_the_spread_of_tries_apart(features) -> Non
     assert found[1].metrics["auroc"] > found[0].metrics["auroc"] - 0.05
     assert found[0].spread["auroc"] > 0
     parts = found[0].components["auroc"]
-    assert parts["tries"] == pytest.approx(found[0].spread["auroc"] ** 2 * 10 / 9)
+    assert parts["tries"] == pytest.approx(found[0].spread["auroc"] ** 2)
     assert parts["patients"] > 0
 
 
@@ -479,8 +511,8 @@ def test_a_subset_cuts_what_is_fitted_and_chosen_on_and_not_what_is_tested(spied
 
 
 def test_subsets_are_leagues_of_their_own_and_all_of_train_keeps_its_cell(features) -> None:
-    from featprobe.leaderboard.board import league, leagues
     from featprobe.leaderboard.labels import setting
+    from featprobe.leaderboard.leagues import league, leagues
 
     probes = (fp.KNNProbe(3), fp.PrototypeProbe())
     found = {

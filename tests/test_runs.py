@@ -22,6 +22,7 @@ from featprobe.probes.ridge import RidgeProbe
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, make_split
 from featprobe.runs import carry_out
 from featprobe.scored import Scored
+from featprobe.selection import Criterion
 
 FOUR = {
     "knn": KNNProbe(k=5, temperature=1.0),
@@ -232,11 +233,16 @@ class TestGrids:
         assert cell.chosen["Cs"] == cell.params["Cs"]
 
     def test_a_grid_is_not_widened_for_ever_and_its_end_is_noted(self) -> None:
-        """A feature of 1e-12 wants a C that no grid reaches."""
+        """A feature of 1e-9 wants a C that no grid reaches."""
         x, y = problem(120, apart=9.0)
-        cell = carry_out(LogisticProbe(standardize=False), made(x * 1e-12, y), Full())[0]
+        data = made(x * 1e-9, y)
+        data.select = Criterion.of("multiclass", one_se=False)
+        cell = carry_out(LogisticProbe(standardize=False), data, Full())[0]
         assert cell.params["Cs"] == pytest.approx(CS[-1] * 1e6)  # three times two decades
         assert "the chosen candidate is the last of the grid" in cell.notes
+        data.select = None  # what val cannot tell apart is not widened
+        cell = carry_out(LogisticProbe(standardize=False), data, Full())[0]
+        assert cell.params["Cs"] == pytest.approx(CS[0])
 
     def test_an_explicit_list_is_not_widened_but_its_end_is_noted(self) -> None:
         x, y = problem(120, apart=9.0)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featprobe.backbones.code import code_digest
 from featprobe.backbones.spec import Preprocess
 from featprobe.errors import InputError
 
@@ -59,7 +60,9 @@ class Backbone:
 
     ``name``: for tables and folders; it says when weights are random. ``origin``: where the
     weights come from, for provenance. ``random``: True for a random initialisation. ``config``:
-    the architecture's configuration as JSON values.
+    the architecture's configuration as JSON values. ``version``: of the code that the weights run
+    through; None is that of the adapter for what featprobe loads, and for a module of your own a
+    digest of its source (see :mod:`featprobe.backbones.code`).
     """
 
     name: str
@@ -70,6 +73,7 @@ class Backbone:
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     random: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    version: int | str | None = None
 
     def __post_init__(self) -> None:
         self.module.eval().requires_grad_(False)
@@ -115,6 +119,13 @@ class Backbone:
             h.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
             h.update(raw_bytes(tensor).data)
         return h.hexdigest()
+
+    @cached_property
+    def versions(self) -> dict[str, int | str]:
+        """The part of a key that says by which code features are made; nothing for version 1."""
+        if self.version is None:
+            return {"code": code_digest(self.module, self.adapter)}
+        return {} if self.version == 1 else {"backbone": self.version}
 
     def to(self, device: str | torch.device) -> Backbone:
         """Move to a device, in place."""

@@ -69,6 +69,10 @@ cache_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
 )
+across_option = click.option(
+    "--across", multiple=True, type=click.Choice(["image-size", "selection", "seed"]),
+    help="Rank results together that differ in this, which are leagues of their own otherwise.",
+)  # fmt: skip
 model_options = options(
     click.option(
         "--model", required=True,
@@ -86,22 +90,43 @@ model_options = options(
     click.option("--init", type=click.Choice(["random"]), help="Random weights, the control."),
     click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's."),
 )  # fmt: skip
+label_options = options(
+    click.option(
+        "--label", multiple=True, metavar="COLUMN...",
+        help="Label columns of a table; none: no labels; of a folder: none, folder, parent.",
+    ),
+    click.option(
+        "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
+        help="Of a table's labels.",
+    ),
+    click.option("--separator", metavar="TEXT", help="Between several labels in one cell."),
+    click.option(
+        "--uncertain", type=click.Choice(["ignore", "zeros", "ones", "own"]),
+        help="What -1 beside 0 and 1 is: unknown, 0, 1, a label of its own.  [default: ignore]",
+    ),
+    click.option(
+        "--missing", multiple=True, metavar="VALUE...",
+        help="Label texts that mean unknown.  [default: blank, NA, NaN, None, null, -1, ...]",
+    ),
+)  # fmt: skip
 loading_options = options(
     click.option(
         "--root", type=click.Path(path_type=Path),
         help="Folder of a catalog data set, or of a manifest's paths.",
     ),
     click.option("--name", help="Name of the data set in the cache."),
-    click.option(
-        "--label", multiple=True, metavar="COLUMN...", help="Label columns of a manifest."
-    ),
+    label_options,
     click.option(
         "--group", default="auto", show_default=True,
         help="Patients: auto, none, folder, regex:PATTERN, or a manifest's column.",
     ),
+    click.option("--path", metavar="COLUMN", help="Of a manifest's file paths."),
     click.option(
-        "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
-        help="Of a manifest's labels.",
+        "--split-column", metavar="COLUMN", help="Of a manifest's split; none: no split is read."
+    ),
+    click.option(
+        "--split-map", multiple=True, metavar="NAME=PART...",
+        help="train, val, test or none (left out) for names of a split: dev=val.",
     ),
     click.option(
         "--split", type=click.Path(path_type=Path), help="A file of 'featprobe data split'."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, cached_name, json_option, note
+from featprobe.cli.common import Verb, across_option, cache_option, cached_name, json_option, note
 
 
 @click.command(
@@ -16,6 +16,7 @@ Examples:
   featprobe compare --against resnet50
   featprobe compare --between probes --model dinov2_vits14
   featprobe compare --between all --against linear
+  featprobe compare --power --difference 0.02
 """,
 )
 @click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
@@ -44,21 +45,31 @@ Examples:
     help="delong: of the AUROC of one class; mcnemar: of accuracy, one item a patient.",
 )  # fmt: skip
 @click.option(
-    "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
-    help="Of the bootstrap and of the permutation test.",
+    "--resamples", default=1000, show_default=True, type=click.IntRange(min=20),
+    help="Swaps of the permutation test.",
 )  # fmt: skip
+@click.option(
+    "--power", is_flag=True,
+    help="What this study could find (minimum detectable difference, power 0.8), for the next one.",
+)  # fmt: skip
+@click.option(
+    "--difference", type=float, metavar="D",
+    help="With --power: the patients that a study needs to find a true difference of D.",
+)  # fmt: skip
+@across_option
 @cache_option
 @json_option
 def command(
     data: tuple[str, ...], model: tuple[str, ...], between: str, against: str | None,
-    all_pairs: bool, metric: str | None, test: str, resamples: int, cache: str | None,
-    as_json: bool,
+    all_pairs: bool, metric: str | None, test: str, resamples: int, power: bool,
+    difference: float | None, across: tuple[str, ...], cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Paired differences between results on the same test items, from their kept scores.
 
-    The interval is of a bootstrap over patients, p of a test that takes patients as one (by default
-    the permutation of whole patients), corrected by Holm over what is compared within one data set,
-    protocol and probe.
+    Interval and p come from one test that takes patients as one (by default the permutation of
+    whole patients): for each pair alone, and for all that are compared within one data set,
+    protocol and probe at once. The best is chosen by the data, so a comparison with it counts as
+    one of all pairs.
     """
     import json
 
@@ -70,9 +81,12 @@ def command(
     from featprobe.leaderboard.board import choose
     from featprobe.leaderboard.compare import compare
     from featprobe.leaderboard.differences import print_differences
+    from featprobe.leaderboard.planning import plan, print_plan
 
     if against is not None and all_pairs:
         raise InputError("--against and --all-pairs exclude each other")
+    if difference is not None and not power:
+        raise InputError("--difference is for --power: add it")
     if metric is not None:
         metrics.about(metric)
     root = settings.cache_root(cache)
@@ -80,12 +94,16 @@ def command(
     found = choose(results.latest(results.read(root, note)), names, model, root)
     made, notes = compare(
         root, found, metric, between=between, against=against, all_pairs=all_pairs,
-        test=test, resamples=resamples,
+        test=test, resamples=resamples, across=across,
     )  # fmt: skip
     for text in dict.fromkeys(notes):
         note(f"left aside: {text}")
+    plans = plan(made, difference) if power else []
     if as_json:
-        for c in made:
-            print(json.dumps(c.to_dict(), allow_nan=False))
+        for i, c in enumerate(made):
+            more = {"power": plans[i].to_dict()} if power else {}
+            print(json.dumps(c.to_dict() | more, allow_nan=False))
     else:
         print_differences(made)
+        if power:
+            print_plan(plans)

@@ -13,6 +13,7 @@ from featprobe.cli.common import (
     cache_option,
     cached_name,
     json_option,
+    label_options,
     loading_options,
     note,
     open_dataset,
@@ -77,7 +78,7 @@ Examples:
   featprobe data check ./dicoms --strict       exit 1 when there is a finding
 """,
 )
-@click.argument("path")
+@click.argument("data")
 @loading_options
 @click.option(
     "--near", default=0.99, show_default=True, type=click.FloatRange(0, 1),
@@ -88,7 +89,7 @@ Examples:
 @cache_option
 @json_option
 def check(
-    path: str, near: float, workers: int, strict: bool, cache: str | None, as_json: bool,
+    data: str, near: float, workers: int, strict: bool, cache: str | None, as_json: bool,
     **loading: Any,
 ) -> None:  # fmt: skip
     """Read every item and report leakage, duplicates and what cannot be read.
@@ -97,7 +98,7 @@ def check(
     """
     from featprobe.datasets.audit import audit
 
-    dataset = open_dataset(path, cache, loading)
+    dataset = open_dataset(data, cache, loading)
     found = audit(dataset, workers, show=True)
     _near(found, dataset, near, cache)
     if as_json:
@@ -116,14 +117,14 @@ Examples:
   featprobe extract --model dinov2_vits14 --data ./chest_xrays --split split.csv
 """,
 )
-@click.argument("path")
+@click.argument("data")
 @loading_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @split_version_option
 @cache_option
 def split(
-    path: str, out: Path, seed: int, split_version: int, cache: str | None, **loading: Any
+    data: str, out: Path, seed: int, split_version: int, cache: str | None, **loading: Any
 ) -> None:
     """Write the split that a probe with this seed would use, to share and to use again.
 
@@ -135,7 +136,7 @@ def split(
     from featprobe.protocols import make_split
     from featprobe.splits import NAMES
 
-    d = open_dataset(path, cache, loading)
+    d = open_dataset(data, cache, loading)
     if d.targets is None:
         raise InputError(f"{d.name}: the data set has no labels to stratify by")
     known = known_targets(d.targets)
@@ -170,19 +171,11 @@ Extracting again from the files brings back the labels that they have.
     "--targets", required=True, type=click.Path(path_type=Path), help="A CSV, TSV or Parquet table."
 )
 @click.option("--id", "id_column", default="id", show_default=True, help="Its column of item ids.")
-@click.option(
-    "--label", multiple=True, metavar="COLUMN...",
-    help="One column of classes, or several of 0, 1 and nothing (unknown).",
-)  # fmt: skip
-@click.option(
-    "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
-    help="Of the labels.",
-)  # fmt: skip
+@label_options
 @cache_option
 @json_option
 def relabel(
-    data: str, targets: Path, id_column: str, label: tuple[str, ...], task: str | None,
-    cache: str | None, as_json: bool,
+    data: str, targets: Path, id_column: str, cache: str | None, as_json: bool, **reading: Any
 ) -> None:  # fmt: skip
     """Give stored features other labels by item id, without extracting again.
 
@@ -193,7 +186,7 @@ def relabel(
     from featprobe.relabelling import relabel as run
 
     name = cached_name(data)
-    for done in run(settings.feature_root(cache), name, targets, id_column, label, task):
+    for done in run(settings.feature_root(cache), name, targets, id_column, **reading):
         if as_json:
             print(json.dumps(done.to_dict()))
             continue
@@ -202,6 +195,8 @@ def relabel(
         )
         print(f"  {done.task}: " + ", ".join(f"{c} {n}" for c, n in done.counts.items()))
         print(f"  {done.known} of {done.items} items have a known label")
+        for text in done.notes:
+            note(f"{done.store}: {text}")
         if done.missing:
             note(f"{done.store}: {done.missing} items are not in {targets}: unknown now")
         if done.surplus:
@@ -244,6 +239,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
 
 def _print(a: Audit) -> None:
     print(f"{a.name}: {a.items} items, {a.frames} frames, {a.patients} patients")
+    print(f"  labels    {a.label_origin or 'none'}")
     print(f"  patients  {a.group_origin}")
     print(f"  split     {a.split_origin}")
     for text in a.about:
@@ -256,6 +252,8 @@ def _print(a: Audit) -> None:
     for name, counts in a.counts.items():
         print(f"  {name:24}" + "".join(f"{counts.get(p, 0):>12}" for p in parts))
     print()
+    for kind, texts in a.doubts.items():
+        _findings(f"doubts about {kind}", texts)
     _findings(
         "patients in two splits", [f"{g}: {', '.join(s)}" for g, s in a.patients_in_splits.items()]
     )
@@ -271,8 +269,6 @@ def _print(a: Audit) -> None:
     _findings("constant", a.constant)
     _findings("of an odd size", [f"{i}: {s}" for i, s in a.odd_sizes.items()])
     _findings("labels that look alike", [f"{x!r}, {y!r}" for x, y in a.alike_labels])
-    for kind, texts in a.doubts.items():
-        _findings(f"doubts about {kind}", texts)
     _findings("notes of the readers", [f"{i}: {t}" for i, t in a.notes.items()])
     print(f"\n{a.problems} findings to look at")
 

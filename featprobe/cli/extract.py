@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,14 +138,38 @@ def part(text: str) -> tuple[int, int]:
     return int(i), int(n)
 
 
+def counted(dataset: Dataset, most: int = 20) -> str:
+    """The items of each class, the positives of each label, or the range of a regression."""
+    y = dataset.targets
+    assert y is not None
+    if y.ndim == 1 and y.dtype.kind == "f":
+        known = y[y == y]
+        ends = f"{known.min():g} to {known.max():g}" if len(known) else "no value"
+        return f"{ends}, unknown {len(y) - len(known)}"
+    if y.ndim == 2:
+        counts = [int(n) for n in (y == 1).sum(0)]
+        unknown = int((y != y).all(1).sum())
+    else:
+        counts = [int((y == c).sum()) for c in range(len(dataset.classes))]
+        unknown = int((y < 0).sum())
+    told = [f"{c} {n}" for c, n in zip(dataset.classes, counts)]
+    if len(told) > most:
+        told[most:] = [f"and {len(told) - most} more"]
+    return ", ".join(told + ([f"unknown {unknown}"] if unknown else []))
+
+
 def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     """Print what the extraction did."""
     s = result.summary
     labels = f"{len(dataset.classes)} {dataset.task} classes" if dataset.task else "no labels"
     patients = len(set(dataset.groups.tolist()))
     print(f"{dataset.name}: {s.items} items, {s.frames} frames, {labels}")
+    if dataset.task:
+        print(f"  labels    {dataset.label_origin or 'of the data set'}: {counted(dataset)}")
     print(f"  patients  {patients} ({dataset.group_origin})")
-    print(f"  split     {dataset.split_origin}")
+    parts = Counter(p for p in dataset.split.tolist() if p)
+    sizes = ": " + ", ".join(f"{p} {n}" for p, n in parts.items()) if parts else ""
+    print(f"  split     {dataset.split_origin}{sizes}")
     recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
     print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
     weights = "RANDOM weights, not pretrained" if random else "pretrained weights"
@@ -161,9 +186,15 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
         print("  labels, patients or split changed since the last run: the store has the new ones")
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
     for old in s.outdated:
-        note(f"{dataset.name}: its files have changed since {old}, whose features are not used")
-    for text in [*dataset.notes, *(t for texts in dataset.doubts.values() for t in texts)]:
+        note(
+            f"{dataset.name}: its files, or what reads them, have changed since {old}, whose "
+            "features are not used"
+        )
+    for text in dataset.notes:
         note(f"{dataset.name}: {text}")
+    for kind, texts in dataset.doubts.items():
+        for text in texts:
+            note(f"{dataset.name}: {kind}: {text}")
     for kind, n in dataset.skipped.items():
         note(f"{dataset.name}: skipped {n} files: {kind}")
     _list(f"{dataset.name}: note", s.notes)

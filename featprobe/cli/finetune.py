@@ -17,14 +17,16 @@ from featprobe.cli.common import (
     options,
     split_version_option,
 )
-from featprobe.cli.probing import bootstrap_options, level_options, read_level, read_settings
+from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.probing import bootstrap_options, read_settings
+from featprobe.cli.selecting import select_option
 
 # option -> field of Training
 FIELDS = {
     "epochs": "epochs", "batch": "batch", "accumulate": "accumulate", "head_lr": "head_lr",
     "weight_decay": "weight_decay", "layer_decay": "layer_decay", "patience": "patience",
     "view": "view", "pool": "pool", "train_frames": "train_frames", "precision": "precision",
-    "ema": "ema", "smoothing": "smoothing",
+    "ema": "ema", "smoothing": "smoothing", "select": "select",
 }  # fmt: skip
 
 training_options = options(
@@ -51,6 +53,7 @@ training_options = options(
     click.option("--balanced", is_flag=True, help="Classes weigh the same."),
     click.option("--patience", type=click.IntRange(min=1), metavar="EPOCHS",
         help="Stop when val has not become better for so long."),
+    select_option,
     click.option("--ema", type=float, metavar="DECAY", help="Keep an average of the weights."),
     click.option(
         "--features", "view", metavar="VIEW",

@@ -13,6 +13,7 @@ from featprobe.cli.probing import (
     run_probe,
     save_option,
 )
+from featprobe.cli.selecting import chosen_by, select_options
 from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
@@ -20,10 +21,11 @@ from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subs
 PRESETS: dict[str, dict[str, Any]] = {
     "dinov2": {
         "probe": "knn", "k": (10, 20, 100, 200), "metric": "cosine", "vote": "softmax",
-        "temperature": 0.07,
+        "temperature": 0.07, "select": "accuracy", "one_se": False,
     },
     "rad": {
         "probe": "mlknn", "k": (5, 20, 50, 100, 200), "metric": "cosine", "smoothing": 1.0,
+        "select": "auroc", "one_se": False,
     },
     "wacv": {
         "probe": "knn", "k": (200,), "metric": "cosine", "vote": "softmax", "temperature": 0.1,
@@ -97,6 +99,7 @@ Examples:
 @folds_option
 @repeats_option
 @save_option
+@select_options
 @probe_options
 @click.pass_context
 def command(
@@ -116,6 +119,8 @@ def command(
     folds: int | None,
     repeats: int,
     seed: int,
+    select: str | None,
+    one_se: bool | None,
     split_version: int,
     **common: Any,
 ) -> None:
@@ -132,11 +137,14 @@ def command(
         "device": device, **{name: own[name] for name in OWN[probe]},
     }  # fmt: skip
     one_way(repeats, subset, common["save_to"], folds, loo)
+    if loo and (select, one_se) != (None, None):
+        raise click.UsageError("--select is of val, which --loo does not look at", ctx)
     drawn = {"seed": seed, "split_version": split_version}
     way = [CrossVal(folds, **drawn)] if folds else full(subset, repeats=repeats, **drawn)
     run_probe(
         lambda: make_probe(probe, **params),
         [LeaveOneOut(seed)] if loo else way,
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
+        how=chosen_by(select, one_se),
         **common,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, cached_name, json_option, note
+from featprobe.cli.common import Verb, across_option, cache_option, cached_name, json_option, note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +40,15 @@ against, metric, resamples, seed, out. An example is docs/examples/unfrozen.yaml
     help="Ranks.  [default: auroc, quadratic_kappa of ordinal tasks, r2 of regression]",
 )  # fmt: skip
 @click.option(
-    "--no-ties", is_flag=True,
-    help="Rank by value alone, without testing which results differ from the best.",
+    "--no-ties", "untested", is_flag=True,
+    help="Rank by value alone, without testing which ranks cannot be excluded.",
 )  # fmt: skip
+@click.option(
+    "--margin", type=float, metavar="D",
+    help="By how much less a result is still not worse than the best.  [default: 0.02; none of "
+    "mae, rmse]",
+)  # fmt: skip
+@across_option
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="STEM",
     help="Writes STEM.md and STEM.csv.  [default: leaderboard in the cache]",
@@ -51,7 +58,8 @@ against, metric, resamples, seed, out. An example is docs/examples/unfrozen.yaml
 @click.pass_context
 def command(
     ctx: click.Context, file: Path | None, data: tuple[str, ...], model: tuple[str, ...],
-    metric: str | None, no_ties: bool, out: Path | None, cache: str | None, as_json: bool,
+    metric: str | None, untested: bool, margin: float | None, across: tuple[str, ...],
+    out: Path | None, cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Rank the newest results of every data set; print the table, write Markdown and CSV.
 
@@ -59,9 +67,11 @@ def command(
     named and the rest goes on, and the exit status is then 1. Where the file says against what,
     paired differences follow, and are written to STEM-differences.csv.
     """
+    import json
+
     from featprobe import metrics, results, settings
     from featprobe.leaderboard.board import build
-    from featprobe.leaderboard.compare import Ties
+    from featprobe.leaderboard.standings import Standings
     from featprobe.leaderboard.table import make_ready, print_board, write
 
     if file is not None and (data or model):
@@ -73,6 +83,7 @@ def command(
     stem = out or root / "leaderboard" / "leaderboard"
     if file is not None:
         grid = _grid(file)
+        grid = replace(grid, metric=metric or grid.metric)  # choosing follows it
         stem = out or grid.out or root / "leaderboard" / grid.file.stem
         make_ready(stem)
         outcome = _run(grid, cache)
@@ -82,16 +93,17 @@ def command(
     else:
         found = results.latest(results.read(root, note))
     names = [cached_name(d) for d in data]
-    ties = None if no_ties else Ties(root)
-    board = build(found, metric, names, model, root, ties)
-    for text in ties.notes if ties else ():
+    stand = Standings(root, margin)
+    board = build(found, metric, names, model, root, None if untested else stand, across)
+    for text in stand.notes:
         note(text)
     if as_json:
         for row in board:
-            print(row.result.to_json())
+            line = json.loads(row.result.to_json()) | {"place": row.to_dict()}
+            print(json.dumps(line, allow_nan=False))
     else:
         print_board(board, metric)
-    made = _differences(root, found, grid, metric) if grid is not None and against else []
+    made = _differences(root, found, grid, metric, across) if grid is not None and against else []
     paths = write(board, metric, stem, _written(made, as_json))
     if made:
         from featprobe.leaderboard import differences
@@ -119,7 +131,7 @@ def _run(grid: Grid, cache: str | None) -> Outcome:
 
 
 def _differences(
-    root: Path, found: Sequence[Result], grid: Grid, metric: str | None
+    root: Path, found: Sequence[Result], grid: Grid, metric: str | None, across: Sequence[str]
 ) -> list[Comparison]:
     """Each result against the one that the file names; what cannot be compared is said."""
     from featprobe.errors import InputError, UnknownName
@@ -127,8 +139,9 @@ def _differences(
 
     try:
         made, notes = compare(
-            root, found, metric, between="all", against=grid.against, resamples=grid.resamples
-        )
+            root, found, metric, between="all", against=grid.against, resamples=grid.resamples,
+            across=across,
+        )  # fmt: skip
     except (InputError, UnknownName) as error:  # its cells may have failed
         note(f"no paired differences: {error}")
         return []

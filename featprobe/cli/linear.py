@@ -14,6 +14,7 @@ from featprobe.cli.probing import (
     set_option,
     values,
 )
+from featprobe.cli.selecting import chosen_by, select_options
 from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
 
 OPTIONS = {
@@ -29,6 +30,7 @@ Examples:
   featprobe linear
   featprobe linear --data nih_cxr --features cls mean cls+mean
   featprobe linear --C 0.01 1 100 --no-refit
+  featprobe linear --select balanced_accuracy --data ham10000
   featprobe linear --subset 0.01 0.1 1   with 1 %, 10 % and all of the patients of train and val
   featprobe linear --preset dinov2-linear --model dinov2_vits14
   featprobe linear --probe ridge --pca 64
@@ -65,6 +67,7 @@ Examples:
 @folds_option
 @repeats_option
 @save_option
+@select_options
 @probe_options
 @click.pass_context
 def command(
@@ -82,6 +85,8 @@ def command(
     folds: int | None,
     repeats: int,
     seed: int,
+    select: str | None,
+    one_se: bool | None,
     split_version: int,
     **common: Any,
 ) -> None:
@@ -94,13 +99,14 @@ def command(
 
     one_way(repeats, subset, common["save_to"], folds)
     params: dict[str, Any] = {}
+    how: dict[str, Any] = {}
     refit, title = not no_refit, f"{probe} probe"
     if preset:
         chosen = study(preset)
         if ctx.get_parameter_source("probe") == click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("--preset names the probe: leave --probe out", ctx)
         probe, params, title = chosen.probe, dict(chosen.params), preset
-        refit = chosen.refit and not no_refit
+        refit, how = chosen.refit and not no_refit, chosen.how
         common["view"] = common["view"] or chosen.views
     own = {
         "Cs": sorted(set(cs)) or None,
@@ -118,11 +124,12 @@ def command(
     if calibrate and probe != "calibrated":
         made = CalibratedProbe(made)
     drawn = {"seed": seed, "split_version": split_version}
+    whole = full(subset, refit=refit, repeats=repeats, **drawn)
+    way = [CrossVal(folds, **drawn)] if folds else whole
     run_probe(
         made.fresh,
-        [CrossVal(folds, **drawn)]
-        if folds
-        else full(subset, refit=refit, repeats=repeats, **drawn),
+        way,
         title=title,
+        how=chosen_by(select, one_se, how),
         **common,
     )

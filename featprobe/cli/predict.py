@@ -67,7 +67,9 @@ def command(
     from featprobe.prediction import features_of, predict, reload_backbone
 
     source = features_of(saved, str(probe_file))
-    dataset = load_dataset(data, root=root, name=name, cache=cache, **source.key["recipe"])
+    dataset = load_dataset(
+        data, root=root, name=name, cache=cache, bare=True, **source.key["recipe"]
+    )
     backbone = reload_backbone(
         source, model=model, weights=weights, revision=revision, beside=probe_file.parent
     )

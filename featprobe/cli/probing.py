@@ -17,6 +17,7 @@ from featprobe.cli.common import (
     options,
     split_version_option,
 )
+from featprobe.cli.levelling import level_options, read_level
 
 if TYPE_CHECKING:
     from featprobe.features import FeatureSet
@@ -42,20 +43,6 @@ bootstrap_options = options(
     cache_option,
     json_option,
 )  # fmt: skip
-level_options = options(
-    click.option(
-        "--level", default="item", show_default=True,
-        type=click.Choice(["item", "study", "patient"]), help="What is one row of the metrics.",
-    ),
-    click.option(
-        "--level-by", type=click.Choice(["mean", "max"]),
-        help="How the scores of a patient's or a study's items are joined.  [default: mean]",
-    ),
-    click.option("--study", metavar="FILE:COLUMN", help="The study of each item, by its id."),
-    click.option(
-        "--subgroup", metavar="FILE:COLUMN", help="Metrics by value of this column, and the worst."
-    ),
-)  # fmt: skip
 probe_options = options(
     click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
     click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
@@ -80,18 +67,6 @@ probe_options = options(
     split_version_option,
     bootstrap_options,
 )  # fmt: skip
-
-
-def read_level(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The keyword arguments that the options of :data:`level_options` stand for."""
-    from featprobe.errors import InputError
-    from featprobe.levels import Level
-
-    level, by = asked["level"], asked["level_by"]
-    if by and level == "item":
-        raise InputError("--level-by joins the items of a patient or a study: add --level")
-    level = Level(level, by or "mean", asked["study"])
-    return {"level": level, "subgroups": asked["subgroup"]}
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:
@@ -138,11 +113,13 @@ def run_probe(
     as_json: bool,
     title: str,
     save_to: Path | None = None,
+    how: Mapping[str, Any] | None = None,
     **asked: Any,
 ) -> None:
     """Run a probe under each protocol on the chosen feature sets, keep and show the results.
 
-    ``asked``: the values of the other :data:`probe_options`. A feature set that cannot be probed is
+    ``how`` val chooses, as of :func:`~featprobe.cli.selecting.chosen_by`; ``asked``: the values of
+    the other :data:`probe_options`. A feature set that cannot be probed is
     named on standard error and the rest goes on; when none can, the first reason is the error. So
     is one of several protocols under which it cannot.
     """
@@ -151,7 +128,7 @@ def run_probe(
 
     stores = cached_sets(data, model, cache)
     _can_save(save_to, len(stores), len(protocols), asked)
-    reported = _reported(asked)
+    reported = {**_reported(asked), **(how or {})}
 
     def run(features: FeatureSet) -> list[Result]:
         out: list[Result] = []

@@ -50,6 +50,7 @@ class Audit:
     sizes: dict[str, int] = field(default_factory=dict)
     odd_sizes: dict[str, str] = field(default_factory=dict)
     alike_labels: list[tuple[str, str]] = field(default_factory=list)
+    label_origin: str = ""
     doubts: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -124,6 +125,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
         notes={i: s.notes for i, s in zip(ids, seen) if s.notes},
         alike_labels=alike(dataset.classes),
         about=list(dataset.notes),
+        label_origin=dataset.label_origin,
         doubts={kind: list(texts) for kind, texts in dataset.doubts.items()},
     )
     classes = class_names(dataset)

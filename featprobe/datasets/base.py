@@ -39,7 +39,7 @@ class Dataset:
     ``notes``: what a reader of results should know, one line each (counts that differ from the
     published ones, patients whom the official split itself divides). ``doubts``: what was guessed,
     or found and not used, by kind (``labels``, ``patients``, ``split``, ``files``): findings of
-    ``featprobe data check``.
+    ``featprobe data check``. ``label_origin`` says in words where the labels come from.
 
     ``masks``: None, or for each item the files of its segmentation mask, none where it has none;
     several files (left and right lung) are united. ``mask_classes``: the name of each value of a
@@ -62,6 +62,7 @@ class Dataset:
     masks: tuple[tuple[Path, ...], ...] | None = None
     mask_classes: tuple[str, ...] = ()
     doubts: dict[str, list[str]] = field(default_factory=dict)
+    label_origin: str = ""
 
     def __post_init__(self) -> None:
         self.ids = np.asarray(self.ids, dtype=np.str_)

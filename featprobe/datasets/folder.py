@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
 from featprobe.datasets.derived import sort_out
-from featprobe.datasets.groups import infer_groups, stem_of
+from featprobe.datasets.groups import infer_groups, label_texts, stem_of
+from featprobe.datasets.layout import read_layout
+from featprobe.datasets.reading import Reading
+from featprobe.datasets.targets import ordered
 from featprobe.errors import InputError
 from featprobe.images import dicom, files
 from featprobe.images.picture import FrameRecipe
 
-SPLIT_FOLDERS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
+# Files that lie beside images and are none: a folder of such is no class that was lost.
+TEXTS = {
+    ".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".log", ".html", ".pdf", ".py",
+    ".ipynb", ".ini", ".cfg", ".doc", ".docx", ".xls", ".xlsx", ".sh", ".db", ".out", ".parquet",
 }  # fmt: skip
 IMAGES_OF_MASKS = {("images", "labels"), ("images", "masks"), ("imagesTr", "labelsTr")}
 
@@ -31,6 +36,7 @@ class _Found:
     paths: list[tuple[Path, ...]] = field(default_factory=list)
     patients: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
+    others: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
@@ -65,33 +71,30 @@ def load_folder(
     root: Path,
     name: str,
     recipe: FrameRecipe,
-    group: str = "auto",
+    reading: Reading | None = None,
     memory: Path | None = None,
     derived: str = "skip",
 ) -> Dataset:
     """Read a folder as a data set.
 
-    Layouts, told apart by what is there: ``split/class/files`` where all top folders are named
-    train, val, test; ``class/files``; ``images/`` beside ``labels/`` (the images are items without
-    class, their masks the files of the same name there); files alone (no labels). A DICOM series
-    that forms a volume is one item. ``derived``: see :func:`collect`.
+    Layouts, told apart by what is there: ``split/class/files``; ``class/files``; folders of
+    patients (no labels); ``images/`` beside ``labels/`` (the images are items without class, their
+    masks the files of the same name there); files alone (no labels): see
+    :func:`~featprobe.datasets.layout.read_layout`. A DICOM series that forms a volume is one item.
+    ``derived``: see :func:`collect`.
     """
+    reading = reading or Reading()
     if not root.is_dir():
         raise InputError(f"{root}: not a folder")
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    names = {p.name for p in folders}
+    names = {p.name for p in root.iterdir() if p.is_dir()}
     for images, masks in IMAGES_OF_MASKS:
         if {images, masks} <= names:
             found = collect(root / images, derived)
-            data = _dataset(root, name, found, recipe, group, memory, None)
+            alone = replace(reading, label=("none",), split_column="none")
+            data = _dataset(root, name, found, recipe, alone, memory)
             data.masks = _masks(root / images, root / masks, found.paths)
             return data
-    top_files = any(files.kind_of(p) for p in sorted(root.iterdir()) if p.is_file())
-    if top_files or not folders:
-        return _dataset(root, name, collect(root, derived), recipe, group, memory, None)
-    splits = {p.name: SPLIT_FOLDERS.get(p.name.lower()) for p in folders}
-    depth = 1 if all(splits.values()) else 0
-    return _dataset(root, name, collect(root, derived), recipe, group, memory, depth)
+    return _dataset(root, name, collect(root, derived), recipe, reading, memory)
 
 
 def _masks(
@@ -131,7 +134,8 @@ def collect(root: Path, derived: str = "skip") -> _Found:
         elif kind == "dicom":
             slices.append(path)
         elif kind is None:
-            found.skip("not an image")
+            found.skip(f"not an image ({path.suffix.lower() or 'no suffix'})")
+            found.others.append(path)
         else:
             found.paths.append((path,))
             found.patients.append("")
@@ -152,7 +156,9 @@ def collect(root: Path, derived: str = "skip") -> _Found:
     found.paths = [found.paths[i] for i in order]
     found.patients = [found.patients[i] for i in order]
     if not found.paths:
-        other = f" ({found.skipped['not an image']} other files)" if found.skipped else ""
+        suffixes = Counter(p.suffix.lower() or "no suffix" for p in found.others)
+        told = ", ".join(f"{n} {k}" for k, n in suffixes.items())
+        other = f" ({len(found.others)} other files: {told})" if found.others else ""
         raise InputError(f"{root}: no image files in this folder{other}")
     return found
 
@@ -172,35 +178,64 @@ def _ids(root: Path, paths: list[tuple[Path, ...]]) -> list[str]:
 
 
 def _dataset(
-    root: Path, name: str, found: _Found, recipe: FrameRecipe, group: str,
-    memory: Path | None, class_depth: int | None,
+    root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: Reading,
+    memory: Path | None,
 ) -> Dataset:  # fmt: skip
     ids = _ids(root, found.paths)
-    anonymous = found.patients.count("")
-    if group == "auto" and anonymous < len(ids):
-        known = [f"id {p}" if p else f"none {i}" for i, p in enumerate(found.patients)]
-        groups, origin = groups_as_codes(known), "PatientID of the DICOM headers"
-        if anonymous:
-            origin += f" ({anonymous} items have none: each its own group)"
-    else:
-        groups, origin = infer_groups(ids, group)
+    parts = [ps[0].relative_to(root).parts[:-1] for ps in found.paths]
+    layout = read_layout(root, ids, parts, found.patients, reading)
+    kept = [i for i in range(len(ids)) if i not in layout.left_out]
+    for why in dict.fromkeys(layout.left_out.values()):
+        names = [ids[i] for i, w in layout.left_out.items() if w == why]
+        found.skip(f"{why} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})", len(names))
     data = Dataset(
-        name=name, ids=np.array(ids), source=FileSource(found.paths, memory), groups=groups,
-        group_origin=origin, recipe=recipe, skipped=found.skipped, notes=list(found.notes),
+        name=name, ids=np.array([ids[i] for i in kept]), recipe=recipe, skipped=found.skipped,
+        source=FileSource([found.paths[i] for i in kept], memory),
+        notes=[*layout.told, *found.notes],
     )  # fmt: skip
     data.doubt("series", found.doubts)
-    if class_depth is None:
-        return data
-    parts = [ps[0].relative_to(root).parts for ps in found.paths]
-    shallow = [i for i, p in zip(ids, parts) if len(p) < class_depth + 2]
-    if shallow:
-        raise InputError(f"{root}: {shallow[0]!r} lies outside the class folders")
-    if class_depth == 1:
-        data.split = np.array([SPLIT_FOLDERS[p[0].lower()] for p in parts])
+    if any(layout.split):
+        data.split = np.array([layout.split[i] for i in kept])
         data.split_origin = "folders of the data set"
-    labels = [p[class_depth] for p in parts]
-    data.classes = tuple(sorted(set(labels)))
-    code = {c: i for i, c in enumerate(data.classes)}
-    data.targets = np.array([code[c] for c in labels], dtype=np.int64)
-    data.task = "multiclass"
+    labels = [layout.labels[i] for i in kept] if layout.labels else []
+    if labels:
+        data.classes = ordered(c for c in labels if c)
+        code = {c: i for i, c in enumerate(data.classes)}
+        data.targets = np.array([code.get(c, -1) for c in labels], dtype=np.int64)
+        data.task, data.label_origin = "multiclass", layout.origin
+        data.doubt("files", _vanished(root, found.others, layout.depth, data.classes))
+    patients = [found.patients[i] for i in kept]
+    folders = [layout.patients[i] for i in kept] if layout.patients else []
+    _set_groups(data, patients, folders, reading.group)
     return data
+
+
+def _set_groups(data: Dataset, headers: Sequence[str], folders: Sequence[str], group: str) -> None:
+    """Patients by the headers, else by folders that are patients, else by names."""
+    anonymous = headers.count("")
+    if group == "auto" and anonymous < len(headers):
+        known = [f"id {p}" if p else f"none {i}" for i, p in enumerate(headers)]
+        data.groups, data.group_origin = groups_as_codes(known), "PatientID of the DICOM headers"
+        if anonymous:
+            data.group_origin += f" ({anonymous} items have none: each its own group)"
+    elif group == "auto" and folders:
+        data.groups = np.array([f or i for f, i in zip(folders, data.ids.tolist())])
+        data.group_origin = "folders of patients"
+    else:
+        ids = data.ids.tolist()
+        data.groups, data.group_origin = infer_groups(ids, group, label_texts(data))
+
+
+def _vanished(root: Path, others: Sequence[Path], depth: int, classes: Sequence[str]) -> list[str]:
+    """Folders beside the classes of which no file can be read, unless all are texts."""
+    inner: dict[str, Counter[str]] = {}
+    for path in others:
+        parts = path.relative_to(root).parts
+        suffix = path.suffix.lower()
+        if len(parts) > depth + 1 and parts[depth] not in classes and suffix not in TEXTS:
+            inner.setdefault(parts[depth], Counter())[suffix or "no suffix"] += 1
+    return [
+        f"folder {name!r} is no class, since none of its files can be read: "
+        + ", ".join(f"{n} {suffix}" for suffix, n in kinds.items())
+        for name, kinds in sorted(inner.items())
+    ]

@@ -8,19 +8,31 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from featprobe.datasets.base import Dataset
+from featprobe.datasets.names import by_aspect, scheme_of
 from featprobe.errors import InputError
 
 _INDEX = re.compile(r"^(?P<patient>.+?)[_-](?P<index>[A-Za-z]{0,6}\d+)$")
+_PLACE = re.compile(r"(?i)(site|scanner|cent(er|re)|hospital|clinic|vendor|device|machine|batch)")
 NO_GROUPS = "none known: each item is its own group"
+RULES = ("auto", "none", "folder")
+# So few groups, of so many items each and all with items of every class, are places.
+FEW, MANY = 30, 8
 
 
-def infer_groups(ids: Sequence[str], rule: str = "auto") -> tuple[np.ndarray, str]:
+def infer_groups(
+    ids: Sequence[str], rule: str = "auto", labels: Sequence[str] | None = None
+) -> tuple[np.ndarray, str]:
     """Groups (N,) for items named ``ids`` (relative paths), and in words where they come from.
 
     ``none``: every item alone. ``folder``: the folder that holds the file. ``regex:PATTERN``: the
-    pattern's group ``patient``, or its first group, searched in the id. ``auto``: names of the
-    form ``<patient>_<index>`` (``00000061_012.png``), believed only when the prefix recurs and
-    yields at least ten patients and a tenth as many patients as items; otherwise none.
+    pattern's group ``patient``, or its first group, searched in the id. ``auto``: a known scheme
+    (:data:`~featprobe.datasets.names.SCHEMES`); or what is left of the names without side, view,
+    modality, slice and visit (``001_left``, ``P001-0-slice12``); or names of the form
+    ``<patient>_<index>`` (``00000061_012.png``), believed only when the prefix recurs and yields
+    at least ten patients and a tenth as many patients as items; otherwise none. A guess that is
+    the class (``labels``, one text an item), or few prefixes that occur in every class, as sites
+    and scanners do, is not believed.
     """
     names = np.asarray(ids, dtype=np.str_)
     if rule == "none":
@@ -31,14 +43,62 @@ def infer_groups(ids: Sequence[str], rule: str = "auto") -> tuple[np.ndarray, st
         return _by_regex(ids, rule.removeprefix("regex:"))
     if rule != "auto":
         raise InputError(f"unknown group rule {rule!r}: use auto, none, folder or regex:PATTERN")
-    prefixes = []
-    for i in ids:
-        match = _INDEX.match(stem_of(i))
-        prefixes.append(match["patient"] if match else "")
-    unique = set(prefixes)
-    if "" in unique or len(unique) == len(names) or len(unique) < max(10, len(names) / 10):
-        return names.copy(), NO_GROUPS
-    return np.array(prefixes), "file names of the form <patient>_<index>"
+    known = scheme_of(ids)
+    if known is not None:
+        return _own(names, known[0], f"file names: {known[1]}")
+    stems = [stem_of(i) for i in ids]
+    cores, origin = by_aspect(stems), "file names without side, view, modality or slice"
+    if cores is None:
+        matches = [_INDEX.match(s) for s in stems]
+        cores, origin = [m["patient"] if m else "" for m in matches], "<patient>_<index>"
+        unique = set(cores)
+        if "" in unique or len(unique) == len(names) or len(unique) < max(10, len(names) / 10):
+            return names.copy(), NO_GROUPS
+        origin = "file names of the form <patient>_<index>"
+    why = _disbelieved(cores, labels)
+    if why:
+        return names.copy(), f"{NO_GROUPS} ({origin}: {why}; --group regex:PATTERN to use them)"
+    return _own(names, cores, origin)
+
+
+def _own(names: np.ndarray, cores: Sequence[str], origin: str) -> tuple[np.ndarray, str]:
+    """Groups by core; an item without one is its own group."""
+    alone = sum(not c for c in cores)
+    note = f" ({alone} items have none: each its own group)" if alone else ""
+    return np.array([c or str(n) for c, n in zip(cores, names)]), origin + note
+
+
+def _disbelieved(cores: Sequence[str], labels: Sequence[str] | None) -> str:
+    """Why a guess is of no patients; "" where it may be."""
+    unique = {c for c in cores if c}
+    worded = sum(not re.search(r"\d", c) for c in unique)
+    if worded > len(unique) / 2:
+        return f"the {len(unique)} starts of names are words without a number, as classes are"
+    if sum(bool(_PLACE.match(c)) for c in unique) > len(unique) / 2:
+        return f"the {len(unique)} starts of names are called after places or devices"
+    if labels is None:
+        return ""
+    classes = set(labels) - {""}
+    of: dict[str, set[str]] = {}
+    for core, label in zip(cores, labels):
+        if label:
+            of.setdefault(core, set()).add(label)
+    if len(classes) > 1 and len(unique) <= len(classes) and all(len(s) == 1 for s in of.values()):
+        return f"the {len(unique)} starts of names are the classes"
+    few = len(unique) < FEW and len(cores) >= MANY * len(unique)
+    if few and 1 < len(classes) <= 20 and all(len(s) == len(classes) for s in of.values()):
+        return (
+            f"each of the {len(unique)} starts of names occurs in every class, as sites and "
+            "scanners do"
+        )
+    return ""
+
+
+def label_texts(data: Dataset) -> list[str] | None:
+    """The class of each item, "" where unknown; None where items have no class of their own."""
+    if data.targets is None or data.task not in ("multiclass", "ordinal"):
+        return None
+    return [data.classes[t] if t >= 0 else "" for t in data.targets]
 
 
 def stem_of(item: str) -> str:

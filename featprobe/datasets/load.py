@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from featprobe import settings
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.doubts import doubt
 from featprobe.datasets.effects import without_effect
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
@@ -18,6 +19,7 @@ from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet
+from featprobe.datasets.reading import Reading, read_split_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import table_files
@@ -46,6 +48,8 @@ CATALOG = Registry(
     "ENTRY",
     {name: module for module, names in FAMILIES.items() for name in names},
 )
+FOLDER_LABELS = ((), ("none",), ("folder",), ("parent",))
+TABLES = (".csv", ".tsv", ".txt", ".tab", ".parquet")
 DERIVED = ("skip", "keep")
 _GENERIC = {"images", "imagestr", "data", "train", "dicom", "img", "imgs"}
 
@@ -59,6 +63,13 @@ def load_dataset(
     group: str = "auto",
     task: str | None = None,
     split: str | os.PathLike[str] | None = None,
+    separator: str | None = None,
+    uncertain: str | None = None,
+    missing: str | Sequence[str] = (),
+    path: str | None = None,
+    split_column: str | None = None,
+    split_map: Mapping[str, str] | Sequence[str] = (),
+    bare: bool = False,
     cache: str | os.PathLike[str] | None = None,
     derived: str = "skip",
     **options: Any,
@@ -69,27 +80,32 @@ def load_dataset(
     Parquet manifest, Parquet files with images, a MedMNIST npz, an HDF5 file of arrays, or a
     single image, volume or DICOM file. No pixels are decoded here.
 
-    ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``:
-    see :func:`~featprobe.datasets.manifest.load_manifest` and
-    :func:`~featprobe.datasets.groups.infer_groups`. ``split``: a file of
-    :func:`~featprobe.datasets.split_file.write_split` to use as the official split. ``cache``:
-    where generated data sets and content digests are kept. ``derived``: ``skip`` leaves masks,
-    thumbnails and DICOM objects made from images out of a folder, ``keep`` reads them.
-    ``options``: fields of the
-    :class:`~featprobe.images.picture.FrameRecipe` (``plane="coronal"``, ``intensity="minmax"``),
-    and those that a catalog data set declares (``uncertain="zeros"``, ``size="224"``).
+    ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``,
+    ``separator``, ``uncertain``, ``missing``, ``path``, ``split_column``, ``split_map``, ``bare``:
+    how labels, patients and split are read, see :class:`~featprobe.datasets.reading.Reading`; what
+    is likely and not certain is an error that names them, and one without effect is an error too.
+    ``split``: a file of :func:`~featprobe.datasets.split_file.write_split` to use as the official
+    split. ``cache``: where generated data sets and content digests are kept. ``derived``:
+    ``skip`` leaves masks, thumbnails and DICOM objects made from images out of a folder, ``keep``
+    reads them. ``options``: fields of the :class:`~featprobe.images.picture.FrameRecipe`
+    (``plane="coronal"``, ``intensity="minmax"``), and those that a catalog data set
+    declares (``uncertain="zeros"``, ``size="224"``).
 
     Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
     :class:`~featprobe.errors.InputError`, each naming the file.
     """
-    label = [label] if isinstance(label, str) else label
+    if uncertain is not None and os.fspath(path_or_name) in CATALOG:
+        options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits
+    reading = Reading(
+        tuple([label] if isinstance(label, str) else label), group, task, separator, uncertain,
+        tuple([missing] if isinstance(missing, str) else missing), path, split_column,
+        read_split_map(split_map), bare,
+    )  # fmt: skip
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
     recipe = FrameRecipe(**rules)
     if derived not in DERIVED:
         raise InputError(f"derived {derived!r}: use one of {', '.join(DERIVED)}")
-    data = _load(
-        os.fspath(path_or_name), root, name, label, group, task, cache, recipe, options, derived
-    )
+    data = _load(os.fspath(path_or_name), root, name, reading, cache, recipe, options, derived)
     if recipe.modalities and not isinstance(data.source, StudySource):
         raise InputError(
             f"{data.name}: modalities are columns of a manifest, or those of a catalog data set "
@@ -98,16 +114,18 @@ def load_dataset(
     if split is not None:
         apply_split(data, Path(split).expanduser())
     data.notes.extend(without_effect(data))
-    tables = Path(path_or_name).suffix.lower() in (".csv", ".tsv", ".txt", ".parquet")
+    tables = Path(path_or_name).suffix.lower() in TABLES
     if root is not None and not tables and os.fspath(path_or_name) not in CATALOG:
         data.notes.append(f"root {root} has no effect: it is for the paths of a table")
+    if not bare and os.fspath(path_or_name) not in CATALOG:
+        doubt(data, group)
     return data
 
 
 def _load(
-    text: str, root: str | os.PathLike[str] | None, name: str | None, label: Sequence[str],
-    group: str, task: str | None, cache: str | os.PathLike[str] | None, recipe: FrameRecipe,
-    options: dict[str, Any], derived: str,
+    text: str, root: str | os.PathLike[str] | None, name: str | None, reading: Reading,
+    cache: str | os.PathLike[str] | None, recipe: FrameRecipe, options: dict[str, Any],
+    derived: str,
 ) -> Dataset:  # fmt: skip
     store = settings.cache_root(cache)
     if not text:
@@ -116,9 +134,10 @@ def _load(
         raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
     if text in CATALOG:
         base = Path(root).expanduser() if root else None
+        reading.only(f"{text!r} of the catalog", "group", "uncertain")
         data = CATALOG.get(text).load(base, store, recipe, options)
         data.name = name or data.name
-        return _regroup(group, _reject(label, task, data))
+        return _regroup(reading.group, data)
     path = Path(text).expanduser()
     if not path.exists():
         if re.fullmatch(r"[\w.-]+", text) and not Path(text).suffix:
@@ -139,19 +158,29 @@ def _load(
     name = name or dataset_name(path)
     suffix = path.suffix.lower()
     if table_files(path) and (path.is_dir() or holds_images(path)):
-        return load_parquet(path, name, recipe, label, group, task, memory)
-    if path.is_dir():
-        return _reject(label, task, load_folder(path, name, recipe, group, memory, derived))
-    if suffix in (".csv", ".tsv", ".txt", ".parquet"):
-        return load_manifest(
-            path, name, recipe, Path(root) if root else None, label, group, task, memory
+        reading.only(
+            "a table with images", "label", "group", "task", "missing", "separator", "uncertain"
         )
+        return load_parquet(path, name, recipe, reading, memory)
+    if path.is_dir():
+        if reading.label not in FOLDER_LABELS:
+            raise InputError(
+                f"{path}: --label of a folder is none, folder or parent, not "
+                f"{' '.join(reading.label)}; columns are those of a manifest"
+            )
+        reading.only("a folder", "label", "group", "split_column", "split_map")
+        if reading.split_column not in (None, "none"):
+            raise InputError(f"{path}: --split-column of a folder can only be none")
+        return load_folder(path, name, recipe, reading, memory, derived)
+    if suffix in TABLES:
+        return load_manifest(path, name, recipe, Path(root) if root else None, reading, memory)
+    reading.only(f"{path.name}: a file of arrays or images", "group")
     if suffix in (".h5", ".hdf5") and recipe.key is None:  # with a key it is a single image
-        return _regroup(group, _reject(label, task, load_h5(path, name, recipe, memory)))
+        return _regroup(reading.group, load_h5(path, name, recipe, memory))
     if suffix == ".npz" and recipe.key is None:
-        return _regroup(group, _reject(label, task, load_npz(path, name, recipe)))
+        return _regroup(reading.group, load_npz(path, name, recipe))
     if files.kind_of(path):
-        return _reject(label, task, load_single(path, name, recipe, memory))
+        return load_single(path, name, recipe, memory)
     raise InputError(
         f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or "
         "an image"
@@ -175,10 +204,4 @@ def _regroup(group: str, data: Dataset) -> Dataset:
     """Other groups than the data set's own, by a rule on its ids, where one is asked for."""
     if group != "auto":
         data.groups, data.group_origin = infer_groups(data.ids.tolist(), group)
-    return data
-
-
-def _reject(label: Sequence[str], task: str | None, data: Dataset) -> Dataset:
-    if label or task:
-        raise InputError("--label and --task choose columns of a manifest; this is none")
     return data

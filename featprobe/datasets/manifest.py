@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from featprobe.datasets.base import Dataset, FileSource
-from featprobe.datasets.folder import SPLIT_FOLDERS, collect
-from featprobe.datasets.groups import infer_groups
+from featprobe.datasets.columns import GROUPS, SPLITS, group_column, label_columns, named
+from featprobe.datasets.groups import RULES, infer_groups, label_texts
+from featprobe.datasets.labels import set_labels
+from featprobe.datasets.parts import split_column
+from featprobe.datasets.paths import Finder, path_columns
+from featprobe.datasets.reading import Reading
 from featprobe.datasets.studies import StudySource
-from featprobe.datasets.tables import read_columns
-from featprobe.datasets.targets import Labelled, add_text
+from featprobe.datasets.targets import Labelled
+from featprobe.datasets.texts import read_table
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 
 if TYPE_CHECKING:
     import pandas
-
-PATHS = ("path", "image", "file", "filename", "file_name", "filepath", "image_path")
-LABELS = ("label", "class", "target", "diagnosis", "category")
-GROUPS = ("group", "patient", "patient_id", "patientid", "subject", "subject_id")
-SPLIT_COLUMNS = ("split", "fold", "subset", "partition")
 
 
 def load_manifest(
@@ -32,184 +32,129 @@ def load_manifest(
     name: str,
     recipe: FrameRecipe,
     root: Path | None = None,
-    label: Sequence[str] = (),
-    group: str = "auto",
-    task: str | None = None,
+    reading: Reading | None = None,
     memory: Path | None = None,
 ) -> Dataset:
     """Read a manifest.
 
-    Columns are found by their usual names (path, label, group / patient, split; any case) or named:
-    ``label`` one column (classes) or several (multi-label: 0, 1, empty = unknown); ``group`` a
-    column, or a rule of :func:`~featprobe.datasets.groups.infer_groups`. Without a label column,
-    other columns that hold only 0, 1 and blanks are the labels. Paths are relative to ``root``
+    Columns are found by their usual names (path, label, patient, split; any case and spelling) or
+    named by the ``reading``. Without a label column, other columns that hold only present, absent,
+    uncertain and blanks are the labels, unless they are covariates. Paths are relative to ``root``
     (default: the manifest's folder) and may not leave it. A path that is a folder is one DICOM
-    series. A file that is missing is quarantined at extraction, unless all are. The recipe's
-    modalities are columns of paths, and an item is the study of a row; its id is then the column
-    ``id``, or the first path.
+    series. Rows that repeat one another are read once; a file that is missing is quarantined at
+    extraction, unless all are. The recipe's modalities are columns of paths, and an item is the
+    study of a row; its id is then the column ``id``, or the first path.
     """
+    reading = reading or Reading()
     table = read_table(path)
-    base = (root or path.parent).resolve()
-    columns = _path_columns(path, table, recipe.modalities)
-    texts = [[t.strip() for t in table[c]] for c in columns]
-    found = [[_inside(path, base, t, row) for row, t in enumerate(ts, 2)] for ts in texts]
-    sources = [tuple(p for part in row for p in part) for row in zip(*found)]
-    id_column = _find(table, ("id",)) if recipe.modalities else None
-    ids = [t.strip() for t in table[id_column]] if id_column else texts[0]
-    if not any(p[0].exists() for p in sources):
-        raise InputError(
-            f"{path}: none of its {len(ids)} files exist, first {sources[0][0]}; "
-            "give the folder they are relative to with --root"
-        )
-    groups, origin = _groups(path, table, ids, group)
-    source = FileSource(sources, memory)
-    if recipe.modalities:
-        source = StudySource(sources, memory, [tuple(map(len, row)) for row in zip(*found)])
-    data = Dataset(
-        name=name, ids=np.array(ids), source=source, groups=groups, group_origin=origin,
-        recipe=recipe,
-    )  # fmt: skip
-    add_labels(path, table, data, label, task, used={*columns, id_column or columns[0]})
-    column = _find(table, SPLIT_COLUMNS)
-    if column is not None:
-        data.split = np.array([_split(path, v) for v in table[column]])
-        data.split_origin = f"column {column!r} of the manifest"
+    base = (root or path.parent).expanduser().resolve()
+    columns = path_columns(path, table, base, recipe.modalities, reading)
+    id_column = (named(table.columns, ("id",)) or [""])[0] if recipe.modalities else ""
+    special = [*columns, *([id_column] if id_column else [])]
+    group, doubted_group = group_column(table, reading, special)
+    parts, split, told, doubted = split_column(path, table, reading, [*special, group or ""])
+    labels, more = label_columns(path, table, reading, [*special, group or "", split])
+    used = [c for c in (*labels, group, split) if c]
+    table, parts, rest = _kept(path, table, parts, columns, used)
+    data = _items(path, table, base, name, recipe, columns, id_column, memory)
+    data.notes += [*told, *more, *rest]
+    data.doubt("patients", doubted_group)
+    data.doubt("split", doubted)
+    if labels:
+        data.notes += set_labels(path, table, data, labels, reading)
+        data.label_origin = f"column{'s' * (len(labels) > 1)} {', '.join(map(repr, labels))}"
+    _set_groups(path, table, data, group, reading.group)
+    if parts is not None:
+        data.split, data.split_origin = parts, f"column {split!r} of the manifest"
     return data
 
 
-def _path_columns(path: Path, table: pandas.DataFrame, modalities: Sequence[str]) -> list[str]:
-    """The column of file paths, or the columns of the modalities."""
-    for c in modalities:
-        if c not in table.columns:
-            raise UnknownName(f"{path}: no column {c!r}.{nearest(c, table.columns)}")
-    if modalities:
-        return list(modalities)
-    column = _find(table, PATHS)
-    if column is None:
-        raise InputError(
-            f"{path}: no column of file paths; expected one of {', '.join(PATHS)}, "
-            f"found {', '.join(table.columns)}"
-        )
-    return [column]
+def _kept(
+    path: Path, table: pandas.DataFrame, parts: np.ndarray | None, paths: Sequence[str],
+    used: Sequence[str],
+) -> tuple[pandas.DataFrame, np.ndarray | None, list[str]]:  # fmt: skip
+    """The rows that are items, those of a part and each file once; their parts; what is told.
 
-
-def read_table(path: Path) -> pandas.DataFrame:
-    """A CSV, TSV or Parquet table as text.
-
-    Fields are separated by whatever parts the header most often.
+    Raises :class:`InputError` for rows of one file that differ in a column that is used.
     """
-    import pandas
-
-    if path.suffix.lower() == ".parquet":
-        columns = read_columns([path])[1]
-        return pandas.DataFrame(
-            {k: ["" if v is None else str(v) for v in column] for k, column in columns.items()},
-            dtype=str,
-        )
-    try:
-        with path.open(encoding="utf-8-sig") as f:
-            header = f.readline()
-        separator = max(",;\t|", key=header.count)
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "error", pandas.errors.ParserWarning
-            )  # rows longer than the header
-            table = pandas.read_csv(
-                path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig",
-                index_col=False,
-            ).fillna("")  # fmt: skip
-    except (
-        pandas.errors.ParserError, pandas.errors.ParserWarning, pandas.errors.EmptyDataError,
-        ValueError,
-    ) as error:  # fmt: skip
-        raise InputError(f"{path}: not a table that can be read: {error}") from None
-    table.columns = [str(c).strip() for c in table.columns]
-    if not len(table):
-        raise InputError(f"{path}: the manifest has no rows")
-    return table
+    keep = np.ones(len(table), dtype=bool) if parts is None else parts != "none"
+    aside, twice = int((~keep).sum()), 0
+    first: dict[tuple[str, ...], int] = {}
+    for i, row in enumerate(zip(*(table[c] for c in paths))):
+        key = tuple(os.path.normpath(t.replace("\\", "/")) if t else f"\0{i}" for t in row)
+        if not keep[i] or first.setdefault(key, i) == i:
+            continue
+        j = first[key]
+        for c in used:
+            if table[c].iloc[i] != table[c].iloc[j]:
+                raise InputError(
+                    f"{path}: rows {j + 2} and {i + 2} are of one file, {row[0]!r}, and differ in "
+                    f"{c!r} ({table[c].iloc[j]!r}, {table[c].iloc[i]!r}): such items occur more "
+                    "than once; keep one row a file, several labels in it joined by '|'"
+                )
+        keep[i], twice = False, twice + 1
+    told = [f"{aside} rows are left out, as --split-map says"] if aside else []
+    told += [f"{twice} rows repeat a file and say the same: read once"] if twice else []
+    return table[keep], None if parts is None else parts[keep], told
 
 
-def _find(table: pandas.DataFrame, names: Sequence[str]) -> str | None:
-    lower = {c.lower().replace(" ", "_"): c for c in table.columns}
-    return next((lower[n] for n in names if n in lower), None)
-
-
-def _inside(manifest: Path, base: Path, text: str, row: int) -> tuple[Path, ...]:
-    if not text:
-        raise InputError(f"{manifest}: row {row} has no path")
-    path = base / text
-    if not path.resolve().is_relative_to(base):
+def _items(
+    path: Path, table: pandas.DataFrame, base: Path, name: str, recipe: FrameRecipe,
+    columns: Sequence[str], id_column: str, memory: Path | None,
+) -> Dataset:  # fmt: skip
+    """The items of the rows, without labels."""
+    find = Finder(path, base)
+    rows = [int(i) + 2 for i in table.index]
+    found = [[find(t, row) for t, row in zip(table[c], rows)] for c in columns]
+    files = [tuple(p for part in row for p in part) for row in zip(*found)]
+    if not any(p[0].exists() for p in files):
         raise InputError(
-            f"{manifest}: row {row}: {text!r} lies outside {base}; give a --root that holds it"
+            f"{path}: none of its {len(files)} files exist, first {files[0][0]}"
+            f"{find.hint(table[columns[0]].iloc[0])}; give the folder they are relative to with "
+            f"--root, or their column with --path (now {columns[0]!r})"
         )
-    if path.is_dir():
-        found = collect(path)
-        if len(found.paths) != 1:
-            raise InputError(
-                f"{manifest}: row {row}: {text!r} holds {len(found.paths)} items, expected one "
-                "DICOM series"
-            )
-        return found.paths[0]
-    return (path,)
+    source = FileSource(files, memory)
+    if recipe.modalities:
+        source = StudySource(files, memory, [tuple(map(len, row)) for row in zip(*found)])
+    ids = np.array(table[id_column or columns[0]].tolist())
+    data = Dataset(name=name, ids=ids, source=source, recipe=recipe)
+    if find.guessed:
+        data.notes.append(
+            f"column {columns[0]!r}: {find.guessed} names have no suffix; the one file of that "
+            "name is taken"
+        )
+    return data
 
 
-def _groups(
-    path: Path, table: pandas.DataFrame, ids: list[str], group: str
-) -> tuple[np.ndarray, str]:
-    column = _find(table, GROUPS) if group == "auto" else None
-    if group in table.columns:
-        column = group
+def _set_groups(
+    path: Path, table: pandas.DataFrame, data: Dataset, column: str | None, group: str
+) -> None:
     if column is None:
-        known = group in ("auto", "none", "folder") or group.startswith("regex:")
-        if not known:
+        if not (group in RULES or group.startswith("regex:")):
             raise UnknownName(f"{path}: no column {group!r}.{nearest(group, table.columns)}")
-        return infer_groups(ids, group)
-    values = [v.strip() for v in table[column]]
+        data.groups, data.group_origin = infer_groups(data.ids.tolist(), group, label_texts(data))
+        return
+    values = table[column].tolist()
     if "" in values:
-        raise InputError(f"{path}: row {values.index('') + 2} has no {column!r} (its patient)")
-    return np.array(values), f"column {column!r} of the manifest"
-
-
-def _split(path: Path, value: str) -> str:
-    known = SPLIT_FOLDERS.get(value.strip().lower())
-    if known is None:
-        raise InputError(f"{path}: split {value!r} is none of train, val, test")
-    return known
+        row = int(table.index[values.index("")]) + 2
+        raise InputError(
+            f"{path}: row {row} has no {column!r} (its patient); fill it in, or give another rule "
+            "with --group (none: each item its own)"
+        )
+    if any(v.endswith(".0") for v in values) and all(re.fullmatch(r"\d+(\.0)?", v) for v in values):
+        values = [v.removesuffix(".0") for v in values]
+    data.groups = np.array(values)
+    data.group_origin = f"column {column!r} of the manifest"
 
 
 def add_labels(
-    path: Path, table: pandas.DataFrame, data: Labelled, label: Sequence[str], task: str | None,
-    used: set[str],
-) -> None:  # fmt: skip
-    """Set targets, task and classes from the columns ``label``, or from those of usual names.
+    path: Path, table: pandas.DataFrame, data: Labelled, reading: Reading, used: Iterable[str]
+) -> list[str]:
+    """Labels from the columns of a table that are not ``used`` otherwise; what is to be told.
 
-    ``used``: columns that are no labels. The index of the table numbers the file's rows from 0.
-    Nothing is set where no column is found.
+    For a table that is not of files: see :func:`~featprobe.datasets.columns.label_columns` and
+    :func:`~featprobe.datasets.labels.set_labels`. Nothing is set where there is no such column.
     """
-    columns = list(label)
-    for c in columns:
-        if c not in table.columns:
-            raise UnknownName(f"{path}: no column {c!r}.{nearest(c, table.columns)}")
-    if not columns:
-        found = _find(table, LABELS)
-        special = {_find(table, GROUPS), _find(table, SPLIT_COLUMNS), *used}
-        binary = {"0", "1", "0.0", "1.0", ""}
-        columns = [found] if found else [
-            c for c in table.columns if c not in special and set(table[c].str.strip()) <= binary
-        ]  # fmt: skip
-    if not columns:
-        return
-    if len(columns) == 1 and task != "multilabel":
-        add_text(data, [v.strip() for v in table[columns[0]]], path, task)
-        return
-    values = np.empty((len(table), len(columns)))
-    for j, c in enumerate(columns):
-        for i, (row, v) in enumerate(table[c].items()):
-            text = v.strip()
-            if text not in ("", "0", "1", "0.0", "1.0"):
-                raise InputError(
-                    f"{path}: row {int(str(row)) + 2}: {c!r} is {text!r}; a multi-label column "
-                    "holds 0, 1 or nothing (unknown)"
-                )
-            values[i, j] = float(text) if text else np.nan
-    data.targets, data.task, data.classes = values, "multilabel", tuple(columns)
+    other = [*named(table.columns, GROUPS), *named(table.columns, SPLITS)]
+    columns, told = label_columns(path, table, reading, [*used, *other])
+    return [*told, *set_labels(path, table, data, columns, reading)] if columns else told

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from featprobe.datasets.base import Dataset, Progress
-from featprobe.datasets.folder import SPLIT_FOLDERS
+from featprobe.datasets.columns import GROUPS, LABELS, named
 from featprobe.datasets.hdf5 import row_digests
+from featprobe.datasets.labels import set_labels
+from featprobe.datasets.parts import NAMES
+from featprobe.datasets.reading import Reading
 from featprobe.datasets.tables import is_image, open_table, read_columns, split_name, table_files
 from featprobe.datasets.targets import add_array, add_text
 from featprobe.errors import InputError, UnknownName, UnreadableItem, nearest
 from featprobe.images import files as readers
 from featprobe.images.picture import FrameRecipe, Picture
 
-LABELS = ("label", "labels", "class", "target", "diagnosis", "category", "dx")
-GROUPS = ("patient", "patient_id", "subject", "subject_id", "group", "lesion_id")
 KEPT_ROW_GROUPS = 4
 # What a file begins with, and the suffix by which its reader is found; Pillow knows the others.
 _MAGIC = {b"II*\0": ".tif", b"MM\0*": ".tif"}
@@ -93,19 +94,18 @@ def load_parquet(
     path: Path,
     name: str,
     recipe: FrameRecipe,
-    label: Sequence[str] = (),
-    group: str = "auto",
-    task: str | None = None,
+    reading: Reading | None = None,
     memory: Path | None = None,
 ) -> Dataset:
     """Read a Parquet file, a folder of them, or a folder saved by ``datasets``, as a data set.
 
     The first column of images (bytes, or a struct with bytes) is shown; labels are the column of
-    a usual name or ``label``, one (text, numbers, or lists of 0 and 1) or several of 0, 1 and
-    null; class names come from the Hugging Face metadata. Groups are the column ``group``, or one
-    of a usual name. The split is the start of the file name (``train-00000-of-00002.parquet``), or
-    the folder of an Arrow file, where all files have one.
+    a usual name or those of the ``reading``, one (text, numbers, or lists of 0 and 1) or several of
+    0, 1 and null; class names come from the Hugging Face metadata. Groups are the column of a usual
+    name, or that of the ``reading``. The split is the start of the file name
+    (``train-00000-of-00002.parquet``), or the folder of an Arrow file, where all files have one.
     """
+    reading = reading or Reading()
     parts = table_files(path)
     schema, table, starts = read_columns(parts)
     column = next((c for c in schema.names if is_image(schema.field(c).type)), None)
@@ -122,20 +122,23 @@ def load_parquet(
         source=ParquetSource(parts, column, starts, memory),
         recipe=recipe,
     )
-    if all(p in SPLIT_FOLDERS for p in prefix):
-        data.split = np.repeat([SPLIT_FOLDERS[p] for p in prefix], sizes)
+    if all(p in NAMES for p in prefix):
+        data.split = np.repeat([NAMES[p] for p in prefix], sizes)
         data.split_origin = "names of the table files"
-    known = group in ("auto", "none")
-    for wanted in (*label, *(() if known else (group,))):
+    known = reading.group in ("auto", "none")
+    given = () if reading.label == ("none",) else reading.label
+    for wanted in (*given, *(() if known else (reading.group,))):
         if wanted not in table:
             raise UnknownName(f"{path}: no column {wanted!r}.{nearest(wanted, table)}")
-    groups = group if not known else next((g for g in GROUPS if g in table), None)
-    if groups and group != "none":
+    usual = next(iter(named(table, (*GROUPS, "lesionid"))), None)
+    groups = usual if known else reading.group
+    if groups and reading.group != "none":
         data.groups = np.array([str(v) for v in table[groups]])
         data.group_origin = f"column {groups!r} of the table"
-    columns = list(label) or [c for c in LABELS if c in table][:1]
-    if columns:
-        _add_labels(data, path, columns, table, task, _class_names(schema, columns[0]))
+    columns = list(given) or named(table, LABELS)[:1]
+    if columns and reading.labelled:
+        _add_labels(data, path, columns, table, reading, _class_names(schema, columns[0]))
+        data.label_origin = f"column{'s' * (len(columns) > 1)} {', '.join(map(repr, columns))}"
     return data
 
 
@@ -161,19 +164,23 @@ def _class_names(schema: Any, column: str) -> list[str]:
 
 
 def _add_labels(
-    data: Dataset, path: Path, columns: list[str], table: dict[str, list[Any]], task: str | None,
+    data: Dataset, path: Path, columns: list[str], table: dict[str, list[Any]], reading: Reading,
     names: list[str],
 ) -> None:  # fmt: skip
-    if len(columns) > 1:
-        y = np.array([[np.nan if v is None else v for v in table[c]] for c in columns], float).T
-        add_array(data, y, path, columns)
-        return
     values = table[columns[0]]
     lists = any(isinstance(v, list) for v in values)
-    if names and not lists and not task:
+    asked = reading.missing or reading.separator or reading.uncertain
+    if asked or (len(columns) > 1 and not lists):
+        import pandas
+
+        texts = {c: ["" if v is None or v != v else str(v) for v in table[c]] for c in columns}
+        data.notes += set_labels(path, pandas.DataFrame(texts), data, columns, reading)
+        return
+    if names and not lists and not reading.task:
         values = [-1 if v is None else v for v in values]
-    elif not lists and (task or any(v is None or isinstance(v, str) for v in values)):
-        add_text(data, ["" if v is None else str(v) for v in values], path, task)
+    elif not lists and (reading.task or any(v is None or isinstance(v, str) for v in values)):
+        texts_of = ["" if v is None else str(v) for v in values]
+        data.notes += add_text(data, texts_of, path, reading.task)
         return
     try:
         y = np.array(values, dtype=float if lists else None)

@@ -11,10 +11,8 @@ import numpy as np
 from featprobe.datasets.base import FileSource
 from featprobe.errors import UnreadableItem
 from featprobe.images import files
-from featprobe.images.intensity import value_range
+from featprobe.images.intensity import WHITE, shown
 from featprobe.images.picture import FrameRecipe, Picture
-
-WHITE = 65535
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,9 @@ class StudySource(FileSource):
 
 def _scaled(picture: Picture, rule: str) -> np.ndarray:
     """Grey frames as uint16, 0 black and 65535 white under an intensity rule."""
-    low, high = (float(v) for v in value_range(picture, rule))
+    pixels, levels = shown(picture, rule)
+    low, high = (float(v) for v in levels)
     if not high > low:
-        return np.zeros(picture.pixels.shape, dtype=np.uint16)
-    unit = (picture.pixels.astype(np.float32) - low) / (high - low)
+        return np.zeros(pixels.shape, dtype=np.uint16)
+    unit = (pixels.astype(np.float32) - low) / (high - low)
     return np.round(np.clip(unit, 0, 1) * WHITE).astype(np.uint16)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.targets import add_array, add_text
+from featprobe.datasets.targets import add_array, add_text, as_numbers
 from featprobe.errors import InputError
 from featprobe.exchange.files import Bundle
 from featprobe.fingerprint import array_digest, digest
@@ -65,7 +65,7 @@ def _items(source: Path, ids: np.ndarray, columns: dict[str, list[str]]) -> Item
     known = {n: columns.pop(n, None) for n in ("group", "split", "frame")}
     labels = Dataset(name="labels", ids=ids, source=None)  # type: ignore[arg-type]
     if "label" in columns:
-        add_text(labels, columns["label"], source)
+        add_text(labels, columns["label"], source, _task(columns["label"]), missing=("",))
     elif columns:
         add_array(labels, np.column_stack(list(_numbers(source, columns))), source, list(columns))
     group, split = known["group"], known["split"]
@@ -76,6 +76,12 @@ def _items(source: Path, ids: np.ndarray, columns: dict[str, list[str]]) -> Item
         group_origin="imported" if group is not None else "none, each item its own",
         split_origin="imported" if split is not None else "none",
     )  # fmt: skip
+
+
+def _task(values: Sequence[str]) -> str:
+    """Classes, or as with several columns a regression where the numbers have a fraction."""
+    numbers = as_numbers(values) or []
+    return "regression" if any(v != round(v) for v in numbers if np.isfinite(v)) else "multiclass"
 
 
 def _numbers(source: Path, columns: Mapping[str, Sequence[str]]) -> Iterator[np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from featprobe.datasets.base import Dataset
 from featprobe.errors import UnreadableItem, reason
-from featprobe.images.intensity import Levels, value_range
+from featprobe.images.intensity import Levels, shown
 from featprobe.images.picture import FrameRecipe
 
 BYTES_AHEAD = 1 << 30  # decoded pictures that wait for the device
@@ -57,11 +57,11 @@ class Job:
                 raise UnreadableItem(
                     f"{self.name}: {len(picture.pixels)} frames, its header says {self.planned}"
                 )
-            out.levels = value_range(picture, self.recipe.intensity)
+            pixels, out.levels = shown(picture, self.recipe.intensity)
             notes = list(picture.notes)
             if picture.pixels.min() == picture.pixels.max():
                 notes.append(f"constant image, every value is {picture.pixels.flat[0]}")
-            out.pixels, out.text = picture.pixels, "; ".join(notes)
+            out.pixels, out.text = pixels, "; ".join(notes)
         except Exception as error:  # whatever a damaged file provokes is that item's reason
             out.text = reason(error)
         out.seconds = time.perf_counter() - start

@@ -32,38 +32,41 @@ def feature_findings(data: Data, cell: Cell) -> list[str]:
 def _seen(x: Any, data: Data, cell: Cell) -> list[str]:
     """Test items whose very features are also among those of the items that were fitted to."""
     test = data.split.test
-    part = np.zeros(len(data.y), dtype=np.int64)  # rows of one part are not fitted for each other
-    used = np.zeros(len(data.y), dtype=bool)
-    used[test] = True
     if cell.rows is not None:
-        for fold, rows in enumerate(cell.rows):
-            part[test[rows]] = fold
+        pairs = [(fit, test[rows]) for fit, rows in zip(cell.fits, cell.rows)]
     elif cell.fits:
-        part[test] = 1
-        used[np.concatenate(cell.fits)] = True
+        pairs = [(np.concatenate(cell.fits), test)]
     elif len(data.split.train):  # nothing was fitted
         return []
     else:
-        part = np.unique(data.groups, return_inverse=True)[1]
-    rows = np.flatnonzero(used)
-    count = int(repeated(x[rows], part[rows])[np.isin(rows, test)].sum())
-    if not count:
+        pairs = []
+    hashed = hashes(x)
+    seen = np.zeros(len(hashed), dtype=bool)
+    for fit, tested in pairs:
+        seen[tested] |= np.isin(hashed[tested], hashed[fit])
+    if not pairs:  # each item is scored by those of other patients
+        seen = repeated(hashed, data.groups)
+    if not seen.any():
         return []
     return [
-        f"{count} of {len(test)} test items have exactly the features of an item that was fitted "
-        "to: copies flatter the metrics (featprobe data check finds them)"
+        f"{int(seen.sum())} of {len(test)} test items have exactly the features of an item that "
+        "was fitted to: copies flatter the metrics (featprobe data check finds them)"
     ]
 
 
-def repeated(x: Any, part: np.ndarray) -> np.ndarray:
-    """(N,) whether a row of x, (N, D) or Bags, equals a row of another ``part`` (N,).
-
-    By a 64-bit hash of the values of each row: a million rows take seconds.
-    """
-    hashed = np.array([_hash(row) for row in _rows(x)], dtype=np.uint64)
-    _, code = np.unique(hashed, return_inverse=True)
+def repeated(values: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """(N,) whether a value (N,) occurs in another ``part`` (N,), too."""
+    code, part = (np.unique(a, return_inverse=True)[1] for a in (values, part))
     pair = np.unique(np.stack([code, part], axis=1), axis=0)
-    return np.bincount(pair[:, 0], minlength=len(hashed))[code] > 1
+    return np.bincount(pair[:, 0])[code] > 1
+
+
+def hashes(x: Any) -> np.ndarray:
+    """(N,) 64-bit hashes of the rows of x, (N, D) or Bags: equal rows, equal hashes.
+
+    A million rows take seconds.
+    """
+    return np.array([_hash(row) for row in _rows(x)], dtype=np.uint64)
 
 
 def _rows(x: Any) -> Any:

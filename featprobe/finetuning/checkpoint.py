@@ -36,8 +36,8 @@ class Standing:
     """Where a training stands: what a checkpoint keeps beside weights and optimizer.
 
     ``history``: an entry an epoch; ``best``: the weights of the best epoch; ``total``: the sum of
-    the losses of the ``counted`` steps of this epoch so far; ``top``: the best
-    :func:`~featprobe.selection.merit` on val, of ``best_step``; ``waited``: epochs since then.
+    the losses of the ``counted`` steps of this epoch so far; ``top``: the best merit on val
+    (:class:`~featprobe.selection.Criterion`), of ``best_step``; ``waited``: epochs since then.
     ``merit`` and ``val``, the ranking metric: of the weights to be kept, the best or the last.
     ``judging``: of the ``seconds``, those that went into looking at val.
     ``done``: patience is over; ``ended``: the network holds the weights to be kept.

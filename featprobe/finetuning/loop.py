@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,26 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featprobe import metrics
-from featprobe.backbones.base import Backbone
-from featprobe.errors import InputError, Unfinished
+from featprobe.errors import Unfinished
 from featprobe.finetuning import checkpoint
 from featprobe.finetuning.augment import augment
 from featprobe.finetuning.average import Average, statistics
 from featprobe.finetuning.checkpoint import Standing
 from featprobe.finetuning.checks import Gradients
-from featprobe.finetuning.feeding import Fed, Feed, Part
-from featprobe.finetuning.inference import outputs
+from featprobe.finetuning.course import Diverged, Run, calmer, judge
+from featprobe.finetuning.feeding import Fed, Part
 from featprobe.finetuning.memory import enough_memory
-from featprobe.finetuning.network import Network
-from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.optim import groups, optimizer, schedule
-from featprobe.finetuning.recipes.base import Trainable
-from featprobe.finetuning.settings import Training
-from featprobe.probes.constants import constants, settled
 from featprobe.progress import Progress
-from featprobe.selection import merit
-from featprobe.solvers.training import batches, steps_per_epoch
+from featprobe.solvers.training import batches
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -42,44 +33,6 @@ SECONDS = 300.0  # between checkpoints within an epoch
 SHARE = 20  # times what a slow one took pass before the next epoch's end is kept
 QUICK = 0.5  # seconds that any may take
 LOOK = 10  # steps between looks at the loss on a GPU, which would wait for it
-
-
-class Diverged(InputError):
-    """A loss or scores that are not finite."""
-
-
-@dataclass
-class Run:
-    """Everything that is trained and what it is trained on.
-
-    ``y`` (N,) or (N, C) targets of all labelled items; ``fit``, ``val``: their rows; without
-    ``val`` the last weights are kept.
-    """
-
-    network: Network
-    trainable: Trainable
-    objective: Objective
-    training: Training
-    lr: float
-    feed: Feed
-    task: str
-    y: np.ndarray
-    fit: np.ndarray
-    val: np.ndarray
-
-    @property
-    def backbone(self) -> Backbone:
-        return self.trainable.backbone
-
-    @property
-    def epoch(self) -> int:
-        """Steps of an epoch."""
-        return steps_per_epoch(len(self.fit), self.training.batch)
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole training."""
-        return self.training.steps or max(1, math.ceil(self.training.epochs * self.epoch))
 
 
 def train(
@@ -149,7 +102,7 @@ def train(
                 _share(moments, average, accelerator)
                 began = time.monotonic()
                 with enough_memory(accelerator.device, t):
-                    _judge(run, accelerator, standing, average)
+                    judge(run, accelerator, standing, average)
                 standing.judging += time.monotonic() - began
             standing.seconds = before + time.monotonic() - begun
             since = time.monotonic() - saved
@@ -235,50 +188,6 @@ def _step(
     return total
 
 
-def _judge(run: Run, accelerator: Accelerator, standing: Standing, average: Average | None) -> None:
-    """Close an epoch: its loss, what val says, and whether its weights are the best so far."""
-    entry = {"step": standing.step, "loss": standing.total / max(1, standing.counted)}
-    standing.total, standing.counted = 0.0, 0
-    with average.put_in() if average is not None else nullcontext():
-        if len(run.val):
-            p = scores(run, accelerator, run.val)
-            now = merit(p, run.y[run.val])
-            ranking = metrics.ranking(run.task)
-            found = metrics.compute(run.task, run.y[run.val], p, wanted=[ranking])
-            entry["val"] = float(found[ranking][0])
-            standing.waited += 1
-            better = now > standing.top
-            if better:
-                standing.top, standing.waited, standing.best_step = now, 0, standing.step
-            if better and run.training.keep == "best":
-                standing.best = checkpoint.kept(run.network, run.trainable.live)
-            if better or run.training.keep == "last":
-                standing.merit, standing.val = now, entry["val"]
-    standing.history.append(entry)
-    if not len(run.val):
-        standing.best_step = standing.step
-    patience = run.training.patience
-    standing.done = patience is not None and standing.waited >= patience
-
-
-def scores(run: Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
-    """(n, C) probabilities or values of items, in the order of ``rows``.
-
-    A label of which training has one value only is scored as that value, as probes score it.
-    """
-    n, rank = accelerator.num_processes, accelerator.process_index
-    own = np.array_split(rows, n)[rank]
-    out = outputs(run.network, run.backbone, run.feed, own, accelerator, run.network.head)
-    if n > 1:
-        from accelerate.utils import gather_object
-
-        out = gather_object(out)
-    logits = np.concatenate(out)
-    if not np.isfinite(logits).all():
-        raise InputError(f"the scores of the trained network are not finite {_calmer(run)}")
-    return settled(run.objective.scores(logits), constants(run.y[run.fit]))
-
-
 def _share(
     moments: Sequence[Tensor], average: Average | None, accelerator: Accelerator
 ) -> None:  # fmt: skip
@@ -305,14 +214,7 @@ def _finite(total: float, run: Run, step: int, file: Path) -> float:
     if math.isfinite(total):
         return total
     kept = f"; {file.parent} keeps the last good state" if file.is_file() else ""
-    raise Diverged(f"the loss is {total} at step {step + 1} of {run.steps} {_calmer(run)}{kept}")
-
-
-def _calmer(run: Run) -> str:
-    t = run.training
-    calmer = ["a smaller --lr", *(["--set clip=1"] if t.clip is None else [])]
-    calmer += ["--precision float32"] if t.precision not in (None, "float32") else []
-    return f"(lr {run.lr:g}, head_lr {t.head_lr:g}): use {' or '.join(calmer)}"
+    raise Diverged(f"the loss is {total} at step {step + 1} of {run.steps} {calmer(run)}{kept}")
 
 
 def _number(seed: Sequence[int]) -> int:

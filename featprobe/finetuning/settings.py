@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.options import Checked, Needs
+from featprobe.selection import AUTO, selectable
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "constant")
@@ -38,7 +39,8 @@ class Training(Checked):
     ``pool``: how the frames of an item become one row. ``train_frames``: at most so many frames of
     an item, drawn anew at each step. ``augment``: names of :data:`AUGMENTATIONS`. ``refit``: train
     once more on train and val, for as long as was best. ``precision``: float32, bf16 or fp16.
-    ``checkpointing``: blocks are computed again in the backward pass instead of kept.
+    ``checkpointing``: blocks are computed again in the backward pass instead of kept. ``select``:
+    by what epochs and rates are compared on val, see :class:`~featprobe.selection.Criterion`.
     """
 
     epochs: float = 20
@@ -71,6 +73,7 @@ class Training(Checked):
     precision: str | None = None
     checkpointing: bool = False
     seed: int = 0
+    select: str = AUTO
 
     needs: ClassVar[Needs] = {
         "momentum": ("optimizer", ("sgd",)),
@@ -91,6 +94,7 @@ class Training(Checked):
                     f"unknown {name} {value!r}.{nearest(str(value), known)} "
                     f"Known: {', '.join(known)}"
                 )
+        selectable(self.select)
         for name in self.augment:
             if name not in AUGMENTATIONS:
                 raise UnknownName(
@@ -128,5 +132,6 @@ class Training(Checked):
             raise InputError("layer_decay must be above 0 and at most 1, final_lr from 0 to 1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """Plain JSON values, without a ``select`` that is the default."""
+        values = {k: v for k, v in asdict(self).items() if (k, v) != ("select", AUTO)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

@@ -22,14 +22,14 @@ def cell_of(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) 
     """What becomes the Result of a trial with these scores (n, C) of the test items."""
     t, data, run = task.training, task.data, trial.run
     params = {"recipe": task.recipe.name, **task.recipe.to_dict(), **t.to_dict(), "lr": run.lr}
-    for name in ("seed", "refit"):  # the protocol has them
-        params.pop(name)
+    for name in ("seed", "refit", "select"):  # the protocol and the settings have them
+        params.pop(name, None)
     val = {metrics.ranking(data.task): trial.standing.val} if len(data.split.val) else {}
     view = "+".join(n if b == 1 else f"{n}:{b}" for n, b in run.network.wanted.items())
     return Cell(
         params, [scores], len(run.fit), View(view, t.pool),
-        val=val, notes=notes_of(task, trial), chosen={"lr": run.lr} if len(lrs) > 1 else {},
-        fits=[run.fit],
+        val=val, notes=notes_of(task, trial), select={"select": data.criterion.by} if val else {},
+        chosen={"lr": run.lr} if len(lrs) > 1 else {}, fits=[run.fit],
     )  # fmt: skip
 
 

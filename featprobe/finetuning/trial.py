@@ -17,6 +17,7 @@ from featprobe.choosing import choose
 from featprobe.errors import InputError
 from featprobe.finetuning import checks, loop
 from featprobe.finetuning.checkpoint import Standing
+from featprobe.finetuning.course import Run, scores
 from featprobe.finetuning.feeding import Feed
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.inference import outputs
@@ -41,7 +42,7 @@ MEASURED = 20_000  # training items whose features the head is scaled by, at mos
 class Trial:
     """A finished training: its network, what became of it, and what it cost."""
 
-    run: loop.Run
+    run: Run
     standing: Standing
     count: checks.Count
     unreached: list[str]
@@ -51,7 +52,7 @@ class Trial:
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """(n, C) scores of items."""
         with enough_memory(self.accelerator.device, self.run.training):
-            return loop.scores(self.run, self.accelerator, rows)
+            return scores(self.run, self.accelerator, rows)
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def carry_out(task: Task, lr: float | None, whole_for: int | None = None) -> Tri
     y = task.data.y
     objective = Objective.of(y[fit], task.data.task, task.subject.classes, t.smoothing, t.balanced)
     feed = Feed(task.subject.frames, task.items, objective.targets(y), t.train_frames)
-    run = loop.Run(
-        network, trainable, objective, t, lr, feed, task.data.task, y, fit, val
+    run = Run(
+        network, trainable, objective, t, lr, feed, task.data.criterion, y, fit, val
     )  # fmt: skip
     share = min(len(fit), t.batch) // task.accelerator.num_processes
     checks.no_batch_of_one(trainable.live, share // t.accumulate)
@@ -148,7 +149,7 @@ def _copy(backbone: Backbone) -> Backbone:
     return made
 
 
-def _begin(run: loop.Run, recipe: Recipe, data: Data, accelerator: Accelerator) -> None:
+def _begin(run: Run, recipe: Recipe, data: Data, accelerator: Accelerator) -> None:
     """Scale the head by the features at the start, and solve it where the recipe asks for that."""
     t, head = run.training, run.network.head
     rows = run.fit
@@ -171,7 +172,7 @@ def _begin(run: loop.Run, recipe: Recipe, data: Data, accelerator: Accelerator) 
         _solve(run, data, accelerator, x)
 
 
-def _features(run: loop.Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
+def _features(run: Run, accelerator: Accelerator, rows: np.ndarray) -> np.ndarray:
     """(n, D) features that the head scales: of items, or of all their frames."""
     net = run.network
     with enough_memory(accelerator.device, run.training):
@@ -180,7 +181,7 @@ def _features(run: loop.Run, accelerator: Accelerator, rows: np.ndarray) -> np.n
         )
 
 
-def _solve(run: loop.Run, data: Data, accelerator: Accelerator, x: np.ndarray) -> None:
+def _solve(run: Run, data: Data, accelerator: Accelerator, x: np.ndarray) -> None:
     """The head of the logistic probe on the features at the start, its C chosen on val."""
     probe = LogisticProbe()
     if len(run.val):
@@ -205,7 +206,7 @@ def _solve(run: loop.Run, data: Data, accelerator: Accelerator, x: np.ndarray) -
         head.linear.bias[codes] = shift.to(head.linear.bias)
 
 
-def _unreached(run: loop.Run, recipe: Recipe, accelerator: Accelerator) -> list[str]:
+def _unreached(run: Run, recipe: Recipe, accelerator: Accelerator) -> list[str]:
     """Names of parameters that the recipe would train but the features do not depend on."""
     run.network.eval()
     _, frames, target = run.feed.read(next(run.feed.plan(run.fit[:2])))

@@ -24,9 +24,11 @@ from featprobe.images.dicom_file import (
     numbers,
 )
 from featprobe.images.dicom_header import Header, depth_of, read_header
-from featprobe.images.dicom_pixels import frames_of, shown, upright, values
+from featprobe.images.dicom_pixels import frames_of, upright, values
 from featprobe.images.dicom_series import Scan, scan
+from featprobe.images.dicom_values import display
 from featprobe.images.limits import check_pixels
+from featprobe.images.padding import settle
 from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume, finite, smallest
 
 __all__ = ["SUFFIXES", "Header", "Scan", "extent", "is_dicom", "load", "read_header", "scan"]
@@ -53,35 +55,52 @@ def extent(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
 def load(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
     """Read one file, or the ordered files of a series as a volume.
 
-    Values are those of pydicom's own pipeline: modality LUT or rescale applied, colour converted
-    to RGB, MONOCHROME1 inverted. A linear window (of the middle slice) becomes ``window``; a VOI
-    LUT or a sigmoid is applied to the values. Overlays are ignored.
+    Values are those of pydicom's own pipeline in modality units: modality LUT or rescale applied,
+    colour converted to RGB, MONOCHROME1 inverted. How the file asks to be shown (of the middle
+    slice: a window, a VOI LUT, a sigmoid) lies beside them. Overlays are ignored.
     """
     arrays: list[np.ndarray] = []
+    masks: list[np.ndarray | None] = []
     datasets: list[Any] = []
     for path in paths:
         with named(path):
             ds = dataset(path)
             if not datasets and "Rows" in ds:
                 check_pixels(path, len(paths), int(ds.Rows), int(ds.Columns))
-            arrays.append(values(path, ds))
+            array, padding = values(path, ds)
+            arrays.append(array)
+            masks.append(padding)
             datasets.append(ds)
     with named(paths[0]):
-        return _assemble(paths, arrays, datasets)
+        return _assemble(paths, arrays, masks, datasets)
 
 
 def _assemble(
-    paths: Sequence[Path], arrays: list[np.ndarray], datasets: list[Any]
-) -> Picture | Volume:
+    paths: Sequence[Path], arrays: list[np.ndarray], masks: list[np.ndarray | None],
+    datasets: list[Any],
+) -> Picture | Volume:  # fmt: skip
     shapes = {a.shape[1:] for a in arrays}
     if len(shapes) > 1:
         raise UnreadableItem(f"{paths[0]}: its series has slices of sizes {sorted(shapes)}")
     pixels = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
+    outside = None
+    if any(m is not None for m in masks):
+        full = [np.zeros(a.shape, dtype=bool) if m is None else m for a, m in zip(arrays, masks)]
+        outside = np.concatenate(full)
     pixels = smallest(pixels) if pixels.dtype.itemsize > 4 else pixels
     pixels, notes = finite(pixels, paths[0].name)
-    middle = len(pixels) // 2
     head = datasets[len(datasets) // 2]
-    pixels, window = upright(head, *shown(head, middle, pixels))
+    window = curve = None
+    if pixels.ndim == 3:
+        window, curve, told = display(head, len(arrays[len(arrays) // 2]), pixels)
+        pixels, window, curve = upright(head, pixels, outside, window, curve)
+        notes += told
+    pixels, padding = settle(pixels, outside, None if window is None else window[0])
+    if outside is not None and outside.all():
+        notes += ("all of it is padding",)
+    about: dict[str, Any] = {
+        "window": window, "display": curve, "padding": padding, "facts": facts(head),
+    }  # fmt: skip
     if len(paths) > 1:
         affine = _series_affine(paths, [datasets[0], datasets[-1]])
         positions = [numbers(d, "ImagePositionPatient", 3) for d in datasets]
@@ -90,11 +109,20 @@ def _assemble(
     else:
         slices = _slices(head, len(pixels))
         if slices is None:
-            return Picture(pixels, window=window, notes=notes)
+            return Picture(pixels, notes=notes, **about)
         order, affine, uneven = slices
         pixels, notes = pixels[order], notes + uneven
     grid = pixels.transpose([2, 1, 0] + list(range(3, pixels.ndim)))  # column, row, slice
-    return Volume(grid, affine, window, notes)
+    return Volume(grid, affine, notes=notes, **about)
+
+
+def facts(ds: Any) -> dict[str, str]:
+    """What a classifier could take for the class: the scanner, and how bright and dark lie."""
+    maker = [str(ds.get(n) or "").strip() for n in ("Manufacturer", "ManufacturerModelName")]
+    return {
+        "scanner": " ".join(m for m in maker if m)[:40],
+        "photometric": str(ds.get("PhotometricInterpretation") or "")[:16],
+    }
 
 
 def _affine(

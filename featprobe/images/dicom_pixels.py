@@ -1,4 +1,4 @@
-"""From a DICOM data set to values: decoding, modality units, colour, the display window."""
+"""From a DICOM data set to values: decoding, colour, modality units, upright, padding."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from featprobe.errors import UnreadableItem
-from featprobe.images.dicom_file import group
+from featprobe.images.dicom_values import Window, modality_units, outside
+from featprobe.images.display import Curve
 from featprobe.images.limits import check_pixels, check_stored
 from featprobe.images.picture import smallest
-
-Window = tuple[float, float]
 
 
 def frames_of(path: Path, ds: Any) -> int:
@@ -39,14 +38,15 @@ def frames_of(path: Path, ds: Any) -> int:
     return n
 
 
-def values(path: Path, ds: Any) -> np.ndarray:
+def values(path: Path, ds: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Frames of one file in modality units, (F, H, W), or colours of 8 bits, (F, H, W, 3).
 
+    The second are the pixels that are padding, of the shape of the first; None without.
     As pydicom's own pipeline gives them: YBR becomes RGB, palettes are looked up, modality LUT or
-    rescale applied, frame by frame where the file says so. Colours of more bits keep their upper
-    eight. Overlays and display shutters are ignored.
+    rescale applied, frame by frame where the file says so. Colours of more bits keep the upper
+    eight of those stored. Overlays and display shutters are ignored.
     """
-    from pydicom.pixels import apply_color_lut, apply_rescale
+    from pydicom.pixels import apply_color_lut
 
     if not any(k in ds for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise UnreadableItem(f"{path}: a DICOM object without pixels")
@@ -56,25 +56,24 @@ def values(path: Path, ds: Any) -> np.ndarray:
     palette = ds.get("PhotometricInterpretation") == "PALETTE COLOR"
     if palette:
         array = apply_color_lut(array, ds)[..., :3]
-        bits = 8 * array.dtype.itemsize
+        # tables of 16 bits that hold bytes
+        small = array.dtype.itemsize > 1 and _palette_white(ds) <= 255
+        bits = 8 if small else 8 * array.dtype.itemsize
     if palette or int(ds.get("SamplesPerPixel") or 1) == 3:
         array = array.reshape(n, *array.shape[-3:])
-        return array if array.dtype == np.uint8 else (array >> max(0, bits - 8)).astype(np.uint8)
-    array = apply_rescale(array, ds)
+        if array.dtype != np.uint8:
+            array = np.minimum(array >> max(0, bits - 8), 255).astype(np.uint8)
+        return array, None
     array = array.reshape(n, *array.shape[-2:])
-    return smallest(_rescale_by_frame(array, ds))
+    padding = outside(array, ds) if array.dtype.kind in "iu" else None
+    return smallest(modality_units(array, ds)), padding
 
 
-def _rescale_by_frame(array: np.ndarray, ds: Any) -> np.ndarray:
-    """Slopes and intercepts of the Pixel Value Transformation macros (PS3.3 C.7.6.16.2.9)."""
-    macros = [group(ds, i, "PixelValueTransformationSequence") for i in range(len(array))]
-    lines = [
-        (float(m.RescaleSlope), float(m.RescaleIntercept)) if m else (1.0, 0.0) for m in macros
-    ]
-    if all(line == (1.0, 0.0) for line in lines):
-        return array
-    slope, intercept = np.array(lines).T.reshape(2, -1, 1, 1)
-    return array * slope + intercept
+def _palette_white(ds: Any) -> int:
+    """The highest value of the palette, not only of the pixels that use it."""
+    tables = [ds.get(f"{c}PaletteColorLookupTableData") for c in ("Red", "Green", "Blue")]
+    held = [np.frombuffer(t, "<u2") for t in tables if isinstance(t, bytes) and not len(t) % 2]
+    return max((int(t.max()) for t in held if t.size), default=65535)
 
 
 def _guarded(path: Path, ds: Any) -> np.ndarray:
@@ -111,46 +110,24 @@ def _decode(path: Path, ds: Any) -> np.ndarray:
         ) from error
 
 
-def shown(ds: Any, frame: int, pixels: np.ndarray) -> tuple[np.ndarray, Window | None]:
-    """The display window of PS3.3 C.11.2, applied to the values where it is not linear."""
-    if pixels.ndim == 4:
-        return pixels, None
-    if "VOILUTSequence" in ds or str(ds.get("VOILUTFunction") or "").upper() == "SIGMOID":
-        from pydicom.pixels import apply_voi_lut
+def upright(
+    ds: Any, pixels: np.ndarray, padding: np.ndarray | None, window: Window | None,
+    curve: Curve | None,
+) -> tuple[np.ndarray, Window | None, Curve | None]:  # fmt: skip
+    """MONOCHROME1 inverted within the range of its anatomy, so that bright is bright.
 
-        try:
-            applied = smallest(apply_voi_lut(pixels, ds))
-        except Exception:  # a broken lookup table leaves the values readable
-            return pixels, None
-        return applied, (float(applied.min()), float(applied.max()))
-    macro = group(ds, frame, "FrameVOILUTSequence") or ds
-    return pixels, _linear(macro)
-
-
-def _linear(ds: Any) -> Window | None:
-    try:
-        centre, width = (
-            float(v[0] if hasattr(v, "__len__") and not isinstance(v, str) else v)
-            for v in (ds.get("WindowCenter"), ds.get("WindowWidth"))
-        )
-    except Exception:  # absent, empty or damaged: the file has no window
-        return None
-    if not np.isfinite([centre, width]).all():
-        return None
-    if str(ds.get("VOILUTFunction") or "LINEAR").upper() == "LINEAR_EXACT" and width > 0:
-        return centre - width / 2, centre + width / 2
-    if width > 1:
-        return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
-    return None
-
-
-def upright(ds: Any, pixels: np.ndarray, window: Window | None) -> tuple[np.ndarray, Window | None]:
-    """MONOCHROME1 inverted within its own range, so that bright is bright."""
-    if ds.get("PhotometricInterpretation") != "MONOCHROME1":
-        return pixels, window
+    Values of padding are of no use after it: they may lie beyond the dtype and are taken back to
+    the lowest anatomy, for :func:`featprobe.images.padding.settle` to move.
+    """
+    if ds.get("PhotometricInterpretation") != "MONOCHROME1" or pixels.ndim == 4:
+        return pixels, window, curve
     whole = pixels.dtype.kind in "iu"
-    total = int(pixels.max()) + int(pixels.min()) if whole else pixels.max() + pixels.min()
-    pixels = (total - pixels.astype(np.int64) if whole else total - pixels).astype(pixels.dtype)
+    outside = np.zeros(pixels.shape, dtype=bool) if padding is None else padding
+    inside = pixels if outside.all() else pixels[~outside]
+    low, high = inside.min(), inside.max()
+    total = int(low) + int(high) if whole else low + high
+    turned: np.ndarray = total - pixels.astype(np.int64) if whole else total - pixels
+    pixels = (turned if outside.all() else np.where(outside, low, turned)).astype(pixels.dtype)
     if window is not None:
         window = (float(total) - window[1], float(total) - window[0])
-    return pixels, window
+    return pixels, window, None if curve is None else curve.mirrored(float(total))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from featprobe.errors import MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, dicom, frames, itk, nifti, raster
+from featprobe.images.padding import guess
 from featprobe.images.picture import FrameRecipe, Picture, Volume
 
 # Each module has extent(path, recipe) and load(path, recipe); DICOM's take the files of a series.
@@ -23,12 +25,23 @@ def kind_of(path: Path) -> str | None:
     look for the DICOM mark. The detached voxels of a header (.img, .raw) are no image on their own.
     """
     name = path.name.lower()
-    for kind in ("nifti", "dicom", "raster", "itk", "array"):
-        if name.endswith(_READERS[kind].SUFFIXES):
-            return kind
+    kind = kind_of_name(name)
+    if kind is not None:
+        return kind
     if "." not in name or name.rsplit(".", 1)[1].isdigit() or name.endswith(".gz"):
         return "dicom" if dicom.is_dicom(path) else None
     return None
+
+
+def kind_of_name(name: str) -> str | None:
+    """The kind that a file's name alone tells, None where it tells none."""
+    name = name.lower()
+    found = (k for k in ("nifti", "dicom", "raster", "itk", "array") if _suffixed(name, k))
+    return next(found, None)
+
+
+def _suffixed(name: str, kind: str) -> bool:
+    return bool(name.endswith(_READERS[kind].SUFFIXES))
 
 
 def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
@@ -51,6 +64,9 @@ def read(paths: Sequence[Path], recipe: FrameRecipe) -> Picture:
     kind = _kind(paths)
     try:
         loaded = _READERS[kind].load(paths if kind == "dicom" else paths[0], recipe)
+        if loaded.padding is None:
+            padding, notes = guess(loaded.pixels)
+            loaded = replace(loaded, padding=padding, notes=loaded.notes + notes)
         act = frames.cut if isinstance(loaded, Volume) else frames.choose
         return act(loaded, recipe)
     except Exception as error:

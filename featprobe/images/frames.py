@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -41,11 +43,15 @@ def cut(volume: Volume, recipe: FrameRecipe) -> Picture:
     notes = volume.notes + oblique(volume.affine)
     pixels, affine = volume.pixels, volume.affine
     if recipe.spacing is not None:
-        pixels, affine = resample(pixels, affine, recipe.spacing)
+        pixels, affine = _resampled(pixels, affine, recipe.spacing, volume.padding)
+    about: dict[str, Any] = {
+        "window": volume.window, "notes": notes, "display": volume.display,
+        "padding": volume.padding, "facts": volume.facts,
+    }  # fmt: skip
     pictures = []
     for plane in _planes(affine, recipe.plane):
         frames, frame_affine = as_frames(pixels, affine, plane)
-        pictures.append(choose(Picture(frames, volume.window, frame_affine, notes), recipe))
+        pictures.append(choose(Picture(frames, affine=frame_affine, **about), recipe))
     first = pictures[0]
     if len(pictures) == 1:
         return first
@@ -53,8 +59,7 @@ def cut(volume: Volume, recipe: FrameRecipe) -> Picture:
     low = pixels.min()
     return Picture(
         np.concatenate([_padded(p.pixels, height, width, low) for p in pictures]),
-        window=volume.window,
-        notes=notes,
+        **about,
         whole=first.pixels if first.whole is None else first.whole,
     )
 
@@ -69,7 +74,11 @@ def choose(picture: Picture, recipe: FrameRecipe) -> Picture:
         _no_spacing(recipe)
     stack = picture.pixels
     n = len(stack)
-    index = foreground(stack) if recipe.frames == "foreground" else picks(n, recipe.frames)
+    index = (
+        foreground(stack, picture.padding)
+        if recipe.frames == "foreground"
+        else picks(n, recipe.frames)
+    )
     join = recipe.channels == "neighbours" and (n > 1 or stack.ndim == 3)
     if not join and len(index) == n:
         return picture
@@ -97,15 +106,17 @@ def picks(n: int, rule: str) -> np.ndarray:
     return np.arange(n)
 
 
-def foreground(stack: np.ndarray) -> np.ndarray:
+def foreground(stack: np.ndarray, padding: float | None = None) -> np.ndarray:
     """Indices of the frames (F, H, W[, 3]) that show something.
 
     A pixel is foreground above Otsu's threshold of the item's values (between-class variance,
     Otsu 1979; 256 bins from the 0.5th to the 99.5th percentile); a frame is kept when it has at
     least a tenth of the foreground pixels of the frame that has most. All are kept of a constant
-    item.
+    item. Values at ``padding`` or below are as dark as the darkest anatomy.
     """
     grey = stack.mean(-1) if stack.ndim == 4 else stack
+    if padding is not None and (grey > padding).any():
+        grey = np.maximum(grey, grey[grey > padding].min())
     low, high = np.percentile(grey, (0.5, 99.5))
     if low >= high:
         return np.arange(len(grey))
@@ -119,6 +130,19 @@ def foreground(stack: np.ndarray) -> np.ndarray:
     threshold = edges[1 + int(np.nanargmax(np.where(above > 0, between, -1.0)))]
     pixels = (grey > threshold).reshape(len(grey), -1).sum(1)
     return np.flatnonzero(pixels * 10 >= pixels.max())
+
+
+def _resampled(
+    pixels: np.ndarray, affine: np.ndarray, spacing: Sequence[float], padding: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`resample`, without padding bleeding into the anatomy beside it."""
+    if padding is None or not (pixels > padding).any():
+        return resample(pixels, affine, spacing)
+    outside = pixels <= padding
+    filled = np.where(outside, pixels[~outside].min(), pixels)
+    out, new_affine = resample(filled, affine, spacing)
+    share, _ = resample(outside.astype(np.float32), affine, spacing)
+    return np.where(share > 0.5, pixels.min(), out).astype(out.dtype), new_affine
 
 
 def _planes(affine: np.ndarray, plane: str) -> tuple[str, ...]:

@@ -5,9 +5,15 @@ Every rule comes down to a pair (low, high) for one item; the device then comput
 
 Rules, as text:
 
-``auto``            uint8 and RGB: 0 to 255. A file with a display window (DICOM): that window.
+``auto``            A file that says how to be shown (DICOM: window, VOI LUT, sigmoid): that.
+                    Bytes: 0 to 255; a volume of bytes up to 15 (labels): 0 to the highest. Colour
+                    of other values: 0 to the next of 1 (floating point), 255, 1023, 4095, 16383,
+                    65535; a data set settles one for all its items
+                    (:func:`featprobe.datasets.settling.settle`).
                     Otherwise ``percentile=0.5,99.5`` of a volume, ``minmax`` of a single image.
-``file``            the display window of the file; an item without one is unreadable.
+``dataset``         one range for all items: the same percentiles of the whole data set, settled
+                    as ``range=A,B`` before anything is read.
+``file``            how the file asks to be shown; an item without it is unreadable.
 ``minmax``          lowest to highest value of the item.
 ``percentile=A,B``  those percentiles of the item's values.
 ``zscore``          the item's mean minus to plus 3 standard deviations; ``zscore=K`` for another
@@ -19,6 +25,8 @@ Rules, as text:
 ``lung``            and the other names of :data:`PRESETS`: CT windows in Hounsfield units.
 ``A+B+C``           three rules, one for each colour channel of grey frames:
                     ``lung+mediastinum+bone``.
+
+Padding takes no part in a rule and is black.
 """
 
 from __future__ import annotations
@@ -30,7 +38,7 @@ import numpy as np
 from featprobe.errors import InputError, UnreadableItem, nearest
 from featprobe.images.picture import Picture
 
-PLAIN = ("auto", "file", "minmax", "zscore", "none")
+PLAIN = ("auto", "dataset", "file", "minmax", "zscore", "none")
 WITH_NUMBERS = ("percentile", "range", "window", "zscore")
 # (centre, width) in Hounsfield units, the values common on radiology workstations
 PRESETS = {
@@ -47,6 +55,9 @@ PRESETS = {
     "subdural": (75.0, 215.0),
     "temporal-bone": (600.0, 2800.0),
 }
+_ENDS = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+_LABELS = 16  # a volume of bytes below it holds labels, not grey values
+WHITE = 65535
 _NATURAL = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 Levels = tuple[float, float] | tuple[np.ndarray, np.ndarray]
 
@@ -101,10 +112,14 @@ def value_range(picture: Picture, rule: str = "auto") -> Levels:
     """(low, high) of one item under a rule: two numbers, or two arrays (3,) for ``A+B+C``.
 
     Equal for a constant item, never NaN. What the reader settled (``levels``) stands. Looks at the
-    whole stack where frames were chosen from one.
+    whole stack where frames were chosen from one. Where the file's own display is no window and
+    the rule asks for it, two arrays of the pixels' shape; :func:`shown` has the pixels instead.
     """
     if picture.levels is not None:
         return picture.levels
+    if _by_curve(picture, rule):
+        black = picture.pixels - _brightness(picture)
+        return black, black + 1
     pairs = [_range(picture, name, numbers) for name, numbers in parts(rule)]
     if len(pairs) == 1:
         return pairs[0]
@@ -116,23 +131,98 @@ def value_range(picture: Picture, rule: str = "auto") -> Levels:
     return low, high
 
 
-def _range(picture: Picture, name: str, numbers: tuple[float, float] | None) -> tuple[float, float]:
+def shown(picture: Picture, rule: str = "auto") -> tuple[np.ndarray, Levels]:
+    """Pixels and (low, high) between which they go from black to white under a rule.
+
+    The pixels are those of the picture, but for a display that is no window (brightness as uint16)
+    and for padding that would not be black (at ``low`` then).
+    """
+    if picture.levels is None and _by_curve(picture, rule):
+        bright = np.rint(_brightness(picture) * WHITE).astype(np.uint16)
+        if picture.padding is not None:
+            bright[picture.pixels <= picture.padding] = 0
+        return bright, (0.0, float(WHITE))
+    levels = value_range(picture, rule)
+    pixels, black = picture.pixels, float(np.min(levels[0]))
+    if picture.padding is not None and picture.padding > black:
+        outside = pixels <= picture.padding
+        if outside.any():
+            wide = np.int32 if pixels.dtype.kind in "iu" else np.float32
+            pixels = np.where(outside, np.floor(black), pixels).astype(wide)
+    return pixels, levels
+
+
+def rule_of(picture: Picture, rule: str = "auto") -> str:
+    """What a rule comes down to for one item, in words: ``auto`` is another for each kind."""
+    if picture.levels is not None or rule not in ("auto", "file"):
+        return rule
+    if picture.display is not None:
+        table = picture.display.table is not None
+        return "VOI LUT of the file" if table else "sigmoid of the file"
+    if picture.window is not None:
+        return "window of the file"
+    name, numbers = _automatic(picture)
+    return name if numbers is None else f"{name} {numbers[0]:g} to {numbers[1]:g}"
+
+
+def _by_curve(picture: Picture, rule: str) -> bool:
+    return rule in ("auto", "file") and picture.display is not None
+
+
+def _brightness(picture: Picture) -> np.ndarray:
+    """What the curve of the file makes of the pixels, from the darkest of the item to its
+    brightest: tables often use a part of the range that they declare."""
+    assert picture.display is not None
+    ends = picture.display(_inside(picture))
+    low, high = float(ends.min()), float(ends.max())
+    bright = picture.display(picture.pixels)
+    return np.clip((bright - low) / (high - low), 0, 1) if high > low else np.zeros_like(bright)
+
+
+def _automatic(picture: Picture) -> tuple[str, tuple[float, float] | None]:
+    """The rule of ``auto`` for an item whose file does not say how to be shown."""
     pixels = picture.pixels if picture.whole is None else picture.whole
+    if pixels.dtype == np.uint8:
+        labels = picture.affine is not None and pixels.ndim == 3 and pixels.max() < _LABELS
+        return ("minmax", None) if labels and pixels.max() else ("range", (0.0, 255.0))
+    if pixels.ndim == 4:
+        white = natural_white(float(max(-pixels.min(), pixels.max())), pixels.dtype.kind == "f")
+        return "range", (-white if pixels.min() < 0 else 0.0, white)
+    return ("percentile", (0.5, 99.5)) if len(pixels) > 1 else ("minmax", None)
+
+
+def natural_white(highest: float, floating: bool) -> float:
+    """The white of colours up to ``highest``: the next end of a usual range."""
+    ends = _ENDS if floating else _ENDS[1:]
+    return next((e for e in ends if highest <= e * (1 + 1e-6)), highest)
+
+
+def _inside(picture: Picture) -> np.ndarray:
+    """The values that rules look at: the whole stack, without padding."""
+    pixels = picture.pixels if picture.whole is None else picture.whole
+    if picture.padding is None:
+        return pixels
+    inside = pixels[pixels > picture.padding]
+    return inside if inside.size else pixels
+
+
+def _range(picture: Picture, name: str, numbers: tuple[float, float] | None) -> tuple[float, float]:
     if name == "auto":
         if picture.window is not None:
             return picture.window
-        if pixels.dtype == np.uint8 or pixels.ndim == 4:
-            return 0.0, float(np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 255)
-        name, numbers = ("percentile", (0.5, 99.5)) if len(pixels) > 1 else ("minmax", None)
+        name, numbers = _automatic(picture)
     if name == "file":
         if picture.window is None:
             raise UnreadableItem("the file carries no display window; use another --intensity")
         return picture.window
-    if name == "none":
-        return _natural(pixels)
+    if name == "dataset":
+        raise InputError("intensity 'dataset' is settled for a data set, not for one item")
     if name == "range":
         assert numbers is not None
         return numbers
+    pixels = _inside(picture)
+    if name == "none":
+        return _natural(pixels)
     if name == "zscore":
         assert numbers is not None
         mean, deviation = float(pixels.mean(dtype=float)), float(pixels.std(dtype=float))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.errors import InputError, UnreadableItem, nearest
+from featprobe.images.display import Curve
 
 PLANES = ("auto", "axial", "coronal", "sagittal", "all")
 FRAMES = ("all", "foreground", "n=COUNT", "stride=STEP")
@@ -33,13 +34,16 @@ class Extent:
 class Volume:
     """The decoded pixels of a volume that is not cut yet: (X, Y, Z) or (X, Y, Z, 3), always finite.
 
-    ``affine``, ``window`` and ``notes`` as in :class:`Extent` and :class:`Picture`.
+    All else as in :class:`Extent` and :class:`Picture`.
     """
 
     pixels: np.ndarray
     affine: np.ndarray
     window: tuple[float, float] | None = None
     notes: tuple[str, ...] = field(default=())
+    display: Curve | None = None
+    padding: float | None = None
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ class Picture:
     line each. ``index`` (F,): the place of each frame in the stack it was chosen from, None where
     all are there. ``whole``: that stack, where the frames differ from it: intensity rules look at
     it, so that the choice of frames does not change grey values. ``levels``: black and white that
-    the reader has settled already, for which no rule is asked any more.
+    the reader has settled already, for which no rule is asked any more. ``display``: the curve of
+    brightness the file asks for where it is no window, which then is its linear stand-in.
+    ``padding``: values at it or below are no anatomy, None without padding. ``facts``: what is
+    known of the source (scanner), which may go with the class.
     """
 
     pixels: np.ndarray
@@ -64,6 +71,9 @@ class Picture:
     index: np.ndarray | None = None
     whole: np.ndarray | None = None
     levels: tuple[float, float] | None = None
+    display: Curve | None = None
+    padding: float | None = None
+    facts: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         p = self.pixels

@@ -1,35 +1,76 @@
-"""Results ranked in leagues: what may be compared, in which order, and what is a tie."""
+"""Results ranked in their leagues, and what is known of the ranks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from featprobe import metrics
 from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.results import Result
+from featprobe.leaderboard.leagues import League, distinctions, leagues
+from featprobe.results import Result, plain
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the tests of a league say of one of its results.
+
+    ``low``, ``high``: the ranks that cannot be excluded. ``not_worse``: than the best of the league
+    by more than ``margin``, None without a margin. ``pairs``: how many were compared together.
+    ``why``: of a result that was not tested, the reason in a few words; nothing else is known then.
+    """
+
+    low: int | None = None
+    high: int | None = None
+    not_worse: bool | None = None
+    margin: float | None = None
+    pairs: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A result with its rank among the results of one league.
-
-    ``tied``: not significantly different from the best of the league, with which it shares rank 1.
-    """
+    """A result with its rank among the results of one league, by ``value`` of ``metric``; NaN where
+    it is not defined. ``apart``: what tells its league from others of the data set, in words.
+    ``standing``: None where nothing was tested."""
 
     rank: int
     result: Result
-    tied: bool = False
+    metric: str
+    value: float
+    league: League
+    apart: str = ""
+    standing: Standing | None = None
+
+    @property
+    def data(self) -> str:
+        """The data set, with what tells the league from others of it: ``films (5 folds)``."""
+        return f"{self.result.dataset} ({self.apart})" if self.apart else self.result.dataset
 
     @property
     def place(self) -> str:
-        """The rank as it is printed: ``3``, ``1=`` for a tie with the best."""
-        return f"{self.rank}=" if self.tied else str(self.rank)
+        """The rank as it is printed: ``3``; ``2 (1-4)`` where these ranks cannot be excluded, with
+        ``~`` if it is not worse than the best by a margin; ``2 (no scores)``."""
+        s = self.standing
+        if s is None:
+            return str(self.rank)
+        if s.low is None:
+            return f"{self.rank} ({s.why})"
+        ranks = f"{s.low}" if s.low == s.high else f"{s.low}-{s.high}"
+        return f"{self.rank} ({ranks}){' ~' if s.not_worse else ''}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values of the place, without the result."""
+        own = {"rank": self.rank, "metric": self.metric, "value": self.value}
+        s = asdict(self.standing or Standing(why="not tested"))
+        renamed = {"rank_low": s.pop("low"), "rank_high": s.pop("high"), "untested": s.pop("why")}
+        return plain(own | renamed | s)
 
 
-FindTies = Callable[[Sequence[Result], str], set[str]]
+Stand = Callable[[Sequence[Result], str], dict[str, Standing]]
 
 
 def build(
@@ -38,13 +79,15 @@ def build(
     data: Sequence[str] = (),
     model: Sequence[str] = (),
     where: Path | None = None,
-    ties: FindTies | None = None,
+    stand: Stand | None = None,
+    across: Collection[str] = (),
 ) -> list[Row]:
-    """Rank results by a metric (None: that of each task), each in its :func:`league`.
+    """Rank results by a metric (None: that of each task), each in its league.
 
-    Equal values share a rank; an undefined one is last. ``ties``: from the results of a league,
-    best first, and the metric to the ids of those that are tied with the best; they are given rank
-    1 with it, while the ranks of the others still count how many have a better value.
+    Equal values share a rank; an undefined one is last. ``stand``: from the results of a league,
+    best first, and the metric to what tests say of each by id
+    (:class:`~featprobe.leaderboard.standings.Standings`). ``across``: see
+    :func:`~featprobe.leaderboard.leagues.league`.
 
     Raises :class:`InputError` where there are no results, or none has the metric,
     :class:`UnknownName` for a data set or backbone without any.
@@ -55,14 +98,16 @@ def build(
         if not any(metric in r.metrics for r in chosen):
             raise InputError(f"no result has {metric!r}; run the probe again to compute it")
     rows = []
-    for _, members in sorted(leagues(chosen).items()):
+    apart = distinctions(chosen, across)
+    for key, members in sorted(leagues(chosen, across).items()):
         by = metric or metrics.ranking(members[0].task)
         worth = {r.id: sortable(r, by) for r in members}
         members = sorted(members, key=lambda r: -worth[r.id])
-        tied = ties(members, by) if ties else set()
+        standing = stand(members, by) if stand else {}
         for r in members:
             better = sum(w > worth[r.id] for w in worth.values())
-            rows.append(Row(1 if r.id in tied else 1 + better, r, r.id in tied))
+            value = r.metrics.get(by, math.nan)
+            rows.append(Row(1 + better, r, by, value, key, apart[key], standing.get(r.id)))
     return rows
 
 
@@ -89,26 +134,6 @@ def choose(
         r for r in results
         if (not data or r.dataset in data) and (not model or r.backbone in model)
     ]  # fmt: skip
-
-
-League = tuple[str, str, int]
-
-
-def leagues(results: Sequence[Result]) -> dict[League, list[Result]]:
-    """Results by their :func:`league`."""
-    out: dict[League, list[Result]] = {}
-    for r in results:
-        out.setdefault(league(r), []).append(r)
-    return out
-
-
-def league(r: Result) -> League:
-    """What is ranked together: one data set, task, protocol with subset, split, level and shots."""
-    full = f"{r.settings.get('subset', 0):.6f}"  # all of train first, then growing parts of it
-    order = {"full": full, "cv": "1"}.get(r.protocol, f"2 {r.settings.get('by')}")
-    level = [r.settings.get(k, "") for k in ("level", "level_by", "study")]
-    same = [order, r.split.get("digest", ""), r.task, *level]
-    return r.dataset, " ".join(same), r.shots or 0
 
 
 def sortable(r: Result, metric: str) -> float:

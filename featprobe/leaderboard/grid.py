@@ -8,11 +8,13 @@
     subset: [0.1, 1]
     against: linear
     metric: auroc
+    select: auto
     resamples: 1000
     seed: 0
     out: table
 
-Paths are relative to the file. Of several values of ``lr`` val chooses.
+Paths are relative to the file. Of several values of ``lr`` val chooses, by ``select``, which an
+entry may have of its own; ``auto`` follows ``metric``.
 """
 
 from __future__ import annotations
@@ -38,18 +40,20 @@ from featprobe.images.picture import FrameRecipe
 from featprobe.leaderboard.given import at, checked, entries, existing, listed, read_yaml
 from featprobe.leaderboard.probing import Probing, known_outputs, make_probing
 from featprobe.leaderboard.tuning import Tuning, make_tuning
+from featprobe.selection import AUTO, selectable
 from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import DTYPES
 
 NAMES = str | Sequence[str]
 TOP = {
     "data": Any, "models": Any, "extract": Mapping[str, Any], "probes": Any, "finetune": Any,
-    "subset": float | Sequence[float], "against": str, "metric": str, "resamples": int,
-    "seed": int, "out": str,
+    "subset": float | Sequence[float], "against": str, "metric": str, "select": str,
+    "resamples": int, "seed": int, "out": str,
 }  # fmt: skip
 LOADING = {
     "data": str, "root": str, "name": str, "label": NAMES, "group": str, "task": str,
-    "split": str, "option": Mapping[str, Any],
+    "split": str, "option": Mapping[str, Any], "separator": str, "uncertain": str,
+    "missing": NAMES, "path": str, "split_column": str, "split_map": Mapping[str, str],
 }  # fmt: skip
 FRAMES = get_type_hints(FrameRecipe) | {
     "spacing": float | Sequence[float], "modalities": tuple[str, ...],
@@ -114,6 +118,7 @@ class Grid:
     subset: tuple[float, ...]
     against: str | None
     metric: str | None
+    select: str
     resamples: int
     seed: int
     out: Path | None
@@ -143,12 +148,14 @@ def read(file: Path) -> Grid:
     with at(where + "metric"):
         if "metric" in top:
             metrics.about(top["metric"])
+    with at(where + "select"):
+        selectable(top.get("select", AUTO))
     _unlike([p.name for p in probes], [t.label for _, t in tunings], file)
     _known(top.get("against"), [p.name for p in probes] + [t.name for _, t in tunings], file)
     return Grid(
         file, tuple(data), tuple(models), _extract(top.get("extract", {}), where + "extract"),
         tuple(probes), tuple(tunings), _subset(listed(top.get("subset", 1)), where + "subset"),
-        top.get("against"), top.get("metric"), resamples, seed,
+        top.get("against"), top.get("metric"), top.get("select", AUTO), resamples, seed,
         folder / Path(top["out"]).expanduser() if "out" in top else None,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from featprobe.errors import FeatprobeError
 from featprobe.finetuning.settings import Training
 from featprobe.probes.named import PROBES
 from featprobe.results import Result, plain
+from featprobe.selection import Criterion
 
 SEEN = "†"
 SAID = 3  # unusual parameters named in a table
@@ -17,7 +18,15 @@ def setting(r: Result) -> str:
     """The setting of a result in a few characters: ``k=20``, ``1 % of train, C=0.01``."""
     level = f"by {r.settings['level']}" if "level" in r.settings else ""
     part = f"{100 * r.settings['subset']:g} % of train" if "subset" in r.settings else ""
-    return ", ".join(filter(None, (part, _chosen(r), *unusual(r), level)))
+    return ", ".join(filter(None, (part, _chosen(r), *unusual(r), *_selected(r), level)))
+
+
+def _selected(r: Result) -> list[str]:
+    """By what val chose, where it is not the default of the task."""
+    if "select" not in r.settings:
+        return []
+    criterion = Criterion(r.task, r.settings["select"], r.settings.get("one_se", True))
+    return [] if criterion.usual else [f"select={criterion.by}"]
 
 
 def unusual(r: Result) -> list[str]:

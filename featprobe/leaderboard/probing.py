@@ -15,17 +15,21 @@ from featprobe.prepare import Prepare
 from featprobe.presets import preset
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
+from featprobe.selection import AUTO, selectable
 
 NAMES = str | Sequence[str]
 PROBE = {
     "probe": str, "preset": str, "features": NAMES, "pool": NAMES, "normalize": bool, "pca": int,
-    "refit": bool,
+    "refit": bool, "select": str, "one_se": bool,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Probing:
-    """A probe on frozen features. ``how``: view, pooling and preparation, as of ``evaluate``."""
+    """A probe on frozen features.
+
+    ``how``: view, pooling, preparation and choosing, as of ``evaluate``.
+    """
 
     name: str
     probe: Probe
@@ -62,7 +66,10 @@ def make_probing(entry: Mapping[str, Any], place: str) -> Probing:
     lone = len(views) <= 1 and len(pools) == 1
     shown = named(name, views[0] if views else "", pools[0]) if lone else named(name)
     how: dict[str, Any] = {"view": views or None, "pool": pools}
-    how |= {k: given[k] for k in ("normalize", "pca") if k in given}
+    with at(place):
+        selectable(given.get("select", AUTO))
+    how |= study.how if study and "select" not in given else {}
+    how |= {k: given[k] for k in ("normalize", "pca", "select", "one_se") if k in given}
     return Probing(shown, made, given.get("refit", study.refit if study else True), how)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from featprobe import results, settings
@@ -22,6 +22,7 @@ from featprobe.leaderboard.probing import Probing
 from featprobe.leaderboard.tuning import Tuning
 from featprobe.protocols import Full
 from featprobe.results import Result, plain
+from featprobe.selection import AUTO, Criterion
 
 Cache = str | os.PathLike[str] | None
 T = TypeVar("T")
@@ -145,7 +146,8 @@ class _Running:
 
     def _probe(self, entry: Probing, subset: float, features: FeatureSet) -> None:
         protocol = Full(seed=self.grid.seed, refit=entry.refit, subset=subset)
-        how = {**entry.how, "resamples": self.grid.resamples}
+        chosen = {"select": self.grid.select, "metric": self.grid.metric}
+        how = {**chosen, **entry.how, "resamples": self.grid.resamples}
         self._cell(
             _named(features.dataset, features.backbone, entry.name, subset),
             lambda: request(features, entry.probe, protocol, **how),
@@ -155,6 +157,8 @@ class _Running:
         )
 
     def _tuning(self, entry: Tuning, subset: float, backbone: Backbone, dataset: Dataset) -> None:
+        entry = self._chosen_by(entry, dataset)
+
         def train(asked: str) -> list[Result]:
             from featprobe.finetuning.run import finetune
 
@@ -176,6 +180,14 @@ class _Running:
             lambda: asked_of(backbone, dataset, entry, subset),
             train,
         )
+
+    def _chosen_by(self, entry: Tuning, dataset: Dataset) -> Tuning:
+        """The fine-tuning with what the file chooses by, where it has nothing of its own."""
+        if entry.training.select != AUTO or dataset.task is None:
+            return entry
+        by = Criterion.of(dataset.task, self.grid.select, reported=self.grid.metric)
+        training = replace(entry.training, select=AUTO if by.usual else by.by)
+        return replace(entry, training=training)
 
     def _cell(
         self, name: str, ask: Callable[[], str], make: Callable[[str], list[Result]]

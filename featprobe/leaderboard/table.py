@@ -13,17 +13,16 @@ from featprobe import metrics
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import try_folder, write_text_atomic
 from featprobe.leaderboard import cost, uncertainty
-from featprobe.leaderboard.board import Row, league
+from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
+from featprobe.leaderboard.places import legend
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.results import Result
 
+_PLACE = ("rank", "rank_low", "rank_high", "metric", "value", "not_worse", "margin", "pairs",
+          "untested")  # fmt: skip
 RANDOM = "random: weights drawn from a seed, not pretrained"
-TIED = (
-    "=: tied with the best of its league, from which it does not differ significantly (paired "
-    "permutation test by patient, Holm over the league, 0.05)."
-)
 
 
 def value(r: Result, metric: str) -> str:
@@ -81,12 +80,12 @@ def print_board(board: Sequence[Row], metric: str | None = None) -> None:
         heads += ["test (patients)", *(cost.HEADS if spent else ())]
         table = make_table(_title(names, metric), heads)
         last = None
-        for r, row in part:
-            if last is not None and last != league(r):
+        for _, row in part:
+            if last is not None and last != row.league:
                 table.add_section()
-            name = "" if last == league(r) else r.dataset
+            name = "" if last == row.league else row.data
             table.add_row(name, *_cells(row, shown, names, spent, noted))
-            last = league(r)
+            last = row.league
         show(table)
     print(*_board_legend(board), *noted.lines(), sep="\n")
 
@@ -129,8 +128,8 @@ def markdown(board: Sequence[Row], metric: str | None = None) -> str:
         heads += ["test (patients)", *(cost.HEADS if spent else ())]
         lines += [f"# {_title(names, metric).capitalize()}", ""]
         lines += [markdown_row(heads), "|" + " --- |" * len(heads)]
-        for r, row in part:
-            lines.append(markdown_row([r.dataset, *_cells(row, shown, names, spent, noted)]))
+        for _, row in part:
+            lines.append(markdown_row([row.data, *_cells(row, shown, names, spent, noted)]))
         lines.append("")
     # in Markdown a line break alone would join two footnotes
     return "\n".join([*lines, *_board_legend(board), *(f"\n{n}" for n in noted.lines()), ""])
@@ -145,8 +144,8 @@ def as_csv(board: Sequence[Row]) -> str:
     """The leaderboard as CSV, full precision; empty where a result lacks a metric."""
     out = io.StringIO()
     writer = csv.writer(out)
-    heads = ["data", "rank", "tied", "backbone", "random", "overlap", "probe", "setting", "view",
-             "pool"]  # fmt: skip
+    heads = ["data", "league", *_PLACE, "backbone", "random", "overlap", "probe", "setting",
+             "view", "pool"]  # fmt: skip
     names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
@@ -155,7 +154,7 @@ def as_csv(board: Sequence[Row]) -> str:
     for row in board:
         r = row.result
         cells = [
-            r.dataset, row.rank, row.tied, r.backbone, r.random, r.overlap, probe_name(r),
+            r.dataset, row.apart, *_place(row), r.backbone, r.random, r.overlap, probe_name(r),
             setting(r), r.view, r.pool,
         ]  # fmt: skip
         for n in names:
@@ -166,6 +165,12 @@ def as_csv(board: Sequence[Row]) -> str:
         said = ["; ".join(r.notes), *(uncertainty.rarest(r) or [""] * 3)]
         writer.writerow([*cells, *sizes, r.split["origin"], r.id, *spent, *said])
     return out.getvalue()
+
+
+def _place(row: Row) -> list[Any]:
+    """Of the CSV: what :meth:`~featprobe.leaderboard.board.Row.to_dict` says, empty for None."""
+    of = row.to_dict()
+    return ["" if of[n] is None else of[n] for n in _PLACE]
 
 
 def _cells(
@@ -250,13 +255,12 @@ def _components(results: Sequence[Result]) -> list[str]:
 
 
 def _board_legend(board: Sequence[Row]) -> list[str]:
-    tied = [TIED] if any(row.tied for row in board) else []
-    return [*_legend([row.result for row in board]), *tied]
+    return [*_legend([row.result for row in board]), *legend(board)]
 
 
 def _legend(results: Sequence[Result]) -> list[str]:
     lines = uncertainty.legend(results)
-    if any(r.shots for r in results):
+    if any(r.shots and not r.ci_method for r in results):
         lines.append("Few-shot: mean over tries; the interval is that of the mean.")
     if any(r.random for r in results):
         lines.append(RANDOM + ".")

@@ -46,6 +46,9 @@ class NeighbourProbe(Probe):
         beyond = getattr(self, "_beyond", ())
         return [{"k": int(k)} for k in np.atleast_1d(self.k) if k not in beyond]
 
+    def simplicity(self) -> list[float]:
+        return [float(c["k"]) for c in self.candidates()]
+
     def within(self, rows: int) -> Self:
         """A copy to be fitted to ``rows`` rows at least: without the values of k that are more.
 

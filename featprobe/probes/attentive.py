@@ -59,6 +59,9 @@ class AttentiveProbe(Probe):
     def candidates(self) -> list[dict[str, Any]]:
         return [{"weight_decay": float(d)} for d in np.atleast_1d(self.weight_decay)]
 
+    def simplicity(self) -> list[float]:
+        return [c["weight_decay"] for c in self.candidates()]
+
     def choose(self, x: Any, y: np.ndarray) -> int:
         return choose_held_out(self, x, y)
 

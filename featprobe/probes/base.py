@@ -19,7 +19,7 @@ from featprobe.probes.checks import check_scores, check_x, is_regression
 from featprobe.probes.constants import constants, settled
 from featprobe.probes.parameters import Parameters
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
-from featprobe.selection import best_candidate
+from featprobe.selection import Criterion
 
 
 class Probe(Parameters):
@@ -49,8 +49,19 @@ class Probe(Parameters):
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
     rebuilt: ClassVar[tuple[str, ...]] = ()
+    criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
     _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
     _constant: np.ndarray | None = None  # see probes.constants
+
+    def fresh(self, **params: Any) -> Self:
+        """An unfitted copy with some parameters changed, which chooses by the same criterion."""
+        return super().fresh(**params).choosing_by(self.criterion)
+
+    def choosing_by(self, criterion: Criterion | None) -> Self:
+        """This probe, told by what to choose among its own candidates or those of a part."""
+        if criterion is not None:
+            self.criterion = criterion
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k not in self.rebuilt}
@@ -74,6 +85,13 @@ class Probe(Parameters):
     def candidates(self) -> list[dict[str, Any]]:
         """The parameter settings among which validation data choose."""
         return [{}]
+
+    def simplicity(self) -> list[float] | None:
+        """A number for each candidate, larger is more regularised; None where there is no order.
+
+        Of candidates that validation data cannot tell apart the simplest is taken.
+        """
+        return None
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Probe:
         """Fit every candidate; ``y`` as in :meth:`fit`, classes as 0 .. C-1."""
@@ -262,4 +280,5 @@ def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
         return len(probe.candidates()) // 2
     fit, held = parts
     probe.learn(x[fit], y[fit], probe.groups_of(fit))
-    return best_candidate(probe.scores(x[held]), y[held])
+    criterion = probe.criterion or Criterion.for_targets(y, probe.tasks)
+    return criterion.best(probe.scores(x[held]), y[held], probe.groups_of(held), probe.simplicity())

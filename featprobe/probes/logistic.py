@@ -54,6 +54,9 @@ class LogisticProbe(Probe):
         values = CS if self.Cs is None else np.atleast_1d(np.asarray(self.Cs, dtype=float))
         return [{"Cs": float(c)} for c in values]
 
+    def simplicity(self) -> list[float]:
+        return [-c["Cs"] for c in self.candidates()]
+
     def beyond(self, best: int) -> Self | None:
         values = [c["Cs"] for c in self.candidates()]
         if self.Cs is not None and not self._elastic:

@@ -59,6 +59,9 @@ class MLPProbe(Probe):
         pairs = product(widths, decays)
         return [{"width": int(w), "weight_decay": float(d)} for w, d in pairs]
 
+    def simplicity(self) -> list[float]:
+        return [c["weight_decay"] for c in self.candidates()]
+
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         return choose_held_out(self, x, y)
 

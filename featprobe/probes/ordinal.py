@@ -35,6 +35,9 @@ class OrdinalProbe(Probe):
         values = CS if self.Cs is None else np.atleast_1d(np.asarray(self.Cs, dtype=float))
         return [{"Cs": float(c)} for c in values]
 
+    def simplicity(self) -> list[float]:
+        return [-c["Cs"] for c in self.candidates()]
+
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         return choose_held_out(self, x, y)
 

@@ -41,6 +41,9 @@ class RidgeProbe(Probe):
         values = ALPHAS if self.alphas is None else np.atleast_1d(np.asarray(self.alphas, float))
         return [{"alphas": float(a)} for a in values]
 
+    def simplicity(self) -> list[float]:
+        return [c["alphas"] for c in self.candidates()]
+
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         return choose_held_out(self, x, y)
 

@@ -66,7 +66,8 @@ class SmoothedProbe(Probe):
         if not all(0 <= c["weight"] <= 1 for c in settings):
             raise InputError(f"the weight of smoothing is between 0 and 1, not {self.weight}")
         self._labels = y.ndim == 2
-        self._inner = self._make().fit(x, y, groups=self._groups)
+        inner = self._make().choosing_by(self.criterion)
+        self._inner = inner.fit(x, y, groups=self._groups)
         self._x = x if self.among == "bank" else None
         self._p = self._inner._scored(x) if self.among == "bank" else None
         return self

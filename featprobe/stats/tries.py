@@ -17,6 +17,7 @@ DRAWS = "t over draws and patient bootstrap, logit scale"
 FITS = "t over training sets (delete-d jackknife) and patient bootstrap, logit scale"
 SPLITS = "corrected resampled t over splits, logit scale"
 _BELIEVED = 2.0  # errors at which what was seen and the rule for the end of a scale count alike
+_NOTHING = 1e-30  # variances of rounding
 
 Ends = tuple[float, float]
 
@@ -84,8 +85,8 @@ def joined(
     apart = _t(df) * math.sqrt(between)
     ends = value - math.hypot(value - alone[0], apart), value + math.hypot(alone[1] - value, apart)
     variance = sum(v for v, _ in parts)
-    if variance > 0:
-        freedom = variance**2 / sum(v**2 / f for v, f in parts if v > 0)
+    if variance > _NOTHING:
+        freedom = variance**2 / sum(v**2 / f for v, f in parts if v > _NOTHING)
         seen = _scaled(value, _t(freedom) * math.sqrt(variance), bounds)
         weight = errors / (errors + _BELIEVED) if math.isfinite(errors) else 1.0
         ends = tuple(weight * s + (1 - weight) * e for s, e in zip(seen, ends))  # type: ignore

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from featprobe.scored import Scored
-from featprobe.stats.paired import permutation
+from featprobe.stats.named import differ
 from featprobe.stats.resampling import RESAMPLES, block_size, bootstrap, draws
 from tests.benchmarks.rows import Row, side_by_side
 
@@ -41,7 +41,7 @@ def rows(runs: int) -> Iterator[Row]:
         RESAMPLES / ours, LOOPED / theirs, "resamples/s",
     )  # fmt: skip
     ours, theirs = side_by_side(
-        lambda: permutation(one, other, "auroc"), lambda: looped(one, LOOPED), runs
+        lambda: differ([one, other], "auroc", [(0, 1)]), lambda: looped(one, LOOPED), runs
     )
     yield Row(
         f"paired permutation test of AUROC, {RESAMPLES} swaps, two models a swap",

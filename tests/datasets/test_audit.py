@@ -38,7 +38,7 @@ def plant(folder: Path) -> None:
 def test_what_is_planted_is_found(class_folders: Path) -> None:
     plant(class_folders)
     found = audit(fp.load_dataset(class_folders))
-    assert found.files == {"read": 45, "unreadable": 1, "skipped: not an image": 1}
+    assert found.files == {"read": 45, "unreadable": 1, "skipped: not an image (.md)": 1}
     assert list(found.unreadable) == ["sick/cut92_0.png"]
     assert found.constant == ["sick/flat91_0.png"]
     assert found.patients_in_classes == {"sick03": ["normal", "sick"]}

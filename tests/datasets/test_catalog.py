@@ -259,9 +259,9 @@ def test_unknown_options_are_refused_with_the_nearest(tmp_path):
         open_replica("chexpert", tmp_path, uncertian="zeros")
     with pytest.raises(InputError, match="uncertain is one of ignore, zeros, ones, not 'maybe'"):
         open_replica("chexpert", tmp_path, uncertain="maybe")
-    with pytest.raises(InputError, match="options of a catalog data set"):
+    with pytest.raises(InputError, match="--uncertain means nothing for a folder"):
         load_dataset(tmp_path / "root", cache=tmp_path, uncertain="zeros")
-    with pytest.raises(InputError, match="--label and --task"):
+    with pytest.raises(InputError, match="--task means nothing for 'digits' of the catalog"):
         load_dataset("digits", cache=tmp_path, task="ordinal")
 
 

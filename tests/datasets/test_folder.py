@@ -115,7 +115,7 @@ def test_flat_files_have_no_labels(tmp_path):
         png(tmp_path / f"{i}.png", i)
     (tmp_path / "readme.txt").write_text("x")
     data = load_dataset(tmp_path)
-    assert (len(data), data.targets, data.skipped) == (3, None, {"not an image": 1})
+    assert (len(data), data.targets, data.skipped) == (3, None, {"not an image (.txt)": 1})
     assert data.read(2).tolist() == [[[2] * 6] * 8]
 
 
@@ -123,7 +123,9 @@ def test_flat_files_have_no_labels(tmp_path):
 def test_folder_without_images(tmp_path, extra):
     for name in extra:
         (tmp_path / name).write_text("x")
-    said = "no image files in this folder" + (r" \(2 other files\)" if extra else "$")
+    said = "no image files in this folder" + (
+        r" \(2 other files: 1 .txt, 1 .csv\)" if extra else "$"
+    )
     with pytest.raises(InputError, match=said):
         load_dataset(tmp_path)
 

@@ -47,7 +47,7 @@ def test_single_image_and_label_options(tmp_path):
     Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / "one.png")
     data = load_dataset(tmp_path / "one.png")
     assert (data.ids.tolist(), data.name) == (["one.png"], "one")
-    with pytest.raises(InputError, match="--label and --task"):
+    with pytest.raises(InputError, match="--label means nothing for one.png"):
         load_dataset(tmp_path / "one.png", label=["x"])
 
 

@@ -14,13 +14,17 @@ import torch
 from torch import nn
 
 from featprobe import devices
+from featprobe.backbones.load import load_backbone
 from featprobe.errors import InputError, StoreError
 from featprobe.finetuning import checkpoint, checks, frames, inference, loop
 from featprobe.finetuning import run as module
+from featprobe.finetuning.export import Differs, export
 from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
 from featprobe.results import read
+from featprobe.saving import read_saved
+from featprobe.selection import Criterion
 from tests.conftest import make_tiny
 from tests.finetuning.cases import pictures, trained
 
@@ -94,17 +98,17 @@ def test_the_scale_of_fp16_is_kept_and_is_no_other_trainings(tmp_path: Path, mon
     trained(make_tiny(), pictures(40), lrs=[1e-3, 1e-4])
     assert seen == [3, 6, 9, 3, 6, 9]
     seen.clear()
-    judge = loop._judge
+    judge = loop.judge
 
     def killed(run, accelerator, standing, average):
         if standing.step == 6:
             raise KeyboardInterrupt
         judge(run, accelerator, standing, average)
 
-    monkeypatch.setattr(loop, "_judge", killed)
+    monkeypatch.setattr(loop, "judge", killed)
     with pytest.raises(KeyboardInterrupt):
         trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
-    monkeypatch.setattr(loop, "_judge", judge)
+    monkeypatch.setattr(loop, "judge", judge)
     trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
     assert seen == [3, 6, 9]
 
@@ -214,7 +218,7 @@ def test_a_warmup_longer_than_the_second_training_is_cut(monkeypatch) -> None:
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_weights_that_are_kept_are_those_that_are_judged(keep: str, monkeypatch) -> None:
     merits = iter([(5.0, 0.0), (1.0, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.0), (3.0, 0.0)])
-    monkeypatch.setattr(loop, "merit", lambda *_: next(merits))
+    monkeypatch.setattr(Criterion, "merit", lambda *_: next(merits))
     result = trained(make_tiny(), pictures(40), lrs=[1e-2, 1e-3], training={"keep": keep})
     assert result.params["lr"] == {"best": 1e-2, "last": 1e-3}[keep]
     vals = [e["val"] for e in result.provenance["history"]]
@@ -260,6 +264,21 @@ def test_a_backbone_that_cannot_be_exported_does_not_take_the_numbers_along(
     (kept,) = read(cache)
     assert kept.id == result.id
     assert "the trained backbone is not kept: tiny: cannot be exported: why" in kept.notes
+    saved = read_saved(Path(kept.provenance["folder"]) / "head.safetensors")  # the head is
+    assert saved.features.origin["name"].endswith("backbone")
+
+
+def test_features_that_differ_cost_neither_backbone_nor_head(cache: Path, monkeypatch) -> None:
+    def differs(plain, folder, about):
+        export(plain, folder, about)
+        raise Differs(f"read back, its features would differ; it is kept in {folder}")
+
+    monkeypatch.setattr(module, "export", differs)
+    result = trained(make_tiny(), pictures(24), "bitfit", training=SHORT)
+    folder = Path(result.provenance["folder"])
+    assert any("would differ" in text for text in result.notes)
+    kept = load_backbone(folder / "backbone")
+    assert read_saved(folder / "head.safetensors").features.key["weights"] == kept.weights_sha256
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:

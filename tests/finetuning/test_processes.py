@@ -131,7 +131,7 @@ from featprobe.cli.main import main
 from featprobe.finetuning import loop
 from featprobe.finetuning.average import statistics
 
-judge = loop._judge
+judge = loop.judge
 
 def looked(run, accelerator, standing, average):
     own = [*statistics(run.trainable.live), *(average.values if average is not None else [])]
@@ -140,7 +140,7 @@ def looked(run, accelerator, standing, average):
     print("same" if same else "different", file=sys.stderr)
     judge(run, accelerator, standing, average)
 
-loop._judge = looked
+loop.judge = looked
 main(sys.argv[1:])
 """
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.errors import InputError, UnreadableItem
-from featprobe.images.intensity import PRESETS, parts, value_range
+from featprobe.images.intensity import PRESETS, parts, shown, value_range
 from featprobe.images.picture import Picture
 
 
@@ -39,7 +39,50 @@ def test_auto():
     stack = picture(range(40), frames=2)
     assert value_range(stack) == tuple(np.percentile(np.arange(40), (0.5, 99.5)))
     assert value_range(picture(range(20), window=(3, 5))) == (3, 5)
-    assert value_range(Picture(np.zeros((1, 4, 5, 3), np.uint16))) == (0, 65535)
+    assert value_range(picture(range(20), np.uint8, window=(3, 5))) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([0, 1], np.float32, (0, 1)),
+        ([0, 0.2], np.float32, (0, 1)),
+        ([0, 254.5], np.float32, (0, 255)),
+        ([-1, 1], np.float32, (-1, 1)),
+        ([0, 4080], np.int16, (0, 4095)),
+        ([0, 4095], np.uint16, (0, 4095)),
+        ([0, 1000], np.uint16, (0, 1023)),
+        ([0, 16000], np.uint16, (0, 16383)),
+        ([0, 65535], np.uint16, (0, 65535)),
+        ([0, 1], np.uint8, (0, 255)),
+    ],
+)
+def test_auto_of_colours_is_the_end_of_a_usual_range(values, dtype, expected):
+    pixels = np.resize(np.array(values, dtype), (1, 4, 6, 3))
+    assert value_range(Picture(pixels)) == expected
+
+
+@pytest.mark.parametrize(("high", "white"), [(1, 1), (3, 3), (15, 15), (16, 255), (0, 255)])
+def test_a_volume_of_bytes_that_are_labels_is_shown_to_its_highest(high, white):
+    pixels = np.zeros((2, 4, 5), np.uint8)
+    pixels[1, 2] = high
+    assert value_range(Picture(pixels, affine=np.eye(4))) == (0, white)
+    assert value_range(Picture(pixels)) == (0, 255)  # a film may be as dark
+
+
+def test_padding_takes_no_part_in_a_rule_and_is_black():
+    values = np.r_[np.full(60, -2000), np.arange(-100, 101)].astype(np.int16)
+    padded = Picture(values.reshape(1, 9, 29), padding=-2000.0)
+    inside = values[60:].astype(float)
+    assert value_range(padded, "minmax") == (-100, 100)
+    assert value_range(padded, "percentile=5,95") == tuple(np.percentile(inside, (5, 95)))
+    mean, deviation = inside.mean(), inside.std()
+    np.testing.assert_allclose(
+        value_range(padded, "zscore=2"), (mean - 2 * deviation, mean + 2 * deviation)
+    )
+    pixels, levels = shown(padded, "range=-3000,1000")
+    assert (pixels[0].ravel()[:60] <= levels[0]).all()
+    np.testing.assert_array_equal(pixels.ravel()[60:], values[60:])
 
 
 def test_chosen_frames_are_shown_as_in_the_whole_stack():

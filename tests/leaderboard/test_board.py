@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from featprobe.errors import InputError, UnknownName
-from featprobe.leaderboard.board import build, league
+from featprobe.leaderboard.board import Standing, build
 from tests.test_results import result
 
 
@@ -69,14 +69,23 @@ def test_a_result_of_an_earlier_version_without_the_metric_ranks_last() -> None:
         build(rows, "aurok")
 
 
-def test_levels_are_leagues_of_their_own() -> None:
-    by_patient = {"seed": 0, "level": "patient", "level_by": "mean"}
-    assert league(result()) != league(result(settings=by_patient))
-    assert league(result()) == league(result(probe="logistic"))
-
-
-def test_ties_share_the_first_rank_and_the_others_keep_theirs() -> None:
-    rows = [with_auroc(v, backbone=b) for v, b in ((0.9, "x"), (0.8, "y"), (0.7, "z"))]
-    board = build(rows, ties=lambda members, _: {members[0].id, members[2].id})
-    assert [r.place for r in board] == ["1=", "2", "1="]
+def test_ranks_are_by_value_whatever_the_tests_say() -> None:
+    """A first place below a second one cannot be."""
+    rows = [with_auroc(v, backbone=b) for v, b in ((0.7, "z"), (0.9, "x"), (0.8, "y"))]
+    said = {
+        rows[1].id: Standing(1, 2, True, 0.02, 3), rows[2].id: Standing(1, 3, False, 0.02, 3),
+        rows[0].id: Standing(why="no scores"),
+    }  # fmt: skip
+    board = build(rows, stand=lambda members, _: said)
+    assert [r.place for r in board] == ["1 (1-2) ~", "2 (1-3)", "3 (no scores)"]
     assert [r.place for r in build(rows)] == ["1", "2", "3"]
+    plain = [r.to_dict() for r in board]
+    assert [(p["rank"], p["rank_low"], p["rank_high"], p["untested"]) for p in plain] == [
+        (1, 1, 2, ""), (2, 1, 3, ""), (3, None, None, "no scores"),
+    ]  # fmt: skip
+    assert [p["value"] for p in plain] == [0.9, 0.8, 0.7]
+
+
+def test_a_result_that_is_given_twice_counts_once() -> None:
+    r = with_auroc(0.9)
+    assert len(build([r, r, with_auroc(0.8, backbone="y")])) == 2

@@ -8,25 +8,24 @@ from sklearn.metrics import roc_auc_score
 
 from featprobe import results
 from featprobe.errors import InputError, UnknownName
-from featprobe.leaderboard import compare as module
-from featprobe.leaderboard.board import build
-from featprobe.leaderboard.compare import Ties, compare
+from featprobe.leaderboard.compare import compare
 from featprobe.results import Result
-from featprobe.stats.paired import holm
+from featprobe.scored import Scored
 from tests.test_results import result
 
 N = 300
 
 
 def keep(
-    cache, backbone: str, gain: float, *, seed: int = 0, n: int = N, tries: int = 1, **changes
-) -> Result:
+    cache, backbone: str, gain: float, *, seed: int = 0, n: int = N, tries: int = 1,
+    patients: int = 60, **changes,
+) -> Result:  # fmt: skip
     """A result whose scores follow the truth as closely as ``gain`` says, kept in the cache.
 
     Items are kept in an order of the result's own.
     """
     shared = np.random.default_rng(1)
-    y, groups = shared.integers(0, 2, n), np.array([f"p{i % 60:02d}" for i in range(n)])
+    y, groups = shared.integers(0, 2, n), np.array([f"p{i % patients:02d}" for i in range(n)])
     ids = np.array([f"i{i:03d}" for i in range(n)])
     rng = np.random.default_rng([seed, *backbone.encode()])
     logit = gain * (2 * y - 1) + rng.normal(size=(tries, n)) + shared.normal(size=n)
@@ -34,7 +33,9 @@ def keep(
     scores = np.stack([1 - second, second], axis=2)
     made = result(backbone=backbone, **changes)
     order = rng.permutation(n)
-    made.metrics["auroc"] = float(np.mean([roc_auc_score(y, s) for s in second]))
+    of = Scored("multiclass", ids, y, groups, list(scores), None, ("no", "yes"))
+    made.metrics = of.mean(["auroc", "accuracy", "balanced_accuracy", "f1"])
+    assert made.metrics["auroc"] == pytest.approx(np.mean([roc_auc_score(y, s) for s in second]))
     results.append(
         cache, made, ids=ids[order], y=y[order], groups=groups[order], scores=scores[:, order],
         classes=("no", "yes"),
@@ -42,7 +43,7 @@ def keep(
     return made
 
 
-def test_each_is_compared_with_the_best_and_holm_counts_them(cache) -> None:
+def test_each_is_compared_with_the_best_as_one_of_all_pairs(cache) -> None:
     found = [keep(cache, b, g) for b, g in (("good", 1.0), ("best", 1.6), ("bad", 0.1))]
     made, notes = compare(cache, found, resamples=200)
     assert not notes
@@ -52,7 +53,9 @@ def test_each_is_compared_with_the_best_and_holm_counts_them(cache) -> None:
         assert c.difference == pytest.approx(expected)
         assert c.low < c.difference < c.high < 0
         assert c.metric == "auroc"
-    assert [c.adjusted for c in made] == pytest.approx(holm(np.array([c.p for c in made])))
+        assert c.pairs == 3
+        assert c.adjusted >= c.p
+        assert c.adjusted_low <= c.low < c.high <= c.adjusted_high
     assert made[1].adjusted < 0.05
 
 
@@ -108,11 +111,11 @@ def test_other_items_splits_tries_and_missing_scores_are_left_out_and_said(cache
         compare(cache, [best, lost])
 
 
-def test_changed_labels_are_not_compared(cache) -> None:
+def test_other_patients_are_not_compared(cache) -> None:
     one, other = keep(cache, "one", 1.6), keep(cache, "other", 1.0)
     file = results.scores_file(cache, other)
     arrays = dict(np.load(file))
-    arrays["y"] = 1 - arrays["y"]
+    arrays["groups"] = arrays["groups"][::-1]
     np.savez(file, **arrays)
     with pytest.raises(InputError, match="labels or patients of its test items differ"):
         compare(cache, [one, other])
@@ -126,37 +129,47 @@ def test_plain_values_name_both_sides(cache) -> None:
     assert plain["difference"] < 0
 
 
-def test_models_that_do_not_differ_from_the_best_are_ties(cache) -> None:
-    gains = (("x", 1.50), ("y", 1.50), ("bad", 0.2))
-    found = [keep(cache, b, g) for b, g in gains]
-    board = build(found, ties=Ties(cache))
-    assert [(r.place, r.result.backbone) for r in board][2] == ("3", "bad")
-    assert {r.place for r in board[:2]} == {"1="}
-    alone = build([found[0], found[2]], ties=Ties(cache))
-    assert [r.place for r in alone] == ["1", "2"]
-
-
-def test_leagues_that_cannot_be_tested_keep_their_ranks(cache, monkeypatch) -> None:
-    found = [keep(cache, b, g) for b, g in (("x", 1.50), ("y", 1.45))]
-    monkeypatch.setattr(module, "AFFORDABLE", 10)
-    ties = Ties(cache)
-    assert [r.place for r in build(found, ties=ties)] == ["1", "2"]
-    assert "'featprobe compare' does" in ties.notes[0]
-    monkeypatch.undo()
-    for r in found:
-        results.scores_file(cache, r).unlink()
-    ties = Ties(cache)
-    assert [r.place for r in build(found, ties=ties)] == ["1", "2"]
-    assert "not tested for a tie" in ties.notes[0]
-
-
-def test_many_comparisons_draw_as_many_swaps_as_holm_needs(cache) -> None:
-    """With 40 models, 1 / (1 + 50) times 40 would never be below 0.05."""
-    found = [keep(cache, f"m{i}", 0.1, n=60) for i in range(40)]
+def test_few_swaps_are_enough_for_many_comparisons(cache) -> None:
+    """The largest of all pairs is compared with its own distribution: p is not multiplied."""
+    found = [keep(cache, f"m{i}", 0.1, n=60) for i in range(12)]
     found.append(keep(cache, "best", 4.0, n=60))
     made, _ = compare(cache, found, resamples=50)
-    assert min(c.p for c in made) < 0.05 / 40
-    assert all(c.adjusted < 0.05 for c in made)
+    assert {c.pairs for c in made} == {78}
+    assert all(c.adjusted == pytest.approx(1 / 51) for c in made)
+
+
+def test_the_best_of_several_named_ones_is_chosen_by_the_data_too(cache) -> None:
+    found = [
+        keep(cache, b, g, probe=p)
+        for b, p, g in (("x", "knn", 0.7), ("x", "logistic", 1.5), ("y", "knn", 1.0))
+    ]
+    made, _ = compare(cache, found, between="all", against="x", resamples=50)
+    assert {c.pairs for c in made} == {3}
+    made, _ = compare(cache, found, between="all", against="y", resamples=50)
+    assert {c.pairs for c in made} == {2}
+
+
+def test_the_reverse_of_a_difference_has_its_numbers_turned(cache) -> None:
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    (down,), (up,) = (compare(cache, found, against=n, resamples=50)[0] for n in "yx")
+    assert down.difference == pytest.approx(-up.difference)
+    assert (down.low, down.high) == pytest.approx((-up.high, -up.low))
+    assert (down.p, down.adjusted) == (up.p, up.adjusted)
+
+
+def test_the_same_scores_and_two_patients_have_no_interval(cache) -> None:
+    one, other = keep(cache, "x", 1.0), keep(cache, "y", 1.5)
+    file = results.scores_file(cache, one)
+    file.write_bytes(results.scores_file(cache, other).read_bytes())
+    one.metrics = other.metrics
+    (same,) = compare(cache, [one, other], resamples=50)[0]
+    assert (same.difference, same.p, same.adjusted) == (0, 1, 1)
+    assert np.isnan([same.low, same.high, same.adjusted_low]).all()
+    assert same.to_dict()["low"] is None
+    few = [keep(cache, b, g, patients=2) for b, g in (("x", 0.1), ("y", 4.0))]
+    (pair,) = compare(cache, few, resamples=50)[0]
+    assert pair.p >= 0.5
+    assert np.isnan(pair.low)
 
 
 def test_a_metric_is_taken_from_the_scores_whether_or_not_the_line_has_it(cache) -> None:
@@ -192,7 +205,7 @@ def test_between_all_a_probe_is_the_one_on_the_same_backbone(cache) -> None:
     assert notes == [
         "films / z / knn: there is no linear on its backbone, and on several others"
     ]  # fmt: skip
-    assert [c.adjusted for c in made] == pytest.approx(holm(np.array([c.p for c in made])))
+    assert {c.pairs for c in made} == {2}
     alone, _ = compare(cache, [*found[:2], found[2]], between="all", against="linear", resamples=50)
     by_id = {c.one.id: c for c in alone}
     assert {(c.one.backbone, c.other.id) for c in alone} == {

@@ -246,7 +246,7 @@ def test_the_table_and_the_paired_differences_are_written(cells, trained, cache,
         assert "0.3 of 2.4 M" in shown
         assert "1.5 min" in shown
         assert "1.2 GB" in shown
-        assert "#:" not in shown
+        assert "#: features" not in shown
         assert "paired differences" in shown.lower()
 
     board = list(csv.DictReader((file.parent / "t" / "a.csv").open()))
@@ -266,7 +266,7 @@ def test_the_table_and_the_paired_differences_are_written(cells, trained, cache,
         row = rows[c.one.id]
         for name in ("difference", "low", "high", "p"):
             assert float(row[name]) == getattr(c, name)
-        assert float(row["p_holm"]) == c.adjusted
+        assert float(row["p_adjusted"]) == c.adjusted
         assert row["against_id"] == c.other.id
         expected = c.one.metrics["auroc"] - c.other.metrics["auroc"]
         assert float(row["difference"]) == pytest.approx(expected)

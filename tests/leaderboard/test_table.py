@@ -8,7 +8,7 @@ import io
 import pytest
 
 from featprobe.leaderboard import cost, table
-from featprobe.leaderboard.board import build
+from featprobe.leaderboard.board import Standing, build
 from featprobe.leaderboard.footnotes import Footnotes
 from tests.leaderboard.test_board import with_auroc
 from tests.test_results import result
@@ -90,13 +90,39 @@ def test_tasks_of_other_metrics_are_tables_of_their_own(capsys) -> None:
     assert text.count("# Leaderboard, ranked by") == 2
 
 
-def test_ties_are_printed_as_ties_and_explained() -> None:
-    rows = [with_auroc(v, backbone=b) for v, b in ((0.9, "x"), (0.8, "y"))]
-    board = build(rows, ties=lambda members, _: {r.id for r in members})
+def test_rank_sets_are_printed_explained_and_counted(capsys) -> None:
+    rows = [with_auroc(v, backbone=b) for v, b in ((0.9, "x"), (0.8, "y"), (0.7, "z"))]
+    said = {
+        rows[0].id: Standing(1, 2, True, 0.05, 1), rows[1].id: Standing(1, 2, True, 0.05, 1),
+        rows[2].id: Standing(why="no scores"),
+    }  # fmt: skip
+    board = build(rows, stand=lambda members, _: said)
+    table.print_board(board)
     text = table.markdown(board)
-    assert "| films | 1= | y |" in text
-    assert "permutation test by patient" in text
-    assert "permutation" not in table.markdown(build(rows))
+    for shown in (capsys.readouterr().out, text):
+        assert "in brackets those that cannot be excluded" in shown
+        assert "~: not worse than the best of its league by more than 0.05 AUROC" in shown
+        assert "films: 1 comparison at once" in shown
+    assert "| films | 2 (1-2) ~ | y |" in text
+    assert "| films | 3 (no scores) | z |" in text
+    assert "excluded" not in table.markdown(build(rows))
+    found = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    assert [(r["rank"], r["rank_low"], r["rank_high"], r["untested"]) for r in found] == [
+        ("1", "1", "2", ""), ("2", "1", "2", ""), ("3", "", "", "no scores"),
+    ]  # fmt: skip
+    assert [r["value"] for r in found] == [r["auroc"] for r in found]
+
+
+def test_what_tells_leagues_of_one_data_set_apart_is_in_the_table() -> None:
+    folds = [
+        with_auroc(0.9, protocol="cv", settings={"folds": f, "seed": 0}, backbone=f"b{f}")
+        for f in (3, 5)
+    ]
+    board = build(folds)
+    text = table.markdown(board)
+    assert [r.rank for r in board] == [1, 1]
+    assert "| films (3 folds) | 1 |" in text
+    assert "| films (5 folds) | 1 |" in text
 
 
 def test_subgroups_are_told_with_the_worst(capsys) -> None:

@@ -34,7 +34,7 @@ def test_random_splits_are_corrected_as_by_nadeau_and_bengio() -> None:
 
 
 def test_two_variances_have_welchs_degrees_of_freedom() -> None:
-    """The t interval of the difference of two means, whose quantile scipy gives for Welch's test."""
+    """The interval of a difference of two means in Welch's test, as scipy has it."""
     rng = np.random.default_rng(1)
     a, b = rng.normal(0, 1, 6), rng.normal(0, 4, 9)
     parts = (float(stats.sem(a) ** 2), 5), (float(stats.sem(b) ** 2), 8)

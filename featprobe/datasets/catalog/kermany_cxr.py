@@ -13,9 +13,10 @@ import numpy as np
 
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
-from featprobe.datasets.folder import SPLIT_FOLDERS, walk
+from featprobe.datasets.folder import walk
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.official import assemble, encode, find
+from featprobe.datasets.parts import NAMES as SPLIT_NAMES
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -37,7 +38,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
         "kermany_cxr", base, ids, paths, recipe, memory, listed_in="the folders",
         targets=encode(parts[1], CLASSES, base), task="multiclass", classes=CLASSES,
         groups=infer_groups(ids, f"regex:{PATIENT}")[0],
-        split=np.array([SPLIT_FOLDERS[p] for p in parts[0]]),
+        split=np.array([SPLIT_NAMES[p] for p in parts[0]]),
     )  # fmt: skip
 
 

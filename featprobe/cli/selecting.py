@@ -1,0 +1,40 @@
+"""The options of all verbs that choose on validation data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from featprobe.cli.common import options
+
+select_option = click.option(
+    "--select", metavar="auto|ranking|log_loss|METRIC",
+    help="By what val chooses. auto: the metric that ranks, or log_loss where that sees the order "
+    "of scores alone (AUROC).  [default: auto, or as a preset's study does]",
+)  # fmt: skip
+select_options = options(
+    select_option,
+    click.option(
+        "--one-se/--no-one-se", default=None,
+        help="Of candidates that val cannot tell apart the most regularised one.  [default: on]",
+    ),
+)  # fmt: skip
+
+
+def chosen_by(
+    select: str | None, one_se: bool | None, study: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The keyword arguments of ``evaluate`` that the options stand for; ``study``: a preset's.
+
+    Raises :class:`~featprobe.errors.InputError` for what no task is chosen by.
+    """
+    from featprobe.selection import selectable
+
+    out = {} if select is not None else dict(study or {})
+    if select is not None:
+        selectable(select)
+        out["select"] = select
+    if one_se is not None:
+        out["one_se"] = one_se
+    return out

@@ -1,0 +1,63 @@
+"""What is doubtful in the labels, patients and split of a data set that has been read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from featprobe.datasets.base import Dataset
+from featprobe.datasets.groups import label_texts, stem_of
+from featprobe.datasets.names import shared_starts
+
+_NO_LABEL = re.compile(
+    r"(?i)unknown|unclear|undefined|missing|not[ _]available|na|n/?a|none|null|nan|\?+|-+|\."
+)
+
+
+def doubt(data: Dataset, group: str) -> None:
+    """Add to the data set's doubts what its labels and patients give reason for.
+
+    ``group``: the rule that was asked for; what a user has said is not doubted.
+    """
+    data.doubt("labels", list(_labels(data)))
+    if group == "auto":
+        data.doubt("patients", list(_patients(data)))
+
+
+def _labels(data: Dataset) -> Iterator[str]:
+    for name in data.classes:
+        if _NO_LABEL.fullmatch(name.strip()) and data.label_origin.startswith("column"):
+            yield f"class {name!r} may mean unknown: --missing {name!r} takes it so"
+
+
+def _patients(data: Dataset) -> Iterator[str]:
+    n = len(data)
+    groups, codes = np.unique(data.groups, return_inverse=True)
+    if len(groups) == 1 < n:
+        yield (
+            f"all {n} items are of one patient ({data.group_origin}), as after anonymising: no "
+            "split can divide them; --group none, folder or regex:PATTERN tells them apart"
+        )
+        return
+    labels = label_texts(data)
+    if labels is not None and len(groups) < n:
+        of = (
+            [{labels[i] for i in np.flatnonzero(codes == g)} for g in range(len(groups))]
+            if len(groups) <= len(data.classes)
+            else []
+        )
+        if of and all(len(s) == 1 for s in of):
+            yield (
+                f"each of the {len(groups)} patients ({data.group_origin}) has one class, and no "
+                "class more patients than one: classes cannot be told from patients"
+            )
+    if len(groups) == n:
+        shared = shared_starts([stem_of(i) for i in data.ids.tolist()])
+        if len(shared) > 1:
+            some = ", ".join(f"{s!r} ({k} items)" for s, k in shared.most_common(3))
+            yield (
+                f"no patients are known, and {sum(shared.values())} items share the start of "
+                f"their name with another: {some}; if these are patients, --group regex:PATTERN"
+            )
