@@ -14,6 +14,7 @@ import numpy as np
 from featprobe.backbones.catalog import CATALOG
 from featprobe.errors import InputError, MissingPath
 from featprobe.features import FeatureSet
+from featprobe.images.picture import FrameRecipe
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
 from featprobe.store.format import BACKBONE_PARTS, FeatureKey
@@ -130,10 +131,12 @@ def predict(
     architecture, preprocessing or frame recipe differ from the probe's, naming which, or when
     other images have the name of the probe's data set.
     """
+    from featprobe.datasets.settling import as_made
     from featprobe.extraction.local import extract
 
     source = features_of(saved, "the saved probe")
     key = FeatureKey(**source.key)
+    as_made(dataset, FrameRecipe(**key.recipe))
     _same(key, source, backbone, dataset)
     features = extract(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,

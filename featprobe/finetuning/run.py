@@ -18,6 +18,7 @@ from featprobe import levels, settings
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.settling import settle
 from featprobe.devices import choose_device
 from featprobe.errors import FeatprobeError, InputError
 from featprobe.evaluation import split_items
@@ -116,6 +117,7 @@ def finetune(
             f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
             "--fusion rgb"
         )
+    settle(dataset)
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
     if precision == "fp16" and target.type == "cpu":

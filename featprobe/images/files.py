@@ -16,21 +16,26 @@ from featprobe.images.picture import FrameRecipe, Picture, Volume
 _READERS: dict[str, Any] = {
     "raster": raster, "nifti": nifti, "dicom": dicom, "itk": itk, "array": arrays,
 }  # fmt: skip
+# What is never opened to look for an image.
+_OTHERS = (
+    ".img", ".raw", ".zraw", ".csv", ".tsv", ".txt", ".json", ".xml", ".md", ".html", ".pdf", ".py",
+    ".log", ".yaml", ".yml", ".zip", ".tar", ".xls", ".xlsx", ".doc", ".docx", ".parquet", ".db",
+    ".mp4", ".avi", ".mov", ".bval", ".bvec", ".pt", ".pth", ".pkl", ".svs", ".ndpi",
+)  # fmt: skip
 
 
 def kind_of(path: Path) -> str | None:
     """``"raster"``, ``"nifti"``, ``"dicom"``, ``"itk"``, ``"array"``, or None for no image.
 
-    Told by the name. A file without any suffix, with a number for one, or gzipped is opened to
-    look for the DICOM mark. The detached voxels of a header (.img, .raw) are no image on their own.
+    Told by the name. A file whose suffix is none of an image is opened to look for the DICOM mark
+    (``IM0001``, ``1.2.840.113``, ``CT.MR``, a gzipped one), unless it is plainly something else.
+    The detached voxels of a header (.img, .raw) are no image on their own.
     """
     name = path.name.lower()
     kind = kind_of_name(name)
-    if kind is not None:
+    if kind is not None or name.endswith(_OTHERS):
         return kind
-    if "." not in name or name.rsplit(".", 1)[1].isdigit() or name.endswith(".gz"):
-        return "dicom" if dicom.is_dicom(path) else None
-    return None
+    return "dicom" if dicom.is_dicom(path) else None
 
 
 def kind_of_name(name: str) -> str | None:

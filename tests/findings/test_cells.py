@@ -22,6 +22,7 @@ from featprobe.probes.checks import check_scores
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Split
 from featprobe.runs import Cell, carry_out
+from featprobe.saving import load_probe
 from tests.probes.every import quick
 from tests.test_runs import made, problem
 
@@ -115,16 +116,21 @@ def test_a_finding_that_training_lacks_is_absent_and_one_that_all_have_present(
 
 
 @pytest.mark.parametrize("name", PROBES.names())
-def test_fit_and_predict_do_as_the_protocols(name: str) -> None:
+def test_fit_and_predict_do_as_the_protocols(name: str, tmp_path) -> None:
     if "multilabel" not in quick(name).tasks:
         pytest.skip("for classes alone")
     x, _ = problem(60)
     nothing = np.full(60, np.nan)
     y = np.stack([x[:, 0] > 0, np.zeros(60), np.ones(60), nothing], axis=1).astype(float)
     probe = quick(name).fit(x, y)
-    assert (probe.predict_proba(x)[:, 1:] == [0, 1, 0]).all()
-    assert (probe.predict(x)[:, 1:] == [0, 1, 0]).all()
-    assert len(np.unique(probe.predict_proba(x)[:, 0])) > 1
+    probe.save(tmp_path / "probe.safetensors")
+    for one in (probe, load_probe(tmp_path / "probe.safetensors")):
+        p = one.predict_proba(x)
+        assert (p[:, 1:] == [0, 1, 0]).all()
+        assert (one.predict(x)[:, 1:] == [0, 1, 0]).all()
+        assert len(np.unique(p[:, 0])) > 1
+    probe.fit(x, np.stack([y[:, 0], 1 - y[:, 0], y[:, 0], 1 - y[:, 0]], axis=1))
+    assert len(np.unique(probe.predict_proba(x)[:, 1])) > 1  # nothing of it is left by a new fit
 
 
 def test_a_label_that_test_has_one_value_of_is_left_out_of_means() -> None:
