@@ -89,7 +89,7 @@ def result_of(
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
     found = intervals(scored, values, boot)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes]
+    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *subject.remarks]
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
