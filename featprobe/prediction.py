@@ -108,6 +108,8 @@ def reload_backbone(
     if not model and not weights:
         chosen |= {"init": origin.get("init"), "seed": origin.get("seed", 0)}
         revision = revision or origin.get("revision")
+    if weights:  # the same file needs the same words
+        chosen |= {n: origin[n] for n in ("strip_prefix", "ignore_keys") if n in origin}
     backbone = load_backbone(name, revision=revision, **chosen)
     height, width = _size(source.key["preprocess"])
     if (height, width) != backbone.preprocess.size and height == width:
