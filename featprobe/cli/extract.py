@@ -18,6 +18,7 @@ from featprobe.cli.common import (
     model_options,
     note,
     open_dataset,
+    unused_keys,
 )
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ Run again, it reuses what is complete and goes on where it stopped.
 @json_option
 def command(
     model: str, data: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
+    strip_prefix: str, ignore_keys: tuple[str, ...],
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
     workers: int | None, store: str, item_timeout: float, compiled: bool,
@@ -114,8 +116,11 @@ def command(
     from featprobe.extraction.local import extract
 
     backbone = load_backbone(
-        model, init=init, seed=seed, image_size=image_size, weights=list(weights), revision=revision
-    )
+        model, init=init, seed=seed, image_size=image_size, weights=list(weights),
+        revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys,
+    )  # fmt: skip
+    for text in unused_keys(backbone.origin):
+        note(f"{backbone.name}: {text}")
     result = extract(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
         device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,

@@ -22,6 +22,7 @@ from featprobe.probes.checks import check_scores
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Split
 from featprobe.runs import Cell, carry_out
+from featprobe.saving import load_probe
 from tests.probes.every import quick
 from tests.test_runs import made, problem
 
@@ -115,16 +116,21 @@ def test_a_finding_that_training_lacks_is_absent_and_one_that_all_have_present(
 
 
 @pytest.mark.parametrize("name", PROBES.names())
-def test_fit_and_predict_do_as_the_protocols(name: str) -> None:
+def test_fit_and_predict_do_as_the_protocols(name: str, tmp_path) -> None:
     if "multilabel" not in quick(name).tasks:
         pytest.skip("for classes alone")
     x, _ = problem(60)
     nothing = np.full(60, np.nan)
     y = np.stack([x[:, 0] > 0, np.zeros(60), np.ones(60), nothing], axis=1).astype(float)
     probe = quick(name).fit(x, y)
-    assert (probe.predict_proba(x)[:, 1:] == [0, 1, 0]).all()
-    assert (probe.predict(x)[:, 1:] == [0, 1, 0]).all()
-    assert len(np.unique(probe.predict_proba(x)[:, 0])) > 1
+    probe.save(tmp_path / "probe.safetensors")
+    for one in (probe, load_probe(tmp_path / "probe.safetensors")):
+        p = one.predict_proba(x)
+        assert (p[:, 1:] == [0, 1, 0]).all()
+        assert (one.predict(x)[:, 1:] == [0, 1, 0]).all()
+        assert len(np.unique(p[:, 0])) > 1
+    probe.fit(x, np.stack([y[:, 0], 1 - y[:, 0], y[:, 0], 1 - y[:, 0]], axis=1))
+    assert len(np.unique(probe.predict_proba(x)[:, 1])) > 1  # nothing of it is left by a new fit
 
 
 def test_a_label_that_test_has_one_value_of_is_left_out_of_means() -> None:
@@ -290,3 +296,25 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
         probe.predict_proba(x)
     with pytest.raises(InputError, match="diverges: the scores of 1 of 90 items"):
         check_scores(probe.score_candidates(x)[0], "diverges")
+
+
+@pytest.mark.parametrize("patience", [None, 3])
+def test_a_perceptron_that_diverges_is_an_error_that_names_it(patience: int | None) -> None:
+    x, y = problem(60)
+    probe = PROBES.get("mlp")(width=4, weight_decay=0.0, lr=1e30, epochs=20, patience=patience)
+    with pytest.raises(InputError, match="mlp: the scores of 60 of 60 items are not finite"):
+        probe.fit(x, y).predict_proba(x)
+
+
+def test_scores_that_no_neighbour_knows_are_counted_in_all_tries() -> None:
+    x, _ = problem(60)
+    y = np.stack([x[:, 0] > 0, x[:, 1] > 0], axis=1).astype(float)
+    y[::2, 1] = np.nan
+    data = made(x, y, split=thirds(60))
+    cell = carry_out(quick("knn").fresh(k=1), data, FewShot((4,), tries=3))[0]
+    (note,) = (n for n in cell.notes if "no neighbour knows" in n)
+    alone = [carry_out(quick("knn").fresh(k=1), data, FewShot((4,), tries=t))[0] for t in (1, 2)]
+    counts = [int(n.split()[1]) for c in (*alone, cell) for n in c.notes if "no neighbour" in n]
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0] > 0
+    assert note.startswith(f"for {counts[-1]} scores")
