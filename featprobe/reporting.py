@@ -107,7 +107,7 @@ def result_of(
     elif data.split.shared is not None:
         found = over_training(scored, found, values, tries, boot, data.split.shared)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes]
+    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *subject.remarks]
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
