@@ -59,7 +59,7 @@ def open_store(
     if opened is None or not opened.complete:
         opened = next(filter(None, (_complete(p, key) for p in paths.values())), opened)
     if opened is None:
-        opened = found_again(root, key, {"dataset": dataset.name, "backbone": backbone.name})
+        opened = found_again(root, key, dataset.name, backbone.name)
     if opened is not None:
         opened.touch()
         return opened
