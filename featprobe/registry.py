@@ -24,6 +24,7 @@ class Registry:
     defines ``attribute``. ``names``, a mapping name -> module, adds names that are not module
     names, several of which may share a module: there ``attribute`` is a mapping name -> plug-in,
     and the module's own name is none. ``exclude``: modules of the package that are no plug-ins.
+    ``aliases``: other names of plug-ins, small, which :meth:`named` and :meth:`get` know.
     Entry points of the group ``featprobe.<kind>`` must not reuse a built-in name.
     """
 
@@ -34,9 +35,11 @@ class Registry:
         attribute: str,
         names: Mapping[str, str] | None = None,
         exclude: Collection[str] = (),
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.kind, self.package, self.attribute = kind, package, attribute
         self._names, self._exclude = names or {}, exclude
+        self.aliases = aliases or {}
 
     def _builtin(self) -> dict[str, Callable[[], Any]]:
         folder = Path(__file__).parent.joinpath(*self.package.split(".")[1:])
@@ -69,9 +72,14 @@ class Registry:
     def __contains__(self, name: str) -> bool:
         return name in self._all()
 
+    def named(self, name: str) -> str:
+        """The name that an alias stands for, in any case and with ``-`` for ``_``; others stay."""
+        return self.aliases.get(name.lower().replace("-", "_"), name)
+
     def get(self, name: str) -> Any:
         """The plug-in of that name; :class:`UnknownName` with the nearest one otherwise."""
         found = self._all()
+        name = self.named(name)
         if name not in found:
             known = ", ".join(sorted(found))
             raise UnknownName(f"unknown {self.kind} {name!r}.{nearest(name, found)} Known: {known}")

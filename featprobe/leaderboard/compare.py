@@ -135,8 +135,31 @@ def compare(
             notes.append(f"{members[0].dataset}, {family or 'all'}: {error}")
     if not out:
         why = f": {notes[0]}" if notes else ""
-        raise InputError(f"no two results of the same test items to compare between {between}{why}")
+        add = _instead(found, between)
+        raise InputError(
+            f"no two results of the same test items to compare between {between}{why}{add}"
+        )
     return out, notes
+
+
+def _instead(found: Sequence[Result], between: str) -> str:
+    """What would make pairs of these results, where it is plain."""
+    backbones, probes = ({n(r) for r in found} for n in (_backbone_of, probe_name))
+    if between == "backbones" and len(backbones) == 1 and len(probes) > 1:
+        return (
+            f". There is one backbone ({next(iter(backbones))}) and {len(probes)} probes: add "
+            "--between probes, or extract and probe with another backbone"
+        )
+    if between == "probes" and len(probes) == 1 and len(backbones) > 1:
+        return (
+            f". There is one probe ({next(iter(probes))}) and {len(backbones)} backbones: leave "
+            "--between probes out, or run another probe"
+        )
+    return ""
+
+
+def _backbone_of(r: Result) -> str:
+    return r.backbone
 
 
 def _rivals(r: Result, chosen: Sequence[Result], by_backbone: bool) -> list[Result]:

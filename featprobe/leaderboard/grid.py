@@ -173,6 +173,8 @@ def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     if "data" not in given:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
     text = given.pop("data")
+    if not (folder / text).exists():
+        text = DATA.named(text)
     if text not in DATA:
         if re.fullmatch(r"[\w-]+", text) and not (folder / text).exists():
             raise UnknownName(
