@@ -16,6 +16,7 @@ from featprobe.errors import InputError, MissingPath
 from featprobe.features import FeatureSet
 from featprobe.findings.cells import listed
 from featprobe.images.picture import FrameRecipe
+from featprobe.judged import Judged, far_outside, judged
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
 from featprobe.store.format import BACKBONE_PARTS, FeatureKey
@@ -32,7 +33,8 @@ class Predictions:
 
     ``classes``: what the C columns are; none for values, which are in ``predicted`` alone.
     Independent labels that are predicted together are joined by ``;``. ``notes``: what a reader
-    should know, as of classes that the probe could not learn.
+    should know, as of classes that the probe could not learn. ``judged``: metrics where labels are
+    known.
     """
 
     ids: np.ndarray
@@ -41,6 +43,7 @@ class Predictions:
     predicted: list[str]
     left_out: list[LeftOut]
     notes: list[str] = field(default_factory=list)
+    judged: Judged | None = None
 
 
 def source_of(features: FeatureSet, view: str | None = None, pool: str = "mean") -> FeatureSource:
@@ -158,8 +161,9 @@ def predict(
         predicted = [";".join(n for n, p in zip(names, row) if p >= 0.5) for row in scores]
     else:
         predicted = [names[i] for i in scores.argmax(1)]
-    notes = [*probe.notes(), *_unlearnt(probe, source, names)]
-    return Predictions(features.ids, names, scores, predicted, features.left_out, notes)
+    notes = [*probe.notes(), *_unlearnt(probe, source, names), *far_outside(probe, x)]
+    worth = judged(features, source.task, names, scores)
+    return Predictions(features.ids, names, scores, predicted, features.left_out, notes, worth)
 
 
 def _unlearnt(probe: Probe, source: FeatureSource, names: Sequence[str]) -> list[str]:

@@ -37,6 +37,7 @@ LEVELS = [
         "features",
         "findings",
         "fitted",
+        "judged",
         "choosing",
         "runs",
         "exchange",
