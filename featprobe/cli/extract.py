@@ -177,6 +177,10 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     print(f"  split     {dataset.split_origin}{sizes}")
     recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
     print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
+    for fact, values in s.looks.items():
+        if fact == "black and white" or len(values) > 1:
+            told = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
+            print(f"  {fact}: {told}{', ...' if len(values) > 6 else ''}")
     weights = "RANDOM weights, not pretrained" if random else "pretrained weights"
     print(f"{result.backbone}: {weights}, {s.device}, {result.key.precision}")
     if s.new_frames:
@@ -202,6 +206,8 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
             note(f"{dataset.name}: {kind}: {text}")
     for kind, n in dataset.skipped.items():
         note(f"{dataset.name}: skipped {n} files: {kind}")
+    for text in s.remarks:
+        note(f"{dataset.name}: note: {text}")
     _list(f"{dataset.name}: note", s.notes)
     _list(f"{dataset.name}: left out", s.failures)
 
