@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featprobe.cli.common import Verb, cache_option, json_option, note
+from featprobe.spreadsheet import Writer
 
 if TYPE_CHECKING:
     from featprobe.prediction import Predictions
@@ -77,7 +77,7 @@ def command(
         saved, backbone, dataset, cache=cache, device=device, batch_size=batch_size,
         workers=workers, progress=False if quiet else "json" if as_json else True,
     )  # fmt: skip
-    for text in saved.probe.notes():
+    for text in found.notes:
         note(text)
     for item in found.left_out:
         note(f"left out: {item.id}: {item.reason}")
@@ -95,7 +95,7 @@ def command(
 
 
 def _write(found: Predictions, file: object) -> None:
-    writer = csv.writer(file, lineterminator="\n")  # type: ignore[arg-type]
+    writer = Writer(file)
     writer.writerow(["id", *found.classes, "predicted"])
     for i, scores, predicted in zip(found.ids, found.scores, found.predicted):
         writer.writerow([i, *(f"{p:.6g}" for p in scores), predicted])
