@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,9 +39,17 @@ class Predictions:
     left_out: list[LeftOut]
 
 
-def source_of(features: FeatureSet, view: str | None = None, pool: str = "mean") -> FeatureSource:
-    """What a saved probe has to say of the features it was fitted to."""
-    return source_of_subject(features, view or features.default_view, pool)
+def source_of(
+    features: FeatureSet, view: str | None = None, pool: str = "mean",
+    thresholds: Mapping[str, Any] | None = None,
+) -> FeatureSource:  # fmt: skip
+    """What a saved probe has to say of the features it was fitted to.
+
+    ``thresholds`` of decisions, as in a Result; undefined ones are left out.
+    """
+    source = source_of_subject(features, view or features.default_view, pool)
+    known = {n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)}
+    return replace(source, thresholds=known)
 
 
 def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
@@ -145,11 +153,18 @@ def predict(
         told = [f"{v:.6g}" for v in probe.predict(x)]
         return Predictions(features.ids, (), np.empty((len(x), 0)), told, features.left_out)
     names, scores = _named(probe, source, probe.predict_proba(x))
-    if source.task == "multilabel":
-        predicted = [";".join(n for n, p in zip(names, row) if p >= 0.5) for row in scores]
-    else:
-        predicted = [names[i] for i in scores.argmax(1)]
+    predicted = _decided(source, names, scores)
     return Predictions(features.ids, names, scores, predicted, features.left_out)
+
+
+def _decided(source: FeatureSource, names: Sequence[str], scores: np.ndarray) -> list[str]:
+    """What is said of each item: by the thresholds of the saved probe, where it has some."""
+    cut = np.array([source.thresholds.get(n, 0.5) for n in names])
+    if source.task == "multilabel":
+        return [";".join(n for n, there in zip(names, row) if there) for row in scores >= cut]
+    if len(names) == 2 and names[1] in source.thresholds:
+        return [names[int(there)] for there in scores[:, 1] >= cut[1]]
+    return [names[i] for i in scores.argmax(1)]
 
 
 def _same(key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset) -> None:

@@ -121,6 +121,7 @@ def command(
     seed: int,
     select: str | None,
     one_se: bool | None,
+    threshold: str | None,
     split_version: int,
     **common: Any,
 ) -> None:
@@ -141,7 +142,7 @@ def command(
     if subset and (loo or folds):
         other = "--loo" if loo else "--folds"
         raise click.UsageError(f"--subset is of train and val: leave {other} out", ctx)
-    if loo and (select, one_se) != (None, None):
+    if loo and (select, one_se, threshold) != (None, None, None):
         raise click.UsageError("--select is of val, which --loo does not look at", ctx)
     drawn = {"seed": seed, "split_version": split_version}
     way = [CrossVal(folds, **drawn)] if folds else full(subset, **drawn)
@@ -149,6 +150,6 @@ def command(
         lambda: make_probe(probe, **params),
         [LeaveOneOut(seed)] if loo else way,
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
-        how=chosen_by(select, one_se),
+        how=chosen_by(select, one_se, threshold),
         **common,
     )

@@ -27,7 +27,7 @@ from featprobe.backbones.load import load_backbone
 from featprobe.backbones.prompts import prompts_of
 from featprobe.backbones.rules import BlipTower, SamAnySize
 from featprobe.errors import FeatprobeError, InputError, reason
-from featprobe.results import plain
+from featprobe.jsonvalues import plain
 
 
 def export(backbone: Backbone, folder: str | os.PathLike[str], about: Mapping[str, Any]) -> Path:
