@@ -16,12 +16,16 @@ RANGE = (0.02, 50.0)  # of temperatures looked at
 _SMALL, _LARGE = np.finfo(float).tiny, 1 - np.finfo(float).epsneg
 
 
-def temperature(scores: np.ndarray, y: np.ndarray) -> float:
+def temperature(scores: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> float:
     """The T with the least mean negative log-likelihood on held-out items.
 
     ``scores`` (N, C) probabilities; ``y`` int (N,) classes, or float (N, C) of 0, 1 and NaN
     (unknown), all labels together. Never worse than T = 1, which is the answer too where nothing is
-    known. Raises :class:`InputError` for scores that are no probabilities.
+    known. ``groups`` (N,), patients: T counts only where it lowers the loss by more than the
+    standard error of that difference over patients, else it is 1. Of few patients another T fits by
+    chance, and would make scores worse that are calibrated already.
+
+    Raises :class:`InputError` for scores that are no probabilities.
     """
     from scipy.optimize import minimize_scalar
 
@@ -36,7 +40,36 @@ def temperature(scores: np.ndarray, y: np.ndarray) -> float:
     best = int(np.argmin([loss(t) for t in grid]))
     around = grid[max(0, best - 1)], grid[min(len(grid) - 1, best + 1)]
     found = minimize_scalar(loss, bounds=around, method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+    t = float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+    return t if groups is None or _convinces(scores, y, t, groups) else 1.0
+
+
+def at_bound(t: float) -> bool:
+    """Whether a temperature is the end of :data:`RANGE`, beyond which it might have gone on."""
+    return not RANGE[0] * 1.01 < t < RANGE[1] / 1.01
+
+
+def _convinces(scores: np.ndarray, y: np.ndarray, t: float, groups: np.ndarray) -> bool:
+    """Whether the mean fall of the loss is above its standard error, a ratio of sums over patients
+    (Cochran 1977, *Sampling Techniques*, section 2.11)."""
+    labels = y.ndim == 2
+    fall = _losses(scores, y) - _losses(_at(scores, t, labels), y)
+    count = (~np.isnan(y)).sum(1) if labels else np.ones(len(y))
+    code = np.unique(groups, return_inverse=True)[1]
+    falls, counts = np.bincount(code, fall), np.bincount(code, count)
+    mean, patients = falls.sum() / counts.sum(), len(falls)
+    if patients < 2:
+        return False
+    spread = ((falls - mean * counts) ** 2).sum() * patients / (patients - 1)
+    return bool(mean > np.sqrt(spread) / counts.sum())
+
+
+def _losses(p: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(N,) negative log-likelihood of each item, of its known labels together."""
+    q = np.clip(p, 1e-12, 1 - 1e-12)
+    if y.ndim == 1:
+        return -np.log(q[np.arange(len(y)), y])
+    return np.where(np.isnan(y), 0.0, -np.log(np.where(y == 1, q, 1 - q))).sum(1)
 
 
 def tempered(scores: np.ndarray, t: float, labels: bool = False) -> np.ndarray:

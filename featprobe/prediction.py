@@ -14,9 +14,10 @@ import numpy as np
 from featprobe.backbones.catalog import CATALOG
 from featprobe.errors import InputError, MissingPath
 from featprobe.features import FeatureSet
+from featprobe.images.picture import FrameRecipe
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
-from featprobe.store.format import FeatureKey
+from featprobe.store.format import BACKBONE_PARTS, FeatureKey
 from featprobe.subjects import LeftOut, Subject
 
 if TYPE_CHECKING:
@@ -138,10 +139,12 @@ def predict(
     architecture, preprocessing or frame recipe differ from the probe's, naming which, or when
     other images have the name of the probe's data set.
     """
+    from featprobe.datasets.settling import as_made
     from featprobe.extraction.local import extract
 
     source = features_of(saved, "the saved probe")
     key = FeatureKey(**source.key)
+    as_made(dataset, FrameRecipe(**key.recipe))
     _same(key, source, backbone, dataset)
     features = extract(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
@@ -167,12 +170,18 @@ def _decided(source: FeatureSource, names: Sequence[str], scores: np.ndarray) ->
     return [names[i] for i in scores.argmax(1)]
 
 
+def _readers(key: FeatureKey) -> dict[str, int | str]:
+    """The versions of a key that are not the backbone's: those of what made the pixels."""
+    return {p: v for p, v in key.versions.items() if p not in BACKBONE_PARTS}
+
+
 def _same(key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset) -> None:
     from featprobe.fingerprint import digest
 
     here = replace(
         key, weights=backbone.weights_sha256, config=digest(backbone.config),
         preprocess=backbone.preprocess.to_dict(), recipe=dataset.recipe.to_dict(),
+        versions={**_readers(key), **backbone.versions},
     )  # fmt: skip
     fields = key.differences(here.to_dict())
     if fields:

@@ -24,6 +24,7 @@ from featprobe.fingerprint import digest
 from featprobe.jsonvalues import numbers, plain
 from featprobe.scored import Scored
 from featprobe.selection import Criterion
+from featprobe.store.format import without_pixels
 from featprobe.thresholds import YOUDEN
 
 NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "thresholds")
@@ -96,8 +97,8 @@ class Result:
 
     @property
     def variant(self) -> str:
-        """Digest of how the features were made: their key without the data set."""
-        return digest({k: v for k, v in self.provenance.get("key", {}).items() if k != "dataset"})
+        """Digest of how the features were made: their key but for contents and their readers."""
+        return digest(without_pixels(self.provenance.get("key", {})))
 
     @property
     def cell(self) -> str:

@@ -220,3 +220,12 @@ def test_a_query_without_a_hit_is_behind_all_candidates() -> None:
     assert found.expected.tolist() == [1, 3]
     assert found.recall(2).tolist() == [1, 0]
     assert isinstance(found, Ranks)
+
+
+@pytest.mark.parametrize("side", ["queries", "candidates"])
+def test_vectors_that_are_not_finite_are_an_error_not_the_first_rank(side: str) -> None:
+    rng = np.random.default_rng(0)
+    vectors = {n: rng.normal(size=(6, 3)).astype(np.float32) for n in ("queries", "candidates")}
+    vectors[side][2, 1] = np.nan
+    with pytest.raises(InputError, match=f"retrieval: 1 of 6 {side} have values"):
+        rank(*vectors.values(), np.arange(6), np.arange(6))

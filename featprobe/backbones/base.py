@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featprobe.backbones.code import code_digest
+from featprobe.backbones.own import Take, own_adapter
 from featprobe.backbones.spec import Preprocess
 from featprobe.errors import InputError
 
@@ -59,7 +61,9 @@ class Backbone:
 
     ``name``: for tables and folders; it says when weights are random. ``origin``: where the
     weights come from, for provenance. ``random``: True for a random initialisation. ``config``:
-    the architecture's configuration as JSON values.
+    the architecture's configuration as JSON values. ``version``: of the code that the weights run
+    through; None is that of the adapter for what featprobe loads, and for a module of your own a
+    digest of its source (see :mod:`featprobe.backbones.code`).
     """
 
     name: str
@@ -70,6 +74,7 @@ class Backbone:
     config: dict[str, Any] = field(default_factory=dict, repr=False)
     random: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    version: int | str | None = None
 
     def __post_init__(self) -> None:
         self.module.eval().requires_grad_(False)
@@ -84,6 +89,39 @@ class Backbone:
                 f"{self.name}: input size {height} x {width} is no multiple of its patch size {m}; "
                 f"use --image-size {max(m, round(height / m) * m)}"
             )
+
+    @classmethod
+    def from_module(
+        cls, module: nn.Module, preprocess: Preprocess | Mapping[str, Any],
+        outputs: Mapping[str, Take] | None = None, *, name: str = "",
+        version: int | str | None = None, random: bool = False,
+    ) -> Backbone:  # fmt: skip
+        """A torch module of one's own, called with normalised frames (B, 3, h, w).
+
+        ``preprocess``: a :class:`Preprocess`, or its fields (``crop=224``, ``resize``,
+        ``mean``, ``std``). ``outputs``: name -> function from what the module returns to (B, D), of
+        ``tokens`` to (B, h, w, D); without it (B, D) is ``mean`` and (B, D, h, w) ``tokens`` and
+        ``mean``. ``version``: of your code, by which features are found again; by default a digest
+        of its source. The module is put in eval mode and its parameters frozen. Raises
+        :class:`InputError` that says what was expected and what came.
+        """
+        if isinstance(preprocess, Mapping):
+            known = [f.name for f in fields(Preprocess)]
+            if odd := sorted(set(preprocess) - set(known)):
+                raise InputError(f"preprocess: {odd[0]!r} is none of {', '.join(known)}")
+            given = {"resize": None, "crop": None, **preprocess}
+            if isinstance(given["crop"], int):
+                given["crop"] = (given["crop"], given["crop"])
+            preprocess = Preprocess(**given)
+        if not isinstance(preprocess, Preprocess):
+            raise InputError(f"preprocess: expected its fields, got {type(preprocess).__name__}")
+        adapter = own_adapter(module, preprocess.size, outputs)
+        kind = type(module)
+        origin = {"source": f"module {kind.__module__}.{kind.__qualname__}"}
+        return cls(
+            name or kind.__name__, module, adapter, preprocess, origin, random=random,
+            version=version,
+        )  # fmt: skip
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, int]]:
@@ -115,6 +153,13 @@ class Backbone:
             h.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
             h.update(raw_bytes(tensor).data)
         return h.hexdigest()
+
+    @cached_property
+    def versions(self) -> dict[str, int | str]:
+        """The part of a key that says by which code features are made; nothing for version 1."""
+        if self.version is None:
+            return {"code": code_digest(self.module, self.adapter)}
+        return {} if self.version == 1 else {"backbone": self.version}
 
     def to(self, device: str | torch.device) -> Backbone:
         """Move to a device, in place."""

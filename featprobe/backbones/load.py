@@ -81,6 +81,7 @@ def load_backbone(
         origin=origin | loaded.origin,
         config=loaded.config,
         random=init == "random",
+        version=getattr(loaded.adapter, "version", 1),
     )
 
 

@@ -149,8 +149,9 @@ loading_options = options(
     ),
     click.option(
         "--intensity", default="auto", show_default=True,
-        help="Black and white: auto, file, minmax, zscore, none, percentile=A,B, range=A,B, "
-        "window=C,W, a CT window (lung, brain, ...), or three joined by + as colours.",
+        help="Black and white: auto, dataset (one range for all items), file, minmax, zscore, "
+        "none, percentile=A,B, range=A,B, window=C,W, a CT window (lung, brain, ...), or three "
+        "joined by + as colours.",
     ),
     click.option(
         "--fit", default="stretch", show_default=True, type=click.Choice(["stretch", "pad"]),

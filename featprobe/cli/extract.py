@@ -186,7 +186,10 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
         print("  labels, patients or split changed since the last run: the store has the new ones")
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
     for old in s.outdated:
-        note(f"{dataset.name}: its files have changed since {old}, whose features are not used")
+        note(
+            f"{dataset.name}: its files, or what reads them, have changed since {old}, whose "
+            "features are not used"
+        )
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")
     for kind, texts in dataset.doubts.items():

@@ -77,6 +77,9 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line; exit 2 with one line for a mistake of the user's."""
+    asked = sys.argv[1:] if argv is None else argv
+    if sys.platform == "win32" and not {"-h", "--help", "--version"} & set(asked):
+        _fail("featprobe runs on Linux and macOS; on Windows use it in WSL or a container")
     try:
         code = cli.main(args=argv, prog_name="featprobe", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

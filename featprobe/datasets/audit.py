@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.settling import settle
 from featprobe.errors import reason
 from featprobe.fingerprint import array_digest
 from featprobe.progress import Progress
@@ -97,6 +98,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
 
     Identical pixels count as duplicates even where the files differ (another name or encoding).
     """
+    settle(dataset)
     with (
         Progress(f"reading {dataset.name}", len(dataset), "items", show) as progress,
         ThreadPoolExecutor(max(1, workers)) as pool,

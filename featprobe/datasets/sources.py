@@ -14,6 +14,7 @@ from featprobe.errors import InputError, MissingPath
 from featprobe.fingerprint import FileDigests, array_digest, digest
 from featprobe.images import files, frames
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
+from featprobe.images.versions import kinds_of
 
 Progress = Callable[[int], None]
 
@@ -31,7 +32,7 @@ class Source(Protocol):
         """One digest of the stored bytes for each item."""
 
     def kinds(self) -> set[str]:
-        """Which readers the items have: names of :mod:`featprobe.images.files`, or ``rows``."""
+        """The kinds of :data:`featprobe.images.versions.READERS` that occur."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,7 @@ class FileSource:
         return out
 
     def kinds(self) -> set[str]:
-        named: dict[str, Path] = {}  # a file for each suffix, and one that has none
-        for path in (p for ps in self.paths for p in ps):
-            suffix = "".join(path.suffixes[-2:]).lower()
-            named.setdefault("" if suffix.rpartition(".")[2].isdigit() else suffix, path)
-        return {kind for path in named.values() if (kind := files.kind_of(path))}
+        return kinds_of(p for ps in self.paths for p in ps)
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,9 @@ class ArraySource:
         return out
 
     def kinds(self) -> set[str]:
-        return {"rows"}
+        """Rows of 8 bits that are no stacks are pictures."""
+        plain = all(a.dtype == np.uint8 and (a.ndim == 3 or a.shape[-1] == 3) for a in self.arrays)
+        return {"picture" if plain else "array"}
 
 
 def rows_of(images: Any, volumes: bool = False) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.settling import settle as settle_range
 from featprobe.errors import InputError, StoreError, Unfinished
 from featprobe.extraction.opening import items_of, open_store, outdated
 from featprobe.extraction.options import Options, Settings
@@ -52,6 +53,7 @@ def extract(
     start = time.perf_counter()
     o = settle(Options(**options))
     outputs = choose_outputs(backbone, features, blocks)
+    settle_range(dataset)
     opened = open_store(backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype)
     relabelled = opened.set_items(items_of(dataset))
     summary = Summary(

@@ -15,6 +15,7 @@ from featprobe.errors import FeatprobeError, InputError
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.fingerprint import digest
+from featprobe.images import versions as readers
 from featprobe.progress import Progress
 from featprobe.store import containers
 from featprobe.store.again import found_again
@@ -49,6 +50,7 @@ def open_store(
         precision=o.precision,
         dtype=dtype,
         dataset=fingerprint,
+        versions=versions_of_key(backbone, dataset),
     )
     root = settings.feature_root(cache)
     paths = {k: store_path(root, dataset.name, backbone.name, key.digest, k) for k in SUFFIXES}
@@ -65,6 +67,11 @@ def open_store(
     return _create(path, key, plan, backbone, dataset, o.batch_size, store, o.target.type)
 
 
+def versions_of_key(backbone: Backbone, dataset: Dataset) -> dict[str, int | str]:
+    """Versions of the code that makes features of this data set, but for those that are 1."""
+    return {**readers.versions_of(dataset.source.kinds()), **backbone.versions}
+
+
 def _complete(path: Place, key: FeatureKey) -> FeatureStore | None:
     """The store there if it is complete; who asks for another need not know what is wrong."""
     try:
@@ -75,7 +82,7 @@ def _complete(path: Place, key: FeatureKey) -> FeatureStore | None:
 
 
 def outdated(store: FeatureStore) -> list[Place]:
-    """Stores beside it that differ in the contents of the data set alone."""
+    """Stores beside it that differ in the contents of the data set, or in who read them, alone."""
     found = []
     for name in store.path.parent.names():
         if name == store.path.name or not containers.kind_of(name) or name.startswith("."):
@@ -85,7 +92,7 @@ def outdated(store: FeatureStore) -> list[Place]:
             old = containers.open_store(other).key
         except FeatprobeError:
             continue
-        if old.variant == store.key.variant and old.dataset != store.key.dataset:
+        if old.lineage == store.key.lineage and old != store.key:
             found.append(other)
     return found
 
@@ -104,6 +111,7 @@ def _create(
             "random": backbone.random,
             "batch": batch,
             "device": device,
+            "kinds": sorted(dataset.source.kinds()),
             "skipped": dataset.skipped,
             "versions": versions_of(),
             "python": platform.python_version(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,59 +32,58 @@ def feature_findings(data: Data, cell: Cell) -> list[str]:
 def _seen(x: Any, data: Data, cell: Cell) -> list[str]:
     """Test items whose very features are also among those of the items that were fitted to."""
     test = data.split.test
-    part = np.zeros(len(data.y), dtype=np.int64)  # rows of one part are not fitted for each other
-    used = np.zeros(len(data.y), dtype=bool)
-    used[test] = True
     if cell.rows is not None:
-        for fold, rows in enumerate(cell.rows):
-            part[test[rows]] = fold
+        pairs = [(fit, test[rows]) for fit, rows in zip(cell.fits, cell.rows)]
     elif cell.fits:
-        part[test] = 1
-        used[np.concatenate(cell.fits)] = True
+        pairs = [(np.concatenate(cell.fits), test)]
     elif len(data.split.train):  # nothing was fitted
         return []
     else:
-        part = np.unique(data.groups, return_inverse=True)[1]
-    rows = np.flatnonzero(used)
-    count = int(repeated(x[rows], part[rows])[np.isin(rows, test)].sum())
-    if not count:
+        pairs = []
+    hashed = hashes(x)
+    seen = np.zeros(len(hashed), dtype=bool)
+    for fit, tested in pairs:
+        seen[tested] |= np.isin(hashed[tested], hashed[fit])
+    if not pairs:  # each item is scored by those of other patients
+        seen = repeated(hashed, data.groups)
+    if not seen.any():
         return []
     return [
-        f"{count} of {len(test)} test items have exactly the features of an item that was fitted "
-        "to: copies flatter the metrics (featprobe data check finds them)"
+        f"{int(seen.sum())} of {len(test)} test items have exactly the features of an item that "
+        "was fitted to: copies flatter the metrics (featprobe data check finds them)"
     ]
 
 
-def repeated(x: Any, part: np.ndarray) -> np.ndarray:
-    """(N,) whether a row of x, (N, D) or Bags, equals a row of another ``part`` (N,).
-
-    By a 64-bit hash of the values of each row: a million rows take seconds.
-    """
-    hashed = np.array([_hash(row) for row in _rows(x)], dtype=np.uint64)
-    _, code = np.unique(hashed, return_inverse=True)
+def repeated(values: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """(N,) whether a value (N,) occurs in another ``part`` (N,), too."""
+    code, part = (np.unique(a, return_inverse=True)[1] for a in (values, part))
     pair = np.unique(np.stack([code, part], axis=1), axis=0)
-    return np.bincount(pair[:, 0], minlength=len(hashed))[code] > 1
+    return np.bincount(pair[:, 0])[code] > 1
 
 
-def _rows(x: Any) -> Any:
+def hashes(x: Any) -> np.ndarray:
+    """(N,) hashes of the rows of x, (N, D) or Bags: Python's own of their bytes, of 64 bits.
+
+    A million rows take seconds, and equal ones by chance are some 1e-8 of a row.
+    """
+    return np.array([hash(row.tobytes()) for row in _rows(x)], dtype=np.int64)
+
+
+def _rows(x: Any) -> Iterator[np.ndarray]:
+    """The values of each row, or bag, contiguous, with -0 as 0."""
     if isinstance(x, Bags):
-        yield from (x.frames[a:b] for a, b in zip(x.offsets[:-1], x.offsets[1:]))
+        yield from (x.frames[a:b] + 0 for a, b in zip(x.offsets[:-1], x.offsets[1:]))
         return
     for start in range(0, len(x), _ROWS):
-        yield from np.ascontiguousarray(x[start : start + _ROWS])
-
-
-def _hash(row: np.ndarray) -> int:
-    data = np.ascontiguousarray(row + 0)  # -0 is 0
-    return int.from_bytes(hashlib.blake2b(data.data, digest_size=8).digest(), "little")
+        yield from np.ascontiguousarray(x[start : start + _ROWS] + 0)
 
 
 def _columns(x: Any, data: Data, cell: Cell) -> list[str]:
     """Features that are constant among the fitted items, or of very different scale."""
     rows = np.unique(np.concatenate(cell.fits))
-    fit = x[rows].frames if isinstance(x, Bags) else x[rows]
-    low, high = fit.min(0).astype(np.float64), fit.max(0).astype(np.float64)
-    span = high - low
+    ends = [_ends(x[rows[s : s + _ROWS]]) for s in range(0, len(rows), _ROWS)]
+    low, high = (np.stack(side).astype(np.float64) for side in zip(*ends))
+    span = high.max(0) - low.min(0)
     constant, out = span == 0, []
     if constant.all():
         out.append("every feature is the same in all fitted items: nothing can be learnt of them")
@@ -99,3 +98,9 @@ def _columns(x: Any, data: Data, cell: Cell) -> list[str]:
             "that does not standardise them hardly sees the small ones"
         )
     return out
+
+
+def _ends(x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest value (D,) of each feature."""
+    values = x.frames if isinstance(x, Bags) else x
+    return values.min(0), values.max(0)

@@ -29,6 +29,7 @@ from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separa
 from featprobe.extraction.plan import plan_frames
 from featprobe.extraction.workers import SECONDS, pool
 from featprobe.fingerprint import digest, write_text_atomic
+from featprobe.images.versions import versions_of
 from featprobe.progress import Progress
 from featprobe.subjects import LeftOut
 
@@ -97,10 +98,12 @@ def key_of(backbone: Backbone, dataset: Dataset) -> dict[str, Any]:
     preprocess = backbone.preprocess.to_dict()
     if not backbone.preprocess.pad:  # there black is what the normalisation makes zero
         preprocess = {k: v for k, v in preprocess.items() if k not in ("mean", "std")}
-    return {
+    key = {
         "format": FORMAT, "dataset": dataset.fingerprint, "recipe": dataset.recipe.to_dict(),
         "preprocess": preprocess,
     }  # fmt: skip
+    versions = versions_of(dataset.source.kinds())  # absent where all are 1
+    return {**key, "versions": versions} if versions else key
 
 
 def kept_frames(

@@ -9,7 +9,7 @@ import numpy as np
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.extraction.opening import items_of, versions_of
+from featprobe.extraction.opening import items_of, versions_of, versions_of_key
 from featprobe.finetuning.frames import Frames
 from featprobe.fingerprint import digest
 from featprobe.store.format import FeatureKey, Items
@@ -39,6 +39,7 @@ class Images(Subject):
             precision=precision,
             dtype="float32",
             dataset=dataset.fingerprint,
+            versions=versions_of_key(backbone, dataset),
         )
         self._provenance = {
             "backbone": backbone.origin, "random": backbone.random, "versions": versions_of(),

@@ -17,16 +17,18 @@ from featprobe import levels, settings
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.settling import settle
 from featprobe.devices import choose_device
-from featprobe.errors import FeatprobeError, InputError, reason
+from featprobe.errors import FeatprobeError, InputError
 from featprobe.evaluation import split_items
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.course import Diverged
 from featprobe.finetuning.determinism import deterministic
-from featprobe.finetuning.export import export
+from featprobe.finetuning.export import Differs, export
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.network import wanted_of
+from featprobe.finetuning.place import folder_of, spec_of, writable
 from featprobe.finetuning.predictor import FILE as HEAD
 from featprobe.finetuning.predictor import save_head
 from featprobe.finetuning.recipes.base import Recipe
@@ -34,7 +36,6 @@ from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
-from featprobe.fingerprint import digest, try_folder
 from featprobe.fitted import Data
 from featprobe.partition import VERSION
 from featprobe.probes.constants import constants
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PROBE = "finetune"  # what Results are called
-FORMAT = 1
 MIXED = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -121,6 +121,7 @@ def finetune(
             f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
             "--fusion rgb"
         )
+    settle(dataset)
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
     if precision == "fp16" and target.type == "cpu":
@@ -142,9 +143,9 @@ def finetune(
     data.select = Criterion.of(data.task, t.select)
     _enough(data, t, lrs, accelerator)
     reading = levels.read(reported, subgroups, of_test(subject, data, []))
-    spec = _spec(subject, data, chosen, t, subset, accelerator)
-    place = _folder(root, subject, chosen, spec) if folder is None else Path(folder)
-    _writable(place)
+    spec = spec_of(subject, data, chosen, t, subset, accelerator)
+    place = folder_of(root, subject, chosen, spec) if folder is None else Path(folder)
+    writable(place)
     with deterministic(), Stopping("the step") as stop:
         task = Task(
             backbone, subject, data, subject.rows[rows], chosen, t, spec, accelerator, place,
@@ -172,22 +173,37 @@ def finetune(
     result.provenance |= {"history": trial.standing.history, "folder": str(place)}
     result.seconds = round(time.perf_counter() - start, 3)
     if accelerator.is_main_process:
+        kept = backbone
+        if chosen.name != "frozen":  # nothing of it has been trained otherwise
+            plain = trial.run.trainable.plain().to("cpu")
+            made = {**about(result, chosen), "name": place.name}
+            kept, told = _exported(plain, place / "backbone", made)
+            result.notes += told
         try:
-            kept, part = backbone, "backbone"
-            if chosen.name != "frozen":  # nothing of it has been trained
-                plain = trial.run.trainable.plain().to("cpu")
-                made = {**about(result, chosen), "name": place.name}
-                kept = load_backbone(export(plain, place / "backbone", made))
-            part = "head"
             save_head(
                 trial.run.network, kept, dataset, subject, cell.view, place / HEAD,
                 constants(trial.run.y[trial.run.fit]),
             )  # fmt: skip
         except FeatprobeError as error:  # what was measured is not lost with it
-            result.notes.append(f"the trained {part} is not kept: {error}")
+            result.notes.append(f"the trained head is not kept: {error}")
         if save:
             keep(root, subject, result, data, cell, reading)
     return [result]
+
+
+def _exported(plain: Backbone, folder: Path, made: dict[str, Any]) -> tuple[Backbone, list[str]]:
+    """The trained backbone as it is read from its folder, and what to say where that failed.
+
+    Neither the head nor what was measured is lost with the folder: the weights that trained are in
+    the checkpoint of the training, too.
+    """
+    try:
+        return load_backbone(export(plain, folder, made)), []
+    except Differs as error:
+        return load_backbone(folder), [str(error)]
+    except FeatprobeError as error:
+        named = replace(plain, origin={**plain.origin, "name": str(folder)})
+        return named, [f"the trained backbone is not kept: {error}"]
 
 
 def accelerator_of(device: torch.device, precision: str) -> Accelerator:
@@ -245,44 +261,3 @@ def _enough(data: Data, t: Training, lrs: Sequence[float], accelerator: Accelera
             f"{t.accumulate} parts on {accelerator.num_processes} processes; use a larger "
             "--batch or a smaller --accumulate"
         )
-
-
-def _spec(
-    subject: Images, data: Data, recipe: Recipe, t: Training, subset: float,
-    accelerator: Accelerator,
-) -> dict[str, Any]:  # fmt: skip
-    """Everything that the weights depend on but the learning rate, as JSON values."""
-    return {
-        "format": FORMAT,
-        "key": subject.key.to_dict(),
-        "labels": subject.items.labels_digest,
-        "split": data.split.to_dict(data.ids, data.groups)["digest"],
-        "task": data.task,
-        "classes": list(subject.classes),
-        "recipe": recipe.name,
-        "options": recipe.to_dict(),
-        "training": {k: v for k, v in t.to_dict().items() if k != "lr"},
-        "select": data.criterion.by,
-        "subset": subset,
-        "processes": accelerator.num_processes,
-        "device": accelerator.device.type,
-    }
-
-
-def _folder(root: Path, subject: Images, recipe: Recipe, spec: dict[str, Any]) -> Path:
-    name = f"{subject.backbone.replace('/', '_')}-{recipe.name}-{digest(spec)[:12]}"
-    return root / "finetuned" / subject.dataset / name
-
-
-def _writable(place: Path) -> None:
-    """Refuse a folder that nothing can be kept in before anything is computed."""
-    others = place.is_dir() and any(not f.name.startswith(".") for f in place.iterdir())
-    if others and not any(place.glob("lr=*.pt")):
-        raise InputError(f"{place}: holds other things than a training; give a new folder by --run")
-    try:
-        try_folder(place)
-    except OSError as error:
-        raise InputError(
-            f"{place}: the training cannot be kept there ({reason(error)}); name another folder "
-            "by --run"
-        ) from error

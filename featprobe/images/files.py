@@ -16,21 +16,37 @@ from featprobe.images.picture import FrameRecipe, Picture, Volume
 _READERS: dict[str, Any] = {
     "raster": raster, "nifti": nifti, "dicom": dicom, "itk": itk, "array": arrays,
 }  # fmt: skip
+# What is never opened to look for an image.
+_OTHERS = (
+    ".img", ".raw", ".zraw", ".csv", ".tsv", ".txt", ".json", ".xml", ".md", ".html", ".pdf", ".py",
+    ".log", ".yaml", ".yml", ".zip", ".tar", ".xls", ".xlsx", ".doc", ".docx", ".parquet", ".db",
+    ".mp4", ".avi", ".mov", ".bval", ".bvec", ".pt", ".pth", ".pkl", ".svs", ".ndpi",
+)  # fmt: skip
 
 
 def kind_of(path: Path) -> str | None:
     """``"raster"``, ``"nifti"``, ``"dicom"``, ``"itk"``, ``"array"``, or None for no image.
 
-    Told by the name. A file without any suffix, with a number for one, or gzipped is opened to
-    look for the DICOM mark. The detached voxels of a header (.img, .raw) are no image on their own.
+    Told by the name. A file whose suffix is none of an image is opened to look for the DICOM mark
+    (``IM0001``, ``1.2.840.113``, ``CT.MR``, a gzipped one), unless it is plainly something else.
+    The detached voxels of a header (.img, .raw) are no image on their own.
     """
     name = path.name.lower()
-    for kind in ("nifti", "dicom", "raster", "itk", "array"):
-        if name.endswith(_READERS[kind].SUFFIXES):
-            return kind
-    if "." not in name or name.rsplit(".", 1)[1].isdigit() or name.endswith(".gz"):
-        return "dicom" if dicom.is_dicom(path) else None
-    return None
+    kind = kind_of_name(name)
+    if kind is not None or name.endswith(_OTHERS):
+        return kind
+    return "dicom" if dicom.is_dicom(path) else None
+
+
+def kind_of_name(name: str) -> str | None:
+    """The kind that a file's name alone tells, None where it tells none."""
+    name = name.lower()
+    found = (k for k in ("nifti", "dicom", "raster", "itk", "array") if _suffixed(name, k))
+    return next(found, None)
+
+
+def _suffixed(name: str, kind: str) -> bool:
+    return bool(name.endswith(_READERS[kind].SUFFIXES))
 
 
 def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:

@@ -1,7 +1,8 @@
-"""NIfTI files and Analyze pairs through nibabel."""
+"""NIfTI files, Analyze pairs and FreeSurfer's MGH files through nibabel."""
 
 from __future__ import annotations
 
+import gzip
 import math
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from featprobe.errors import UnreadableItem
 from featprobe.images.limits import check_pixels, check_stored
 from featprobe.images.picture import Extent, FrameRecipe, Volume, finite, smallest
 
-SUFFIXES = (".nii", ".nii.gz", ".hdr")  # a pair's .img goes with its .hdr
+SUFFIXES = (".nii", ".nii.gz", ".hdr", ".mgz", ".mgh")  # a pair's .img goes with its .hdr
+_GZIP = b"\x1f\x8b"
 
 
 def extent(path: Path, recipe: FrameRecipe) -> Extent:
@@ -50,16 +52,33 @@ def _open(path: Path, recipe: FrameRecipe) -> tuple[Any, Extent]:
 
     if path.name.lower().endswith(".hdr"):
         _check_pair(path)
-    image: Any = nibabel.load(path)
+    image: Any = _image(path, nibabel)
     shape = tuple(int(n) for n in image.shape)
     if min(shape, default=0) < 1:
         raise UnreadableItem(f"{path}: a volume of shape {shape}")
     volume = three_axes(path, shape, recipe)
     check_pixels(path, *shape)
-    data = Path(image.file_map["image"].filename)
+    data = Path(image.file_map["image"].filename or path)
     needed = math.prod(shape) * image.dataobj.dtype.itemsize
-    check_stored(data, needed, data.suffix.lower() == ".gz")
+    check_stored(data, needed, data.suffix.lower() in (".gz", ".mgz") or _is_gzip(data))
     return image, Extent(volume, _affine(path, image))
+
+
+def _image(path: Path, nibabel: Any) -> Any:
+    """By the content where it is not what the suffix says: gzip under .nii, plain under .nii.gz."""
+    name, packed = path.name.lower(), _is_gzip(path)
+    if not name.endswith((".nii", ".nii.gz")) or packed == name.endswith(".gz"):
+        return nibabel.load(path)
+    data = gzip.open(path) if packed else path.open("rb")  # noqa: SIM115
+    size = int.from_bytes(data.read(4), "little")
+    data.seek(0)
+    kind = nibabel.Nifti2Image if size in (540, 469893120) else nibabel.Nifti1Image
+    return kind.from_file_map({"image": nibabel.FileHolder(fileobj=data)})
+
+
+def _is_gzip(path: Path) -> bool:
+    with open(path, "rb") as f:
+        return f.read(2) == _GZIP
 
 
 def _check_pair(path: Path) -> None:
@@ -68,10 +87,18 @@ def _check_pair(path: Path) -> None:
 
 
 def _affine(path: Path, image: Any) -> np.ndarray:
+    """The sform, the qform where that is singular, as a header of zeros is; else what it says."""
     affine = np.asarray(image.affine, dtype=float)
-    if not np.isfinite(affine).all() or not np.abs(affine[:3, :3]).max(axis=0).all():
+    if not _regular(affine) and hasattr(image.header, "get_qform"):
+        qform, code = image.header.get_qform(coded=True)
+        affine = np.asarray(qform, dtype=float) if code else affine
+    if not _regular(affine):
         raise UnreadableItem(f"{path}: its orientation is not finite or has an axis of no length")
     return affine
+
+
+def _regular(affine: np.ndarray) -> bool:
+    return bool(np.isfinite(affine).all() and np.abs(affine[:3, :3]).max(axis=0).all())
 
 
 def _part(shape: tuple[int, ...], recipe: FrameRecipe) -> tuple[Any, ...]:

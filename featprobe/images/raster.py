@@ -1,35 +1,33 @@
-"""PNG, JPEG, TIFF and BMP files through Pillow, kornia_rs and tifffile."""
+"""PNG, JPEG, BMP, GIF, WebP, JPEG 2000 and PNM files through Pillow and kornia_rs."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from featprobe.errors import MissingExtra, UnreadableItem
-from featprobe.images import png
+from featprobe.errors import UnreadableItem
+from featprobe.images import png, tiff
 from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-_TIFF = (".tif", ".tiff")
-_BOUNDED = {1, 6, 7, 8, 32773, 32946}  # none, JPEG, deflate, PackBits: none expands beyond deflate
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2",
+    ".j2k", ".jpf", ".jpx", ".pgm", ".ppm", ".pnm", ".pbm",
+)  # fmt: skip
 
 
 def extent(path: Path, recipe: FrameRecipe) -> Extent:
-    """Size and number of frames (pages of a TIFF, 1 otherwise), from the header only."""
-    if path.suffix.lower() in _TIFF:
-        import tifffile
+    """Size and number of frames (pages of a TIFF, 1 otherwise), from the header only.
 
-        with Clamped(path) as f, tifffile.TiffFile(f) as tif:
-            frames, height, width = _tiff_shape(path, tif)
-            return Extent((width, height, frames))
+    Told by the content: a JPEG named ``.tif`` is a JPEG.
+    """
+    if tiff.is_tiff(path):
+        return tiff.extent(path)
     with _open(path) as image:
         width, height = image.size
         if _has_exif(image) and image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter
@@ -43,16 +41,18 @@ def load(path: Path, recipe: FrameRecipe) -> Picture:
     8-bit stays uint8, 16-bit greyscale stays uint16, float stays float32. Palettes become RGB
     (grey where the palette is grey), an alpha channel is dropped, EXIF orientation is applied.
     """
-    if path.suffix.lower() in _TIFF:
-        return _load_tiff(path)
+    if tiff.is_tiff(path):
+        return tiff.load(path, recipe)
     with _open(path) as image:
-        array = None
+        array, several = None, int(getattr(image, "n_frames", 1))
         if image.fp is not None and image.format == "PNG":
             array = png.decode(image.fp, image.size)
         if array is None:
             image.load()
             array = _to_array(ImageOps.exif_transpose(image))
     array, notes = finite(array, path.name)
+    if several > 1:
+        notes += (f"an animation of {several} pictures: the first is read",)
     return Picture(array[None], notes=notes)
 
 
@@ -101,61 +101,3 @@ def _to_array(image: Image.Image) -> np.ndarray:
     if mode in ("P", "PA") and (rgb == rgb[..., :1]).all():
         return rgb[..., 0]
     return rgb
-
-
-def _tiff_shape(path: Path, tif: Any) -> tuple[int, int, int]:
-    """(frames, height, width) of the first series, its claims checked."""
-    series = tif.series[0]
-    shape = dict(zip(series.axes, series.shape))
-    height, width = shape.get("Y", 0), shape.get("X", 0)
-    frames = math.prod(n for axis, n in shape.items() if axis not in "YXS")
-    if min(frames, height, width) < 1 or len(shape) != len(series.shape):
-        raise UnreadableItem(f"{path}: a TIFF of shape {series.shape} ({series.axes})")
-    check_pixels(path, frames, height, width)
-    codec = int(tif.pages.first.compression)
-    if codec in _BOUNDED:
-        check_stored(path, tif.pages.first.nbytes, deflated=codec != 1)
-    return frames, height, width
-
-
-def _load_tiff(path: Path) -> Picture:
-    import tifffile
-
-    with Clamped(path) as f, tifffile.TiffFile(f) as tif:
-        shape = _tiff_shape(path, tif)
-        page, series = tif.pages.first, tif.series[0]
-        indexed = page.photometric == tifffile.PHOTOMETRIC.PALETTE
-        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        separated = page.photometric == tifffile.PHOTOMETRIC.SEPARATED
-        try:
-            array = series.asarray()
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-            codec = tifffile.COMPRESSION(page.compression).name
-            raise MissingExtra(
-                f"{path}: compressed as {codec}, which needs imagecodecs: "
-                "pip install 'featprobe[tiff]'"
-            ) from error
-        samples = series.axes.find("S")
-        if samples >= 0:
-            array = np.moveaxis(array, samples, -1)
-        if indexed and page.colormap is not None:
-            array = (np.moveaxis(page.colormap, 0, -1)[array] >> 8).astype(np.uint8)
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * 255
-    if inverted and array.dtype.kind == "u":
-        array = np.iinfo(array.dtype).max - array
-    if array.dtype not in (np.uint8, np.uint16, np.int16):
-        array = array.astype(np.float32)
-    colors = array.size // math.prod(shape)
-    array = array.reshape(*shape, colors)
-    if separated and colors == 4 and array.dtype == np.uint8:  # inks: cyan, magenta, yellow, black
-        array = np.stack([_from_cmyk(a) for a in array])
-    array = array[..., :3] if colors >= 3 else array[..., 0]
-    array, notes = finite(array, path.name)
-    return Picture(array, notes=notes)
-
-
-def _from_cmyk(inks: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(inks, "CMYK").convert("RGB"))

@@ -1,7 +1,8 @@
 """Which pixels a reader gives: raised where it gives others for a file than before.
 
-Features stored under another version are of other pixels and must not be taken for equal. 1 is what
-keys without a version mean.
+Parts of the key of features, see ``docs/format.md``: features of a data set with files of a kind
+that was raised are extracted again, those of other kinds stay. 1 is what keys without a version
+mean, and is not written.
 
 2: DICOM with a VOI LUT or sigmoid (modality units under rules other than ``auto`` and ``file``),
 with padding, with an intercept and no slope, with a rescale at root and by frame, 16-bit palettes
@@ -12,5 +13,55 @@ NIfTI with an sform of zeros. Which files form a DICOM item is part of ids and c
 
 from __future__ import annotations
 
-READERS = {"dicom": 2, "raster": 2, "nifti": 2, "itk": 2, "array": 2}
+from collections.abc import Iterable
+from pathlib import Path
+
+from featprobe.images.files import kind_of, kind_of_name
+
+# By the kinds of featprobe.images.files; ``picture``: rasters and arrays of one frame of 8 bits a
+# value, and grey PNGs, which no change has touched.
+READERS = {"picture": 1, "dicom": 2, "raster": 2, "nifti": 2, "itk": 2, "array": 2}
 READER_VERSION = max(READERS.values())
+FRAMES = 1  # of what follows the readers whatever the kind: planes, choice of frames, resampling
+
+PLAIN = (".jpg", ".jpeg", ".bmp")
+_COLOURS = (2, 6)  # colour types of PNG that are RGB, without and with alpha
+
+
+def versions_of(kinds: Iterable[str]) -> dict[str, int]:
+    """The parts of a key for a data set with files of these kinds, without those that are 1."""
+    found = {f"reader {kind}": READERS.get(kind, 1) for kind in sorted(kinds)}
+    return {name: v for name, v in {**found, "frames": FRAMES}.items() if v != 1}
+
+
+def kinds_of(paths: Iterable[Path]) -> set[str]:
+    """The kinds that count among files: one of each suffix is looked at, and the header of PNGs."""
+    found: set[str] = set()
+    named: dict[str, Path] = {}
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix in PLAIN:
+            found.add("picture")
+        elif suffix == ".png":
+            if "raster" not in found:  # one is enough
+                found.add("raster" if _deep_colour(path) else "picture")
+        else:
+            named.setdefault("" if suffix[1:].isdigit() else "".join(path.suffixes[-2:]), path)
+    return found | {kind for path in named.values() if (kind := kind_of(path))}
+
+
+def kind_named(name: str) -> str | None:
+    """The kind that a file's name alone tells; a PNG is taken for a plain picture."""
+    if name.lower().endswith((*PLAIN, ".png")):
+        return "picture"
+    return kind_of_name(name)
+
+
+def _deep_colour(png: Path) -> bool:
+    """Whether a PNG has colours of 16 bits; False for what cannot be read."""
+    try:
+        with png.open("rb") as f:
+            header = f.read(26)
+    except OSError:
+        return False
+    return len(header) == 26 and header[24] == 16 and header[25] in _COLOURS

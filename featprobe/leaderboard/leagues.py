@@ -41,9 +41,10 @@ def identity(r: Result) -> dict[str, str]:
     """In what results must agree to be compared, as words; empty where it is not so or not known.
 
     How train and test were made (protocol, folds, repeats, tries, seed, subset, split and labels),
-    what is scored (task, level), how large the images are that the network sees, and by what the
-    view and the setting were selected. A result of an earlier version lacks some of it, and is
-    compared with those that lack it too.
+    what is scored (task, level), how large the images are that the network sees, and whether val
+    selected the view. By what val chose C or k is the probe's own matter: a fixed k, a preset that
+    chooses as its study does and the default are what one wants to compare. A result of an earlier
+    version lacks some of it, and is compared with those that lack it too.
     """
     s = r.settings
     size = r.provenance.get("key", {}).get("preprocess", {}).get("size") or ()
@@ -63,7 +64,7 @@ def identity(r: Result) -> dict[str, str]:
         "labels": _told("labels", r.labels),
         "level": " ".join(str(s[k]) for k in ("level", "level_by", "study") if s.get(k)),
         "image-size": f"{' x '.join(map(str, size))} pixels" if size else "",
-        "selection": ", ".join(filter(None, (views, _told("selected by", s.get("select"))))),
+        "selection": views,
     }
 
 

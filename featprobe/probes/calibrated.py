@@ -6,20 +6,23 @@ from typing import Any, Self
 
 import numpy as np
 
-from featprobe.calibration import temperature, tempered
+from featprobe import splits
+from featprobe.calibration import RANGE, at_bound, temperature, tempered
+from featprobe.errors import InputError
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 
-_FEWEST = 10  # items to choose a temperature on
+_FOLDS, _ITEMS, _PATIENTS = 5, 50, 10  # to choose a temperature on: folds, fewest of each
 
 
 class CalibratedProbe(Probe):
     """Temperature scaling (Guo et al. 2017) of another probe, by name or as it is.
 
-    A stratified tenth of the rows is held out, the probe fitted on the rest, the temperature chosen
-    on the tenth; then the probe is fitted on all rows, and its scores divided by that temperature
-    (see :mod:`featprobe.calibration`). Each candidate of the probe has a temperature of its
-    own. Where fewer than 10 rows would be held out, it is 1: they would say little.
+    Every row is scored by a fit to four fifths of the rows that are of other patients, and the
+    temperature chosen on these scores; then the probe is fitted on all rows, and its scores divided
+    by that temperature (as ``CalibratedClassifierCV(ensemble=False)`` of scikit-learn does; see
+    :mod:`featprobe.calibration`). Each candidate of the probe has a temperature of its own. With
+    fewer than 50 rows or 10 patients it is 1, and so it is where another is not convincing.
 
     Parameters of the inner probe are named ``probe__<parameter>``, as in scikit-learn's wrappers.
     """
@@ -70,14 +73,42 @@ class CalibratedProbe(Probe):
         self._labels = y.ndim == 2
         self._fitted = self._inner().fresh().choosing_by(self.criterion)
         self._temperatures = np.ones(len(self.candidates()))
-        parts = self.held_out(y)
-        self._uncalibrated = parts is None or parts[1].sum() < _FEWEST
-        if parts is not None and not self._uncalibrated:
-            fit, held = parts
-            scores = self._fitted.learn(x[fit], y[fit], self.groups_of(fit)).scores(x[held])
-            self._temperatures = np.array([temperature(p, y[held]) for p in scores])
+        groups = np.arange(len(y)) if self._groups is None else self._groups
+        found = self._out_of_fold(x, y, groups)
+        self._uncalibrated = found is None
+        if found is not None:
+            scores, known, rows = found
+            of = groups[rows]
+            self._temperatures = np.array([temperature(p, known, of) for p in scores])
         self._fitted.learn(x, y, self._groups)
         return self
+
+    def _out_of_fold(
+        self, x: np.ndarray, y: np.ndarray, groups: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Scores (G, n, C) of rows by fits to the rows of other patients, the targets, and which
+        rows these are; None where there are too few."""
+        if len(y) < _ITEMS or len(np.unique(groups)) < _PATIENTS:
+            return None
+        part = splits.assign(y, groups, [1 / _FOLDS] * _FOLDS)
+        scores, targets, rows = [], [], []
+        for fold in range(_FOLDS):
+            fit, held = part != fold, part == fold
+            if y.ndim == 1 and len(np.unique(y[fit])) <= y.max():
+                continue  # a fit that lacks a class has no score of it
+            try:
+                self._fitted.learn(x[fit], y[fit], groups[fit])
+            except InputError:  # fewer rows than some k
+                return None
+            scores.append(self._fitted.scores(x[held]))
+            constant, target = self._fitted._constant, y[held]
+            if constant is not None:  # no probability, which a temperature could not mend
+                target = np.where(np.isnan(constant), target, np.nan)
+            targets.append(target)
+            rows.append(np.flatnonzero(held))
+        if not rows:
+            return None
+        return np.concatenate(scores, axis=1), np.concatenate(targets), np.concatenate(rows)
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
         scores = self._fitted.scores(x)
@@ -87,7 +118,16 @@ class CalibratedProbe(Probe):
     def notes(self) -> list[str]:
         told = getattr(self, "_fitted", self._inner()).notes()
         if getattr(self, "_uncalibrated", False):
-            told.append(f"fewer than {_FEWEST} items to hold out: the scores are not calibrated")
+            told.append(
+                f"fewer than {_ITEMS} items of {_PATIENTS} patients, or of a class: the scores are "
+                "not calibrated"
+            )
+        ends = [t for t in getattr(self, "_temperatures", ()) if at_bound(t)]
+        if ends:
+            told.append(
+                f"the temperature is at the end of its range, {ends[0]:.3g} ({RANGE[0]:g} to "
+                f"{RANGE[1]:g}): the scores were no probabilities to begin with"
+            )
         return told
 
     def _inner(self) -> Probe:

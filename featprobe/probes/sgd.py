@@ -9,6 +9,7 @@ import numpy as np
 
 from featprobe.options import Needs
 from featprobe.probes.base import Probe, choose_held_out
+from featprobe.probes.constants import shares
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.sgd import Heads, Recipe, train_heads
 from featprobe.solvers.training import float32_rows, probabilities
@@ -92,11 +93,17 @@ class SGDProbe(Probe):
         self._heads = train_heads(
             x, y, rates, recipe, transform=self._standardize, parts=parts, device=self.device
         )
+        self.__dict__.pop("_share", None)
+        if self._heads.diverged.any():
+            self._share = shares(y, self._heads.coef.shape[1])
         return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
         logits = self._heads(float32_rows(x, self._standardize))
-        return probabilities(logits, "sigmoid" if self._labels else "softmax")
+        p = probabilities(logits, "sigmoid" if self._labels else "softmax")
+        if hasattr(self, "_share"):  # 0.5 of a label would count as a finding
+            p[self._heads.diverged] = self._share
+        return p
 
     def notes(self) -> list[str]:
         heads: Heads | None = getattr(self, "_heads", None)

@@ -82,7 +82,7 @@ def _standardized(
     if not scale:
         return x, mean, np.ones((len(x), 1, x.shape[2]))
     std = np.sqrt(np.einsum("tnd,tnd->td", x, x) / count)
-    std = np.where(std > SCALE_FLOOR * np.maximum(1, np.abs(mean)), std, 1.0)[:, None]
+    std = np.where(std > SCALE_FLOOR * np.abs(mean), std, 1.0)[:, None]
     x /= std
     return x, mean, std
 

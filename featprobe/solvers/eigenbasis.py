@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RANK = 1e-12  # eigenvalues below this part of the largest are rounding
+SURE = 1e-8  # eigenvalues above this part of the largest are not blurred by rounding of the matrix
 BLOCK = 8192  # rows in float64 at a time
 
 
@@ -36,27 +36,52 @@ class Eigenbasis:
 def covariance_basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean (D,), variances (r,), falling, and principal axes (D, r) of x (N, D), in float64.
 
-    Through the D x D covariance, or the N x N kernel where that is smaller.
+    Through the D x D covariance, or the N x N kernel where that is smaller. An eigenvalue of these
+    is right to some 1e-16 of the largest, so that one of features at very different scales would be
+    lost in rounding: what lies below 1e-8 of the largest is turned again, by a covariance of its
+    own. The axes are orthonormal, and only directions in which x itself has nothing but rounding
+    are left out: standard deviations are right over twelve decades and more.
     """
     n, d = x.shape
     mean = x.mean(0, dtype=np.float64)
-    if n < d:
+    if n >= d:
+        values, axes = _turned(x, mean, None)
+    else:
         centred = x - mean
-        values, vectors = _leading(centred @ centred.T / n)
-        return mean, values, centred.T @ (vectors / np.sqrt(n * values))
-    covariance = np.zeros((d, d))
+        values, vectors = np.linalg.eigh(centred @ centred.T / n)
+        if (values[1:] > SURE * values[-1]).all():  # centred rows lack one direction
+            values, vectors = values[1:], vectors[:, 1:]
+            axes = centred.T @ (vectors / np.sqrt(n * values))
+        else:
+            values, axes = _turned(x, mean, np.linalg.qr(centred.T)[0])
+    falling = np.argsort(-values, kind="stable")
+    return mean, values[falling], np.ascontiguousarray(axes[:, falling])
+
+
+def _turned(
+    x: np.ndarray, mean: np.ndarray, within: np.ndarray | None, floor: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances (r,) and principal axes (D, r) of x in the span of orthonormal ``within`` (D, k).
+
+    None is all of it. Variances up to ``floor`` are rounding.
+    """
+    size = x.shape[1] if within is None else within.shape[1]
+    covariance, square = np.zeros((size, size)), 0.0
     for rows in _blocks(x):
         centred = x[rows] - mean
-        covariance += centred.T @ centred
-    return mean, *_leading(covariance / n)
+        seen = centred if within is None else centred @ within
+        covariance += seen.T @ seen
+        square += float(np.square(x[rows], dtype=np.float64).sum())
+    values, vectors = np.linalg.eigh(covariance / len(x))
+    floor = floor or (4 * np.finfo(np.float64).eps) ** 2 * square / len(x)
+    axes = vectors if within is None else within @ vectors
+    clear = values > max(SURE * values[-1], floor)
+    rest = axes[:, ~clear]
+    if not clear.any() or not rest.shape[1]:
+        return values[clear], axes[:, clear]
+    below, others = _turned(x, mean, rest, floor)
+    return np.r_[values[clear], below], np.concatenate([axes[:, clear], others], axis=1)
 
 
 def _blocks(x: np.ndarray) -> list[slice]:
     return [slice(s, s + BLOCK) for s in range(0, len(x), BLOCK)]
-
-
-def _leading(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues, falling, and eigenvectors of a covariance up to its numerical rank."""
-    values, vectors = np.linalg.eigh(matrix)
-    keep = values > max(values[-1] * RANK, 0)
-    return values[keep][::-1], np.ascontiguousarray(vectors[:, keep][:, ::-1])

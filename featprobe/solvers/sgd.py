@@ -16,7 +16,6 @@ import numpy as np
 
 from featprobe.devices import choose_device
 from featprobe.errors import InputError
-from featprobe.solvers.logistic import Targets
 from featprobe.solvers.training import (
     Transform,
     batches,
@@ -90,7 +89,7 @@ class Recipe:
 class Heads:
     """Weights of G heads: ``coef`` (G, C, D), ``intercept`` (G, C), float32.
 
-    A head that diverged has no weights, and says how often each class (label) occurs in training.
+    A head that diverged is zero everywhere: it scores all classes alike.
     """
 
     coef: np.ndarray
@@ -98,7 +97,7 @@ class Heads:
 
     @property
     def diverged(self) -> np.ndarray:
-        """(G,) heads without weights."""
+        """(G,) heads that are zero everywhere."""
         return np.abs(self.coef).max((1, 2)) == 0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -159,17 +158,8 @@ def train_heads(
                 break
     kept = weights if watch is None else watch.best
     w = kept.view(heads, classes, width).cpu().numpy()
-    bad = ~np.isfinite(w).all((1, 2))
-    w = np.where(bad[:, None, None], 0, w)
-    w[bad, :, -1] = _rates(y)
+    w = np.where(np.isfinite(w).all((1, 2), keepdims=True), w, 0)
     return Heads(w[:, :, :-1].copy(), w[:, :, -1].copy())
-
-
-def _rates(y: np.ndarray) -> np.ndarray:
-    """(C,) logits of how often each class, or label, occurs."""
-    found = Targets.of(y).intercepts()
-    joint = y.ndim == 1 and len(found) == 1  # of two classes that is the logit of the second
-    return np.r_[-found, found] / 2 if joint else found
 
 
 def _tensors(

@@ -12,7 +12,9 @@ from featprobe.scoring.sums import nan_mean
 from featprobe.stats.resampling import block_size
 
 UNITS = 512  # patients beyond as many are joined at random into so many units
-_STEP = 0.5  # of a unit's weight that is taken away
+_STEP = 0.01  # of a unit's weight that is taken away
+_JUMPS = ("sens_at_95spec", "spec_at_95sens")  # thresholds jump from sample to sample:
+_LEAP = 0.99  # a derivative says nothing of them, and more is taken away
 
 
 class Influence(NamedTuple):
@@ -31,25 +33,27 @@ class Influence(NamedTuple):
 def influence(models: Sequence[Scored], metric: str, seed: int = 0) -> Influence:
     """The :class:`Influence` of models that scored the same items in the same order.
 
-    The weight of a patient is lowered by half and the metric computed again: a jackknife between
-    that which leaves the patient out, which has no value without the only positive one, and the
-    infinitesimal one (Jaeckel 1972; Efron 1982, chapter 6). It holds for every metric that
-    :class:`~featprobe.metrics.Measure` has, on any scale of scores, because no score of one model
+    The weight of a patient is lowered by a hundredth and the metric computed again: the
+    infinitesimal jackknife (Jaeckel 1972; Efron 1982, chapter 6), which has a value for the only
+    positive patient too. Of operating points nearly all of the weight is taken, since between two
+    thresholds they do not move. It holds for every metric of
+    :class:`~featprobe.metrics.Measure`, on any scale of scores, because no score of one model
     meets one of another. Patients are never divided. The mean over tries or folds is taken before.
     """
     first = models[0]
     unit = _units(first.patients, seed)
     count = int(unit.max()) + 1
     block = block_size(len(first.ids), count)
+    step = _LEAP if metric.partition(":")[0] in _JUMPS else _STEP
     value, parts, tries = [], [], []
     for scored in models:
         measure = scored.measure([metric])
         lowered = []
         for start in range(0, count, block):
             here = np.arange(start, min(start + block, count))
-            lowered.append(measure(1.0 - _STEP * (unit[:, None] == here))[metric])
+            lowered.append(measure(1.0 - step * (unit[:, None] == here))[metric])
         whole = float(measure(np.ones((first.patients, 1)))[metric][0])
-        moved = (whole - np.concatenate(lowered)) * (1 - _STEP / count) / _STEP
+        moved = (whole - np.concatenate(lowered)) * (1 - step / count) / step
         value.append(whole)
         parts.append(moved - nan_mean(moved))
         several = scored.rows is None and len(scored.tries) > 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from featprobe.errors import InputError, StoreError, UnknownName, nearest
+from featprobe.images.versions import kind_named, versions_of
 from featprobe.store import claims, uses
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
@@ -98,18 +99,44 @@ def find(
     old = superseded(chosen)
     for store, newer in old.items():
         why = f"the files of {store.dataset} have changed since"
+        if store.key.dataset == newer.key.dataset:
+            parts = ", ".join(newer.key.differences(store.key.to_dict()))
+            why = f"its pixels were read by an earlier featprobe (different: {parts})"
         if store.key == newer.key:
             why = f"{newer.path.name} holds the same features and was used last"
         notes.append(f"{store.path.name}: {why}; 'featprobe cache rm {store.path.name}' removes it")
-    return [s for s in chosen if s not in old], notes
+    kept = [s for s in chosen if s not in old]
+    return kept, notes + [text for s in kept if (text := stale(s))]
+
+
+def stale(store: FeatureStore) -> str:
+    """What to say of a store whose files are read differently now; empty where they are not.
+
+    A store made before there were versions of readers does not say which kinds of files it is of:
+    then the names of its items do, and those without a suffix may be DICOM.
+    """
+    kinds = store.attributes["provenance"].get("kinds")
+    if kinds is None:
+        try:
+            kinds = {kind_named(str(name)) or "dicom" for name in store.items().ids}
+        except StoreError:  # damaged, which reading it will say
+            return ""
+    now = versions_of(kinds)
+    behind = [part for part, v in now.items() if store.key.versions.get(part, 1) != v]
+    if not behind or store.attributes["provenance"].get("imported"):
+        return ""
+    return (
+        f"{store.path.name}: stale, made by an earlier {', '.join(behind)}, which gives other "
+        "pixels now; run its extract again"
+    )
 
 
 def superseded(stores: Sequence[FeatureStore]) -> dict[FeatureStore, FeatureStore]:
-    """Stores of the same features of other contents, each with the one used last, which counts."""
+    """Stores of other contents or by earlier readers, each with the one used last, which counts."""
     newest: dict[str, FeatureStore] = {}
     for store in sorted(stores, key=lambda s: uses.last(s.path)):
-        newest[f"{store.dataset}/{store.backbone}/{store.key.variant}"] = store
-    out = {s: newest[f"{s.dataset}/{s.backbone}/{s.key.variant}"] for s in stores}
+        newest[f"{store.dataset}/{store.backbone}/{store.key.lineage}"] = store
+    out = {s: newest[f"{s.dataset}/{s.backbone}/{s.key.lineage}"] for s in stores}
     return {s: n for s, n in out.items() if s is not n}
 
 

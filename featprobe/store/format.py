@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any
 
@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 PENDING, DONE, FAILED = 0, 1, 2
 DTYPES = ("float16", "float32")
 SHARD_BYTES = 4 << 20
+BACKBONE_PARTS = ("backbone", "code")  # of a key's versions; the others are of pixels
 COLUMNS = ("ids", "groups", "split")
 
 
@@ -26,7 +27,9 @@ class FeatureKey:
     ``weights``: sha256 of parameters and buffers; ``config``: digest of the architecture's
     configuration; ``preprocess`` and ``recipe`` as JSON values; ``outputs``: name -> number of
     last blocks; ``precision`` of the forward pass; ``dtype`` on disk; ``dataset``: fingerprint of
-    ids and contents. Two extractions with equal keys give equal features on the same device.
+    ids and contents. ``versions``: of the code that made them, by part (``reader dicom``,
+    ``frames``, ``backbone``, ``code``); a part that is absent reads as 1. Two extractions with
+    equal keys give equal features on the same device.
     """
 
     weights: str
@@ -38,14 +41,23 @@ class FeatureKey:
     dtype: str
     dataset: str
     format: int = FORMAT_VERSION
+    versions: dict[str, int | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        kept = {part: v for part, v in self.versions.items() if v != 1}
+        object.__setattr__(self, "versions", kept)
         if self.dtype not in DTYPES:
             raise InputError(f"unknown dtype {self.dtype!r}: use one of {', '.join(DTYPES)}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, the inverse of ``FeatureKey(**d)``."""
-        return asdict(self)
+        """Plain JSON values, the inverse of ``FeatureKey(**d)``.
+
+        Without ``versions`` where all are 1, as in keys made before there were any.
+        """
+        values = asdict(self)
+        if not self.versions:
+            del values["versions"]
+        return values
 
     @property
     def digest(self) -> str:
@@ -57,10 +69,30 @@ class FeatureKey:
         """Digest of the key without the data set: how features were made, not of what."""
         return digest({k: v for k, v in self.to_dict().items() if k != "dataset"})
 
+    @property
+    def lineage(self) -> str:
+        """Digest of the key without what decides on pixels, see :func:`without_pixels`.
+
+        Of a data set and backbone, later stores of one lineage replace earlier ones.
+        """
+        return digest(without_pixels(self.to_dict()))
+
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """Names of the fields in which another key (as a dict) differs."""
-        own = self.to_dict()
-        return sorted(k for k in own.keys() | other.keys() if own.get(k) != other.get(k))
+        """Names of the fields in which another key (as a dict) differs; of versions, the parts."""
+        own, theirs = ({**d, **_parts(d)} for d in (self.to_dict(), other))
+        names = (own.keys() | theirs.keys()) - {"versions"}
+        return sorted(k for k in names if own.get(k) != theirs.get(k))
+
+
+def without_pixels(key: Mapping[str, Any]) -> dict[str, Any]:
+    """A key without the contents of the data set and without the versions of what reads them."""
+    kept = {p: v for p, v in key.get("versions", {}).items() if p in BACKBONE_PARTS}
+    rest = {k: v for k, v in key.items() if k not in ("dataset", "versions")}
+    return {**rest, "versions": kept} if kept else rest
+
+
+def _parts(key: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"version of {part}": v for part, v in key.get("versions", {}).items()}
 
 
 @dataclass(frozen=True)

@@ -212,3 +212,11 @@ def test_tables_mark_a_backbone_that_has_seen_the_data(run, class_folders, tmp_p
     code, out, _ = run("knn", "--json")
     found = {r["backbone"]: r["overlap"] for r in map(json.loads, out.splitlines())}
     assert found == {"seer-model": "it read them", "seer-random0": ""}
+
+
+def test_windows_is_told_in_one_line_and_still_has_help(run, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    code, _, err = run("models")
+    assert code == 2
+    assert "runs on Linux and macOS" in one_line(err)
+    assert run("models", "--help")[0] == 0

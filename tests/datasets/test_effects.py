@@ -69,9 +69,3 @@ def test_a_ct_window_on_another_modality(tmp_path: Path, modality: str, told: bo
     slice_of(tmp_path / "d" / "1.dcm", modality)
     data = load_dataset(tmp_path / "d", cache=tmp_path / "cache", intensity="lung")
     assert any("and these are MR" in text for text in data.notes) == told
-
-
-def test_kinds_are_those_of_all_files(films: Path, tmp_path: Path) -> None:
-    assert load_dataset(films, cache=tmp_path / "c").source.kinds() == {"raster"}
-    slice_of(films / "a" / "1.dcm", "CR")
-    assert load_dataset(films, cache=tmp_path / "c").source.kinds() == {"raster", "dicom"}

@@ -13,13 +13,16 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 
 from featprobe import metrics
 from featprobe.bags import Bags
+from featprobe.errors import InputError
 from featprobe.findings.cells import findings, subgroup_findings
-from featprobe.findings.features import repeated
+from featprobe.findings.features import hashes, repeated
 from featprobe.fitted import Data
 from featprobe.probes.base import Probe
+from featprobe.probes.checks import check_scores
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Split
 from featprobe.runs import Cell, carry_out
+from featprobe.saving import load_probe
 from tests.probes.every import quick
 from tests.test_runs import made, problem
 
@@ -93,10 +96,10 @@ def test_a_finding_that_training_lacks_is_absent_and_one_that_all_have_present(
     x, _ = problem(60)
     y = np.stack([x[:, 0] > 0, np.zeros(60), np.ones(60)], axis=1).astype(float)
     y[rng.random(60) < 0.2, 1:] = np.nan
-    folds = isinstance(protocol, CrossVal)
-    data = made(x, y, split=split([], [], range(60)) if folds else thirds(60))
     lone = 50
     y[lone] = 1, 1, 0  # a finding of one patient, who is tested
+    folds = isinstance(protocol, CrossVal)
+    data = made(x, y, split=protocol if folds else thirds(60))
     cell = carry_out(quick(name), data, protocol)[0]
     t = next(t for t, rows in enumerate(cell.rows) if lone in rows) if cell.rows else 0
     test, p = cell.rows[t] if cell.rows else data.split.test, cell.scores[t]
@@ -113,16 +116,21 @@ def test_a_finding_that_training_lacks_is_absent_and_one_that_all_have_present(
 
 
 @pytest.mark.parametrize("name", PROBES.names())
-def test_fit_and_predict_do_as_the_protocols(name: str) -> None:
+def test_fit_and_predict_do_as_the_protocols(name: str, tmp_path) -> None:
     if "multilabel" not in quick(name).tasks:
         pytest.skip("for classes alone")
     x, _ = problem(60)
     nothing = np.full(60, np.nan)
     y = np.stack([x[:, 0] > 0, np.zeros(60), np.ones(60), nothing], axis=1).astype(float)
     probe = quick(name).fit(x, y)
-    assert (probe.predict_proba(x)[:, 1:] == [0, 1, 0]).all()
-    assert (probe.predict(x)[:, 1:] == [0, 1, 0]).all()
-    assert len(np.unique(probe.predict_proba(x)[:, 0])) > 1
+    probe.save(tmp_path / "probe.safetensors")
+    for one in (probe, load_probe(tmp_path / "probe.safetensors")):
+        p = one.predict_proba(x)
+        assert (p[:, 1:] == [0, 1, 0]).all()
+        assert (one.predict(x)[:, 1:] == [0, 1, 0]).all()
+        assert len(np.unique(p[:, 0])) > 1
+    probe.fit(x, np.stack([y[:, 0], 1 - y[:, 0], y[:, 0], 1 - y[:, 0]], axis=1))
+    assert len(np.unique(probe.predict_proba(x)[:, 1])) > 1  # nothing of it is left by a new fit
 
 
 def test_a_label_that_test_has_one_value_of_is_left_out_of_means() -> None:
@@ -158,7 +166,7 @@ def test_folds_without_a_class_are_counted() -> None:
     x, y = problem(60)
     y[:] = np.where(y == 2, 1, y)
     y[7] = 2
-    notes = said(made(x, y, split=split([], [], range(60))), None, CrossVal(4))
+    notes = said(made(x, y, split=CrossVal(4)), None, CrossVal(4))
     assert "no training item of class 'c' in 1 of 4 tries: it is never predicted" in notes
     assert "no test item of class 'c' in 3 of 4 tries: metrics are of the other classes" in notes
     assert "all test items of class 'c' are of one patient" in notes
@@ -196,7 +204,7 @@ def test_repeated_is_what_comparing_all_rows_gives(seed: int, values: int, bags:
     part = rng.integers(0, 3, 25)
     same = (x[:, None] == x[None]).all(2) & (part[:, None] != part)
     given = Bags(x, np.arange(26)) if bags else x
-    assert (repeated(given, part) == same.any(1)).all()
+    assert (repeated(hashes(given), part) == same.any(1)).all()
 
 
 def test_features_that_say_nothing_or_too_much() -> None:
@@ -237,3 +245,54 @@ def test_the_mean_over_labels_is_that_of_references() -> None:
     assert area[1] == 0.5
     assert found["auroc"][0] == pytest.approx(np.mean(area))
     assert found["accuracy"][0] == pytest.approx(np.mean(right))
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels"])
+def test_training_that_diverges_decides_by_what_is_frequent_and_says_so(kind: str) -> None:
+    x, y = problem(60)
+    y = np.where(y == 2, 1, y)
+    if kind == "labels":
+        y = np.stack([y == 0, y == 1], axis=1).astype(float)
+    probe = PROBES.get("sgd")(lr=[1e30], iterations=20, weight_decay=1.0, device="cpu")
+    probe.fit(x * 1e3, y)
+    expected = [0, 1] if kind == "labels" else 1
+    assert (probe.predict(x) == expected).all()
+    np.testing.assert_allclose(probe.predict_proba(x)[0], [1 / 3, 2 / 3])
+    notes = said(made(x * 1e3, y, split=thirds(60)), probe.fresh())
+    assert any("training diverged at lr 1e+30" in n for n in notes)
+
+
+class Diverges(Probe):
+    """Scores of which the first candidate's are not finite."""
+
+    name = "diverges"
+
+    def candidates(self) -> list[dict[str, Any]]:
+        return [{"lr": 10.0}, {"lr": 0.1}] if self.several else [{}]
+
+    def __init__(self, several: bool = True, lr: float = 0.1) -> None:
+        self.several, self.lr = several, lr
+
+    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Probe:
+        self.columns = int(y.max()) + 1
+        return self
+
+    def score_candidates(self, x: np.ndarray) -> np.ndarray:
+        p = np.tile(x[None, :, : self.columns], (len(self.candidates()), 1, 1))
+        p[0, 3] = np.nan
+        return p
+
+
+def test_a_candidate_that_diverges_is_not_chosen_and_said() -> None:
+    cell = carry_out(Diverges(), made(*problem()), Full(refit=False))[0]
+    assert cell.chosen == {"lr": 0.1}
+    assert "training diverged and is not chosen at lr=10" in cell.notes
+
+
+def test_scores_that_are_not_finite_are_an_error() -> None:
+    x, y = problem()
+    probe = Diverges(several=False).fit(x, y)
+    with pytest.raises(InputError, match="scores of 1 of 90 items are not finite"):
+        probe.predict_proba(x)
+    with pytest.raises(InputError, match="diverges: the scores of 1 of 90 items"):
+        check_scores(probe.score_candidates(x)[0], "diverges")

@@ -14,13 +14,16 @@ import torch
 from torch import nn
 
 from featprobe import devices
+from featprobe.backbones.load import load_backbone
 from featprobe.errors import InputError, StoreError
 from featprobe.finetuning import checkpoint, checks, frames, inference, loop
 from featprobe.finetuning import run as module
+from featprobe.finetuning.export import Differs, export
 from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
 from featprobe.results import read
+from featprobe.saving import read_saved
 from featprobe.selection import Criterion
 from tests.conftest import make_tiny
 from tests.finetuning.cases import pictures, trained
@@ -261,6 +264,21 @@ def test_a_backbone_that_cannot_be_exported_does_not_take_the_numbers_along(
     (kept,) = read(cache)
     assert kept.id == result.id
     assert "the trained backbone is not kept: tiny: cannot be exported: why" in kept.notes
+    saved = read_saved(Path(kept.provenance["folder"]) / "head.safetensors")  # the head is
+    assert saved.features.origin["name"].endswith("backbone")
+
+
+def test_features_that_differ_cost_neither_backbone_nor_head(cache: Path, monkeypatch) -> None:
+    def differs(plain, folder, about):
+        export(plain, folder, about)
+        raise Differs(f"read back, its features would differ; it is kept in {folder}")
+
+    monkeypatch.setattr(module, "export", differs)
+    result = trained(make_tiny(), pictures(24), "bitfit", training=SHORT)
+    folder = Path(result.provenance["folder"])
+    assert any("would differ" in text for text in result.notes)
+    kept = load_backbone(folder / "backbone")
+    assert read_saved(folder / "head.safetensors").features.key["weights"] == kept.weights_sha256
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.errors import UnreadableItem
-from featprobe.images import files
+from featprobe.images import files, nifti
 from featprobe.images.picture import FrameRecipe
 from featprobe.images.volume import VIEWS
 
@@ -215,3 +215,33 @@ def test_a_singular_or_infinite_orientation_is_named(tmp_path):
     path.write_bytes(image.header.binaryblock + data[348:])
     with pytest.raises(UnreadableItem, match="orientation is not finite"):
         files.read([path], PLAIN)
+
+
+def test_an_sform_of_zeros_leaves_the_qform(tmp_path):
+    affine = np.array([[0, -2, 0, 5], [3.0, 0, 0, 6], [0, 0, 4, 7], [0, 0, 0, 1]])
+    image = nibabel.Nifti1Image(np.zeros((3, 4, 5), np.int16), affine)
+    image.set_qform(affine, 1)
+    image.header["sform_code"] = 1
+    for row in ("srow_x", "srow_y", "srow_z"):
+        image.header[row] = 0
+    nibabel.save(image, tmp_path / "a.nii")
+    np.testing.assert_allclose(nifti.extent(tmp_path / "a.nii", FrameRecipe()).affine, affine)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_the_content_tells_gzip_not_the_suffix(tmp_path, kind, name):
+    values = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    right = tmp_path / ("right.nii" if name.endswith("gz") else "right.nii.gz")
+    nibabel.save(kind(values, np.eye(4)), right)
+    wrong = right.rename(tmp_path / name)
+    np.testing.assert_array_equal(nifti.load(wrong, FrameRecipe()).pixels, values)
+
+
+def test_freesurfers_files_are_read(tmp_path):
+    values = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    for name in ("a.mgz", "a.mgh"):
+        nibabel.save(nibabel.MGHImage(values, np.diag([2.0, 1, 1, 1])), tmp_path / name)
+        volume = nifti.load(tmp_path / name, FrameRecipe())
+        np.testing.assert_array_equal(volume.pixels, values)
+        np.testing.assert_allclose(volume.affine, np.diag([2.0, 1, 1, 1]))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 
 from featprobe.errors import UnreadableItem
-from featprobe.images import files
+from featprobe.images import files, raster
 from featprobe.images.picture import FrameRecipe
 
 PLAIN = FrameRecipe()
@@ -154,3 +154,70 @@ def test_a_png_that_claims_more_than_it_can_hold_is_refused(tmp_path):
     (tmp_path / "x.png").write_bytes(data)
     with pytest.raises(UnreadableItem, match="damaged or cut short"):
         files.read([tmp_path / "x.png"], PLAIN)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_orientation_of_a_tiff_is_applied_as_pillow_does(tmp_path, orientation, channels):
+    values = np.arange(24 * channels, dtype=np.uint8).reshape(4, 6, channels)
+    values = values[..., 0] if channels == 1 else values
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values, extratags=[(274, "H", 1, orientation, True)])
+    image = Image.fromarray(values)
+    exif = image.getexif()
+    exif[274] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:  # Pillow's own turning of TIFF is wrong by stride
+        want = np.asarray(ImageOps.exif_transpose(image))
+    picture = raster.load(path, FrameRecipe())
+    np.testing.assert_array_equal(picture.pixels[0], want)
+    assert raster.extent(path, FrameRecipe()).shape == (want.shape[1], want.shape[0], 1)
+
+
+@pytest.mark.parametrize("scale", [1, 257])
+def test_a_palette_of_bytes_in_16_bits_is_not_black(tmp_path, scale):
+    index = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    colors = (np.arange(768, dtype=np.uint16).reshape(3, 256) % 256) * np.uint16(scale)
+    tifffile.imwrite(tmp_path / "a.tif", index, photometric="palette", colormap=colors)
+    want = np.moveaxis(colors // scale, 0, -1)[index]
+    np.testing.assert_array_equal(raster.load(tmp_path / "a.tif", FrameRecipe()).pixels[0], want)
+
+
+def test_more_values_than_colours_are_said_and_one_can_be_chosen(tmp_path):
+    values = np.arange(5 * 48, dtype=np.uint8).reshape(6, 8, 5)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values, photometric="minisblack", planarconfig="contig")
+    picture = raster.load(path, FrameRecipe())
+    np.testing.assert_array_equal(picture.pixels[0], values[..., :3])
+    assert "5 values a pixel" in picture.notes[0]
+    np.testing.assert_array_equal(
+        raster.load(path, FrameRecipe(channel=4)).pixels[0], values[..., 4]
+    )
+    with pytest.raises(UnreadableItem, match="no --channel 5"):
+        raster.load(path, FrameRecipe(channel=5))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.webp", "WEBP"), ("a.jp2", "JPEG2000"), ("a.j2k", "JPEG2000"), ("a.pgm", "PPM"),
+        ("a.gif", "GIF"), ("a.jfif", "JPEG"), ("a.tif", "PNG"), ("a.png", "TIFF"),
+        ("a.jpg", "PNG"), ("a.bmp", "WEBP"),
+    ],
+)  # fmt: skip
+def test_the_content_tells_the_format(tmp_path, name, kind):
+    values = np.full((8, 9), 77, np.uint8)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    Image.fromarray(values).save(tmp_path / name, format=kind, **options)
+    assert files.kind_of(tmp_path / name) == "raster"
+    got = raster.load(tmp_path / name, FrameRecipe()).pixels[0]
+    np.testing.assert_allclose(got if got.ndim == 2 else got[..., 0], values, atol=1)
+
+
+def test_of_an_animation_the_first_picture_is_read_and_it_is_said(tmp_path):
+    one, two = (Image.fromarray(np.full((4, 4), v, np.uint8)) for v in (10, 200))
+    one.save(tmp_path / "a.gif", save_all=True, append_images=[two])
+    picture = raster.load(tmp_path / "a.gif", FrameRecipe())
+    assert picture.pixels.shape == (1, 4, 4)
+    assert (picture.pixels == 10).all()
+    assert "an animation of 2 pictures" in picture.notes[0]

@@ -27,7 +27,6 @@ UNLIKE = {
     "subset": ({}, {"settings": {"seed": 0, "subset": 0.1}}),
     "repeats": ({}, {"settings": {"seed": 0, "repeats": 5}}),
     "level": ({}, {"settings": {"seed": 0, "level": "patient", "level_by": "mean"}}),
-    "selection": ({}, {"settings": {"seed": 0, "select": "log_loss"}}),
     "views": ({}, {"settings": {"seed": 0, "views": ["cls/mean", "mean/mean"]}}),
     "split": ({"split": {"digest": "a"}}, {"split": {"digest": "b"}}),
     "version": ({"split": {"version": 1}}, {"split": {"version": 2}}),
@@ -58,6 +57,8 @@ def test_image_sizes_are_leagues_unless_looked_across() -> None:
 def test_probes_and_backbones_of_one_study_are_one_league() -> None:
     one = result(probe="logistic", backbone="other", params={"C": 1.0})
     assert league(result()) == league(one)
+    for by in ("log_loss", "accuracy"):  # what val chooses by is a setting of the probe
+        assert league(result(settings={"seed": 0, "select": by})) == league(result())
     assert distinctions([result(), one]) == {league(one): ""}
 
 

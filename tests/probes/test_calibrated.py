@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import log_loss
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
+from featprobe import splits
 from featprobe.calibration import temperature, tempered
 from featprobe.errors import InputError, UnknownName
-from featprobe.probes.base import hold_out
 from featprobe.probes.calibrated import CalibratedProbe
 from featprobe.probes.knn import KNNProbe
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.prototype import PrototypeProbe
+from tests.benchmarks.inference.calibration import errors
 
 
 def data(n: int = 400, seed: int = 0):
@@ -22,17 +24,40 @@ def data(n: int = 400, seed: int = 0):
     return x, (x[:, :3] * 2 + rng.normal(size=(n, 3)) * 2).argmax(1)
 
 
-def test_it_is_the_probe_on_all_rows_at_the_temperature_of_a_held_out_tenth() -> None:
+def test_it_is_the_probe_on_all_rows_at_the_temperature_of_scores_out_of_fold() -> None:
+    """scikit-learn's cross_val_predict makes the scores that the temperature is chosen on."""
     x, y = data()
-    found = CalibratedProbe(LogisticProbe(10.0)).fit(x[:200], y[:200])
-    fit, held = hold_out(y[:200])
-    assert held.sum() == pytest.approx(20, abs=3)
-    assert (fit == ~held).all()
-    part = LogisticProbe(10.0).fit(x[:200][fit], y[:200][fit])
-    t = temperature(part.predict_proba(x[:200][held]), y[:200][held])
+    groups = np.arange(200) // 2
+    found = CalibratedProbe(LogisticProbe(10.0)).fit(x[:200], y[:200], groups=groups)
+    part = splits.assign(y[:200], groups, [0.2] * 5)
+    scores = cross_val_predict(
+        LogisticProbe(10.0), x[:200], y[:200], cv=PredefinedSplit(part), method="predict_proba"
+    )
+    t = temperature(scores, y[:200])
     whole = LogisticProbe(10.0).fit(x[:200], y[:200]).predict_proba(x[200:])
-    np.testing.assert_allclose(found.predict_proba(x[200:]), tempered(whole, t), atol=1e-12)
+    np.testing.assert_allclose(found.predict_proba(x[200:]), tempered(whole, t), atol=1e-6)
     assert t > 1
+
+
+def test_a_temperature_that_few_patients_speak_for_is_left_at_one() -> None:
+    """Scores that are calibrated are not made worse by what a few patients happen to be."""
+    rng = np.random.default_rng(3)
+    z = np.repeat(rng.normal(size=(30, 1)) * 2, 10, axis=0)
+    p = np.concatenate([1 - 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(-z))], axis=1)
+    groups = np.repeat(np.arange(30), 10)
+    y = np.repeat((rng.random(30) < p[::10, 1]).astype(int), 10)
+    assert temperature(p, y) != 1
+    assert temperature(p, y, groups) == 1
+    assert temperature(p, y, np.arange(300)) == temperature(p, y)  # as many as items would do
+
+
+def test_a_temperature_at_its_bound_is_said() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 300))
+    probe = CalibratedProbe(PrototypeProbe(temperature=1e-3)).fit(x, rng.integers(0, 2, 400))
+    assert any("the temperature is at the end of its range, 50" in n for n in probe.notes())
+    good = CalibratedProbe(LogisticProbe(1.0)).fit(*data())
+    assert good.notes() == []
 
 
 @pytest.mark.parametrize("probe", [LogisticProbe(100.0), KNNProbe(5), PrototypeProbe(0.01)])
@@ -84,7 +109,11 @@ def test_too_few_rows_are_said() -> None:
     x, y = data(30)
     probe, plain = CalibratedProbe("prototype").fit(x, y), PrototypeProbe().fit(x, y)
     np.testing.assert_allclose(probe.predict_proba(x), plain.predict_proba(x), atol=1e-12)
-    assert probe.notes() == ["fewer than 10 items to hold out: the scores are not calibrated"]
+    (note,) = probe.notes()
+    assert "fewer than 50 items of 10 patients" in note
+    assert "not calibrated" in note
+    five = np.arange(400) % 9  # nine patients
+    assert CalibratedProbe("prototype").fit(*data(), groups=five).notes() == [note]
     assert CalibratedProbe("prototype").fit(*data()).notes() == []
     assert "transductive" in CalibratedProbe("labelprop").notes()[0]
 
@@ -96,3 +125,11 @@ def test_tasks_are_those_of_the_probe_but_regression() -> None:
         CalibratedProbe("rigde").candidates()
     with pytest.raises(InputError, match="no parameter 'alpha'"):
         CalibratedProbe("ridge").set_params(probe__alpha=1.0)
+
+
+def test_ten_images_a_patient_are_calibrated_on_new_patients() -> None:
+    """A short form of tests/benchmarks/inference/calibration.py."""
+    found = np.array([errors(run, 40, 10, 1.0) for run in range(10)])
+    assert (found[:, 1] <= found[:, 0]).mean() >= 0.7
+    before, after = np.median(found, axis=0)
+    assert after < 0.6 * before

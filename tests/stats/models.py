@@ -37,5 +37,6 @@ def models(
             second = 1 / (1 + np.exp(-(2 * y - 1) * shift - noise))
             drawn.append(np.stack([1 - second, second], axis=1))
         ids, code = np.arange(n).astype(str), group.astype(str)
-        out.append(Scored(task, ids, y, code, drawn))
+        names = ("no", "yes") if grades == 2 else ("0", "1", "2", "3")
+        out.append(Scored(task, ids, y, code, drawn, classes=names))
     return out

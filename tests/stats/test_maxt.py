@@ -158,11 +158,11 @@ def test_where_all_patients_agree_the_interval_is_not_a_point() -> None:
 def test_draws_count_beside_patients() -> None:
     """Two equal backbones: with tries as fixed the p would be small half of the time."""
     errors = found_some = 0
-    for seed in range(120):
+    for seed in range(50):
         rng = np.random.default_rng(seed)
         null = models(rng, 2, 150, tries=5, apart=0.3)
         errors += together(influence(null, "auroc"), [(0, 1)], resamples=199).p[0] < 0.05
         real = models(rng, 2, 150, tries=5, apart=0.1, better=[0.6])
         found_some += together(influence(real, "auroc"), [(0, 1)], resamples=199).p[0] < 0.05
-    assert errors <= 13
-    assert found_some >= 100
+    assert errors <= 7
+    assert found_some >= 40

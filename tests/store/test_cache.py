@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from featprobe.errors import InputError, UnknownName
+from featprobe.images import versions
 from featprobe.store import cache as caches
 from featprobe.store import uses
 from featprobe.store.base import FeatureStore
@@ -79,3 +80,32 @@ def test_a_store_at_work_is_not_removed(tmp_path: Path) -> None:
         caches.remove(tmp_path, store.path.name)
     caches.remove(tmp_path, store.path.name)
     assert list(caches.entries(tmp_path)) == []
+
+
+def test_features_by_an_earlier_reader_are_named_where_they_are_affected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("featprobe.images.versions.READERS", {"picture": 1, "dicom": 1})
+    old = make(tmp_path)  # without kinds, as before there were versions
+    assert caches.find(tmp_path)[1] == []
+    monkeypatch.setattr("featprobe.images.versions.READERS", {"picture": 1, "dicom": 2})
+    found, notes = caches.find(tmp_path)
+    assert [s.path for s in found] == [old.path]
+    assert "stale, made by an earlier reader dicom" in notes[0]
+    old.update(provenance={"kinds": ["picture"]})
+    assert caches.find(tmp_path)[1] == []
+    old.update(provenance={"kinds": ["dicom", "picture"]})
+    assert "earlier reader dicom" in caches.find(tmp_path)[1][0]
+    new = make(tmp_path, versions={"reader dicom": 2})
+    assert new.key.digest != old.key.digest
+    found, notes = caches.find(tmp_path)
+    assert [s.path for s in found] == [new.path]
+    assert "read by an earlier featprobe (different: version of reader dicom)" in notes[0]
+
+
+def test_a_frame_version_concerns_every_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert versions.versions_of({"picture", "unknown"}) == {}
+    monkeypatch.setattr(versions, "FRAMES", 3)
+    monkeypatch.setattr(versions, "READERS", {"dicom": 2, "raster": 1})
+    assert versions.versions_of({"raster"}) == {"frames": 3}
+    assert versions.versions_of({"raster", "dicom"}) == {"frames": 3, "reader dicom": 2}

@@ -2,26 +2,93 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from featprobe.backbones.spec import Preprocess
+from featprobe.images.picture import FrameRecipe
 from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
 from featprobe.testing.cases import make_items, make_key
 
-CHANGES = [
-    {"weights": "x"}, {"config": "x"}, {"preprocess": {}}, {"recipe": {}}, {"outputs": {"cls": 1}},
-    {"precision": "bf16"}, {"dtype": "float32"}, {"dataset": "x"}, {"format": 2},
-]  # fmt: skip
+
+def changed(value: object) -> list[object]:
+    """Other values of the same kind as a field's, however small the change."""
+    if isinstance(value, dict):
+        inside = [{**value, k: c} for k, v in value.items() for c in changed(v)]
+        return [{**value, "new": 2}, *inside, *([{}] if value else [])]
+    if isinstance(value, int):
+        return [value + 1]
+    return ["float32" if value == "float16" else f"{value}x"]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda c: next(iter(c)))
-def test_every_field_of_the_key_changes_its_digest(change: dict) -> None:
-    assert set(make_key().to_dict()) == {next(iter(c)) for c in CHANGES}
-    assert make_key(**change).digest != make_key().digest
-    assert make_key(**change).differences(make_key().to_dict()) == [next(iter(change))]
-    assert FeatureKey(**make_key(**change).to_dict()) == make_key(**change)
+FIELDS = [f.name for f in dataclasses.fields(FeatureKey)]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_of_the_key_changes_its_digest(name: str) -> None:
+    key = make_key(versions={"reader dicom": 2})
+    others = changed(getattr(key, name))
+    assert others
+    for value in others:
+        other = make_key(**{"versions": key.versions, name: value})
+        assert other.digest != key.digest
+        assert other != key
+        assert FeatureKey(**other.to_dict()) == other
+        told = other.differences(key.to_dict())
+        assert told
+        assert all("version of" in t if name == "versions" else t == name for t in told)
+
+
+def test_a_key_is_made_of_everything_it_holds() -> None:
+    assert set(make_key(versions={"frames": 2}).to_dict()) == set(FIELDS)
+
+
+def test_every_part_of_preprocessing_and_frame_recipe_is_in_the_key() -> None:
+    """One that is left out of ``to_dict`` would let two extractions share a store."""
+    plain = Preprocess(resize=32, crop=(28, 28))
+    others = {
+        "resize": 30, "crop": (30, 28), "mean": (0.1, 0.456, 0.406), "std": (0.1, 0.224, 0.225),
+        "interpolation": "bilinear", "pad": (32, 32),
+    }  # fmt: skip
+    names = [f.name for f in dataclasses.fields(Preprocess)]
+    digests = {make_key(preprocess=plain.to_dict()).digest}
+    for name in names:
+        free = {"crop": None} if name == "pad" else {}  # no crop goes with it
+        base = dataclasses.replace(plain, **free)
+        made = dataclasses.replace(base, **{name: others[name]})
+        assert made.to_dict() != base.to_dict()
+        digests.add(make_key(preprocess=made.to_dict()).digest)
+    recipe = {
+        "plane": "axial", "intensity": "minmax", "frames": "n=2", "channels": "neighbours",
+        "fit": "pad", "spacing": (1.0, 1.0, 2.0), "channel": 1, "key": "a",
+        "modalities": ("t1", "t2"), "fusion": "late",
+    }  # fmt: skip
+    rules = [f.name for f in dataclasses.fields(FrameRecipe)]
+    for name in rules:
+        more = {"modalities": ("t1", "t2")} if name == "fusion" else {}
+        base = FrameRecipe(**more)
+        made = dataclasses.replace(base, **{name: recipe[name]})
+        assert made.to_dict() != base.to_dict()
+        digests.add(make_key(recipe=made.to_dict()).digest)
+    assert len(digests) == 1 + len(names) + len(rules)
+
+
+def test_versions_of_one_are_as_absent_as_in_earlier_keys() -> None:
+    plain = make_key()
+    assert "versions" not in plain.to_dict()
+    assert make_key(versions={"frames": 1, "reader dicom": 1}).digest == plain.digest
+    assert make_key(versions={"frames": 1, "reader dicom": 2}).versions == {"reader dicom": 2}
+
+
+def test_what_reads_pixels_is_not_in_a_lineage_and_what_a_backbone_does_is() -> None:
+    plain = make_key()
+    assert make_key(versions={"reader dicom": 2}, dataset="e").lineage == plain.lineage
+    assert make_key(versions={"code": "0123"}).lineage != plain.lineage
+    assert make_key(versions={"backbone": 2}).lineage != plain.lineage
 
 
 @given(st.integers(1, 10**7), st.integers(1, 48), st.integers(1, 4096), st.integers(1, 256))
