@@ -173,6 +173,16 @@ class FeatureSet(Subject):
         rows = [np.split(frames[f : f + n], runs) for f, n in zip(first, count)]
         return np.stack([np.concatenate([_pool(p, pool) for p in row]) for row in rows])
 
+    @property
+    def remarks(self) -> list[str]:
+        """What the extraction found in how items came out: it goes with the class, or is black."""
+        return list((self.store.attributes.get("summary") or {}).get("remarks") or ())
+
+    def middle_frames(self) -> np.ndarray:
+        """(N,) the frame in the middle of each item, as :meth:`frames` counts them."""
+        _, first, count = self._rows
+        return np.asarray(first + count // 2)
+
     def bags(self, view: str | None = None) -> Bags:
         """Features of every frame, a bag an item in the order of :attr:`ids`, for probes that pool.
 

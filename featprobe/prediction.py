@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from featprobe.backbones.catalog import CATALOG
 from featprobe.errors import InputError, MissingPath
 from featprobe.features import FeatureSet
+from featprobe.findings.cells import listed
 from featprobe.images.picture import FrameRecipe
 from featprobe.probes.base import Probe
 from featprobe.saving import FeatureSource, Saved
@@ -30,7 +31,8 @@ class Predictions:
     """Of each item that could be read: ``ids`` (N,), ``scores`` (N, C), ``predicted`` (N,) text.
 
     ``classes``: what the C columns are; none for values, which are in ``predicted`` alone.
-    Independent labels that are predicted together are joined by ``;``.
+    Independent labels that are predicted together are joined by ``;``. ``notes``: what a reader
+    should know, as of classes that the probe could not learn.
     """
 
     ids: np.ndarray
@@ -38,6 +40,7 @@ class Predictions:
     scores: np.ndarray
     predicted: list[str]
     left_out: list[LeftOut]
+    notes: list[str] = field(default_factory=list)
 
 
 def source_of(
@@ -113,6 +116,8 @@ def reload_backbone(
     if not model and not weights:
         chosen |= {"init": origin.get("init"), "seed": origin.get("seed", 0)}
         revision = revision or origin.get("revision")
+    if weights:  # the same file needs the same words
+        chosen |= {n: origin[n] for n in ("strip_prefix", "ignore_keys") if n in origin}
     backbone = load_backbone(name, revision=revision, **chosen)
     height, width = _size(source.key["preprocess"])
     if (height, width) != backbone.preprocess.size and height == width:
@@ -154,10 +159,27 @@ def predict(
     probe = saved.probe
     if not hasattr(probe, "classes_"):
         told = [f"{v:.6g}" for v in probe.predict(x)]
-        return Predictions(features.ids, (), np.empty((len(x), 0)), told, features.left_out)
+        none = np.empty((len(x), 0))
+        return Predictions(features.ids, (), none, told, features.left_out, probe.notes())
     names, scores = _named(probe, source, probe.predict_proba(x))
     predicted = _decided(source, names, scores)
-    return Predictions(features.ids, names, scores, predicted, features.left_out)
+    notes = [*probe.notes(), *_unlearnt(probe, source, names)]
+    return Predictions(features.ids, names, scores, predicted, features.left_out, notes)
+
+
+def _unlearnt(probe: Probe, source: FeatureSource, names: Sequence[str]) -> list[str]:
+    """Classes and labels that training lacked."""
+    if source.task == "multilabel":
+        constant = np.full(len(names), np.nan) if probe._constant is None else probe._constant
+        return [
+            f"label {listed([n for n, c in zip(names, constant) if c == value])} had no other "
+            f"value in training: it is always predicted {word}"
+            for value, word in ((0, "absent"), (1, "present"))
+            if (constant == value).any()
+        ]
+    codes = {int(c) for c in np.asarray(probe.classes_) if source.classes}
+    lost = [n for i, n in enumerate(names) if codes and i not in codes]
+    return [f"no training item of class {listed(lost)}: it is never predicted"] if lost else []
 
 
 def _decided(source: FeatureSource, names: Sequence[str], scores: np.ndarray) -> list[str]:

@@ -94,6 +94,7 @@ def result_of(
     found = intervals(scored, values, boot)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
     notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *found_on_val]
+    notes += subject.remarks
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
@@ -171,7 +172,7 @@ def _decide(
         return []
     names = [subject.classes[c if data.y.ndim == 2 else 1] for c in lost]
     few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return [f"no threshold of {few}: val has not both kinds of items"]
+    return [f"no threshold of {few}: val has one kind of items or one score only"]
 
 
 def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:

@@ -247,6 +247,8 @@ def retrieve(
         x[rows], tower.encode(used), owner, groups, resamples=resamples, seed=seed
     )
     notes = [] if len(np.unique(groups)) >= FEWEST else [too_few(len(np.unique(groups)))]
+    if empty := int((~x[rows].any(1)).sum()):
+        notes.append(f"{empty} images have a projection of zeros, as near to every caption")
     if rest := len(features) - len(rows):
         notes.append(f"{rest} items have no caption and take no part")
     if lost := len(ids) - len(kept):

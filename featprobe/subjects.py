@@ -53,6 +53,11 @@ class Subject(ABC):
         """Where the backbone comes from, and what ran it."""
 
     @property
+    def remarks(self) -> list[str]:
+        """Notes of every result on these items."""
+        return []
+
+    @property
     def ids(self) -> np.ndarray:
         return self.items.ids[self.rows]
 

@@ -51,7 +51,8 @@ def chosen(rule: str, val: Scored) -> list[np.ndarray]:
     """For each try the thresholds (1,) of the second of two classes, (C,) of labels.
 
     ``val``: the scored validation items, at the level at which decisions are read. NaN for what has
-    no item of either kind on val, where nothing can be chosen, unless the rule is a number.
+    items of one kind or one score only on val, where nothing can be chosen, unless the rule is a
+    number.
     """
     out = []
     for rows, p in val.parts():
@@ -67,9 +68,9 @@ def _threshold(rule: str, truth: np.ndarray, score: np.ndarray) -> float:
         return float(rule)
     known = ~np.isnan(truth) & np.isfinite(score)
     positive, score = truth[known] == 1, score[known]
-    if not positive.any() or positive.all():
-        return float("nan")
     levels = np.unique(score)
+    if not positive.any() or positive.all() or len(levels) == 1:
+        return float("nan")
     cuts = np.r_[levels[0], (levels[1:] + levels[:-1]) / 2]
     # of values between neighbouring floats the mean may be the lower one, which counts as above
     cuts[1:] = np.where(cuts[1:] > levels[:-1], cuts[1:], levels[1:])

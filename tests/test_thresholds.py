@@ -75,6 +75,12 @@ class TestRules:
         assert named([cut[:1]], ["no", "yes"]) == {"yes": cut[0]}
         assert chosen("0.3", val_of(y, p))[0].tolist() == [0.3] * 3
 
+    @pytest.mark.parametrize("rule", ["youden", "f1", "sens=0.9", "spec=0.9"])
+    def test_one_score_for_all_has_none(self, rule: str) -> None:
+        """As of a label that training has one value of: it is not to be turned into the other."""
+        y = np.array([[0.0], [1.0], [0.0], [1.0]])
+        assert np.isnan(chosen(rule, val_of(y, np.zeros((4, 1))))[0][0])
+
     @pytest.mark.parametrize(
         "text", ["yuden", "sens", "sens=", "sens=2", "1.5", "0", "spec=95", "nan", "f1=0.5", ""]
     )

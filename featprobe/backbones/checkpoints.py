@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from featprobe.backbones.families import known
 from featprobe.backbones.formats.convnets import FOCALNET, RESNET, XDECODER
-from featprobe.backbones.formats.layout import Layout, find
+from featprobe.backbones.formats.layout import SECOND, TRAINING, WRAPPERS, Layout, find
 from featprobe.backbones.formats.reading import read_checkpoint, tensors
 from featprobe.backbones.formats.vits import DEIT, DINOV2, MAE, POOLED, REGISTERS, SAM, VIT
 from featprobe.backbones.source import account
@@ -34,7 +35,8 @@ class Converted:
 
     ``layout``: the name of the file's layout. ``sources``: key of the model -> key of the file.
     ``shapes``: by key of the file. ``surplus``: keys of the file for which its layout has no use.
-    ``spell``: how the file would spell a key of the model that it lacks.
+    ``spell``: how the file would spell a key of the model that it lacks. ``dropped``: keys of the
+    file that are known not to be needed.
     """
 
     layout: str
@@ -43,6 +45,7 @@ class Converted:
     shapes: dict[str, tuple[int, ...]]
     surplus: set[str]
     spell: Callable[[str], str] = lambda key: key
+    dropped: tuple[str, ...] = ()
 
 
 def adopt(state: Mapping[str, Any], model_type: str) -> dict[str, Any]:
@@ -95,14 +98,18 @@ def convert(state: Mapping[str, Any], module: nn.Module) -> Converted:
         return target if inner is None else keys.spelled(inner)
 
     shapes = {key: tuple(t.shape) for key, t in flat.items()}
-    return Converted(layout.name, out, sources, shapes, surplus, spell)
+    taken = {*sources.values(), *surplus}
+    dropped = tuple(key for key in flat if key not in taken)
+    return Converted(layout.name, out, sources, shapes, surplus, spell, dropped)
 
 
-def load_state(module: nn.Module, state: Mapping[str, Any], where: str) -> str:
+def load_state(
+    module: nn.Module, state: Mapping[str, Any], where: str, dropped: list[str] | None = None
+) -> str:
     """Fill a model of transformers from the content of a file; the name of the file's layout.
 
     ``where``: begins the message that lists every missing, unexpected or reshaped key as the file
-    spells it.
+    spells it. Keys of the file that are not used are added to ``dropped``.
     """
     try:
         got = convert(state, module)
@@ -113,6 +120,8 @@ def load_state(module: nn.Module, state: Mapping[str, Any], where: str) -> str:
     unused = {got.sources.get(key, key) for key in got.state.keys() - own.keys()}
     account(where, missing, got.surplus | unused, _reshaped(own, got))
     module.load_state_dict(got.state)
+    if dropped is not None:
+        dropped.extend(got.dropped)
     return got.layout
 
 
@@ -150,6 +159,7 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
     """transformers' own layout of any version, with or without a head around the network."""
     config: Any = module.config
     family = known(config)
+    flat, beside = _unwrapped(flat, module)
     with quiet():
         loaded, info = type(module).from_pretrained(  # type: ignore[attr-defined]
             None, config=config, state_dict=dict(flat), output_loading_info=True,
@@ -162,10 +172,34 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
     if not state and not odd:
         raise InputError(f"weights in a layout that is not known: its keys are {_some(flat)}")
     dropped = (*HEADS, *family.drops)
-    surplus = {k for k in info["unexpected_keys"] if not k.startswith(dropped)}
+    unused = [*info["unexpected_keys"], *beside]
+    heads = tuple(
+        k for k in unused if k.startswith(dropped) or any(re.match(p, k) for p in TRAINING)
+    )
     state |= odd
     shapes = {key: tuple(t.shape) for key, t in state.items()}
-    return Converted("transformers", state, {k: k for k in state}, shapes, surplus)
+    return Converted(
+        "transformers", state, {k: k for k in state}, shapes, {*unused} - {*heads}, dropped=heads
+    )
+
+
+def _unwrapped(flat: dict[str, Tensor], module: nn.Module) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors below what training code wrapped around a network, and the keys of the others.
+
+    All tensors as they are where transformers' own names are not below a wrapper.
+    """
+    own = set(module.state_dict())
+    roots: Counter[str] = Counter()
+    for key in flat:
+        for cut in (m.end() for m in re.finditer(r"\.", key)):
+            if WRAPPERS.fullmatch(key[:cut]) and key[cut:] in own:
+                roots[key[:cut]] += 1
+    if not roots or 2 * max(roots.values()) < len(own) or any(key in own for key in flat):
+        return flat, []
+    best = min(roots, key=lambda root: (bool(SECOND.search(root)), -roots[root]))
+    inside = {k.removeprefix(best): t for k, t in flat.items() if k.startswith(best)}
+    inside = {k: t for k, t in inside.items() if k in own}
+    return inside, [k for k in flat if k.removeprefix(best) not in inside]
 
 
 @contextmanager

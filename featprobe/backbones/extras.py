@@ -10,13 +10,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from featprobe.backbones.checkpoints import read_checkpoint
 from featprobe.backbones.files import hub_file, hub_reachable
 from featprobe.backbones.formats.reading import tensors
 from featprobe.backbones.source import Source, strictly
 from featprobe.errors import FeatprobeError, InputError, MissingExtra, reason
 
-WRAPPERS = ("state_dict.", "model.", "module.", "_orig_mod.")
+WRAPPERS = ("state_dict.", "model.", "module.", "_orig_mod.", "net.", "network.", "backbone.")
 
 
 def library(name: str, extra: str) -> Any:
@@ -81,9 +80,14 @@ def weights_file(source: Source) -> Path:
     return source.weights[0]
 
 
-def state_of(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file without what training code wraps around their names."""
-    flat = tensors(read_checkpoint(path))
+def state_of(path: Path, source: Source, origin: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file without what training code wraps around their names.
+
+    What the source says of its keys goes by, and into ``origin``.
+    """
+    dropped: list[str] = []
+    flat = tensors(source.state(path, dropped))
+    origin |= source.about(dropped)
     inner = {k: v for k, v in flat.items() if k.startswith("state_dict.")}
     flat = inner or flat  # what lies beside it are optimisers and averages
     while any(all(k.startswith(w) for k in flat) for w in WRAPPERS):

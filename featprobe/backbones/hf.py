@@ -34,7 +34,9 @@ def load(source: Source) -> Loaded:
     config = _config(source)
     known(config)
     preprocess = source.preprocess or preprocess_of(source)
-    states = [read_checkpoint(path) for path in source.weights]
+    dropped: list[str] = []
+    states = [source.state(path, dropped) for path in source.weights[:1]]
+    states += [read_checkpoint(path) for path in source.weights[1:]]
     steps = plan(config, heads=not states)
     if states:
         for name, value in adopt(states[0], steps.config.model_type).items():
@@ -44,8 +46,9 @@ def load(source: Source) -> Loaded:
         with drawn(source.seed):
             module = steps.build()
     if states:
-        layouts = _fill(module, states, source)
+        layouts = _fill(module, states, source, dropped)
         origin = {"weights": [f.name for f in source.weights], "layout": layouts}
+        origin |= source.about(dropped)
     elif source.init != "random":
         module = _pretrained(source, steps)
         place = source.folder.name if source.folder else source.place
@@ -70,7 +73,7 @@ def _with_files(source: Source) -> Source:
     return replace(source, weights=tuple(fetched(address) for address in spec.files))
 
 
-def _fill(module: nn.Module, states: list[Any], source: Source) -> str:
+def _fill(module: nn.Module, states: list[Any], source: Source, dropped: list[str]) -> str:
     """Load one file, or a backbone's and its linear head's, strictly."""
     names = [f"{path} for {source.text}" for path in source.weights]
     if isinstance(module, LinearClassifier):
@@ -78,7 +81,7 @@ def _fill(module: nn.Module, states: list[Any], source: Source) -> str:
             raise InputError(
                 f"{source.text} needs two weights files, its backbone's and then its linear head's"
             )
-        layout = load_state(module.backbone, states[0], names[0])
+        layout = load_state(module.backbone, states[0], names[0], dropped)
         try:
             weight, bias = linear_head(states[1])
         except InputError as error:
@@ -87,7 +90,7 @@ def _fill(module: nn.Module, states: list[Any], source: Source) -> str:
         return layout
     if len(states) > 1:
         raise InputError(f"{source.text} takes one weights file, not {len(states)}")
-    return load_state(module, states[0], names[0])
+    return load_state(module, states[0], names[0], dropped)
 
 
 def _config(source: Source) -> Any:

@@ -33,6 +33,8 @@ def load_backbone(
     image_size: int | None = None,
     weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     revision: str | None = None,
+    strip_prefix: str = "",
+    ignore_keys: Sequence[str] = (),
 ) -> Backbone:
     """Load a backbone with the preprocessing of its checkpoint.
 
@@ -43,7 +45,9 @@ def load_backbone(
     ``init="random"`` builds the architecture with weights drawn under ``seed`` and needs no
     download. ``weights``: a checkpoint file for the architecture, safetensors or the original
     authors', or two: the backbone's and its linear head's. ``image_size``: square input size in
-    pixels, other than the checkpoint's.
+    pixels, other than the checkpoint's. ``strip_prefix`` and ``ignore_keys``: what is around the
+    network in that file, where it is not recognised (``net.encoder.``; patterns such as
+    ``head.*``). Keys that are not used are in ``origin["dropped"]``.
 
     Raises :class:`~featprobe.errors.UnknownName` with the nearest name, or
     :class:`~featprobe.errors.InputError` when weights are missing or do not fit: every missing,
@@ -53,12 +57,15 @@ def load_backbone(
         raise InputError(f"unknown init {init!r}: only 'random' can be asked for")
     if init and weights:
         raise InputError("init='random' and weights=... exclude each other")
+    if (strip_prefix or ignore_keys) and not weights:
+        raise InputError("strip_prefix and ignore_keys are of a checkpoint file: give weights")
     given = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
     files = tuple(Path(f).expanduser() for f in given)
     source = resolve(os.fspath(name_or_dir))
     source = replace(
         source, init=init, seed=seed, revision=revision or source.revision,
-        weights=files or source.weights,
+        weights=files or source.weights, strip_prefix=strip_prefix,
+        ignore_keys=(ignore_keys,) if isinstance(ignore_keys, str) else tuple(ignore_keys),
     )  # fmt: skip
     loaded = _load(source)
     preprocess = loaded.preprocess

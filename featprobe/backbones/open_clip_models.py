@@ -66,11 +66,12 @@ def load(source: Source) -> Loaded:
     origin: dict[str, Any] = {}
     if source.weights:
         path = weights_file(source)
-        take(open_clip, clip, path, f"{path} for {source.text}")
-        origin = {"weights": [path.name]}
+        state = state_of(path, source, origin)
+        take(open_clip, clip, state, f"{path} for {source.text}")
+        origin["weights"] = [path.name]
     elif not source.init:
         path = weights(open_clip, named, source)
-        take(open_clip, clip, path, source.place)
+        take(open_clip, clip, state_of(path, source, {}), source.place)
         origin = {"source": source.place, "file": path.name}
         if named.repository:
             origin |= provenance(named.repository, (path.name,), source.revision)
@@ -147,9 +148,8 @@ def weights(open_clip: Any, named: Named, source: Source) -> Path:
         )
 
 
-def take(open_clip: Any, clip: nn.Module, path: Path, where: str) -> None:
+def take(open_clip: Any, clip: nn.Module, state: dict[str, Any], where: str) -> None:
     """Fill the vision tower from a checkpoint of a whole model, or of the tower alone."""
-    state = state_of(path)
     if "image_encoder.model.patch_emb.0.block.conv.weight" in state or (
         "image_encoder.model.patch_embed.0.rbr_conv.0.conv.weight" in state
     ):

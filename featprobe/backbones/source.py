@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from featprobe.backbones.base import Adapter
+from featprobe.backbones.formats.reading import read_checkpoint, trimmed
 from featprobe.backbones.spec import ModelSpec, Preprocess
 from featprobe.errors import InputError
 
@@ -23,6 +24,7 @@ class Source:
     ``text``: what was written; ``label``: for tables and folders; ``place``: a hub id, a folder or
     a name with a library's scheme, empty where only a checkpoint file exists. ``preprocess``
     overrides what the place holds. ``weights``: a checkpoint file, or a backbone's and its head's.
+    ``strip_prefix`` and ``ignore_keys``: see :func:`~featprobe.backbones.formats.reading.trimmed`.
     """
 
     text: str
@@ -34,12 +36,27 @@ class Source:
     weights: tuple[Path, ...] = ()
     init: str | None = None
     seed: int = 0
+    strip_prefix: str = ""
+    ignore_keys: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path | None:
         """The place, when it is a folder on this machine."""
         path = Path(self.place).expanduser()
         return path if self.place and path.is_dir() else None
+
+    def state(self, path: Path, dropped: list[str]) -> dict[str, Any]:
+        """The content of a checkpoint file without what the user says is around the network."""
+        state = read_checkpoint(path)
+        kept, ignored = trimmed(state, self.strip_prefix, self.ignore_keys, str(path))
+        dropped.extend(ignored)
+        return kept
+
+    def about(self, dropped: list[str]) -> dict[str, Any]:
+        """What provenance says of keys: the options, and what of the file is not used."""
+        told: dict[str, Any] = {"dropped": dropped} if dropped else {}
+        told |= {"strip_prefix": self.strip_prefix} if self.strip_prefix else {}
+        return told | ({"ignore_keys": list(self.ignore_keys)} if self.ignore_keys else {})
 
 
 @dataclass

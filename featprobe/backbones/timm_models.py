@@ -53,10 +53,10 @@ def load(source: Source) -> Loaded:
     cfg = net.pretrained_cfg
     if source.weights:
         path = weights_file(source)
-        state = state_of(path)
+        state = state_of(path, source, origin)
         follow(net, state)
         fill(net, state, f"{path} for {source.text}")
-        origin = {"weights": [path.name]}
+        origin["weights"] = [path.name]
     elif pretrained:
         repository = (cfg.get("hf_hub_id") or "").partition("@")[0]
         if scheme and scheme != "local-dir":

@@ -89,9 +89,13 @@ def load(source: Source) -> Loaded:
     if source.init != "random":
         given = bool(source.weights)
         path = weights_file(source) if given else fetched(weights.url)
-        state = {k: v for k, v in state_of(path).items() if not k.startswith("AuxLogits.")}
+        state = {
+            k: v
+            for k, v in state_of(path, source, origin).items()
+            if not k.startswith("AuxLogits.")
+        }
         fill(net, state, f"{path} for {source.text}")
-        origin = {"weights": [path.name]}
+        origin["weights"] = [path.name]
         origin |= {} if given else {"source": source.place, "tag": weights.name}
     transform = weights.transforms()
     preprocess = Preprocess(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,6 +86,14 @@ model_options = options(
     click.option(
         "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
         help="A checkpoint file: safetensors or the original authors' .pth.",
+    ),
+    click.option(
+        "--strip-prefix", default="", metavar="PREFIX",
+        help="What the keys of that file begin with, where it is not recognised: net.encoder.",
+    ),
+    click.option(
+        "--ignore-keys", multiple=True, metavar="PATTERN...",
+        help="Keys of that file that do not belong to the network: 'head.*'.",
     ),
     click.option("--init", type=click.Choice(["random"]), help="Random weights, the control."),
     click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's."),
@@ -177,6 +185,15 @@ loading_options = options(
     ),
     click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
 )  # fmt: skip
+
+
+def unused_keys(origin: Mapping[str, Any]) -> list[str]:
+    """What to say of keys of a checkpoint file that a backbone does not use."""
+    keys = origin.get("dropped", [])
+    if not keys:
+        return []
+    more = ", ..." if len(keys) > 4 else ""
+    return [f"{len(keys)} keys of the file are not used: {', '.join(keys[:4])}{more}"]
 
 
 def note(text: str) -> None:

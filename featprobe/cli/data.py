@@ -209,6 +209,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
 
     from featprobe import settings
     from featprobe.errors import FeatprobeError
+    from featprobe.extraction.remarks import of_features
     from featprobe.features import FeatureSet
     from featprobe.leakage import near_duplicates
     from featprobe.protocols import make_split
@@ -223,6 +224,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
         return
     stores.sort(key=lambda s: bool(s.attributes["provenance"].get("random")))
     features = FeatureSet(stores[0])
+    found.doubts |= {"features": alike} if (alike := of_features(features)) else {}
     row = {i: n for n, i in enumerate(dataset.ids.tolist())}
     kept = np.array([row[i] for i in features.ids.tolist()])
     try:
@@ -246,6 +248,10 @@ def _print(a: Audit) -> None:
         print(f"  note      {text}")
     total = sum(a.files.values())
     print(f"  files     {total} = " + " + ".join(f"{n} {kind}" for kind, n in a.files.items()))
+    for fact, values in a.looks.items():
+        if fact != "size" and (fact == "black and white" or len(values) > 1):
+            told = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
+            print(f"  {fact}: {told}")
     print("  sizes     " + ", ".join(f"{s} ({n})" for s, n in a.sizes.items()))
     parts = sorted({p for c in a.counts.values() for p in c})
     print("\n  {:24}".format("class") + "".join(f"{p:>12}" for p in parts))
@@ -267,6 +273,8 @@ def _print(a: Audit) -> None:
     _findings(f"near-duplicates across splits ({a.near_checked})", near)
     _findings("unreadable", [f"{i}: {r}" for i, r in a.unreadable.items()])
     _findings("constant", a.constant)
+    _findings("shown all black or all white", [f"{i}: {t}" for i, t in a.unseen.items()])
+    _findings("that goes with the class or the split", a.confounders)
     _findings("of an odd size", [f"{i}: {s}" for i, s in a.odd_sizes.items()])
     _findings("labels that look alike", [f"{x!r}, {y!r}" for x, y in a.alike_labels])
     _findings("notes of the readers", [f"{i}: {t}" for i, t in a.notes.items()])

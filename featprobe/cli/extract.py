@@ -18,6 +18,7 @@ from featprobe.cli.common import (
     model_options,
     note,
     open_dataset,
+    unused_keys,
 )
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ Run again, it reuses what is complete and goes on where it stopped.
 @json_option
 def command(
     model: str, data: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
+    strip_prefix: str, ignore_keys: tuple[str, ...],
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
     workers: int | None, store: str, item_timeout: float, compiled: bool,
@@ -114,8 +116,11 @@ def command(
     from featprobe.extraction.local import extract
 
     backbone = load_backbone(
-        model, init=init, seed=seed, image_size=image_size, weights=list(weights), revision=revision
-    )
+        model, init=init, seed=seed, image_size=image_size, weights=list(weights),
+        revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys,
+    )  # fmt: skip
+    for text in unused_keys(backbone.origin):
+        note(f"{backbone.name}: {text}")
     result = extract(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
         device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
@@ -172,6 +177,10 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     print(f"  split     {dataset.split_origin}{sizes}")
     recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
     print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
+    for fact, values in s.looks.items():
+        if fact == "black and white" or len(values) > 1:
+            told = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
+            print(f"  {fact}: {told}{', ...' if len(values) > 6 else ''}")
     weights = "RANDOM weights, not pretrained" if random else "pretrained weights"
     print(f"{result.backbone}: {weights}, {s.device}, {result.key.precision}")
     if s.new_frames:
@@ -197,6 +206,8 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
             note(f"{dataset.name}: {kind}: {text}")
     for kind, n in dataset.skipped.items():
         note(f"{dataset.name}: skipped {n} files: {kind}")
+    for text in s.remarks:
+        note(f"{dataset.name}: note: {text}")
     _list(f"{dataset.name}: note", s.notes)
     _list(f"{dataset.name}: left out", s.failures)
 

@@ -16,6 +16,7 @@ from featprobe.cli.common import (
     open_dataset,
     options,
     split_version_option,
+    unused_keys,
 )
 from featprobe.cli.levelling import level_options, read_level
 from featprobe.cli.probing import bootstrap_options, read_settings
@@ -130,6 +131,7 @@ def command(
     subset: tuple[float, ...], seed: int, split_version: int, folder: Path | None, title: str,
     device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
+    strip_prefix: str, ignore_keys: tuple[str, ...],
     image_size: int | None, **rest: Any,
 ) -> None:  # fmt: skip
     """Train a backbone, or a part of it, on the split that probes of the data set have."""
@@ -158,8 +160,11 @@ def command(
     if folder is not None and len(subset) > 1:
         raise click.UsageError("--run is the folder of one training, not of several --subset")
     backbone = load_backbone(
-        model, init=init, seed=seed, image_size=image_size, weights=list(weights), revision=revision
-    )
+        model, init=init, seed=seed, image_size=image_size, weights=list(weights),
+        revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys,
+    )  # fmt: skip
+    for text in unused_keys(backbone.origin):
+        note(f"{backbone.name}: {text}")
     found = []
     for fraction in subset:
         made = finetune(

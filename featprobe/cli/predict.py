@@ -77,7 +77,7 @@ def command(
         saved, backbone, dataset, cache=cache, device=device, batch_size=batch_size,
         workers=workers, progress=False if quiet else "json" if as_json else True,
     )  # fmt: skip
-    for text in saved.probe.notes():
+    for text in found.notes:
         note(text)
     if source.thresholds:
         told = ", ".join(f"{n} {t:.3g}" for n, t in source.thresholds.items())

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.confounders import counts, follows
 from featprobe.datasets.settling import settle
 from featprobe.errors import reason
 from featprobe.fingerprint import array_digest
+from featprobe.images.intensity import shown
+from featprobe.images.looks import Look, look
 from featprobe.progress import Progress
 
 
@@ -27,6 +30,8 @@ class Audit:
     ids with identical pixels; ``leaking`` those of them that lie in two splits, two classes or two
     patients. ``near_duplicates``: (id, id, cosine) across splits, from features. ``about``: notes
     on the data set as a whole. ``doubts``: what was guessed at loading, by kind.
+    ``unseen``: items shown all black or all white. ``confounders``: rules, dtypes, sizes, scanners
+    that go with the class or the split; ``looks``: these, fact -> value -> items.
     """
 
     name: str
@@ -53,13 +58,17 @@ class Audit:
     alike_labels: list[tuple[str, str]] = field(default_factory=list)
     label_origin: str = ""
     doubts: dict[str, list[str]] = field(default_factory=dict)
+    unseen: dict[str, str] = field(default_factory=dict)
+    confounders: list[str] = field(default_factory=list)
+    looks: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def problems(self) -> int:
         """Number of findings that a user should look at."""
         found = (
             self.patients_in_splits, self.leaking, self.near_duplicates, self.unreadable,
-            self.constant, self.odd_sizes, self.alike_labels, *self.doubts.values(),
+            self.constant, self.unseen, self.confounders, self.odd_sizes, self.alike_labels,
+            *self.doubts.values(),
         )  # fmt: skip
         return sum(len(f) for f in found)
 
@@ -76,13 +85,16 @@ class _Seen:
     constant: bool = False
     notes: str = ""
     problem: str = ""
+    look: Look | None = None
 
 
 def _look(dataset: Dataset, i: int) -> _Seen:
     try:
         picture = dataset.open(i)
         pixels = picture.pixels
+        rule = dataset.recipe.intensity
         return _Seen(
+            look=look(picture, *shown(picture, rule), rule),
             frames=len(pixels),
             shape=f"{pixels.shape[1]} x {pixels.shape[2]}",
             digest=array_digest(pixels),
@@ -136,6 +148,13 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
     if dataset.task in ("multiclass", "ordinal"):
         out.patients_in_classes = _several(dataset.groups.tolist(), classes)
     _sizes(out, ids, seen)
+    looks = [s.look for s in seen]
+    facts = [one.facts if one else None for one in looks]
+    out.looks = counts(facts)
+    out.unseen = {i: one.seen for i, one in zip(ids, looks) if one and one.seen}
+    labelled = dataset.targets is not None and dataset.task != "regression"
+    labels = ["+".join(c) for c in classes] if labelled else [""] * len(ids)
+    out.confounders = follows(facts, labels, dataset.split.tolist())
     _duplicates(out, dataset, seen, classes)
     return out
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featprobe.datasets.labels import is_binary
+from featprobe.datasets.order import as_numbers
 from featprobe.datasets.reading import Reading
-from featprobe.datasets.targets import as_numbers, blank
+from featprobe.datasets.targets import blank
 from featprobe.errors import InputError, UnknownName, nearest
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.datasets.order import ordered
 from featprobe.errors import InputError
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
@@ -121,7 +122,7 @@ def _classes(array: np.ndarray, classes: Sequence[str]) -> Targets:
     if array.dtype.kind in "iu":
         return _by_number(array.astype(float), classes, "multiclass")
     column = text_column(array.tolist(), len(array), "y")
-    there = sorted({str(v) for v in column} - {""})
+    there = list(ordered({str(v) for v in column} - {""}))
     names = tuple(classes) or tuple(there)
     if unknown := sorted(set(there) - set(names)):
         raise InputError(f"y: {unknown[0]!r} is none of the classes {', '.join(names)}")

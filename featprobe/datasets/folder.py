@@ -14,8 +14,9 @@ from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
 from featprobe.datasets.derived import sort_out
 from featprobe.datasets.groups import infer_groups, label_texts, stem_of
 from featprobe.datasets.layout import read_layout
+from featprobe.datasets.names import scheme_of
+from featprobe.datasets.order import ordered
 from featprobe.datasets.reading import Reading
-from featprobe.datasets.targets import ordered
 from featprobe.errors import InputError
 from featprobe.images import dicom, files
 from featprobe.images.picture import FrameRecipe
@@ -218,7 +219,7 @@ def _set_groups(data: Dataset, headers: Sequence[str], folders: Sequence[str], g
         data.groups, data.group_origin = groups_as_codes(known), "PatientID of the DICOM headers"
         if anonymous:
             data.group_origin += f" ({anonymous} items have none: each its own group)"
-    elif group == "auto" and folders:
+    elif group == "auto" and folders and scheme_of(data.ids.tolist()) is None:
         data.groups = np.array([f or i for f, i in zip(folders, data.ids.tolist())])
         data.group_origin = "folders of patients"
     else:

@@ -49,16 +49,35 @@ def infer_groups(
     stems = [stem_of(i) for i in ids]
     cores, origin = by_aspect(stems), "file names without side, view, modality or slice"
     if cores is None:
-        matches = [_INDEX.match(s) for s in stems]
-        cores, origin = [m["patient"] if m else "" for m in matches], "<patient>_<index>"
-        unique = set(cores)
-        if "" in unique or len(unique) == len(names) or len(unique) < max(10, len(names) / 10):
+        cores, origin = _prefixes(stems), "file names of the form <patient>_<index>"
+        if cores is None:
             return names.copy(), NO_GROUPS
-        origin = "file names of the form <patient>_<index>"
     why = _disbelieved(cores, labels)
     if why:
         return names.copy(), f"{NO_GROUPS} ({origin}: {why}; --group regex:PATTERN to use them)"
     return _own(names, cores, origin)
+
+
+def _prefixes(stems: Sequence[str]) -> list[str] | None:
+    """What stands before the last index, or before the last two or more where that still gives
+    many groups (``<patient>_<study>_<index>``): groups too wide are safe, too narrow ones leak."""
+    best: list[str] | None = None
+    found = list(stems)
+    while True:
+        matches = [_INDEX.match(s) for s in found]
+        coarser = [m["patient"] if m else "" for m in matches]
+        unique = set(coarser)
+        few = len(unique) < max(10, len(stems) / 10)
+        if "" in unique or few or (best and _word(unique)):
+            return best
+        best = coarser if len(unique) < len(stems) else None
+        found = coarser
+
+
+def _word(starts: set[str]) -> bool:
+    """Whether starts of names are words or places, and not numbers of patients."""
+    worded = sum(not re.search(r"\d", s) or bool(_PLACE.match(s)) for s in starts)
+    return worded > len(starts) / 2
 
 
 def _own(names: np.ndarray, cores: Sequence[str], origin: str) -> tuple[np.ndarray, str]:

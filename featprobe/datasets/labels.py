@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from featprobe.datasets.order import ordered
 from featprobe.datasets.reading import Reading
-from featprobe.datasets.targets import Labelled, add_text, blank, one_spelling, ordered
+from featprobe.datasets.targets import Labelled, add_text, blank, one_spelling
 from featprobe.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,14 +53,17 @@ def set_labels(
         raise InputError(f"{path}: --separator is for one column of labels, not {len(columns)}")
     texts = table[first].tolist()
     marks = _marks(texts, reading)
+    told = []
     if marks and reading.task in (None, "multiclass"):
+        n = sum(t.lower() in marks for t in texts)
         texts = _settled(path, first, texts, marks, reading)
+        told = [f"{n} values are uncertain: {_told(reading.uncertain or 'ignore')}"]
     elif reading.uncertain is not None:
         raise InputError(
             f"{path}: --uncertain changes nothing: column {first!r} does not hold -1 beside 0 "
             "and 1; --missing VALUE... says which texts mean unknown"
         )
-    told = add_text(data, texts, path, reading.task, reading.missing)
+    told += add_text(data, texts, path, reading.task, reading.missing)
     return [f"column {first!r}: {t}" for t in told]
 
 
@@ -171,6 +175,11 @@ def _matrix(
                     "-1 (uncertain) or nothing (unknown); --missing VALUE... names what else means "
                     "unknown, --label COLUMN... other columns"
                 )
+        unsaid = [t for t, k in zip(texts, unknown) if t and not k]
+        written = Counter(t for t in unsaid if t.lower() not in marks)
+        if written:
+            shown = ", ".join(f"{t!r} {k}" for t, k in written.items())
+            told.append(f"column {column!r}: {written.total()} values are unknown: {shown}")
         n = int(unsure[:, j].sum())
         if n:
             told.append(f"column {column!r}: {n} values are uncertain: {_told(policy)}")

@@ -61,7 +61,9 @@ def read_layout(
         passed = depth + (out.depth - depth - 1)
     else:
         passed = depth
-        if reading.split_map:
+        if reading.split_column != "none":
+            _divide_below(out, parts, depth, root, reading)
+        if reading.split_map and not any(out.split):
             raise InputError(f"{root}: --split-map: there are no folders of a split")
     if reading.labelled:
         _classes(out, ids, parts, headers, root, reading, passed > 0)
@@ -132,6 +134,27 @@ def _divide(
             out.left_out[i] = f"image in {where}, no part of the split"
         else:
             out.split[i] = str(part)
+
+
+def _divide_below(
+    out: Layout, parts: Sequence[Parts], depth: int, root: Path, reading: Reading
+) -> None:
+    """Parts of a split inside of the class folders: ``cat/train``, ``cat/test``, ``dog/train``."""
+    inner = Counter(p[depth + 1] for p in parts if len(p) > depth + 1)
+    if len({part_of(n, reading) for n in inner} - {None, "none"}) < 2:
+        return
+    unsure = [n for n in inner if part_of(n, reading) is None]
+    if unsure or sum(inner.values()) < len(parts):
+        what = f"{_some(unsure)} beside them" if unsure else "images beside them"
+        raise InputError(
+            f"{root}: folders {_some([n for n in inner if n not in unsure])} inside of others are "
+            f"a split, and there are {what}: say {way_out(unsure or list(inner))}, or "
+            "--split-column none"
+        )
+    for i, p in enumerate(parts):
+        out.split[i] = str(part_of(p[depth + 1], reading))
+        if out.split[i] == "none":
+            out.left_out[i], out.split[i] = f"image in folder {p[depth + 1]!r}", ""
 
 
 def _classes(

@@ -118,6 +118,8 @@ def _items(
         source = StudySource(files, memory, [tuple(map(len, row)) for row in zip(*found)])
     ids = np.array(table[id_column or columns[0]].tolist())
     data = Dataset(name=name, ids=ids, source=source, recipe=recipe)
+    if find.missing:
+        data.doubt("files", [f"{len(find.missing)} files are missing, first {find.missing[0]!r}"])
     if find.guessed:
         data.notes.append(
             f"column {columns[0]!r}: {find.guessed} names have no suffix; the one file of that "

@@ -38,8 +38,9 @@ _ASPECTS = {
 _NUMBERED = re.compile(
     r"(?i)(slice|slc|sl|img|image|im|frame|fr|f|z|view|v|scan|ses|session|study|series|ser|visit|"
     r"day|month|tp|timepoint|time|t|run|patch|tile|crop|aug|copy|echo|phase|mr|ct|roi|x|y|acq|eye|"
-    r"rot|level|page|stack)\d+"
+    r"rot|level|page|stack|idx|index|class|label|grade)\d+"
 )
+_JOINED = re.compile(r"(?i)(.*\d)(?:slice|slc|frame|view|image|img|scan|visit|series|patch)\d+")
 _INDEX_WORD = re.compile(
     r"(?i)slice|sl|img|image|im|frame|view|scan|ses|session|study|series|visit|run|patch|tile|crop|"
     r"echo|phase|page|tp"
@@ -80,6 +81,9 @@ def without_aspect(stem: str) -> str:
             n -= 1
         else:
             break
+    joined = _JOINED.fullmatch(tokens[n - 1])
+    if joined:
+        tokens[n - 1], dropped = joined[1], True
     core = "".join(t + s for t, s in zip(tokens[:n], [*seps[: n - 1], ""]))
     return core if dropped and re.search(r"\d", core) else ""
 
@@ -104,7 +108,7 @@ def shared_starts(stems: Sequence[str]) -> Counter[str]:
 
 def looks_like_patient(name: str) -> bool:
     """Whether the name of a folder is one of a patient in a known scheme."""
-    return any(re.search(p + "$", name) for p in SCHEMES.values()) or bool(
+    return any(re.search(p, name) for p in SCHEMES.values()) or bool(
         re.search(r"^(?:LUNG\d?|QIN|NSCLC|HN|HNSCC|AMC|R01|Case|PANCREAS)[-_].*\d{2,}$", name)
     )
 

@@ -28,6 +28,7 @@ class Finder:
     base: Path
     _listed: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     guessed: int = 0
+    missing: list[str] = field(default_factory=list)
 
     def __call__(self, text: str, row: int) -> tuple[Path, ...]:
         """The file, or the files of the folder of one series; a missing file as it is named.
@@ -70,6 +71,7 @@ class Finder:
             if there:
                 self.guessed += 1
                 return turned.parent / there[0]
+        self.missing.append(text)
         return plain if plain.resolve().is_relative_to(self.base) else turned
 
     def _stems(self, folder: str) -> dict[str, list[str]]:

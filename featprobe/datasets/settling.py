@@ -45,7 +45,9 @@ def settle(dataset: Dataset) -> None:
     if found is not None:
         settled = f"range={found[0]:.6g},{found[1]:.6g}"
         dataset.recipe = replace(dataset.recipe, intensity=settled)
-        dataset.notes.append(f"black and white are one for all items: {settled} (from {rule!r})")
+        dataset.notes.append(
+            f"note: black and white are one for all items: {settled}, settled from {rule!r}"
+        )
 
 
 def as_made(dataset: Dataset, recipe: FrameRecipe) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from featprobe.datasets.order import as_numbers, ordered
 from featprobe.errors import InputError
 
 # Texts that mean unknown: what pandas.read_csv takes for no value (and writes), and -1.
@@ -18,12 +19,11 @@ NO_VALUE = (
     "None", "n/a", "nan", "null",
 )  # fmt: skip
 MISSING = (*NO_VALUE, "-1", "-1.0")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 MOST_CLASSES = 20  # more numbers than this, few of which recur, are a measurement
 
 
 class Labelled(Protocol):
-    """What has labels: a :class:`Dataset`, or the table of items of a store."""
+    """What has labels: a Dataset, or the table of items of a store."""
 
     targets: np.ndarray | None
     task: str | None
@@ -42,32 +42,6 @@ def blank(
     texts = [v.strip() for v in values]
     found = Counter(t for t in texts if t and t in unknown)
     return ["" if t in unknown else t for t in texts], found
-
-
-def as_numbers(values: Iterable[str]) -> list[float] | None:
-    """The values as numbers, NaN for "", or None where one is none. ``3,5`` is 3.5 where all are
-    written so or without a fraction."""
-    texts = list(values)
-    if any(_DECIMAL_COMMA.fullmatch(t) for t in texts) and not any("." in t for t in texts):
-        texts = [t.replace(",", ".") for t in texts]
-    try:
-        return [float(t) if t else np.nan for t in texts]
-    except ValueError:
-        return None
-
-
-def ordered(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of classes in order: numbers as numbers, ``grade 2`` before ``grade 10``, else text.
-
-    Numbers inside of names count where the names are the same but for them.
-    """
-    unique = sorted(set(names))
-    numbers = as_numbers(unique)
-    if numbers is not None and not np.isnan(numbers).any():
-        return tuple(n for _, n in sorted(zip(numbers, unique)))
-    if len({re.sub(r"\d+", "#", n) for n in unique}) == 1:
-        unique.sort(key=lambda n: ([int(d) for d in re.findall(r"\d+", n)], n))
-    return tuple(unique)
 
 
 def one_spelling(values: Sequence[str]) -> list[str]:

@@ -69,6 +69,9 @@ def decode(path: Path) -> str:
                 return data.decode(encoding)
             except UnicodeDecodeError as error:
                 raise InputError(f"{path}: not a table that can be read: {error}") from None
+    for encoding, high in (("utf-16-le", data[1::2]), ("utf-16-be", data[::2])):
+        if len(data) > 3 and high.count(0) > 0.9 * len(high):  # mostly Latin letters, no mark
+            return data.decode(encoding, errors="replace")
     if b"\0" in data:
         raise InputError(
             f"{path}: not a table that can be read: it holds null bytes; save it as UTF-8 text"

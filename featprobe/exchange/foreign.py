@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.targets import add_array, add_text, as_numbers
+from featprobe.datasets.order import as_numbers
+from featprobe.datasets.targets import add_array, add_text
 from featprobe.errors import InputError
 from featprobe.exchange.files import Bundle
 from featprobe.fingerprint import array_digest, digest

@@ -16,6 +16,7 @@ import numpy as np
 from featprobe.datasets.base import Dataset
 from featprobe.errors import UnreadableItem, reason
 from featprobe.images.intensity import Levels, shown
+from featprobe.images.looks import Look, look
 from featprobe.images.picture import FrameRecipe
 
 BYTES_AHEAD = 1 << 30  # decoded pictures that wait for the device
@@ -23,7 +24,7 @@ BYTES_AHEAD = 1 << 30  # decoded pictures that wait for the device
 
 @dataclass
 class Decoded:
-    """Pixels of an item with its black and white and its fit, or the reason it has none."""
+    """Pixels of an item with its black and white, its fit and its look, or why it has none."""
 
     item: int
     pixels: np.ndarray | None = None
@@ -31,6 +32,7 @@ class Decoded:
     fit: str = "stretch"
     text: str = ""
     seconds: float = 0.0
+    look: Look | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Job:
             notes = list(picture.notes)
             if picture.pixels.min() == picture.pixels.max():
                 notes.append(f"constant image, every value is {picture.pixels.flat[0]}")
+            out.look = look(picture, pixels, out.levels, self.recipe.intensity)
             out.pixels, out.text = pixels, "; ".join(notes)
         except Exception as error:  # whatever a damaged file provokes is that item's reason
             out.text = reason(error)

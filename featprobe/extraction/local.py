@@ -11,11 +11,13 @@ from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.confounders import counts
 from featprobe.datasets.settling import settle as settle_range
 from featprobe.errors import InputError, StoreError, Unfinished
 from featprobe.extraction.opening import items_of, open_store, outdated
 from featprobe.extraction.options import Options, Settings
 from featprobe.extraction.pipeline import Outcome
+from featprobe.extraction.remarks import of_features, of_looks
 from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
@@ -70,9 +72,11 @@ def extract(
     if not opened.attributes.get("complete"):
         # the last run may have been killed after its last shard; a cache that cannot be written
         # keeps nobody from using what is all there
+        summary.remarks += of_features(FeatureSet(opened))
         with nullcontext() if shards else suppress(StoreError):
             opened.finish({**summary.to_dict(), "path": opened.path.name})
     result = FeatureSet(opened)
+    summary.remarks = summary.remarks or result.remarks
     if not len(result):
         first = result.left_out[0]
         raise InputError(
@@ -130,6 +134,8 @@ def _run(
     summary.rate = round(outcome.frames / seconds, 3)
     summary.times = {k: round(v, 3) for k, v in asdict(outcome.times).items()}
     summary.bottleneck = bottleneck(outcome.times, seconds, o)
+    summary.looks = counts([one.facts for one in outcome.looks.values()])
+    summary.remarks = of_looks(dataset, outcome.looks)
     summary.notes = {str(dataset.ids[i]): text for i, text in outcome.notes.items()}
     if outcome.batch < min(o.batch_size, store.layout.shard):
         summary.notes["memory"] = (

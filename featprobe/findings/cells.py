@@ -47,7 +47,7 @@ def subgroup_findings(subgroups: dict[str, Any]) -> list[str]:
     if not lost:
         return []
     label = metrics.about(by).label
-    return [f"{label} is not defined for {subgroups['column']} {_listed(lost)}: one class only"]
+    return [f"{label} is not defined for {subgroups['column']} {listed(lost)}: one class only"]
 
 
 def _repeated_ids(data: Data) -> list[str]:
@@ -147,7 +147,7 @@ def _on_scores(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
         len(s) == 1 and len(np.unique(data.y[r])) > 1 for s, r in zip(said, rows)
     ])  # fmt: skip
     if one.any():
-        names = _listed([classes[int(s[0])] for s, o in zip(said, one) if o])
+        names = listed([classes[int(s[0])] for s, o in zip(said, one) if o])
         out.append(f"every test item{_in(int(one.sum()), len(one))} is decided to be {names}")
     return out
 
@@ -177,7 +177,7 @@ def _told(found: np.ndarray, classes: Sequence[str], sentence: str, then: str = 
     """
     count = found.sum(0)
     return [
-        sentence.format(_listed([classes[int(c)] for c in np.flatnonzero(count == many)]),
+        sentence.format(listed([classes[int(c)] for c in np.flatnonzero(count == many)]),
                         _in(many, len(found))) + (f": {then}" if then else "")
         for many in sorted(set(count[count > 0].tolist()), reverse=True)
     ]  # fmt: skip
@@ -188,7 +188,7 @@ def _in(many: int, of: int) -> str:
     return "" if many == of else f" in {many} of {of} tries"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """``'a', 'b' and 3 more``."""
     names = list(dict.fromkeys(names))
     shown = ", ".join(repr(str(n)) for n in names[:NAMED])

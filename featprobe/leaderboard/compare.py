@@ -167,7 +167,7 @@ def _differences(
     seed = int(one.split.get("seed") or 0)  # that of the split, which all of a league share
     found = differ(
         list(kept.scored.values()), metric, [(place[a.id], place[b.id]) for a, b in could], test,
-        resamples=resamples, seed=seed,
+        resamples=resamples, seed=seed, shared=float(one.split.get("shared") or 0),
     )  # fmt: skip
     scored = kept.scored[one.id]
     several = len(scored.tries) if scored.rows is None else 1

@@ -60,6 +60,7 @@ FRAMES = get_type_hints(FrameRecipe) | {
 }  # fmt: skip
 MODEL = {
     "model": str, "revision": str, "weights": tuple[str, ...], "init": str, "seed": int,
+    "strip_prefix": str, "ignore_keys": tuple[str, ...],
     "image_size": int,
 }  # fmt: skip
 EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from featprobe import metrics
 from featprobe.errors import UnknownName, nearest
 from featprobe.results import Result
+from featprobe.selection import Criterion
 
 League = tuple[str, str, int]
 # what tells leagues of one data set apart, and may be overlooked where that is asked for
@@ -41,14 +43,15 @@ def identity(r: Result) -> dict[str, str]:
     """In what results must agree to be compared, as words; empty where it is not so or not known.
 
     How train and test were made (protocol, folds, repeats, tries, seed, subset, split and labels),
-    what is scored (task, level), how large the images are that the network sees, and whether val
-    selected the view. By what val chose C or k is the probe's own matter: a fixed k, a preset that
-    chooses as its study does and the default are what one wants to compare. A result of an earlier
-    version lacks some of it, and is compared with those that lack it too.
+    what is scored (task, level), how large the images are that the network sees, and how it was
+    selected: a view among several, or a setting by something else than is usual for the task. A
+    result of an earlier version lacks some of it, and is compared with those that lack it too.
     """
     s = r.settings
     size = r.provenance.get("key", {}).get("preprocess", {}).get("size") or ()
     views = "view chosen on val" if "views" in s else ""
+    select = s.get("select")
+    usual = r.task not in metrics.TASKS or select == Criterion.of(r.task).by
     return {
         "task": r.task,
         "protocol": r.protocol,
@@ -64,7 +67,9 @@ def identity(r: Result) -> dict[str, str]:
         "labels": _told("labels", r.labels),
         "level": " ".join(str(s[k]) for k in ("level", "level_by", "study") if s.get(k)),
         "image-size": f"{' x '.join(map(str, size))} pixels" if size else "",
-        "selection": views,
+        "selection": ", ".join(
+            filter(None, (views, "" if usual else _told("selected by", select)))
+        ),
     }
 
 

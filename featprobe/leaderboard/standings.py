@@ -74,6 +74,7 @@ class Standings:
         found = differ(
             scored, metric, pairs, resamples=self._resamples,
             seed=int(there[0].split.get("seed") or 0),
+            shared=float(there[0].split.get("shared") or 0),
         )  # fmt: skip
         higher = metrics.about(metric).higher
         ranks = rank_sets(len(there), pairs, found, higher)

@@ -108,7 +108,6 @@ class NeighbourProbe(Probe):
         if max(ks) > most:
             raise InputError(f"k = {max(ks)} is more than the {most} {self._items}; lower --k")
         self._x, self._columns, self._bank, self.recall_ = x, columns, None, None
-        self._unknown = 0
 
     def _searched(self) -> Bank:
         if getattr(self, "_bank", None) is None:
@@ -126,6 +125,7 @@ class NeighbourProbe(Probe):
         if min(ks) > most:
             raise InputError(f"k = {min(ks)} is more than the {most} {self._items}; lower --k")
         self._beyond, self._most = [k for k in ks if k > most], most
+        self._unknown = 0
 
     @property
     def _items(self) -> str:

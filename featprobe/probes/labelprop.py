@@ -55,10 +55,12 @@ class LabelPropagationProbe(Probe):
     ) -> Iterator[np.ndarray]:
         """As the base's; how near the queries are to each other is looked up once."""
         unit = _unit(queries)
-        among = self._near(unit, unit)
+        among, lost = self._near(unit, unit), 0
         for rows in tries:
             self.fit_candidates(x[rows], y[rows])
-            yield self._spread(unit, among, self._bank, self._seeds)
+            p = self._spread(unit, among, self._bank, self._seeds)
+            lost = self._lost = lost + self._lost  # in all tries
+            yield p
 
     def notes(self) -> list[str]:
         told = ["transductive: the score of an item depends on the other items of the test set"]

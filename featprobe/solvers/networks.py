@@ -145,7 +145,8 @@ def _train(
             lowest, waited, best = now, 0, _state(network)
         elif training.patience is not None and waited >= training.patience:
             break
-    return _state(network) if parts is None else best
+    # weights that never had a loss are those that diverged, not the first ones: that is to be seen
+    return best if math.isfinite(lowest) else _state(network)
 
 
 def _runs(rows: int, size: int) -> list[np.ndarray]:

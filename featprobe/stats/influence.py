@@ -23,14 +23,20 @@ class Influence(NamedTuple):
     ``value`` (K,); ``units`` (U, K): how much of the value each patient (with more than
     :data:`UNITS` patients, each random group of them) is worth, summing to zero over U;
     ``tries`` (T, K): values of the tries, one row where there is one fit or there are folds.
+    ``shared``: the variance of their mean is that between tries times 1 / T + shared. ``fixed``:
+    patients are in the tries already, which tested different ones.
     """
 
     value: np.ndarray
     units: np.ndarray
     tries: np.ndarray
+    shared: float = 0.0
+    fixed: bool = False
 
 
-def influence(models: Sequence[Scored], metric: str, seed: int = 0) -> Influence:
+def influence(
+    models: Sequence[Scored], metric: str, seed: int = 0, shared: float = 0.0
+) -> Influence:
     """The :class:`Influence` of models that scored the same items in the same order.
 
     The weight of a patient is lowered by a hundredth and the metric computed again: the
@@ -39,6 +45,11 @@ def influence(models: Sequence[Scored], metric: str, seed: int = 0) -> Influence
     thresholds they do not move. It holds for every metric of
     :class:`~featprobe.metrics.Measure`, on any scale of scores, because no score of one model
     meets one of another. Patients are never divided. The mean over tries or folds is taken before.
+
+    Tries are drawn again in another study: few-shot draws, or repeats of a split, of which some
+    items are tested more than once. ``shared``: what repeats have in common, by which training
+    sets that overlap are made up for (Nadeau and Bengio 2003). Folds test each item once and are no
+    tries.
     """
     first = models[0]
     unit = _units(first.patients, seed)
@@ -46,6 +57,8 @@ def influence(models: Sequence[Scored], metric: str, seed: int = 0) -> Influence
     block = block_size(len(first.ids), count)
     step = _LEAP if metric.partition(":")[0] in _JUMPS else _STEP
     value, parts, tries = [], [], []
+    fixed = first.rows is not None and sum(map(len, first.rows)) > len(first.ids)
+    several = len(first.tries) > 1 and (first.rows is None or fixed)
     for scored in models:
         measure = scored.measure([metric])
         lowered = []
@@ -56,9 +69,9 @@ def influence(models: Sequence[Scored], metric: str, seed: int = 0) -> Influence
         moved = (whole - np.concatenate(lowered)) * (1 - step / count) / step
         value.append(whole)
         parts.append(moved - nan_mean(moved))
-        several = scored.rows is None and len(scored.tries) > 1
         tries.append(scored.values([metric])[metric] if several else np.array([whole]))
-    return Influence(np.array(value), np.stack(parts, axis=1), np.stack(tries, axis=1))
+    units = np.stack(parts, axis=1)
+    return Influence(np.array(value), units, np.stack(tries, axis=1), shared, fixed)
 
 
 def _units(patients: int, seed: int) -> np.ndarray:

@@ -97,7 +97,7 @@ def share(
     if patients < FEWEST or math.isnan(value):
         return NOWHERE
     at = float(patients) if bearing is None else bearing
-    return _wilson(value, _variance(resampled), at, reach(patients - 1))
+    return _wilson(value, _variance(resampled, patients), at, reach(patients - 1))
 
 
 def too_few(patients: int) -> str:
@@ -113,14 +113,16 @@ def _scored(
     base: str, column: int | None, value: float, resampled: np.ndarray, support: Support
 ) -> tuple[float, float]:
     z = reach(support.patients - 1)
-    variance = _variance(resampled)
+    variance = _variance(resampled, support.patients)
     if base == "auroc":
         model = support.area(column)
         seen = variance / model(value) if 0 < value < 1 else 1.0
         factor = _weighted(seen, 1.0, support.both(column) * min(value, 1 - value))
         return score_interval(value, lambda v: factor * model(v), z)
     if base in ("kappa", "quadratic_kappa"):  # from -1 to 1
-        bearing = 2 * support.patients * support.disagreement(base == "quadratic_kappa")
+        # an error of more than one grade costs more than its share of the denominator
+        apart = min(1.0, support.disagreement(base == "quadratic_kappa"))
+        bearing = 2 * support.patients * apart
         if bearing <= 0:  # of one class only
             return NOWHERE
         low, high = _wilson((1 + value) / 2, variance / 4, bearing, z)
@@ -147,9 +149,12 @@ def _weighted(seen: float, known: float, errors: float) -> float:
     return weight * seen + (1 - weight) * known
 
 
-def _variance(resampled: np.ndarray) -> float:
+def _variance(resampled: np.ndarray, patients: int) -> float:
+    """Of a bootstrap, which divides by patients where it should by patients minus one."""
     defined = resampled[~np.isnan(resampled)]
-    return float(np.var(defined, ddof=1)) if len(defined) > 1 else 0.0
+    if len(defined) < 2:
+        return 0.0
+    return float(np.var(defined, ddof=1)) * patients / (patients - 1)
 
 
 def _bias(value: float, resampled: np.ndarray) -> float:

@@ -62,11 +62,11 @@ def together(of: Influence, pairs: Pairs, *, resamples: int = RESAMPLES, seed: i
     quantile. Flips are enumerated with at most :data:`EXACT` patients, otherwise drawn, and
     p = (1 + how many) / (1 + resamples) (Phipson and Smyth 2010).
 
-    With several tries (draws of few shots) the squared error is what patients and what draws add
-    to that of the mean; to each flip comes the mean of as many normal draws with the covariance
-    between tries that was observed, and their variance is estimated again: with few tries the tails
-    become as wide as those of t are. What depends on patient and draw together is counted in both,
-    which errs on the safe side.
+    With several tries (few-shot draws, repeats of a split) the squared error is what patients and
+    what tries add to that of the mean; to each flip comes the mean of as many normal draws with the
+    covariance between tries that was observed, and their variance is estimated again: with few
+    tries the tails become as wide as those of t are. What depends on patient and draw together is
+    counted in both, which errs on the safe side.
     """
     swaps = _Swaps(of, resamples, seed)
     one, other = _ends(pairs)
@@ -156,22 +156,24 @@ class _Swaps:
             flips = (np.arange(2 ** (n - 1))[:, None] >> np.arange(n)) & 1
         else:
             flips = rng.integers(0, 2, (resamples, n))
-        self.share = of.units + of.value / n
+        self.share = np.zeros_like(of.units) if of.fixed else of.units + of.value / n
         self.moved = (1.0 - 2.0 * flips) @ self.share
         self.drawn = None
         if tries > 1:
             apart = (of.tries - of.tries.mean(0)) / math.sqrt(tries - 1)
             self.drawn = rng.normal(size=(len(flips), tries, tries)) @ apart
+        self.weight = 1 / tries + of.shared  # of the variance between tries, in that of their mean
         self.least = 1e-10 * float(np.abs(of.value).max(initial=1e-300))
 
     def variances(self, one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Squared errors of differences, from patients and from tries."""
         units, tries = self.of.units, self.of.tries
         n, t = len(units), len(tries)
+        units = units * (not self.of.fixed)
         patients = np.square(units[:, one] - units[:, other]).sum(0) * n / max(1, n - 1)
         if t < 2:
             return patients, np.zeros_like(patients)
-        return patients, (tries[:, one] - tries[:, other]).var(0, ddof=1) / t
+        return patients, self.weight * (tries[:, one] - tries[:, other]).var(0, ddof=1)
 
     def statistics(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         """(B, P) |t| of flipped differences."""
@@ -182,8 +184,8 @@ class _Swaps:
         variance = np.where(left > 1e-12 * square, left, 0.0) * n / max(1, n - 1)
         if self.drawn is not None:
             drawn = self.drawn[:, :, one] - self.drawn[:, :, other]
-            moved = moved + drawn.mean(1)
-            variance = variance + drawn.var(1, ddof=1) / drawn.shape[1]
+            moved = moved + drawn.mean(1) * math.sqrt(self.weight * drawn.shape[1])
+            variance = variance + self.weight * drawn.var(1, ddof=1)
         return ratio(moved, self.reach(moved, variance))
 
     def reach(self, difference: np.ndarray, variance: np.ndarray) -> np.ndarray:

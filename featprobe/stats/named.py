@@ -20,7 +20,7 @@ _DRAWN = 10_000  # of a normal distribution: cheap
 
 def differ(
     models: Sequence[Scored], metric: str, pairs: Pairs, test: str = "permutation", *,
-    resamples: int = RESAMPLES, seed: int = 0,
+    resamples: int = RESAMPLES, seed: int = 0, shared: float = 0.0,
 ) -> Family:  # fmt: skip
     """Whether pairs (i, j) of models differ in a metric on the same items, in the same order.
 
@@ -29,7 +29,8 @@ def differ(
     (``auroc:CLASS``, or ``auroc`` of two classes), by patient; p of t with one degree of freedom
     less than there are patients of the rarer kind, since the variance is estimated; the family by
     the largest of jointly distributed differences. ``mcnemar``: of accuracy, exact, the family by
-    Bonferroni; it takes items as independent, so no patient may have two.
+    Bonferroni; it takes items as independent, so no patient may have two. ``shared``: of repeats,
+    see :func:`~featprobe.stats.influence.influence`.
 
     Raises :class:`InputError` where the test is not of that metric or does not hold for the scores,
     and where items or tries are not the same.
@@ -42,7 +43,7 @@ def differ(
         return _delong(models, metric, pairs, seed)
     if test == "mcnemar":
         return _mcnemar(models, metric, pairs)
-    return together(influence(models, metric, seed), pairs, resamples=resamples, seed=seed)
+    return together(influence(models, metric, seed, shared), pairs, resamples=resamples, seed=seed)
 
 
 def _same(one: Scored, other: Scored) -> None:
@@ -95,7 +96,8 @@ def _mcnemar(models: Sequence[Scored], metric: str, pairs: Pairs) -> Family:
     one = models[0]
     if metric != "accuracy" or one.task not in ("multiclass", "ordinal"):
         raise InputError(f"McNemar's test is of the accuracy of classes, not {metric!r}")
-    if one.patients < len(one.ids) or (one.rows is None and len(one.tries) > 1):
+    decided = sum(len(rows) for rows, _ in one.parts())
+    if one.patients < len(one.ids) or decided > len(one.ids):
         raise InputError(
             "McNemar's test takes items as independent and decided once; here patients have "
             "several items, or items several tries: use the permutation test"

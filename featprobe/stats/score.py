@@ -14,7 +14,7 @@ import numpy as np
 
 LEVEL = 0.95
 Counts = float | np.ndarray
-_HALVINGS = 60  # of the range of a metric: below rounding
+_HALVINGS = 40  # of the range of a metric: 1e-12
 
 
 def reach(degrees: float, level: float = LEVEL) -> float:

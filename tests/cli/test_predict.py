@@ -128,6 +128,20 @@ def test_a_class_that_was_not_fitted_has_a_column_of_zeros(probe_file, new, back
     found = predict(replace(saved, features=source), backbone, fp.load_dataset(new))
     assert found.classes == ("normal", "sick", "unseen")
     assert (found.scores[:, 2] == 0).all()
+    assert found.notes == ["no training item of class 'unseen': it is never predicted"]
+
+
+def test_a_label_of_one_training_value_is_that_in_every_prediction(backbone, class_folders, new):
+    features = fp.extract(backbone, fp.load_dataset(class_folders))
+    labels = np.stack([features.y, np.zeros(40), np.ones(40)], 1).astype(float)
+    saved = read_saved_like(fp.LogisticProbe(1.0).fit(features.x(), labels))
+    several = replace(source_of(features), task="multilabel", classes=("a", "b", "c"))
+    found = predict(replace(saved, features=several), backbone, fp.load_dataset(new))
+    assert (found.scores[:, 1:] == [0, 1]).all()
+    assert found.notes == [
+        "label 'b' had no other value in training: it is always predicted absent",
+        "label 'c' had no other value in training: it is always predicted present",
+    ]
 
 
 def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:

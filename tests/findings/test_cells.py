@@ -296,3 +296,25 @@ def test_scores_that_are_not_finite_are_an_error() -> None:
         probe.predict_proba(x)
     with pytest.raises(InputError, match="diverges: the scores of 1 of 90 items"):
         check_scores(probe.score_candidates(x)[0], "diverges")
+
+
+@pytest.mark.parametrize("patience", [None, 3])
+def test_a_perceptron_that_diverges_is_an_error_that_names_it(patience: int | None) -> None:
+    x, y = problem(60)
+    probe = PROBES.get("mlp")(width=4, weight_decay=0.0, lr=1e30, epochs=20, patience=patience)
+    with pytest.raises(InputError, match="mlp: the scores of 60 of 60 items are not finite"):
+        probe.fit(x, y).predict_proba(x)
+
+
+def test_scores_that_no_neighbour_knows_are_counted_in_all_tries() -> None:
+    x, _ = problem(60)
+    y = np.stack([x[:, 0] > 0, x[:, 1] > 0], axis=1).astype(float)
+    y[::2, 1] = np.nan
+    data = made(x, y, split=thirds(60))
+    cell = carry_out(quick("knn").fresh(k=1), data, FewShot((4,), tries=3))[0]
+    (note,) = (n for n in cell.notes if "no neighbour knows" in n)
+    alone = [carry_out(quick("knn").fresh(k=1), data, FewShot((4,), tries=t))[0] for t in (1, 2)]
+    counts = [int(n.split()[1]) for c in (*alone, cell) for n in c.notes if "no neighbour" in n]
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0] > 0
+    assert note.startswith(f"for {counts[-1]} scores")

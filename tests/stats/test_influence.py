@@ -62,3 +62,24 @@ def test_tries_are_kept_apart_and_folds_are_not() -> None:
     folds = [np.arange(0, 30, 2), np.arange(1, 30, 2)]
     split = [replace(s, tries=[s.tries[0][f] for f in folds], rows=folds) for s in one]
     assert influence(split, "auroc").tries.shape == (1, 2)
+
+
+def test_repeats_that_test_other_patients_are_tries_and_hold_them() -> None:
+    """The corrected resampled t test of Nadeau and Bengio."""
+    from scipy.stats import t as student
+
+    from featprobe.stats.maxt import together
+
+    rng, each = np.random.default_rng(6), 10
+    both = models(rng, 2, 60, tries=each, better=[0.4])
+    rows = [np.sort(rng.permutation(60)[:20]) for _ in range(each)]
+    both = [replace(s, tries=[p[r] for p, r in zip(s.tries, rows)], rows=rows) for s in both]
+    of = influence(both, "accuracy", shared=0.25)
+    assert of.fixed
+    assert of.tries.shape == (each, 2)
+    found = together(of, [(0, 1)], resamples=20_000)
+    apart = of.tries[:, 0] - of.tries[:, 1]
+    error = np.sqrt(apart.var(ddof=1) * (1 / each + 0.25))
+    assert found.error[0] == pytest.approx(error)
+    expected = 2 * student.sf(abs(apart.mean()) / error, each - 1)
+    assert found.p[0] == pytest.approx(expected, abs=0.015)

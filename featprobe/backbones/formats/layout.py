@@ -18,16 +18,25 @@ FIELDS = {
     "p": "weight|bias",
     "s": "weight|bias|running_mean|running_var|num_batches_tracked",
 }
-# Names of dictionaries and modules that training code wraps around a network.
-WRAPPERS = re.compile(
-    r"(?:(?:model|model_ema|state_dict|module|teacher|student|target_encoder|backbone|encoder"
-    r"|image_encoder)\.)*"
+# Names of dictionaries and modules that training code wraps around a network: torch.compile
+# (_orig_mod), DistributedDataParallel (module), Lightning (state_dict, model, net), DINOv2
+# (teacher), lightly-train (teacher_embedding_model.wrapped_model._model).
+_WRAPPER = (
+    r"(?:model|model_ema|state_dict|module|_orig_mod|net|network|vit|ema|ema_model|_model"
+    r"|wrapped_model|(?:(?:teacher|student)(?:_(?:embedding_model|backbone|model|encoder))?)"
+    r"|target_encoder|backbone|encoder|image_encoder|feature_extractor)\."
 )
-SECOND = re.compile(r"(?:^|\.)(?:student|model_ema)\.")  # taken only where there is no other
+WRAPPERS = re.compile(f"(?:{_WRAPPER})*")
+# taken only where there is no other
+SECOND = re.compile(r"(?:^|\.)(?:student(?:_\w+)?|model_ema|ema|ema_model)\.")
 # State of a training run beside the network.
 TRAINING = {
     r"(optimizer|lr_scheduler|scheduler|scaler|loss_scaler|fp16_scaler|amp)\.": "training state",
     r"(model\.)?(dino_loss|ibot_patch_loss)\.": "centre of a self-supervised loss",
+    rf"(?:{_WRAPPER})*(head|heads|classifier|fc|linear|predictor|projector|(\w+_)?projection_head"
+    r"|(\w+_)?prediction_head|dino_head|ibot_head|criterion)\.": "head beside the network",
+    rf"(?:{_WRAPPER})*student_\w+\.": "student beside its teacher",
+    rf"(?:{_WRAPPER})*(ema|ema_model|model_ema)\.": "average beside its model",
 }
 
 

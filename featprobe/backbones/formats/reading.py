@@ -8,7 +8,8 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,46 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         return dict(state)
     what = "no tensors" if isinstance(state, Mapping) else f"a {type(state).__name__}"
     raise InputError(f"{path}: holds {what}, not weights by name (a state dict)")
+
+
+def trimmed(
+    state: Mapping[str, Any], strip_prefix: str, ignore_keys: Sequence[str], where: str
+) -> tuple[dict[str, Any], list[str]]:
+    """A state without what a user says is around the network, and the keys that were ignored.
+
+    ``strip_prefix`` is taken from the beginning of keys, which it may follow a name such as
+    ``state_dict``; keys without it stay as they are. ``ignore_keys``: patterns as of a shell
+    (``head.*``), of whole keys or what is behind such a name or the prefix. Raises
+    :class:`InputError` for one that no key has, naming some keys of the file.
+    """
+    flat = tensors(state)
+    if not strip_prefix and not ignore_keys:
+        return dict(state), []
+    prefix = re.compile(r"(?:(?:state_dict|model|module)\.)*?" + re.escape(strip_prefix))
+    names = {key: prefix.sub("", key, count=1) if prefix.match(key) else key for key in flat}
+    some = ", ".join(list(flat)[:3])
+    if strip_prefix and names == {key: key for key in flat}:
+        raise InputError(
+            f"{where}: no key begins with {strip_prefix!r} (--strip-prefix); its keys are {some}, "
+            "..."
+        )
+    ignored: list[str] = []
+    for pattern in ignore_keys:
+        found = [
+            key
+            for key, name in names.items()
+            if any(fnmatchcase(text, form) for text in (key, name) for form in _forms(pattern))
+        ]
+        if not found:
+            raise InputError(
+                f"{where}: no key is like {pattern!r} (--ignore-keys); its keys are {some}, ..."
+            )
+        ignored += found
+    return {name: flat[key] for key, name in names.items() if key not in ignored}, ignored
+
+
+def _forms(pattern: str) -> tuple[str, str]:
+    return pattern, f"state_dict.{pattern}"
 
 
 def tensors(state: Mapping[Any, Any]) -> dict[str, Tensor]:
