@@ -14,6 +14,7 @@ from featprobe.fingerprint import digest
 
 VERSION = 2
 VERSIONS = (1, 2)
+KEPT = 0.8  # of the patients of train and val, in each repeat with an official test
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Split:
     reached of what was asked for. No group is in two parts, unless the data set's official split
     itself puts it there: ``crossing`` counts those. ``inner``: the splits of a cross-validation's
     folds or of repeats; ``test`` is then all that any of them tests. ``version``: of the way in
-    which something was drawn, None where nothing was.
+    which something was drawn, None where nothing was. ``shared``: of repeats, what their results
+    have in common, see :func:`~featprobe.stats.tries.margin`.
     """
 
     train: np.ndarray
@@ -36,6 +38,7 @@ class Split:
     crossing: int = 0
     version: int | None = None
     inner: tuple[Split, ...] = ()
+    shared: float | None = None
 
     def parts(self) -> np.ndarray:
         """(N,) the part of every row by name, for a split that places them all."""
@@ -163,21 +166,22 @@ def official_or_made(
     return Split(train, val, test, origin, grouping, used[0], crossing, used[1])
 
 
-def cut(split: Split, dealer: Dealer, fraction: float, seed: int) -> Split:
+def cut(split: Split, dealer: Dealer, fraction: float, seed: splits.Seed) -> Split:
     """The split with train and val cut to a fraction of their patients, see :func:`splits.portion`.
 
     Test stays as it is. With a fraction of 1 it is the split itself.
     """
     if fraction == 1:
         return split
+    seeds = [seed] if isinstance(seed, int) else list(seed)
     train, val = (
-        dealer.portion(rows, fraction, [seed, part])
+        dealer.portion(rows, fraction, [*seeds, part])
         for part, rows in enumerate((split.train, split.val))
     )
     origin = f"{split.origin}; train and val are cut to {100 * fraction:g} % of their patients"
     crossing = dealer.crossing(np.r_[train, val], split.test)
     return replace(
-        split, train=train, val=val, origin=origin, seed=seed, crossing=crossing,
+        split, train=train, val=val, origin=origin, seed=seeds[0], crossing=crossing,
         version=dealer.version,
     )  # fmt: skip
 
@@ -203,3 +207,36 @@ def folded(dealer: Dealer, folds: int, seed: int) -> Split:
         rows = np.flatnonzero(part == val), np.flatnonzero(part == fold)
         inner.append(replace(whole, train=train, val=rows[0], test=rows[1]))
     return replace(whole, inner=tuple(inner))
+
+
+def repeated(
+    dealer: Dealer, official: np.ndarray | None, origin: str, subset: float, seed: int, repeats: int
+) -> Split:
+    """The split made ``repeats`` times, each with train and val cut to ``subset``.
+
+    Where there is no official test, every repeat is a fresh random split. Where there is one, test
+    stays, and every repeat has :data:`KEPT` of the patients of train and val (val made anew where
+    it is not official): fits to all of one training set would not tell how much another one would
+    have changed.
+    """
+    inner = []
+    for repeat in range(repeats):
+        own = [seed, 3, repeat]
+        whole = official_or_made(dealer, official, origin, own)
+        inner.append(cut(whole, dealer, subset, [*own, 1]))
+    first = inner[0]
+    test = np.unique(np.concatenate([s.test for s in inner]))
+    if official is not None and (official != "").any():
+        inner = [cut(s, dealer, KEPT, [seed, 3, r, 2]) for r, s in enumerate(inner)]
+        said = f"{first.origin}; {repeats} fits to {100 * KEPT:g} % of these patients, drawn anew"
+        shared = KEPT / (1 - KEPT)
+    else:
+        told = next((s.origin for s in inner if "; not reached" in s.origin), first.origin)
+        said = told.replace("made here:", f"made here, {repeats} times anew:")
+        fit = len(np.unique(dealer.groups[np.r_[first.train, first.val]]))
+        shared = len(np.unique(dealer.groups[first.test])) / fit
+    none = test[:0]
+    return Split(
+        none, none, test, said, dealer.grouping, seed, max(s.crossing for s in inner),
+        dealer.version, tuple(inner), shared,
+    )  # fmt: skip

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from featprobe.errors import InputError
-from featprobe.partition import VERSION, Dealer, Split, check_version, cut, folded, official_or_made
+from featprobe.partition import (
+    VERSION,
+    Dealer,
+    Split,
+    check_version,
+    cut,
+    folded,
+    official_or_made,
+    repeated,
+)
 from featprobe.shots import Draws
 
 
@@ -20,12 +29,15 @@ class Full:
     ``refit=False`` tests the estimator fitted on train alone. ``subset``: the fraction of the
     patients of train and val that there are (:func:`~featprobe.partition.cut`), the same for every
     probe and backbone. ``split_version``: 1 splits as versions did that recorded none.
+    ``repeats``: so many splits instead of one, see :func:`~featprobe.partition.repeated`; a metric
+    is the mean over them, and its interval speaks of new training sets too.
     """
 
     seed: int = 0
     refit: bool = True
     subset: float = 1.0
     split_version: int = VERSION
+    repeats: int = 1
     name: str = field(default="full", init=False)
 
     def __post_init__(self) -> None:
@@ -33,14 +45,19 @@ class Full:
             raise InputError(
                 f"subset {self.subset} must be above 0 and at most 1: 0.01 is 1 % of train and val"
             )
+        if self.repeats < 1:
+            raise InputError(f"repeats {self.repeats} must be at least 1")
         check_version(self.split_version)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, without a subset that is all and the first version of splits."""
-        return {k: v for k, v in _plain(self).items() if (k, v) != ("subset", 1)}
+        """Plain JSON values, without a subset that is all, one repeat, or the first version."""
+        usual = (("subset", 1), ("repeats", 1))
+        return {k: v for k, v in _plain(self).items() if (k, v) not in usual}
 
     def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
-        """Train, val and test of the items."""
+        """Train, val and test of the items, of repeats with each inside."""
+        if self.repeats > 1:
+            return repeated(dealer, official, origin, self.subset, self.seed, self.repeats)
         whole = official_or_made(dealer, official, origin, self.seed)
         return cut(whole, dealer, self.subset, self.seed)
 

@@ -20,10 +20,12 @@ from featprobe.results import Result
 from featprobe.runs import Cell
 from featprobe.scored import Scored
 from featprobe.scoring.sums import nan_mean
+from featprobe.shots import digest_of
 from featprobe.stats.components import components
 from featprobe.stats.intervals import intervals
 from featprobe.stats.resampling import bootstrap
 from featprobe.stats.support import Support
+from featprobe.stats.tries import over_draws, over_training
 from featprobe.subjects import Subject
 from featprobe.thresholds import NONE, chosen, has_thresholds, named
 
@@ -40,29 +42,42 @@ def keep(
         results.append(
             root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
             scores=_stacked(cell, len(test), data.columns), fold=_folds(cell, len(test)),
-            unit=reading.unit, classes=subject.classes, cuts=cell.cuts,
+            tested=_tested(cell, len(test)), unit=reading.unit, classes=subject.classes,
+            cuts=cell.cuts,
         )  # fmt: skip
     except InputError as error:  # the numbers are worth more than their file
         result.notes.append(f"not kept: {error}")
 
 
 def _stacked(cell: Cell, items: int, classes: int) -> np.ndarray:
-    """Scores (tries, N, C); the folds of a cross-validation are one try together."""
+    """Scores (tries, N, C), NaN where a try does not test an item; the folds of a cross-validation
+    are one try together."""
     if cell.rows is None:
         return np.stack(cell.scores)
-    out = np.empty((1, items, classes))
-    for rows, p in zip(cell.rows, cell.scores):
-        out[0, rows] = p
+    folds = _folds(cell, items) is not None
+    out = np.full((1 if folds else len(cell.scores), items, classes), np.nan)
+    for t, (rows, p) in enumerate(zip(cell.rows, cell.scores)):
+        out[0 if folds else t, rows] = p
     return out
 
 
 def _folds(cell: Cell, items: int) -> np.ndarray | None:
-    """(N,) fold in which each item was tested, None without folds."""
-    if cell.rows is None:
+    """(N,) fold in which each item was tested, None without folds, or where they overlap."""
+    if cell.rows is None or sum(map(len, cell.rows)) > items:
         return None
     out = np.empty(items, dtype=np.int64)
     for fold, rows in enumerate(cell.rows):
         out[rows] = fold
+    return out
+
+
+def _tested(cell: Cell, items: int) -> np.ndarray | None:
+    """(tries, N) whether a try tests an item, where tries test several items each but not all."""
+    if cell.rows is None or _folds(cell, items) is not None:
+        return None
+    out = np.zeros((len(cell.rows), items), dtype=bool)
+    for t, rows in enumerate(cell.rows):
+        out[t, rows] = True
     return out
 
 
@@ -92,6 +107,10 @@ def result_of(
     values = {n: float(nan_mean(v)) for n, v in tries.items()}
     boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
     found = intervals(scored, values, boot)
+    if cell.shots is not None:
+        found = over_draws(scored, found, values, tries, boot)
+    elif data.split.shared is not None:
+        found = over_training(scored, found, values, tries, boot, data.split.shared)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
     notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *found_on_val]
     notes += subject.remarks
@@ -99,7 +118,7 @@ def result_of(
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
         notes.append(f"the official split has {data.split.crossing} patients on both sides")
-    sizes = {**{n: len(getattr(data.split, n)) for n in ("train", "val", "test")}}
+    sizes = _sizes(data)
     sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
     if reading.unit is not None:
         sizes["test_units"] = len(scored.ids)
@@ -130,7 +149,7 @@ def result_of(
             **cell.select,
             **({"threshold": threshold} if len(cell.cuts) else {}),
         },
-        split=data.split.to_dict(data.ids, data.groups),
+        split=_split(data, cell),
         sizes=sizes,
         key=subject.key.digest,
         labels=subject.items.labels_digest,
@@ -139,7 +158,7 @@ def result_of(
         selected=cell.selected,
         searched=sorted({*cell.chosen, *searched}),
         shots=cell.shots,
-        spread={n: float(np.std(v)) for n, v in several.items()},
+        spread={n: float(np.std(v, ddof=1)) for n, v in several.items()},
         components={
             n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
         },  # folds have test patients of their own: what is between them is patients too
@@ -190,6 +209,19 @@ def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
     if data.split.version is None:
         asked.pop("split_version", None)
     return asked
+
+
+def _sizes(data: Data) -> dict[str, int]:
+    """Items of train and val, of repeats on average; those that are tested in all."""
+    of = data.split.inner if data.split.shared is not None else (data.split,)
+    out = {n: round(float(np.mean([len(getattr(s, n)) for s in of]))) for n in ("train", "val")}
+    return {**out, "test": len(data.split.test)}
+
+
+def _split(data: Data, cell: Cell) -> dict[str, Any]:
+    """The split, with a digest of what each few-shot try was fitted to."""
+    out = data.split.to_dict(data.ids, data.groups)
+    return out if cell.shots is None else {**out, "draws": digest_of(cell.fits, data.ids)}
 
 
 def _several(views: Sequence[View]) -> dict[str, Any]:

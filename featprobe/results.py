@@ -38,8 +38,8 @@ class Result:
     ``metrics``: name -> value on test; ``ci``: name -> 95 % interval under new patients, NaN where
     there is none, ``ci_method``: metric -> how it was made (:mod:`featprobe.stats.intervals`),
     empty in results of earlier versions, whose intervals are of a percentile bootstrap;
-    ``chance``: what the most frequent class reaches; ``spread``: standard deviation
-    over the tries of a few-shot run, apart from the interval; ``components``: variances between
+    ``chance``: what the most frequent class reaches; ``spread``: standard deviation (squares by
+    tries - 1) over the tries of a few-shot run, folds or repeats; ``components``: variances between
     tries and from patients (:class:`~featprobe.stats.components.Components`). A metric of one class
     is called ``auroc:CLASS``. ``class_sizes``: class (label) -> ``items`` and ``patients`` of it in
     test. ``subgroups``: metrics by the values of a column
@@ -178,14 +178,16 @@ def results_file(cache: Path) -> Path:
 def append(
     cache: Path, result: Result, *, ids: np.ndarray, y: np.ndarray, groups: np.ndarray,
     scores: np.ndarray, fold: np.ndarray | None = None, unit: np.ndarray | None = None,
-    classes: Sequence[str] = (), cuts: Sequence[np.ndarray] = (),
+    tested: np.ndarray | None = None, classes: Sequence[str] = (),
+    cuts: Sequence[np.ndarray] = (),
 ) -> None:  # fmt: skip
     """Keep a result: its line, and the per-sample scores for paired tests.
 
     Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
-    cross-validation, ``unit`` (N,) where the metrics are of studies or patients, ``cuts`` (tries or
-    folds, thresholds) where some were chosen; then the line is appended, see
+    cross-validation, ``tested`` (tries, N) where a try scores some items only, ``unit`` (N,) where
+    the metrics are of studies or patients, ``cuts`` (tries or folds, thresholds) where some were
+    chosen; then the line is appended, see
     :mod:`featprobe.records`. Raises :class:`InputError` where they cannot be written; nothing of
     the result is left then.
     """
@@ -194,7 +196,8 @@ def append(
         scores_file(cache, result).parent.mkdir(parents=True, exist_ok=True)
         arrays = {"ids": ids, "y": y, "groups": groups, "scores": scores}
         arrays |= {"classes": np.array(classes, dtype=str)}
-        arrays |= {n: v for n, v in (("fold", fold), ("unit", unit)) if v is not None}
+        some = (("fold", fold), ("tested", tested), ("unit", unit))
+        arrays |= {n: v for n, v in some if v is not None}
         arrays |= {"cuts": np.stack(cuts)} if len(cuts) else {}
         with scores_file(cache, result).open("wb") as f:
             np.savez(f, allow_pickle=False, **arrays)
@@ -240,6 +243,9 @@ def scored(cache: Path, result: Result) -> Scored:
     if "fold" in arrays:
         rows = [np.flatnonzero(arrays["fold"] == k) for k in np.unique(arrays["fold"])]
         tries = [tries[0][r] for r in rows]
+    if "tested" in arrays:
+        rows = [np.flatnonzero(r) for r in arrays["tested"]]
+        tries = [p[r] for p, r in zip(tries, rows)]
     out = Scored(
         result.task, arrays["ids"], arrays["y"], arrays["groups"], tries, rows,
         tuple(arrays.get("classes", np.array([], dtype=str)).tolist()),

@@ -44,10 +44,9 @@ class Cell:
 
 def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     """The cells of a probe under a protocol."""
-    if isinstance(protocol, Full):
-        return _full(probe, data, protocol.refit)
-    if isinstance(protocol, CrossVal):
-        return [_inside(probe, data, refit=True)]
+    if isinstance(protocol, (Full, CrossVal)):
+        refit = not isinstance(protocol, Full) or protocol.refit
+        return [_inside(probe, data, refit)] if data.split.inner else _full(probe, data, refit)
     if len(data.views) > 1:
         raise InputError(
             f"{len(data.views)} views are chosen among on val, which {protocol.name} does not look "
@@ -159,12 +158,13 @@ def _settled(probe: Probe, shots: int) -> dict[str, Any]:
 
 def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
     """The inner splits, each with settings of its own: one Cell of as many tries."""
-    scores, rows, cells = [], [], []
+    scores, cells = [], []
+    at = [np.searchsorted(data.split.test, s.test) for s in data.split.inner]
+    rows = None if all(len(r) == len(data.split.test) for r in at) else at
     for inside in data.split.inner:
         every = _full(probe, replace(data, split=inside), refit)
         cell = next(c for c in every if c.selected)
         scores.append(cell.scores[0])
-        rows.append(np.searchsorted(data.split.test, inside.test))
         cells.append(cell)
     searched = {k: [c.chosen[k] for c in cells] for k in cells[0].chosen}
     if len(data.views) > 1:

@@ -253,3 +253,43 @@ def test_a_version_that_there_is_not_is_refused() -> None:
     for made in (Full, FewShot, CrossVal):
         with pytest.raises(InputError, match="split version 3: there are 1 and 2"):
             made(split_version=3)
+
+
+@pytest.mark.parametrize("subset", [1.0, 0.5])
+def test_repeats_are_fresh_random_splits_with_the_correction_for_their_overlap(subset) -> None:
+    y, groups = np.arange(120) % 2, patients(120)
+    ids = np.arange(120).astype(str)
+    s = Full(3, subset=subset, repeats=6).split(Dealer(y, groups, ids))
+    assert len(s.inner) == 6
+    assert len({tuple(i.test) for i in s.inner}) == 6
+    assert set(s.test) == {r for i in s.inner for r in i.test}
+    for i in s.inner:
+        assert not set(groups[i.test]) & set(groups[np.r_[i.train, i.val]])
+    assert s.shared == pytest.approx(12 / (48 * subset), rel=0.1)
+    assert s.origin.startswith("made here, 6 times anew: 60/20/20")
+    again = Full(3, subset=subset, repeats=6).split(Dealer(y, groups, ids))
+    assert s.to_dict(ids, groups) == again.to_dict(ids, groups)
+    other = Full(4, subset=subset, repeats=6).split(Dealer(y, groups, ids))
+    assert s.to_dict(ids, groups)["digest"] != other.to_dict(ids, groups)["digest"]
+
+
+def test_repeats_with_an_official_test_leave_it_and_draw_train_anew() -> None:
+    y, groups = np.arange(120) % 2, patients(120)
+    official = np.array(["train"] * 80 + ["test"] * 40)
+    s = Full(repeats=5).split(Dealer(y, groups), official, "files")
+    assert s.shared == pytest.approx(4)
+    for i in s.inner:
+        assert i.test.tolist() == list(range(80, 120))
+        fit = np.unique(groups[np.r_[i.train, i.val]])
+        assert abs(len(fit) - 32) <= 3
+    assert len({tuple(i.train) for i in s.inner}) == 5
+    assert "5 fits to 80 % of these patients" in s.origin
+
+
+def test_one_repeat_is_the_split_itself_and_is_not_said() -> None:
+    y, groups = np.arange(60) % 2, patients()
+    assert not Full(repeats=1).split(Dealer(y, groups)).inner
+    assert "repeats" not in Full(repeats=1).to_dict()
+    assert Full(repeats=3).to_dict()["repeats"] == 3
+    with pytest.raises(InputError, match="repeats 0 must be at least 1"):
+        Full(repeats=0)

@@ -9,14 +9,12 @@ from click.core import ParameterSource
 
 from featprobe.cli.common import Verb
 from featprobe.cli.probing import (
-    folds_option,
-    full,
     probe_options,
     run_probe,
     save_option,
-    subset_option,
 )
 from featprobe.cli.selecting import chosen_by, select_options
+from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
@@ -99,6 +97,7 @@ Examples:
 )
 @subset_option
 @folds_option
+@repeats_option
 @save_option
 @select_options
 @probe_options
@@ -118,6 +117,7 @@ def command(
     loo: bool,
     subset: tuple[float, ...],
     folds: int | None,
+    repeats: int,
     seed: int,
     select: str | None,
     one_se: bool | None,
@@ -137,15 +137,11 @@ def command(
         "k": sorted(set(k)), "metric": metric, "index": index, "nprobe": nprobe, "ef": ef,
         "device": device, **{name: own[name] for name in OWN[probe]},
     }  # fmt: skip
-    if loo and folds:
-        raise click.UsageError("--loo and --folds are two ways to test: give one", ctx)
-    if subset and (loo or folds):
-        other = "--loo" if loo else "--folds"
-        raise click.UsageError(f"--subset is of train and val: leave {other} out", ctx)
+    one_way(repeats, subset, common["save_to"], folds, loo)
     if loo and (select, one_se, threshold) != (None, None, None):
         raise click.UsageError("--select is of val, which --loo does not look at", ctx)
     drawn = {"seed": seed, "split_version": split_version}
-    way = [CrossVal(folds, **drawn)] if folds else full(subset, **drawn)
+    way = [CrossVal(folds, **drawn)] if folds else full(subset, repeats=repeats, **drawn)
     run_probe(
         lambda: make_probe(probe, **params),
         [LeaveOneOut(seed)] if loo else way,

@@ -8,16 +8,14 @@ import click
 
 from featprobe.cli.common import Verb
 from featprobe.cli.probing import (
-    folds_option,
-    full,
     probe_options,
     run_probe,
     save_option,
     set_option,
-    subset_option,
     values,
 )
 from featprobe.cli.selecting import chosen_by, select_options
+from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
@@ -67,6 +65,7 @@ Examples:
 @set_option
 @subset_option
 @folds_option
+@repeats_option
 @save_option
 @select_options
 @probe_options
@@ -84,6 +83,7 @@ def command(
     settings: tuple[str, ...],
     subset: tuple[float, ...],
     folds: int | None,
+    repeats: int,
     seed: int,
     select: str | None,
     one_se: bool | None,
@@ -98,8 +98,7 @@ def command(
     from featprobe.probes.named import PROBES
     from featprobe.protocols import CrossVal
 
-    if folds and subset:
-        raise click.UsageError("--subset is of train and val: leave --folds out", ctx)
+    one_way(repeats, subset, common["save_to"], folds)
     params: dict[str, Any] = {}
     how: dict[str, Any] = {}
     refit, title = not no_refit, f"{probe} probe"
@@ -126,9 +125,11 @@ def command(
     if calibrate and probe != "calibrated":
         made = CalibratedProbe(made)
     drawn = {"seed": seed, "split_version": split_version}
+    whole = full(subset, refit=refit, repeats=repeats, **drawn)
+    way = [CrossVal(folds, **drawn)] if folds else whole
     run_probe(
         made.fresh,
-        [CrossVal(folds, **drawn)] if folds else full(subset, refit=refit, **drawn),
+        way,
         title=title,
         how=chosen_by(select, one_se, threshold, how),
         **common,

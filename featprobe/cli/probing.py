@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Any)
 
-folds_option = click.option(
-    "--folds", type=click.IntRange(min=3), metavar="K",
-    help="Cross-validation by patient in K folds instead of the split.",
-)  # fmt: skip
-subset_option = click.option(
-    "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
-    help="Cut train and val to this fraction of their patients, test stays; one run for each."
-    "  [default: 1]",
-)  # fmt: skip
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE...",
     help="Parameters of the probe, as in Python: lr=[0.01,0.1] width=256.",
@@ -76,13 +67,6 @@ probe_options = options(
     split_version_option,
     bootstrap_options,
 )  # fmt: skip
-
-
-def full(subset: Sequence[float], **fields: Any) -> list[Any]:
-    """Train, val and test, once for each fraction of ``--subset``."""
-    from featprobe.protocols import Full
-
-    return [Full(subset=f, **fields) for f in dict.fromkeys(subset or (1.0,))]
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -83,6 +83,8 @@ def _chosen(r: Result) -> str:
         return f"{r.shots} {unit} x {r.settings['tries']}"
     if r.protocol == "cv":
         return f"{r.settings['folds']} folds"
+    if "repeats" in r.settings:
+        return f"{r.settings['repeats']} splits"
     said = [f"{r.view} {r.pool}" if r.pool != "mean" else r.view] if "views" in r.settings else []
     for key in r.searched or [k for k in ("k", "Cs") if k in r.params]:
         name, value = key.split("__")[-1], r.params.get(key)

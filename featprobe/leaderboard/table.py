@@ -262,7 +262,7 @@ def _board_legend(board: Sequence[Row]) -> list[str]:
 
 def _legend(results: Sequence[Result]) -> list[str]:
     lines = uncertainty.legend(results)
-    if any(r.shots for r in results):
+    if any(r.shots and not r.ci_method for r in results):
         lines.append("Few-shot: mean over tries; the interval is that of the mean.")
     if any(r.random for r in results):
         lines.append(RANDOM + ".")

@@ -27,10 +27,27 @@ def legend(results: Sequence[Result]) -> list[str]:
     if groups:
         said = "; ".join(f"{', '.join(names)}: {method}" for method, names in groups.items())
         lines.append(f"Intervals: 95 %, under new test patients. {said}.")
+        lines += _beyond(results)
     if any(r.ci and not r.ci_method for r in results):
         lines.append(
             "Intervals of results kept by earlier versions: 95 %, percentile bootstrap over "
             "patients, too short with few patients or errors."
+        )
+    return lines
+
+
+def _beyond(results: Sequence[Result]) -> list[str]:
+    """What the intervals hold beside new patients, and what they do not."""
+    told = [r for r in results if r.ci_method]
+    lines = []
+    if any(r.shots for r in told):
+        lines.append("Few-shot: mean over tries; its interval is under new draws too.")
+    if any("repeats" in r.settings for r in told):
+        lines.append("Splits: mean over them; its interval is under new training sets too.")
+    if any(not r.shots and "repeats" not in r.settings and r.sizes.get("fit") for r in told):
+        lines.append(
+            "Intervals of one fit (or of folds) are of what was fitted here: another training set "
+            "would add to them, see --repeats."
         )
     return lines
 
