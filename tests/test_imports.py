@@ -18,6 +18,7 @@ LEVELS = [
         "registry",
         "fingerprint",
         "records",
+        "spreadsheet",
         "settings",
         "progress",
         "threads",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
@@ -20,6 +19,7 @@ from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, settin
 from featprobe.leaderboard.places import legend
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.results import Result
+from featprobe.spreadsheet import Writer
 
 _PLACE = ("rank", "rank_low", "rank_high", "metric", "value", "not_worse", "margin", "pairs",
           "untested")  # fmt: skip
@@ -145,7 +145,7 @@ def markdown_row(cells: Iterable[str]) -> str:
 def as_csv(board: Sequence[Row]) -> str:
     """The leaderboard as CSV, full precision; empty where a result lacks a metric."""
     out = io.StringIO()
-    writer = csv.writer(out)
+    writer = Writer(out, "\r\n")
     heads = ["data", "league", *_PLACE, "backbone", "random", "overlap", "probe", "setting",
              "view", "pool"]  # fmt: skip
     names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]
