@@ -41,7 +41,7 @@ class Progress:
             self._bar = Bar(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
+                console=Console(file=sys.__stderr__), transient=True,  # past the edge
             )  # fmt: skip
             self._task = self._bar.add_task(self.what, total=self.total, rate="")
             self._bar.start()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from featprobe._version import __version__
+from featprobe.cli.edge import escaping
 from featprobe.errors import FeatprobeError, Unfinished, nearest, reason
 
 VERBS = {
@@ -76,7 +77,15 @@ def cli() -> None:
 
 
 def main(argv: list[str] | None = None) -> Any:
-    """Run the command line; exit 2 with one line for a mistake of the user's."""
+    """Run the command line; exit 2 with one line for a mistake of the user's.
+
+    Control characters in names are written out, whatever verb prints them.
+    """
+    with escaping():
+        return _main(argv)
+
+
+def _main(argv: list[str] | None) -> Any:
     asked = sys.argv[1:] if argv is None else argv
     if sys.platform == "win32" and not {"-h", "--help", "--version"} & set(asked):
         _fail("featprobe runs on Linux and macOS; on Windows use it in WSL or a container")

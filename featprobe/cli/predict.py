@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featprobe.cli.common import Verb, cache_option, json_option, note
+from featprobe.spreadsheet import Writer
 
 if TYPE_CHECKING:
     from featprobe.prediction import Predictions
@@ -79,6 +79,9 @@ def command(
     )  # fmt: skip
     for text in found.notes:
         note(text)
+    if source.thresholds:
+        told = ", ".join(f"{n} {t:.3g}" for n, t in source.thresholds.items())
+        note(f"decisions at thresholds that were chosen on val: {told}")
     for item in found.left_out:
         note(f"left out: {item.id}: {item.reason}")
     if as_json:
@@ -95,7 +98,7 @@ def command(
 
 
 def _write(found: Predictions, file: object) -> None:
-    writer = csv.writer(file, lineterminator="\n")  # type: ignore[arg-type]
+    writer = Writer(file)
     writer.writerow(["id", *found.classes, "predicted"])
     for i, scores, predicted in zip(found.ids, found.scores, found.predicted):
         writer.writerow([i, *(f"{p:.6g}" for p in scores), predicted])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from featprobe.leaderboard.leagues import league
 from featprobe.leaderboard.table import markdown_row
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.results import Result
+from featprobe.spreadsheet import Writer
 
 HEADS = (
     "data", "metric", "result", "against", "values", "difference [95 %]", "p",
@@ -60,7 +60,7 @@ def markdown(made: Sequence[Comparison]) -> list[str]:
 def as_csv(made: Sequence[Comparison]) -> str:
     """A line a comparison, full precision."""
     out = io.StringIO()
-    writer = csv.writer(out)
+    writer = Writer(out, "\r\n")
     writer.writerow(_FIELDS)
     for c in made:
         first = c.one

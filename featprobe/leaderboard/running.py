@@ -17,11 +17,12 @@ from featprobe.extraction.local import extract
 from featprobe.extraction.opening import items_of
 from featprobe.features import FeatureSet
 from featprobe.fingerprint import digest
+from featprobe.jsonvalues import plain
 from featprobe.leaderboard.grid import Grid, Model
 from featprobe.leaderboard.probing import Probing
 from featprobe.leaderboard.tuning import Tuning
 from featprobe.protocols import Full
-from featprobe.results import Result, plain
+from featprobe.results import Result
 from featprobe.selection import AUTO, Criterion
 
 Cache = str | os.PathLike[str] | None

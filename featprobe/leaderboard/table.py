@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
@@ -14,11 +13,13 @@ from featprobe.errors import InputError, reason
 from featprobe.fingerprint import try_folder, write_text_atomic
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
+from featprobe.leaderboard.decided import decided
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
 from featprobe.leaderboard.places import legend
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.results import Result
+from featprobe.spreadsheet import Writer
 
 _PLACE = ("rank", "rank_low", "rank_high", "metric", "value", "not_worse", "margin", "pairs",
           "untested")  # fmt: skip
@@ -63,7 +64,8 @@ def print_results(results: Sequence[Result], title: str) -> None:
                 *more,
             )
         show(table)
-    print(*_legend(results), *_subgroups(results), *_components(results), sep="\n")
+    lines = [*decided(results), *_subgroups(results), *_components(results)]
+    print(*_legend(results), *lines, sep="\n")
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")
     for line in noted.lines():
@@ -143,7 +145,7 @@ def markdown_row(cells: Iterable[str]) -> str:
 def as_csv(board: Sequence[Row]) -> str:
     """The leaderboard as CSV, full precision; empty where a result lacks a metric."""
     out = io.StringIO()
-    writer = csv.writer(out)
+    writer = Writer(out, "\r\n")
     heads = ["data", "league", *_PLACE, "backbone", "random", "overlap", "probe", "setting",
              "view", "pool"]  # fmt: skip
     names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]

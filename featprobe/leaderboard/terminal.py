@@ -21,7 +21,7 @@ def show(table: Any) -> None:
     """Print a table; rows stay whole, in a pipe and in a narrow window."""
     from rich.console import Console
 
-    console = Console(width=1000)
+    console = Console(width=1000, color_system=None)  # no codes: the edge writes them out
     with console.capture() as text:
         console.print(table)
     print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")

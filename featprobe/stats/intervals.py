@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from featprobe.scored import Scored
+from featprobe.scoring.operating import Operating
 from featprobe.stats.score import reach, score_interval, wilson
 from featprobe.stats.support import Support
 
@@ -22,7 +23,8 @@ WILSON = "Wilson score, effective patients"
 AREA = "Newcombe score, effective patients"
 LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
 NONE = "none"
-_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", "sens_at_95spec", "spec_at_95sens")
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", "sens_at_95spec", "spec_at_95sens",
+           *Operating.NAMES)  # fmt: skip
 METHODS = {
     **dict.fromkeys(_SHARES, WILSON),
     "kappa": WILSON,

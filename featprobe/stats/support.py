@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from featprobe.scored import Scored
+from featprobe.scoring.operating import Operating
 from featprobe.stats.score import area_variance
 
 
@@ -69,7 +70,13 @@ class Support:
             "balanced_accuracy": 2 * np.minimum(a, b) if self.several else a,
             "f1": 2 * a,
             "ap": a,
+            # of errors among all who are (not) said to be positive there are at most so many
+            **dict.fromkeys(("sensitivity", "ppv"), a),
+            **dict.fromkeys(("specificity", "npv"), b),
+            "f1_at_threshold": 2 * a,
         }[base]
+        if base in Operating.NAMES and not self.several:  # of the second of two classes
+            column = 1
         if self.several and base == "accuracy":
             each = np.minimum(each, self.patients)
         if column is not None:

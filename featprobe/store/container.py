@@ -97,6 +97,8 @@ class Container(ABC):
         try:
             attributes = cls._attributes(where)
             version = attributes.get("featprobe")
+            if version is None:
+                raise ValueError("its attributes name no format version")
             if version != FORMAT_VERSION:
                 raise StoreError(
                     f"{where}: format version {version!r}; this featprobe reads {FORMAT_VERSION}"

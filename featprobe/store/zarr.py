@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from featprobe.errors import StoreError
 from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
-from featprobe.store.container import STATUS, table_name
+from featprobe.store.container import STATUS, table_name, what_is_wrong
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
 from featprobe.store.place import Place, aside
 
@@ -187,12 +188,19 @@ class ZarrStore(FeatureStore):
     # -- zarr -----------------------------------------------------------------------------------
 
     def _meta(self, name: str, whole: bool = False) -> _Meta:
+        """What an array's own metadata say; :class:`StoreError` where they are damaged."""
         if name not in self._metas:
-            found = _Meta(json.loads((self.path / name / META).read()))
-            rows, chunk = found.shape[0], found.chunk[0]
-            frames, shard = self.layout.frames, self.layout.shard
-            if (chunk != max(1, rows)) if whole else ((rows, chunk) != (frames, shard)):
-                raise Damaged("has another shape")
+            try:
+                found = _Meta(json.loads((self.path / name / META).read()))
+                rows, chunk = found.shape[0], found.chunk[0]
+                frames, shard = self.layout.frames, self.layout.shard
+                if (chunk != max(1, rows)) if whole else ((rows, chunk) != (frames, shard)):
+                    raise Damaged("has another shape")
+            except Exception as error:  # file, JSON, key and type errors
+                raise StoreError(
+                    f"{self.path / name / META} {what_is_wrong(error)}; the store is damaged: "
+                    f"'featprobe cache rm {self.path.stem}' and extract again"
+                ) from error
             self._metas[name] = found
         return self._metas[name]
 
@@ -213,6 +221,8 @@ class _Meta:
         self.chunk = tuple(d["chunk_grid"]["configuration"]["chunk_shape"])
         self.codecs = tuple(c["name"] for c in d["codecs"])
         self._type = d["data_type"]
+        if self._type != "string":
+            np.dtype(self._type)  # raises for what is none
         encoding = d["chunk_key_encoding"]
         self._separator = encoding.get("configuration", {}).get("separator", "/")
         big = d["codecs"][0].get("configuration", {}).get("endian", "little") != "little"

@@ -216,6 +216,16 @@ def test_values_are_fitted() -> None:
     assert result.metrics["r2"] > 0.5
 
 
+def test_a_label_of_one_training_value_is_scored_as_that() -> None:
+    data = pictures(40, labels=2)
+    data.targets = np.c_[data.targets, np.zeros(40), np.ones(40)]
+    data.classes = ("a", "b", "never", "always")
+    result = trained(make_tiny(), data, "bitfit", training={"epochs": 1})
+    assert result.metrics["accuracy:never"] == result.metrics["accuracy:always"] == 1
+    assert "no training positive of label 'never': it is scored 0, absent" in result.notes
+    assert "no training negative of label 'always': it is scored 1, present" in result.notes
+
+
 def test_a_class_of_one_item_is_told() -> None:
     y = np.array([0, 1] * 20 + [2])
     data = pictures(41, targets=y, classes=2)
