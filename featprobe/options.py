@@ -45,16 +45,17 @@ def checked(name: str, value: Any, kind: Any, owner: str) -> Any:
 
 def _fit(value: Any, kind: Any) -> Any:
     parts = get_args(kind)
+    if isinstance(value, np.ndarray) and np.ndarray in (kind, *parts):
+        return value
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
     if get_origin(kind) in (Union, UnionType):
         for part in parts:
             try:
                 return _fit(value, part)
             except ValueError:
                 continue
-        raise ValueError
-    if isinstance(value, (np.generic, np.ndarray)) and kind is not np.ndarray:
-        value = value.tolist()
-    if get_origin(kind) is Literal:
+    elif get_origin(kind) is Literal:
         if value in parts:
             return value
     elif get_origin(kind) is tuple:
