@@ -33,7 +33,8 @@ class FeatureSource:
 
     ``backbone``: the name in tables; ``origin``: where its weights come from, as the store's
     provenance says; ``key``: the store's FeatureKey as a dict. ``classes``: names of the columns,
-    in order; none for values.
+    in order; none for values. ``thresholds``: class -> that of its score for decisions, where some
+    were chosen.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class FeatureSource:
     pool: str
     task: str
     classes: tuple[str, ...] = ()
+    thresholds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from featprobe.probes.knn import KNNProbe
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.protocols import Split
 from featprobe.selection import Criterion, log_loss
+from tests.benchmarks.inference import selection as simulation
 
 GRID = [1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0]
 SCORERS = {
@@ -240,3 +241,16 @@ def test_grades_are_chosen_by_their_own_metric_where_auroc_takes_a_constant() ->
         guess = fitted.predict(x[test])
         kappa[by] = reference.cohen_kappa_score(y[test], guess, weights="quadratic")
     assert kappa["auroc"] < 0.1 < 0.25 < kappa["quadratic_kappa"]
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "auroc"), [("5 grades, n = 500", 0.15, 0.1), ("2 classes, separable", 0.97, 1)]
+)
+def test_a_short_form_of_the_simulation(name: str, own: float, auroc: float) -> None:
+    """Bounds wide enough for two studies; ``python -m tests.benchmarks inference`` has the rest."""
+    case = next(c for c in simulation.CASES if c.name == name)
+    for study in simulation.studies(case, 2):
+        first = simulation.SHOWN[case.task][0]
+        assert study["default"][first] > own
+        assert study["AUROC, then log-loss"][first] <= auroc
+        assert study["default"]["log10_c"] <= 2 or case.task == "ordinal"

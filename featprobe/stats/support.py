@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from featprobe.scored import Scored
+from featprobe.scoring.operating import Operating
 from featprobe.stats.score import area_variance
 
 
@@ -46,6 +47,13 @@ class Support:
             return int(fewer[column])
         return int(fewer[fewer > 0].min(initial=self.patients)) if (fewer > 0).any() else 0
 
+    def lacks(self, column: int | None) -> bool:
+        """Whether nobody is of a class (label), or everybody; None: all items are of one class.
+
+        A mean over more classes is over those that are there.
+        """
+        return (column is not None or not self.several) and self.both(column) == 0
+
     def bearing(self, base: str, column: int | None) -> float:
         """The number of independent trials that the metric would have if each patient were one.
 
@@ -62,7 +70,13 @@ class Support:
             "balanced_accuracy": 2 * np.minimum(a, b) if self.several else a,
             "f1": 2 * a,
             "ap": a,
+            # of errors among all who are (not) said to be positive there are at most so many
+            **dict.fromkeys(("sensitivity", "ppv"), a),
+            **dict.fromkeys(("specificity", "npv"), b),
+            "f1_at_threshold": 2 * a,
         }[base]
+        if base in Operating.NAMES and not self.several:  # of the second of two classes
+            column = 1
         if self.several and base == "accuracy":
             each = np.minimum(each, self.patients)
         if column is not None:
