@@ -105,6 +105,12 @@ def too_few(patients: int) -> str:
     return f"no intervals: {_many(patients)}, at least {FEWEST} are needed"
 
 
+def _why(support: Support | None) -> str:
+    if support is not None and support.lacks(None):
+        return "one of the two classes has no test patients"
+    return "resamples of patients do not differ"
+
+
 def _many(patients: int) -> str:
     return f"{patients} test patient{'s' * (patients != 1)}"
 
@@ -112,6 +118,8 @@ def _many(patients: int) -> str:
 def _scored(
     base: str, column: int | None, value: float, resampled: np.ndarray, support: Support
 ) -> tuple[float, float]:
+    if base != "accuracy" and support.lacks(column):
+        return NOWHERE
     z = reach(support.patients - 1)
     variance = _variance(resampled, support.patients)
     if base == "auroc":
@@ -123,8 +131,6 @@ def _scored(
         # an error of more than one grade costs more than its share of the denominator
         apart = min(1.0, support.disagreement(base == "quadratic_kappa"))
         bearing = 2 * support.patients * apart
-        if bearing <= 0:  # of one class only
-            return NOWHERE
         low, high = _wilson((1 + value) / 2, variance / 4, bearing, z)
         return 2 * low - 1, 2 * high - 1
     if base in ("sens_at_95spec", "spec_at_95sens"):
@@ -210,7 +216,7 @@ def _notes(
         )
     rest = [n for n in refused if n not in points and METHODS[n] != NONE]
     if rest:
-        out.append(f"no interval of {', '.join(rest)}: the test set does not tell how it varies")
+        out.append(f"no interval of {', '.join(rest)}: {_why(support)}")
     lost = {n: int(np.isnan(boot[n]).sum()) for n in defined}
     if any(lost.values()):
         worst = max(lost, key=lost.__getitem__)

@@ -47,6 +47,13 @@ class Support:
             return int(fewer[column])
         return int(fewer[fewer > 0].min(initial=self.patients)) if (fewer > 0).any() else 0
 
+    def lacks(self, column: int | None) -> bool:
+        """Whether nobody is of a class (label), or everybody; None: all items are of one class.
+
+        A mean over more classes is over those that are there.
+        """
+        return (column is not None or not self.several) and self.both(column) == 0
+
     def bearing(self, base: str, column: int | None) -> float:
         """The number of independent trials that the metric would have if each patient were one.
 
