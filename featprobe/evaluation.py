@@ -11,22 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import levels, settings
+from featprobe import choosing, levels, settings, thresholds
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.fingerprint import digest
 from featprobe.fitted import Data, View
+from featprobe.jsonvalues import plain
 from featprobe.partition import VERSION, Dealer, known_targets
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import FewShot, Full, LeaveOneOut, Protocol, parse
+from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
 from featprobe.reporting import keep, of_test, result_of
-from featprobe.results import Result, plain
+from featprobe.results import Result
 from featprobe.runs import carry_out
 from featprobe.selection import AUTO, Criterion
 from featprobe.stats.resampling import RESAMPLES
 from featprobe.subjects import Subject
+from featprobe.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 
 KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
 
@@ -55,6 +57,7 @@ def evaluate(
     select: str = AUTO,
     one_se: bool = True,
     metric: str | None = None,
+    threshold: str | float = YOUDEN,
 ) -> list[Result]:
     """Probe a feature set.
 
@@ -74,7 +77,8 @@ def evaluate(
     ``select``: by what val chooses, ``log_loss`` or a metric; ``auto`` is ``metric``, the one that
     results will be ranked by (None: the task's), or ``log_loss`` where that sees ranks alone.
     ``one_se``: of what val cannot tell apart the simplest is taken, see
-    :class:`~featprobe.selection.Criterion`.
+    :class:`~featprobe.selection.Criterion`. ``threshold``: how those of decisions between two
+    classes and of labels are chosen on val, see :func:`~featprobe.thresholds.rule_of`.
 
     Raises :class:`InputError` when the features cannot be probed: no labels, one class, too few
     patients to split, targets that the probe is not for.
@@ -86,13 +90,16 @@ def evaluate(
     made = make_probe(probe).fresh().choosing_by(criterion)
     views = asked_views(features, made, view, pool)
     data = labelled(features, chosen, views, made, Prepare(normalize, pca))
-    data.select = criterion
+    data.select, rule = criterion, rule_of(threshold)
+    data.decides = rule != NONE and has_thresholds(data.task, data.classes)
     reading = levels.read(level, subgroups, of_test(features, data, []))
     asked = request(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
+        threshold=threshold,
     )  # fmt: skip
-    idle = [*made.idle(), *_idle_pool(features, views)]
+    idle = [*made.idle(), *_idle_pool(features, views), *choosing.idle(made, data)]
+    idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
@@ -105,6 +112,7 @@ def evaluate(
             cell,
             resamples,
             reading,
+            rule,
         )
         result.asked = asked
         result.notes += idle
@@ -131,6 +139,7 @@ def request(
     select: str = AUTO,
     one_se: bool = True,
     metric: str | None = None,
+    threshold: str | float = YOUDEN,
 ) -> str:
     """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
 
@@ -149,6 +158,8 @@ def request(
     criterion = _criterion(features, chosen, select, one_se, metric)
     if criterion is not None and not criterion.usual:
         asked |= criterion.to_dict()
+    if rule_of(threshold) != YOUDEN:
+        asked["threshold"] = rule_of(threshold)
     return digest(plain(asked))
 
 

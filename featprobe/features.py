@@ -159,7 +159,8 @@ class FeatureSet(Subject):
 
         ``view``: outputs joined by ``+``, each optionally with how many last blocks are joined:
         ``cls``, ``cls:4``, ``mean``, ``cls+mean``; None is :attr:`default_view`. ``pool``: how
-        the frames of an item become one row: ``mean``, ``max`` or ``mean+std``.
+        the frames of an item become one row: ``mean``, ``max`` or ``mean+std``. Views of late
+        fusion are pooled apart and joined; for a missing one stands the mean of those there.
 
         Raises :class:`UnknownName` for a view that the store lacks, naming what it has.
         """
@@ -167,11 +168,17 @@ class FeatureSet(Subject):
             raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
         frames = self._vectors(view)
         _, first, count = self._rows
-        if (count == 1).all() and pool != "mean+std":
-            return frames[first]
         runs = FrameRecipe(**self.key.recipe).parts  # modalities are pooled apart and joined
-        rows = [np.split(frames[f : f + n], runs) for f, n in zip(first, count)]
-        return np.stack([np.concatenate([_pool(p, pool) for p in row]) for row in rows])
+        if (count == 1).all() and runs == 1 and pool != "mean+std":
+            return frames[first]
+        views = self.provenance.get("views")
+        rows = []
+        for item, f, n in zip(self._rows[0], first, count):
+            ends = runs if views is None else np.cumsum(views[item])[:-1]
+            pooled = [_pool(p, pool) if len(p) else None for p in np.split(frames[f : f + n], ends)]
+            there = np.mean([p for p in pooled if p is not None], axis=0, dtype=np.float32)
+            rows.append(np.concatenate([there if p is None else p for p in pooled]))
+        return np.stack(rows)
 
     @property
     def remarks(self) -> list[str]:

@@ -28,6 +28,7 @@ class Data:
 
     ``read`` gives their features (N, D), or Bags, in a view; ``views`` are those among which
     validation data choose. ``select``: by what they do; None is the default of the task.
+    ``decides``: scores on val are wanted of what is chosen, for thresholds of decisions.
     """
 
     read: Callable[[View], Any]
@@ -41,6 +42,7 @@ class Data:
     unknown: int
     prepare: Prepare = field(default_factory=Prepare)
     select: Criterion | None = None
+    decides: bool = False
     told: dict[Any, list[str]] = field(default_factory=dict, init=False)  # found of features
 
     @property

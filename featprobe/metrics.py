@@ -15,6 +15,7 @@ import numpy as np
 from featprobe.errors import InputError, nearest
 from featprobe.scoring.curve import Curve
 from featprobe.scoring.decisions import Multiclass, Multilabel
+from featprobe.scoring.operating import Operating
 from featprobe.scoring.sums import nan_mean
 from featprobe.scoring.values import Regression
 
@@ -41,6 +42,11 @@ METRICS = {
     "quadratic_kappa": Metric("quad. kappa"),
     "sens_at_95spec": Metric("sens. at 95 % spec.", ranks=True),
     "spec_at_95sens": Metric("spec. at 95 % sens.", ranks=True),
+    "sensitivity": Metric("sens."),
+    "specificity": Metric("spec."),
+    "ppv": Metric("PPV"),
+    "npv": Metric("NPV"),
+    "f1_at_threshold": Metric("F1 at thr."),
     "ece": Metric("ECE", higher=False),
     "brier": Metric("Brier", higher=False),
     "r2": Metric("R2"),
@@ -103,7 +109,8 @@ class Measure:
     ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1; by default each is its own.
     ``classes``: their names, if values of single classes are wanted, which are called
     ``auroc:NAME``. ``wanted``: which metrics, by default all of the task, those of single classes
-    with them.
+    with them. ``cut``: thresholds (1,) of the second of two classes, or (C,) of labels, where
+    decisions at these are wanted too (:class:`~featprobe.scoring.operating.Operating`).
 
     The formulas are in :class:`~featprobe.scoring.curve.Curve`,
     :class:`~featprobe.scoring.decisions.Multiclass`, ``Multilabel`` and
@@ -120,10 +127,14 @@ class Measure:
         *,
         wanted: Sequence[str] | None = None,
         classes: Sequence[str] = (),
+        cut: np.ndarray | None = None,
     ) -> None:
-        self.names = tuple(names(task)) if wanted is None else tuple(wanted)
+        of_task = names(task) if cut is None else (*names(task), *Operating.NAMES)
+        self.names = of_task if wanted is None else tuple(wanted)
         bases = {n.partition(":")[0] for n in self.names}
-        if foreign := sorted(bases - set(names(task))):
+        if cut is None and (without := sorted(bases & set(Operating.NAMES))):
+            raise InputError(f"no thresholds were chosen here, so there is no {without[0]}")
+        if foreign := sorted(bases - set(of_task)):
             raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
         code = np.arange(len(y)) if code is None else code
         groups = len(y) if groups is None else groups
@@ -131,6 +142,7 @@ class Measure:
         self._curves: list[Curve] = []
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
         self._others: Multiclass | Multilabel | Regression | None = None
+        self._decided: Operating | None = None
         if task == "regression":
             self._others = Regression(y, p[:, 0], code, groups)
             return
@@ -139,13 +151,16 @@ class Measure:
                 known = ~np.isnan(y[:, c]) if y.ndim == 2 else slice(None)
                 positive = y[known, c] == 1 if y.ndim == 2 else y == c
                 self._curves.append(Curve(positive, p[known, c], code[known], groups))
-        if bases - set(Curve.NAMES):
+        if cut is not None and bases & set(Operating.NAMES):
+            self._decided = Operating(y, p, code, groups, cut)
+        if bases - set(Curve.NAMES) - set(Operating.NAMES):
             kind = Multilabel if y.ndim == 2 else Multiclass
             self._others = kind(y, p, code, groups)
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Name -> (B,) under ``counts`` (G, B) of the groups."""
         found = {} if self._others is None else self._others(counts)
+        found |= {} if self._decided is None else self._decided(counts)
         curves = [curve(counts, self._on_curves) for curve in self._curves]
         found |= {n: np.stack([c[n] for c in curves]) for n in self._on_curves}
         out = {}

@@ -45,6 +45,8 @@ def checked(name: str, value: Any, kind: Any, owner: str) -> Any:
 
 def _fit(value: Any, kind: Any) -> Any:
     parts = get_args(kind)
+    if isinstance(value, np.ndarray) and np.ndarray in (kind, *parts):
+        return value
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if get_origin(kind) in (Union, UnionType):

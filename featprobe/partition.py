@@ -53,7 +53,9 @@ class Split:
         held: list[Any] = [sorted(ids[i].tolist()) for i in parts.values()]
         if self.inner and self.version != 1:
             held += [s.to_dict(ids, groups)["digest"] for s in self.inner]
+        shared = {} if self.shared is None else {"shared": self.shared}
         return {
+            **shared,
             "origin": self.origin,
             "grouping": self.grouping,
             "seed": self.seed,
@@ -103,6 +105,10 @@ class Dealer:
         if self.version == 1:
             return rows[splits_first.portion(y, groups, fraction, seed)]
         return rows[splits.portion(y, groups, fraction, seed, self._ids(rows))]
+
+    def patients(self, rows: np.ndarray) -> int:
+        """How many groups the rows are of."""
+        return len(np.unique(self.groups[rows]))
 
     def crossing(self, fit: np.ndarray, test: np.ndarray) -> int:
         """How many groups have items in both."""
@@ -219,22 +225,20 @@ def repeated(
     it is not official): fits to all of one training set would not tell how much another one would
     have changed.
     """
-    inner = []
-    for repeat in range(repeats):
-        own = [seed, 3, repeat]
-        whole = official_or_made(dealer, official, origin, own)
-        inner.append(cut(whole, dealer, subset, [*own, 1]))
+    wholes = [official_or_made(dealer, official, origin, [seed, 3, r]) for r in range(repeats)]
+    inner = [cut(s, dealer, subset, [seed, 3, r, 1]) for r, s in enumerate(wholes)]
     first = inner[0]
-    test = np.unique(np.concatenate([s.test for s in inner]))
     if official is not None and (official != "").any():
         inner = [cut(s, dealer, KEPT, [seed, 3, r, 2]) for r, s in enumerate(inner)]
         said = f"{first.origin}; {repeats} fits to {100 * KEPT:g} % of these patients, drawn anew"
-        shared = KEPT / (1 - KEPT)
+        had = dealer.patients(np.r_[wholes[0].train, wholes[0].val])
+        kept = dealer.patients(np.r_[inner[0].train, inner[0].val]) / had
+        shared = kept / max(1 - kept, 1 / had)
     else:
         told = next((s.origin for s in inner if "; not reached" in s.origin), first.origin)
         said = told.replace("made here:", f"made here, {repeats} times anew:")
-        fit = len(np.unique(dealer.groups[np.r_[first.train, first.val]]))
-        shared = len(np.unique(dealer.groups[first.test])) / fit
+        shared = dealer.patients(first.test) / dealer.patients(np.r_[first.train, first.val])
+    test = np.unique(np.concatenate([s.test for s in inner]))
     none = test[:0]
     return Split(
         none, none, test, said, dealer.grouping, seed, max(s.crossing for s in inner),

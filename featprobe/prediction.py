@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,12 +46,20 @@ class Predictions:
     judged: Judged | None = None
 
 
-def source_of(features: FeatureSet, view: str | None = None, pool: str = "mean") -> FeatureSource:
-    """What a saved probe has to say of the features it was fitted to."""
-    return source_of_subject(features, view or features.default_view, pool)
+def source_of(
+    features: FeatureSet, view: str | None = None, pool: str = "mean",
+    thresholds: Mapping[str, Any] | None = None,
+) -> FeatureSource:  # fmt: skip
+    """What a saved probe has to say of the features it was fitted to.
+
+    ``thresholds`` of decisions, as in a Result; undefined ones are left out.
+    """
+    return source_of_subject(features, view or features.default_view, pool, thresholds)
 
 
-def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
+def source_of_subject(
+    features: Subject, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
+) -> FeatureSource:
     """The same of features that are not stored, in a view that is named."""
     origin = dict(features.provenance.get("backbone") or {})
     name = origin.get("name") or ""
@@ -66,6 +74,7 @@ def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
         pool=pool,
         task=features.task or "",
         classes=features.classes,
+        thresholds={n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)},
     )
 
 
@@ -157,10 +166,7 @@ def predict(
         none = np.empty((len(x), 0))
         return Predictions(features.ids, (), none, told, features.left_out, probe.notes())
     names, scores = _named(probe, source, probe.predict_proba(x))
-    if source.task == "multilabel":
-        predicted = [";".join(n for n, p in zip(names, row) if p >= 0.5) for row in scores]
-    else:
-        predicted = [names[i] for i in scores.argmax(1)]
+    predicted = _decided(source, names, scores)
     notes = [*probe.notes(), *_unlearnt(probe, source, names), *far_outside(probe, x)]
     worth = judged(features, source.task, names, scores)
     return Predictions(features.ids, names, scores, predicted, features.left_out, notes, worth)
@@ -179,6 +185,16 @@ def _unlearnt(probe: Probe, source: FeatureSource, names: Sequence[str]) -> list
     codes = {int(c) for c in np.asarray(probe.classes_) if source.classes}
     lost = [n for i, n in enumerate(names) if codes and i not in codes]
     return [f"no training item of class {listed(lost)}: it is never predicted"] if lost else []
+
+
+def _decided(source: FeatureSource, names: Sequence[str], scores: np.ndarray) -> list[str]:
+    """What is said of each item: by the thresholds of the saved probe, where it has some."""
+    cut = np.array([source.thresholds.get(n, 0.5) for n in names])
+    if source.task == "multilabel":
+        return [";".join(n for n, there in zip(names, row) if there) for row in scores >= cut]
+    if len(names) == 2 and names[1] in source.thresholds:
+        return [names[int(there)] for there in scores[:, 1] >= cut[1]]
+    return [names[i] for i in scores.argmax(1)]
 
 
 def _readers(key: FeatureKey) -> dict[str, int | str]:

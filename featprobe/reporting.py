@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from featprobe.stats.resampling import bootstrap
 from featprobe.stats.support import Support
 from featprobe.stats.tries import over_draws, over_training
 from featprobe.subjects import Subject
+from featprobe.thresholds import NONE, chosen, has_thresholds, named
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
 
@@ -41,6 +43,7 @@ def keep(
             root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
             scores=_stacked(cell, len(test), data.columns), fold=_folds(cell, len(test)),
             tested=_tested(cell, len(test)), unit=reading.unit, classes=subject.classes,
+            cuts=cell.cuts,
         )  # fmt: skip
     except InputError as error:  # the numbers are worth more than their file
         result.notes.append(f"not kept: {error}")
@@ -88,15 +91,17 @@ def of_test(subject: Subject, data: Data, tries: list[np.ndarray], rows: Any = N
 
 def result_of(
     subject: Subject, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
-    cell: Cell, resamples: int, reading: levels.Reading,
+    cell: Cell, resamples: int, reading: levels.Reading, threshold: str = NONE,
 ) -> Result:  # fmt: skip
     """The Result of a cell: metrics, intervals, and everything needed to read them.
 
-    ``probe``: its name; ``searched``: the parameters that val chose among.
+    ``probe``: its name; ``searched``: the parameters that val chose among; ``threshold``: the rule
+    by which those of decisions are, see :func:`~featprobe.thresholds.rule_of`.
     """
     for p in cell.scores:
         check_scores(p, probe)
-    items = of_test(subject, data, cell.scores, cell.rows)
+    found_on_val = _decide(subject, data, cell, reading, threshold)
+    items = replace(of_test(subject, data, cell.scores, cell.rows), cuts=cell.cuts)
     scored = reading.reported(items)
     tries = scored.values()
     values = {n: float(nan_mean(v)) for n, v in tries.items()}
@@ -107,7 +112,8 @@ def result_of(
     elif data.split.shared is not None:
         found = over_training(scored, found, values, tries, boot, data.split.shared)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *subject.remarks]
+    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *found_on_val]
+    notes += subject.remarks
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
@@ -141,6 +147,7 @@ def result_of(
             **data.prepare.to_dict(),
             **_several(data.views),
             **cell.select,
+            **({"threshold": threshold} if len(cell.cuts) else {}),
         },
         split=_split(data, cell),
         sizes=sizes,
@@ -157,11 +164,34 @@ def result_of(
         },  # folds have test patients of their own: what is between them is patients too
         subgroups=subgroups,
         val=cell.val,
+        thresholds=named(cell.cuts, subject.classes),
         left_out=len(subject.left_out),
         notes=notes,
         versions=results.versions(),
         provenance={"key": subject.key.to_dict(), **provenance},
     )
+
+
+def _decide(
+    subject: Subject, data: Data, cell: Cell, reading: levels.Reading, rule: str
+) -> list[str]:
+    """Choose the ``cuts`` of a cell on val, read as test is; what there is to say of it."""
+    if rule == NONE or not cell.on_val or not has_thresholds(data.task, data.classes):
+        return []
+    try:
+        for rows, p in cell.on_val:
+            at = (data.ids[rows], data.y[rows], data.groups[rows])
+            val = Scored(data.task, *at, [p])
+            cell.cuts += chosen(rule, levels.read(reading.level, None, val).reported(val))
+    except InputError as error:  # items of one patient of val that differ
+        cell.cuts.clear()
+        return [f"no thresholds of decisions: on val {error}"]
+    lost = sorted({int(c) for cut in cell.cuts for c in np.flatnonzero(np.isnan(cut))})
+    if not lost:
+        return []
+    names = [subject.classes[c if data.y.ndim == 2 else 1] for c in lost]
+    few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return [f"no threshold of {few}: val has one kind of items or one score only"]
 
 
 def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:

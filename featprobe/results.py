@@ -21,10 +21,13 @@ from featprobe import records
 from featprobe._version import __version__
 from featprobe.errors import InputError, reason
 from featprobe.fingerprint import digest
+from featprobe.jsonvalues import numbers, plain
 from featprobe.scored import Scored
 from featprobe.selection import Criterion
 from featprobe.store.format import without_pixels
+from featprobe.thresholds import YOUDEN
 
+NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "thresholds")
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 
@@ -47,8 +50,10 @@ class Result:
     ``random``: the backbone has random weights. ``overlap``: why the backbone is known to have seen
     this data set in pretraining, empty where it is not. ``cost``: of a training, ``trainable`` and
     all ``parameters``, ``seconds``, ``peak_memory`` in bytes, ``images_per_second``; empty where
-    nothing was trained but a probe. ``asked``: digest of the whole request, candidates too, by
-    which a later one is known to be done; empty in results of earlier versions.
+    nothing was trained but a probe. ``thresholds``: class -> the threshold of its score that was
+    chosen on val (of two classes that of the second one), one for each fold of a cross-validation.
+    ``asked``: digest of the whole request, candidates too, by which a later one is known to be
+    done; empty in results of earlier versions.
     """
 
     dataset: str
@@ -81,6 +86,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, float | list[float]] = field(default_factory=dict)
     asked: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -101,6 +107,8 @@ class Result:
         left = {"shots", "resamples"}
         if "select" in self.settings and Criterion.of(self.task).by == self.settings["select"]:
             left.add("select")  # results of versions that did not say it are of the same cell
+        if self.settings.get("threshold") == YOUDEN:
+            left.add("threshold")
         rules = {k: v for k, v in self.settings.items() if k not in left}
         view = [] if "views" in self.settings else [self.view, self.pool]
         asked = [
@@ -135,35 +143,20 @@ class Result:
         """The inverse of :meth:`to_json`; fields of a later version are left out."""
         known = {f.name for f in fields(cls)}
         kept = {k: v for k, v in d.items() if k in known}
-        for name in ("metrics", "ci", "chance", "spread", "val", "components", "cost"):
-            kept[name] = _numbers(kept.get(name, {}))
+        for name in (
+            "metrics",
+            "ci",
+            "chance",
+            "spread",
+            "val",
+            "components",
+            "cost",
+            "thresholds",
+        ):
+            kept[name] = numbers(kept.get(name, {}))
         for part in kept.get("subgroups", {}).get("values", {}).values():
-            part |= {n: _numbers(part[n]) for n in ("metrics", "ci")}
+            part |= {n: numbers(part[n]) for n in ("metrics", "ci")}
         return cls(**kept)
-
-
-def _numbers(value: Any) -> Any:
-    """JSON values with null read as NaN and pairs as tuples."""
-    if isinstance(value, dict):
-        return {k: _numbers(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return tuple(_numbers(v) for v in value)
-    return float("nan") if value is None else value
-
-
-def plain(value: Any) -> Any:
-    """JSON values only: arrays as lists, NaN and infinities as null, other things as their repr."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, (str, int, float)) else repr(value)
 
 
 def versions() -> dict[str, str]:
@@ -186,13 +179,15 @@ def append(
     cache: Path, result: Result, *, ids: np.ndarray, y: np.ndarray, groups: np.ndarray,
     scores: np.ndarray, fold: np.ndarray | None = None, unit: np.ndarray | None = None,
     tested: np.ndarray | None = None, classes: Sequence[str] = (),
+    cuts: Sequence[np.ndarray] = (),
 ) -> None:  # fmt: skip
     """Keep a result: its line, and the per-sample scores for paired tests.
 
     Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
     cross-validation, ``tested`` (tries, N) where a try scores some items only, ``unit`` (N,) where
-    the metrics are of studies or patients; then the line is appended, see
+    the metrics are of studies or patients, ``cuts`` (tries or folds, thresholds) where some were
+    chosen; then the line is appended, see
     :mod:`featprobe.records`. Raises :class:`InputError` where they cannot be written; nothing of
     the result is left then.
     """
@@ -203,6 +198,7 @@ def append(
         arrays |= {"classes": np.array(classes, dtype=str)}
         some = (("fold", fold), ("tested", tested), ("unit", unit))
         arrays |= {n: v for n, v in some if v is not None}
+        arrays |= {"cuts": np.stack(cuts)} if len(cuts) else {}
         with scores_file(cache, result).open("wb") as f:
             np.savez(f, allow_pickle=False, **arrays)
         records.append(file, json.loads(result.to_json()))
@@ -253,6 +249,7 @@ def scored(cache: Path, result: Result) -> Scored:
     out = Scored(
         result.task, arrays["ids"], arrays["y"], arrays["groups"], tries, rows,
         tuple(arrays.get("classes", np.array([], dtype=str)).tolist()),
+        list(arrays.get("cuts", ())),
     )  # fmt: skip
     if "unit" in arrays:
         return out.by_unit(arrays["unit"], result.settings.get("level_by", "mean"))

@@ -14,7 +14,7 @@ import numpy as np
 from featprobe.datasets.official import read_table
 from featprobe.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.features import FeatureSet
-from featprobe.results import plain
+from featprobe.jsonvalues import plain
 from featprobe.stats.intervals import FEWEST, NOWHERE, share, too_few
 from featprobe.stats.resampling import RESAMPLES, block_size, draws, interval
 from featprobe.zeroshot import VIEW, check_view, check_width, tower_of

@@ -22,6 +22,8 @@ class Cell:
     where every try scores all of them. ``chosen``: the candidate of ``view``. ``select``: by what
     val chose it, empty where there was nothing to choose. ``fits``: for each try the rows of the
     data that were fitted to, empty where nothing was, or not the same rows for all items.
+    ``on_val``: for each try the rows of val and their scores (n, C), from which come its ``cuts``,
+    the thresholds of decisions; both empty without.
     """
 
     params: dict[str, Any]
@@ -35,6 +37,8 @@ class Cell:
     rows: list[np.ndarray] | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
     select: dict[str, str | bool] = field(default_factory=dict)
+    on_val: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    cuts: list[np.ndarray] = field(default_factory=list)
     fits: list[np.ndarray] = field(default_factory=list)
 
 
@@ -57,7 +61,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     s = data.split
     several = len(probe.candidates()) * len(data.views) > 1
     choice = None
-    if several or not refit:
+    if several or not refit or data.decides:
         choice = choose(probe, data)
     view = choice.view if choice else data.views[0]
     probe = choice.probe if choice else probe
@@ -86,6 +90,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             notes=notes,
             chosen=candidates[g],
             select=data.criterion.to_dict() if several else {},
+            on_val=[(s.val, choice.scores[g])] if choice and data.decides else [],
             fits=[fit],
         )
         for place, g in zip(places, shown)
@@ -169,7 +174,7 @@ def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
     params = {**probe.get_params(), **searched}
     return Cell(
         params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched,
-        select=cells[0].select,
+        select=cells[0].select, on_val=[part for c in cells for part in c.on_val],
         fits=[c.fits[0] for c in cells],
     )  # fmt: skip
 

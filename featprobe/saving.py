@@ -33,7 +33,8 @@ class FeatureSource:
 
     ``backbone``: the name in tables; ``origin``: where its weights come from, as the store's
     provenance says; ``key``: the store's FeatureKey as a dict. ``classes``: names of the columns,
-    in order; none for values.
+    in order; none for values. ``thresholds``: class -> that of its score for decisions, where some
+    were chosen.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class FeatureSource:
     pool: str
     task: str
     classes: tuple[str, ...] = ()
+    thresholds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def save_probe(
         "format": FORMAT_VERSION,
         "featprobe": __version__,
         "probe": writer.probe(probe),
-        "features": None if features is None else {**asdict(features)},
+        "features": None if features is None else _said(features),
     }
     from safetensors.numpy import save
 
@@ -90,6 +92,11 @@ def save_probe(
     finally:
         temporary.unlink(missing_ok=True)
     return file
+
+
+def _said(features: FeatureSource) -> dict[str, Any]:
+    """Its fields; earlier versions do not know ``thresholds``, so none are not written."""
+    return {k: v for k, v in asdict(features).items() if k != "thresholds" or v}
 
 
 def load_probe(path: str | os.PathLike[str]) -> Probe:

@@ -23,7 +23,8 @@ class Scored:
     :class:`~featprobe.metrics.Measure`. ``tries``: scores (n, C) of each try of a few-shot run or
     fold of a cross-validation; ``rows``: for each the positions that it is of, None where every try
     scores all items. A metric is the mean over tries. ``classes``: names, where values of single
-    classes are wanted.
+    classes are wanted. ``cuts``: for each try the thresholds of decisions, as of
+    :class:`~featprobe.metrics.Measure`; empty without.
     """
 
     task: str
@@ -33,6 +34,7 @@ class Scored:
     tries: Sequence[np.ndarray]
     rows: Sequence[np.ndarray] | None = None
     classes: tuple[str, ...] = ()
+    cuts: Sequence[np.ndarray] = ()
 
     def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """The rows and the scores of each try."""
@@ -78,22 +80,23 @@ class Scored:
         return [
             Measure(
                 self.task, self.y[r], p, self.code[r], self.patients, wanted=wanted,
-                classes=self.classes,
+                classes=self.classes, cut=self.cuts[t] if len(self.cuts) else None,
             )
-            for r, p in self.parts()
+            for t, (r, p) in enumerate(self.parts())
         ]  # fmt: skip
 
     def only(self, keep: np.ndarray) -> Scored:
         """The items of a mask (N,); a try without any is dropped."""
-        rows = None
+        rows, cuts = None, self.cuts
         parts = [(r[keep[r]], p[keep[r]]) for r, p in self.parts()]
         if self.rows is not None:
+            cuts = [cut for (r, _), cut in zip(parts, self.cuts) if len(r)]
             parts = [(r, p) for r, p in parts if len(r)]
             place = np.cumsum(keep) - 1
             rows = [place[r] for r, _ in parts]
         return replace(
             self, ids=self.ids[keep], y=self.y[keep], groups=self.groups[keep],
-            tries=[p for _, p in parts], rows=rows,
+            tries=[p for _, p in parts], rows=rows, cuts=cuts,
         )  # fmt: skip
 
     def in_order(self, ids: np.ndarray) -> Scored:

@@ -25,10 +25,11 @@ LEVELS = [
         "devices",
         "options",
         "_version",
+        "jsonvalues",
     },
     {"images", "scoring", "splits", "splits_first", "balancing", "bags"},
     {"metrics", "protocols", "partition", "shots", "solvers"},
-    {"scored", "selection", "calibration", "prepare"},
+    {"scored", "selection", "calibration", "prepare", "thresholds"},
     {"stats"},
     {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
     {

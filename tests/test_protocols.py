@@ -277,7 +277,10 @@ def test_repeats_with_an_official_test_leave_it_and_draw_train_anew() -> None:
     y, groups = np.arange(120) % 2, patients(120)
     official = np.array(["train"] * 80 + ["test"] * 40)
     s = Full(repeats=5).split(Dealer(y, groups), official, "files")
-    assert s.shared == pytest.approx(4)
+    assert s.shared == pytest.approx(4)  # a fifth is left out
+    half = Full(subset=0.5, repeats=5).split(Dealer(y, groups), official, "files")
+    assert half.shared == pytest.approx(0.4 / 0.6, rel=0.1)
+    assert s.to_dict(groups, groups)["shared"] == s.shared
     for i in s.inner:
         assert i.test.tolist() == list(range(80, 120))
         fit = np.unique(groups[np.r_[i.train, i.val]])

@@ -147,7 +147,8 @@ def test_the_result_stands_beside_those_of_trained_probes(films, cache) -> None:
     assert (result.probe, result.protocol, result.view) == ("zeroshot", "full", "projection")
     assert result.split["digest"] == trained.split["digest"]
     assert result.sizes == trained.sizes | {"fit": 0}
-    assert result.ci["auroc"][0] <= result.metrics["auroc"] <= result.ci["auroc"][1]
+    assert result.sizes["test_groups"] < 10
+    assert np.isnan(result.ci["auroc"]).all()  # as of any probe with so few patients
     assert result.params["prompts"]["sick"] == {"positive": ["a medical image of sick"]}
     board = build(results.latest(results.read(cache)), "auroc")
     assert {row.result.probe for row in board} == {"prototype", "zeroshot"}

@@ -20,7 +20,7 @@ from featprobe.cli.common import (
 )
 from featprobe.cli.levelling import level_options, read_level
 from featprobe.cli.probing import bootstrap_options, read_settings
-from featprobe.cli.selecting import select_option
+from featprobe.cli.selecting import chosen_by, select_option, threshold_option
 
 # option -> field of Training
 FIELDS = {
@@ -123,6 +123,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 @loading_options
 @click.option("--quiet", is_flag=True, help="No progress.")
 @level_options
+@threshold_option
 @bootstrap_options
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
@@ -142,6 +143,7 @@ def command(
     given |= {"lr": list(lr)} if lr else {}
     given |= {"augment": list(augment)} if augment else {}
     reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
+    reported |= chosen_by(None, None, rest.pop("threshold"))
     dataset = open_dataset(data, cache, rest)
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")

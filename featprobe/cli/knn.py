@@ -121,6 +121,7 @@ def command(
     seed: int,
     select: str | None,
     one_se: bool | None,
+    threshold: str | None,
     split_version: int,
     **common: Any,
 ) -> None:
@@ -137,7 +138,7 @@ def command(
         "device": device, **{name: own[name] for name in OWN[probe]},
     }  # fmt: skip
     one_way(repeats, subset, common["save_to"], folds, loo)
-    if loo and (select, one_se) != (None, None):
+    if loo and (select, one_se, threshold) != (None, None, None):
         raise click.UsageError("--select is of val, which --loo does not look at", ctx)
     drawn = {"seed": seed, "split_version": split_version}
     way = [CrossVal(folds, **drawn)] if folds else full(subset, repeats=repeats, **drawn)
@@ -145,6 +146,6 @@ def command(
         lambda: make_probe(probe, **params),
         [LeaveOneOut(seed)] if loo else way,
         title="k nearest neighbours" if probe == "knn" else "ML-kNN",
-        how=chosen_by(select, one_se),
+        how=chosen_by(select, one_se, threshold),
         **common,
     )

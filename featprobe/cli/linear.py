@@ -87,6 +87,7 @@ def command(
     seed: int,
     select: str | None,
     one_se: bool | None,
+    threshold: str | None,
     split_version: int,
     **common: Any,
 ) -> None:
@@ -130,6 +131,6 @@ def command(
         made.fresh,
         way,
         title=title,
-        how=chosen_by(select, one_se, how),
+        how=chosen_by(select, one_se, threshold, how),
         **common,
     )

@@ -89,6 +89,9 @@ def command(
     )  # fmt: skip
     for text in found.notes:
         note(text)
+    if source.thresholds:
+        told = ", ".join(f"{n} {t:.3g}" for n, t in source.thresholds.items())
+        note(f"decisions at thresholds that were chosen on val: {told}")
     for text in _worth(found.judged):
         note(text)
     for item in found.left_out:

@@ -260,7 +260,8 @@ def _save(
         )
     best = next(r for r in found if r.selected)
     fitted = fit_chosen(features, probe, protocol, best)
-    return save_probe(fitted, path, source_of(features, best.view, best.pool))
+    source = source_of(features, best.view, best.pool, best.thresholds)
+    return save_probe(fitted, path, source)
 
 
 def notes_of(shown: Iterable[Any]) -> Iterable[str]:

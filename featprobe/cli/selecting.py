@@ -13,23 +13,33 @@ select_option = click.option(
     help="By what val chooses. auto: the metric that ranks, or log_loss where that sees the order "
     "of scores alone (AUROC).  [default: auto, or as a preset's study does]",
 )  # fmt: skip
+threshold_option = click.option(
+    "--threshold", metavar="youden|f1|sens=0.95|spec=0.95|P|none",
+    help="How the thresholds of two classes and of labels are chosen on val.  "
+    "[default: youden]",
+)  # fmt: skip
 select_options = options(
     select_option,
     click.option(
         "--one-se/--no-one-se", default=None,
         help="Of candidates that val cannot tell apart the most regularised one.  [default: on]",
     ),
+    threshold_option,
 )  # fmt: skip
 
 
 def chosen_by(
-    select: str | None, one_se: bool | None, study: dict[str, Any] | None = None
+    select: str | None,
+    one_se: bool | None,
+    threshold: str | None,
+    study: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments of ``evaluate`` that the options stand for; ``study``: a preset's.
 
     Raises :class:`~featprobe.errors.InputError` for what no task is chosen by.
     """
     from featprobe.selection import selectable
+    from featprobe.thresholds import rule_of
 
     out = {} if select is not None else dict(study or {})
     if select is not None:
@@ -37,4 +47,6 @@ def chosen_by(
         out["select"] = select
     if one_se is not None:
         out["one_se"] = one_se
+    if threshold is not None:
+        out["threshold"] = rule_of(threshold)
     return out

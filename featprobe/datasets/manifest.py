@@ -105,19 +105,30 @@ def _items(
     """The items of the rows, without labels."""
     find = Finder(path, base)
     rows = [int(i) + 2 for i in table.index]
-    found = [[find(t, row) for t, row in zip(table[c], rows)] for c in columns]
+    absent = () if recipe.modalities else None  # a study may lack a view, an item not its image
+    found = [
+        [absent if absent is not None and not t else find(t, row) for t, row in zip(table[c], rows)]
+        for c in columns
+    ]
     files = [tuple(p for part in row for p in part) for row in zip(*found)]
-    if not any(p[0].exists() for p in files):
+    if not any(p and p[0].exists() for p in files):
+        first = next((p[0] for p in files if p), path.parent)
         raise InputError(
-            f"{path}: none of its {len(files)} files exist, first {files[0][0]}"
+            f"{path}: none of its {len(files)} files exist, first {first}"
             f"{find.hint(table[columns[0]].iloc[0])}; give the folder they are relative to with "
             f"--root, or their column with --path (now {columns[0]!r})"
         )
     source = FileSource(files, memory)
     if recipe.modalities:
         source = StudySource(files, memory, [tuple(map(len, row)) for row in zip(*found)])
-    ids = np.array(table[id_column or columns[0]].tolist())
-    data = Dataset(name=name, ids=ids, source=source, recipe=recipe)
+    texts = [table[c].tolist() for c in ([id_column] if id_column else columns)]
+    named_by = [
+        next((t for t in row if t), f"row {row_of}") for row_of, row in zip(rows, zip(*texts))
+    ]
+    data = Dataset(name=name, ids=np.array(named_by), source=source, recipe=recipe)
+    for c, column in zip(columns, found):
+        if lacking := sum(not p for p in column):
+            data.notes.append(f"{lacking} of {len(files)} studies have no {c!r}")
     if find.missing:
         data.doubt("files", [f"{len(find.missing)} files are missing, first {find.missing[0]!r}"])
     if find.guessed:

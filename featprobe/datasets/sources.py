@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,6 +60,10 @@ class FileSource:
             out.append(part[0] if len(ps) == 1 else digest(part))
             start += len(ps)
         return out
+
+    def only(self, i: int) -> FileSource:
+        """Item i alone, to be read elsewhere."""
+        return replace(self, paths=[self.paths[i]])
 
     def kinds(self) -> set[str]:
         return kinds_of(p for ps in self.paths for p in ps)

@@ -1,10 +1,11 @@
-"""Items that are studies: several co-registered modalities of one patient."""
+"""Items that are studies: several modalities or views of one patient."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,43 +20,79 @@ from featprobe.images.picture import FrameRecipe, Picture
 class StudySource(FileSource):
     """Items whose files are those of the recipe's modalities in turn.
 
-    ``runs``: for each item the number of files of each modality (a DICOM series has many). Each
-    modality is shown between its own black and white, which the recipe's intensity rule picks.
-    ``fusion="rgb"`` makes them the colours of one stack of frames (a missing third is black);
-    ``fusion="late"`` puts their frames one after the other, to be pooled apart.
+    ``runs``: for each item the number of files of each modality (a DICOM series has many, one that
+    is missing has none). Each modality is shown between its own black and white, which the recipe's
+    intensity rule picks. ``fusion="rgb"`` makes them the colours of one stack of grey frames, which
+    must be of one size (what is missing is black); ``fusion="late"`` puts their frames one after
+    the other, to be pooled apart: sizes, numbers of frames, planes and colours may differ.
     """
 
     runs: Sequence[tuple[int, ...]] = ()
+
+    def only(self, i: int) -> StudySource:
+        return replace(self, paths=[self.paths[i]], runs=[self.runs[i]])
 
     def _modalities(self, i: int) -> list[tuple[Path, ...]]:
         out, start = [], 0
         for n in self.runs[i]:
             out.append(self.paths[i][start : start + n])
             start += n
+        if not start:
+            raise UnreadableItem("no view of this study is there")
         return out
 
+    def views(self, i: int, recipe: FrameRecipe) -> list[int]:
+        """Frames of each modality of item i, 0 of one that is missing, from headers."""
+        return [files.count_frames(paths, recipe) if paths else 0 for paths in self._modalities(i)]
+
     def frames(self, i: int, recipe: FrameRecipe) -> int:
-        modalities = self._modalities(i)
-        n = files.count_frames(modalities[0], recipe)
-        return n * recipe.parts
+        if recipe.fusion == "late":
+            return sum(self.views(i, recipe))
+        return files.count_frames(next(p for p in self._modalities(i) if p), recipe)
 
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
-        pictures = [files.read(paths, recipe) for paths in self._modalities(i)]
-        shapes = [p.pixels.shape for p in pictures]
-        if len(set(shapes)) > 1 or len(shapes[0]) != 3:
-            told = ", ".join(f"{m} {s}" for m, s in zip(recipe.modalities, shapes))
+        found = [files.read(paths, recipe) if paths else None for paths in self._modalities(i)]
+        there = [p for p in found if p is not None]
+        scaled = [None if p is None else _scaled(p, recipe.intensity) for p in found]
+        missing = [m for m, p in zip(recipe.modalities, found) if p is None]
+        notes = tuple(dict.fromkeys(n for p in there for n in p.notes))
+        about: dict[str, Any] = {
+            "facts": there[0].facts, "levels": (0.0, float(WHITE)),
+            "notes": notes + ((f"without {', '.join(missing)}",) if missing else ()),
+        }  # fmt: skip
+        if recipe.fusion == "late":
+            pixels, sizes = _in_turn([p for p in scaled if p is not None])
+            return Picture(pixels, sizes=sizes, **about)
+        shapes = {p.pixels.shape for p in there}
+        if len(shapes) > 1 or there[0].pixels.ndim != 3:
+            told = ", ".join(
+                f"{m} {p.pixels.shape}" for m, p in zip(recipe.modalities, found) if p is not None
+            )
             raise UnreadableItem(
                 f"{self.paths[i][0]}: modalities do not lie on one grid of grey frames ({told}); "
-                "choose a --plane, a --spacing or fewer of them"
+                "choose --fusion late, a --plane, a --spacing or fewer of them"
             )
-        scaled = [_scaled(p, recipe.intensity) for p in pictures]
-        if recipe.fusion == "late":
-            pixels = np.concatenate(scaled)
-        else:
-            black = [np.zeros_like(scaled[0])] * (3 - len(scaled))
-            pixels = np.stack([*scaled, *black], axis=-1)
-        notes = tuple(dict.fromkeys(n for p in pictures for n in p.notes))
-        return Picture(pixels, affine=pictures[0].affine, notes=notes, levels=(0.0, float(WHITE)))
+        black = np.zeros(there[0].pixels.shape, dtype=np.uint16)
+        colours = [black if p is None else p for p in scaled]
+        pixels = np.stack([*colours, *[black] * (3 - len(colours))], axis=-1)
+        return Picture(pixels, affine=there[0].affine, **about)
+
+
+def _in_turn(views: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Views (F, H, W[, 3]) as one stack, and the size (h, w) of each frame where they differ: it
+    lies at the top left of the largest. Grey becomes colour beside colour."""
+    if any(v.ndim == 4 for v in views):
+        views = [v if v.ndim == 4 else np.repeat(v[..., None], 3, axis=-1) for v in views]
+    sizes = np.concatenate([np.tile(v.shape[1:3], (len(v), 1)) for v in views])
+    height, width = sizes.max(0)
+    if (sizes == (height, width)).all():
+        return np.concatenate(views), None
+    out = np.zeros((len(sizes), height, width, *views[0].shape[3:]), dtype=np.uint16)
+    start = 0
+    for v in views:
+        out[start : start + len(v), : v.shape[1], : v.shape[2]] = v
+        start += len(v)
+    return out, sizes
 
 
 def _scaled(picture: Picture, rule: str) -> np.ndarray:

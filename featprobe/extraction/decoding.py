@@ -7,13 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.sources import FileSource
 from featprobe.errors import UnreadableItem, reason
 from featprobe.images.intensity import Levels, shown
 from featprobe.images.looks import Look, look
@@ -33,6 +34,19 @@ class Decoded:
     text: str = ""
     seconds: float = 0.0
     look: Look | None = None
+    sizes: np.ndarray | None = None  # as of a Picture
+
+    def alike(self, index: np.ndarray) -> Iterator[np.ndarray]:
+        """The frames of an index in runs of one size, each cut to its own."""
+        assert self.pixels is not None
+        if self.sizes is None:
+            yield self.pixels[index]
+            return
+        sizes = self.sizes[index]
+        ends = np.flatnonzero((sizes[1:] != sizes[:-1]).any(1)) + 1
+        for run in np.split(np.arange(len(index)), ends):
+            height, width = sizes[run[0]]
+            yield self.pixels[index[run], :height, :width]
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,7 @@ class Job:
             notes = list(picture.notes)
             if picture.pixels.min() == picture.pixels.max():
                 notes.append(f"constant image, every value is {picture.pixels.flat[0]}")
+            out.sizes = picture.sizes
             out.look = look(picture, pixels, out.levels, self.recipe.intensity)
             out.pixels, out.text = pixels, "; ".join(notes)
         except Exception as error:  # whatever a damaged file provokes is that item's reason
@@ -74,8 +89,8 @@ class Job:
 def job(dataset: Dataset, item: int, planned: int) -> Job:
     """The job of one item. A source of files is cut down to the item's own."""
     source, index = dataset.source, item
-    if hasattr(source, "paths"):
-        source, index = replace(source, paths=[source.paths[item]]), 0  # type: ignore[type-var]
+    if isinstance(source, FileSource):
+        source, index = source.only(item), 0
     return Job(source, index, item, str(dataset.ids[item]), dataset.recipe, planned)
 
 

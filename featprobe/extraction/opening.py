@@ -11,6 +11,7 @@ from featprobe import settings
 from featprobe._version import __version__
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.studies import StudySource
 from featprobe.errors import FeatprobeError, InputError
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
@@ -113,10 +114,26 @@ def _create(
             "device": device,
             "kinds": sorted(dataset.source.kinds()),
             "skipped": dataset.skipped,
+            **views_of(dataset),
             "versions": versions_of(),
             "python": platform.python_version(),
         },
     )  # fmt: skip
+
+
+def views_of(dataset: Dataset) -> dict[str, list[list[int]]]:
+    """``views``: frames of each modality of each item, where late fusion pools other than equal
+    runs; empty otherwise. An item whose headers cannot be read has none."""
+    source = dataset.source
+    if dataset.recipe.parts < 2 or not isinstance(source, StudySource):
+        return {}
+    found: list[list[int]] = []
+    for i in range(len(dataset)):
+        try:
+            found.append(source.views(i, dataset.recipe))
+        except (FeatprobeError, OSError):
+            found.append([])
+    return {"views": found} if any(len(set(v)) > 1 for v in found) else {}
 
 
 def versions_of() -> dict[str, str]:

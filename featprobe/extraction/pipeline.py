@@ -136,8 +136,8 @@ class Device:
         for start in range(0, len(rows), self.batch):  # a large volume never goes up whole
             part = slice(start, start + self.batch)
             low, high = decoded.levels
-            x = self.backbone.prepare(decoded.pixels[index[part]], low, high, decoded.fit)
-            self._frames.append(x)
+            for frames in decoded.alike(index[part]):
+                self._frames.append(self.backbone.prepare(frames, low, high, decoded.fit))
             self._rows.extend(rows[part].tolist())
             while len(self._rows) >= self.batch:
                 self._send(shard)

@@ -27,7 +27,7 @@ from featprobe.backbones.load import load_backbone
 from featprobe.backbones.prompts import prompts_of
 from featprobe.backbones.rules import BlipTower, SamAnySize
 from featprobe.errors import FeatprobeError, InputError, reason
-from featprobe.results import plain
+from featprobe.jsonvalues import plain
 
 # Of the largest value of an output. Weights come back bit for bit, features need not: memory may be
 # laid out otherwise, and kernels then add in another order. Each sum of n terms is off by about

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +23,7 @@ from featprobe.errors import FeatprobeError, InputError
 from featprobe.evaluation import split_items
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.course import Diverged
+from featprobe.finetuning.determinism import deterministic
 from featprobe.finetuning.export import Differs, export
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
@@ -44,6 +44,7 @@ from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
 from featprobe.selection import Criterion
 from featprobe.stats.resampling import RESAMPLES
+from featprobe.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -66,6 +67,7 @@ def finetune(
     workers: int = 1,
     level: str | levels.Level = "item",
     subgroups: levels.Column | None = None,
+    threshold: str | float = YOUDEN,
     resamples: int = RESAMPLES,
     split_version: int = VERSION,
     save: bool = True,
@@ -83,7 +85,8 @@ def finetune(
     ``<cache>/finetuned/<dataset>/<backbone>-<recipe>-<digest12>``; a training that was stopped or
     killed goes on from there, and one that is finished is only scored. ``label``: a name in tables.
     ``workers``: decode processes. ``save`` appends the Result to the cache. ``level`` and
-    ``subgroups``: as of :func:`~featprobe.evaluation.evaluate`.
+    ``subgroups`` and ``threshold``: as of :func:`~featprobe.evaluation.evaluate`; where the chosen
+    training is done again on train and val (``refit``), there are no thresholds.
 
     The trained backbone lies in the folder's ``backbone``, which
     :func:`~featprobe.backbones.load.load_backbone` and ``extract --model`` take, and the head as a
@@ -105,6 +108,7 @@ def finetune(
                 f"{name} is a {type(given).__name__}; finetune takes load_backbone(...), "
                 "load_dataset(...), a recipe and Training(...)"
             )
+    rule = rule_of(threshold)
     chosen = make_recipe(recipe) if isinstance(recipe, str) else recipe
     t = training or Training()
     lrs = list(dict.fromkeys(map(float, lrs)))
@@ -151,9 +155,14 @@ def finetune(
             task.say(f"note: {text}")
         trial = _best(task, lrs or [t.lr or chosen.lr])
         scores = trial.scores(data.split.test)
+        decides = has_thresholds(data.task, data.classes) and not t.refit and rule != NONE
+        judged = trial.scores(data.split.val) if decides and len(data.split.val) else None
     cell = cell_of(task, trial, scores, lrs)
+    cell.on_val = [] if judged is None else [(data.split.val, judged)]
     searched = ["lr"] if len(lrs) > 1 else []
-    result = result_of(subject, PROBE, searched, protocol, data, cell, resamples, reading)
+    result = result_of(
+        subject, PROBE, searched, protocol, data, cell, resamples, reading, rule
+    )  # fmt: skip
     if searched:
         result.settings["lrs"] = sorted(lrs)
     result.settings |= {"label": label} if label else {}
@@ -173,7 +182,7 @@ def finetune(
         try:
             save_head(
                 trial.run.network, kept, dataset, subject, cell.view, place / HEAD,
-                constants(trial.run.y[trial.run.fit]),
+                constants(trial.run.y[trial.run.fit]), result.thresholds,
             )  # fmt: skip
         except FeatprobeError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained head is not kept: {error}")
@@ -252,20 +261,3 @@ def _enough(data: Data, t: Training, lrs: Sequence[float], accelerator: Accelera
             f"{t.accumulate} parts on {accelerator.num_processes} processes; use a larger "
             "--batch or a smaller --accumulate"
         )
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Operations that have a deterministic form take it; those that have none are left alone."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warn = torch.is_deterministic_algorithms_warn_only_enabled()
-    flags: Any = torch.utils.deterministic
-    filled = flags.fill_uninitialized_memory
-    flags.fill_uninitialized_memory = False  # a debugging aid that takes time
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn)
-        flags.fill_uninitialized_memory = filled

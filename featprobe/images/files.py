@@ -80,6 +80,8 @@ def read(paths: Sequence[Path], recipe: FrameRecipe) -> Picture:
 
 def parts(paths: Sequence[Path]) -> tuple[Path, ...]:
     """All files that the pixels of an item come from: also the voxels detached from a header."""
+    if not paths:
+        return ()
     path = paths[0]
     suffix = path.suffix.lower()
     extra: tuple[Path, ...] = ()

@@ -61,7 +61,8 @@ class Picture:
     the reader has settled already, for which no rule is asked any more. ``display``: the curve of
     brightness the file asks for where it is no window, which then is its linear stand-in.
     ``padding``: values at it or below are no anatomy, None without padding. ``facts``: what is
-    known of the source (scanner), which may go with the class.
+    known of the source (scanner), which may go with the class. ``sizes`` (F, 2): height and width
+    of each frame, which lies at the top left of the largest, None where all are of one size.
     """
 
     pixels: np.ndarray
@@ -74,6 +75,7 @@ class Picture:
     display: Curve | None = None
     padding: float | None = None
     facts: dict[str, str] = field(default_factory=dict)
+    sizes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         p = self.pixels

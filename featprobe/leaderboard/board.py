@@ -10,8 +10,9 @@ from typing import Any
 
 from featprobe import metrics
 from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.jsonvalues import plain
 from featprobe.leaderboard.leagues import League, distinctions, leagues
-from featprobe.results import Result, plain
+from featprobe.results import Result
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from featprobe import metrics, results
+from featprobe import metrics
 from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.jsonvalues import plain
 from featprobe.leaderboard.kept import Kept, called, load
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting, unusual
 from featprobe.leaderboard.leagues import League, leagues
@@ -63,7 +64,7 @@ class Comparison:
             }  # fmt: skip
         first = self.one
         out |= {"dataset": first.dataset, "protocol": first.protocol, "shots": first.shots}
-        return results.plain(out)
+        return plain(out)
 
 
 def compare(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from featprobe.errors import FeatprobeError
 from featprobe.finetuning.settings import Training
+from featprobe.jsonvalues import plain
 from featprobe.probes.named import PROBES
-from featprobe.results import Result, plain
+from featprobe.results import Result
 from featprobe.selection import Criterion
 
 SEEN = "†"

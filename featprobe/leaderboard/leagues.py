@@ -62,7 +62,8 @@ def identity(r: Result) -> dict[str, str]:
         "draws": _told("draws", s.get("draws") or r.split.get("draws")),
         "subset": f"{100 * s['subset']:g} % of train" if "subset" in s else "",
         "seed": _told("seed", s.get("seed", 0)),
-        "split version": _told("split version", r.split.get("version")),
+        # results of before versions were recorded are of the first, or of an official split
+        "split version": _told("split version", v) if (v := r.split.get("version")) != 1 else "",
         "split": _told("split", r.split.get("digest")),
         "labels": _told("labels", r.labels),
         "level": " ".join(str(s[k]) for k in ("level", "level_by", "study") if s.get(k)),

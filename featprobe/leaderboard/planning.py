@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from featprobe import metrics
+from featprobe.jsonvalues import plain
 from featprobe.leaderboard.compare import Comparison
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting
 from featprobe.leaderboard.terminal import make_table, show
-from featprobe.results import plain
 from featprobe.stats.power import MOST, POWER
 
 

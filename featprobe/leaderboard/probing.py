@@ -16,12 +16,14 @@ from featprobe.presets import preset
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.selection import AUTO, selectable
+from featprobe.thresholds import YOUDEN, rule_of
 
 NAMES = str | Sequence[str]
 PROBE = {
     "probe": str, "preset": str, "features": NAMES, "pool": NAMES, "normalize": bool, "pca": int,
-    "refit": bool, "select": str, "one_se": bool,
+    "refit": bool, "select": str, "one_se": bool, "threshold": str | float,
 }  # fmt: skip
+OWN = ("normalize", "pca", "select", "one_se", "threshold")  # given on to ``evaluate`` as they are
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def make_probing(entry: Mapping[str, Any], place: str) -> Probing:
     how: dict[str, Any] = {"view": views or None, "pool": pools}
     with at(place):
         selectable(given.get("select", AUTO))
+        rule_of(given.get("threshold", YOUDEN))
     how |= study.how if study and "select" not in given else {}
-    how |= {k: given[k] for k in ("normalize", "pca", "select", "one_se") if k in given}
+    how |= {k: given[k] for k in OWN if k in given}
     return Probing(shown, made, given.get("refit", study.refit if study else True), how)
 
 

@@ -13,6 +13,7 @@ from featprobe.errors import InputError, reason
 from featprobe.fingerprint import try_folder, write_text_atomic
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
+from featprobe.leaderboard.decided import decided
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
 from featprobe.leaderboard.places import legend
@@ -63,7 +64,8 @@ def print_results(results: Sequence[Result], title: str) -> None:
                 *more,
             )
         show(table)
-    print(*_legend(results), *_subgroups(results), *_components(results), sep="\n")
+    lines = [*decided(results), *_subgroups(results), *_components(results)]
+    print(*_legend(results), *lines, sep="\n")
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")
     for line in noted.lines():

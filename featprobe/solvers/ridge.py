@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featprobe.solvers.eigenbasis import covariance_basis
 from featprobe.solvers.grids import positive
 
 
@@ -54,17 +55,17 @@ def complete(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarr
 
     Of one alpha and few rows a linear system is solved instead, which is several times faster.
     """
-    mean, level = x.mean(0), y.mean(0)
-    z, target = x - mean, y - level
-    dual = len(x) < x.shape[1]
-    if dual and len(alphas) == 1:
+    level = y.mean(0)
+    target = y - level
+    if len(x) < x.shape[1] and len(alphas) == 1:
+        mean = x.mean(0)
+        z = x - mean
         weights = np.linalg.solve(z @ z.T + alphas * np.eye(len(z)), target)
         coef = (weights.T @ z)[None]
         return coef, level - coef @ mean
-    values, vectors = np.linalg.eigh(z @ z.T if dual else z.T @ z)
-    side = vectors.T @ (target if dual else z.T @ target)  # (r, K)
-    shrunk = side[:, None] / (np.maximum(values, 0)[:, None] + alphas)[:, :, None]  # (r, G, K)
+    mean, values, vectors = covariance_basis(x)
+    side = vectors.T @ ((x - mean).T @ target)  # (r, K)
+    shrunk = side[:, None] / (len(x) * values[:, None] + alphas)[:, :, None]  # (r, G, K)
     flat = vectors @ shrunk.reshape(len(side), -1)
-    flat = z.T @ flat if dual else flat
     coef = flat.reshape(x.shape[1], len(alphas), y.shape[1]).transpose(1, 2, 0)
     return coef, level - coef @ mean

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from featprobe.scored import Scored
+from featprobe.scoring.operating import Operating
 from featprobe.stats.score import reach, score_interval, wilson
-from featprobe.stats.support import Support
+from featprobe.stats.support import POINTS, Support
 
 FEWEST = 10  # patients: with fewer there is no interval
 FEW = 5  # patients of a class: with fewer the note says so
@@ -22,7 +23,7 @@ WILSON = "Wilson score, effective patients"
 AREA = "Newcombe score, effective patients"
 LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
 NONE = "none"
-_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", "sens_at_95spec", "spec_at_95sens")
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *Operating.NAMES)
 METHODS = {
     **dict.fromkeys(_SHARES, WILSON),
     "kappa": WILSON,
@@ -103,6 +104,12 @@ def too_few(patients: int) -> str:
     return f"no intervals: {_many(patients)}, at least {FEWEST} are needed"
 
 
+def _why(support: Support | None) -> str:
+    if support is not None and support.lacks(None):
+        return "one of the two classes has no test patients"
+    return "resamples of patients do not differ"
+
+
 def _many(patients: int) -> str:
     return f"{patients} test patient{'s' * (patients != 1)}"
 
@@ -110,34 +117,39 @@ def _many(patients: int) -> str:
 def _scored(
     base: str, column: int | None, value: float, resampled: np.ndarray, support: Support
 ) -> tuple[float, float]:
+    if base != "accuracy" and support.lacks(column):
+        return NOWHERE
     z = reach(support.patients - 1)
     variance = _variance(resampled, support.patients)
     if base == "auroc":
         model = support.area(column)
         seen = variance / model(value) if 0 < value < 1 else 1.0
-        factor = _weighted(seen, 1.0, support.both(column) * min(value, 1 - value))
+        factor = _weighted(seen, 1.0, support.seen(base, column) * min(value, 1 - value))
         return score_interval(value, lambda v: factor * model(v), z)
     if base in ("kappa", "quadratic_kappa"):  # from -1 to 1
         # an error of more than one grade costs more than its share of the denominator
         apart = min(1.0, support.disagreement(base == "quadratic_kappa"))
         bearing = 2 * support.patients * apart
-        if bearing <= 0:  # of one class only
-            return NOWHERE
         low, high = _wilson((1 + value) / 2, variance / 4, bearing, z)
         return 2 * low - 1, 2 * high - 1
-    if base in ("sens_at_95spec", "spec_at_95sens"):
+    if base in POINTS:
         if support.both(column) < OPERATING:
             return NOWHERE
         variance += _bias(value, resampled) ** 2  # a threshold between few items is off to one side
     if base == "ap":
         z = reach(support.both(column))
-    return _wilson(value, variance, support.bearing(base, column), z)
+    bearing = support.bearing(base, column)
+    return _wilson(value, variance, bearing, z, support.seen(base, column))
 
 
-def _wilson(value: float, variance: float, bearing: float, z: float) -> tuple[float, float]:
+def _wilson(
+    value: float, variance: float, bearing: float, z: float, trials: float | None = None
+) -> tuple[float, float]:
+    """``trials``: in which errors could have been seen, by default the ``bearing`` ones."""
     room = value * (1 - value)
     seen = variance / room if room > 0 else 0.0
-    each = _weighted(seen, 1 / bearing, bearing * min(value, 1 - value))
+    errors = (bearing if trials is None else trials) * min(value, 1 - value)
+    each = _weighted(seen, 1 / bearing, errors)
     return wilson(value, 1 / each, z)
 
 
@@ -200,7 +212,7 @@ def _notes(
     out = []
     defined = [n for n in found if not math.isnan(values.get(n, math.nan))]
     refused = [n for n in defined if ":" not in n and math.isnan(found[n][0])]
-    points = [n for n in refused if n in ("sens_at_95spec", "spec_at_95sens")]
+    points = [n for n in refused if n in POINTS]
     if points:
         out.append(
             f"no interval of {', '.join(points)}: fewer than {OPERATING} test patients with or "
@@ -208,7 +220,7 @@ def _notes(
         )
     rest = [n for n in refused if n not in points and METHODS[n] != NONE]
     if rest:
-        out.append(f"no interval of {', '.join(rest)}: the test set does not tell how it varies")
+        out.append(f"no interval of {', '.join(rest)}: {_why(support)}")
     lost = {n: int(np.isnan(boot[n]).sum()) for n in defined}
     if any(lost.values()):
         worst = max(lost, key=lost.__getitem__)

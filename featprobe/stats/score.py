@@ -68,18 +68,3 @@ def score_interval(
         return inner
 
     return end(0.0), end(1.0)
-
-
-def combined(
-    low: float, high: float, value: float, variance: float, degrees: float,
-    bounds: tuple[float, float] = (-math.inf, math.inf), level: float = LEVEL,
-) -> tuple[float, float]:  # fmt: skip
-    """An interval of ``value`` with a second, independent source of variance.
-
-    ``variance``: of that source in the value, known with so many ``degrees`` of freedom (for
-    draws: their number minus one). Distances from the value are added in squares on each side
-    (MOVER: Zou and Donner 2008; Newcombe 1998), within the ``bounds`` of the metric.
-    """
-    more = reach(degrees, level) ** 2 * variance
-    below, above = (math.sqrt((value - end) ** 2 + more) for end in (low, high))
-    return max(bounds[0], value - below), min(bounds[1], value + above)

@@ -13,9 +13,9 @@ from featprobe.stats.resampling import LEVEL
 from featprobe.stats.support import Support
 
 ONE_DRAW = "of this draw alone"
-DRAWS = "t over draws and patient bootstrap, logit scale"
-FITS = "t over training sets (delete-d jackknife) and patient bootstrap, logit scale"
-SPLITS = "corrected resampled t over splits, logit scale"
+DRAWS = "t over draws and patient bootstrap"
+FITS = "t over training sets (delete-d jackknife) and patient bootstrap"
+SPLITS = "corrected resampled t over splits"
 _BELIEVED = 2.0  # errors at which what was seen and the rule for the end of a scale count alike
 _NOTHING = 1e-30  # variances of rounding
 
@@ -148,4 +148,5 @@ def _t(freedom: float) -> float:
 
 
 def _methods(found: Intervals, ci: Mapping[str, Ends], said: str) -> dict[str, str]:
-    return {n: NONE if math.isnan(ci[n][0]) else said for n in found.method}
+    scale = {n: ", logit scale" * math.isfinite(np.ptp(BOUNDS[n])) for n in found.method}
+    return {n: NONE if math.isnan(ci[n][0]) else said + scale[n] for n in found.method}

@@ -24,6 +24,7 @@ from featprobe.presets import PRESETS
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
 from featprobe.probes.ridge import RidgeProbe
+from featprobe.selection import selectable
 from tests.probes.every import QUICK
 
 ODD: list[Any] = [
@@ -140,6 +141,8 @@ def test_presets_are_made_of_options_there_are() -> None:
         make_probe(preset.probe, **preset.params).check_params()
     for values in KNN_PRESETS.values():
         given = {**values, "k": list(values["k"])}
+        selectable(given.pop("select", "auto"))
+        given.pop("one_se", None)
         made = make_probe(given.pop("probe"), **given)
         made.check_params()
         assert not made.idle()

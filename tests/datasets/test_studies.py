@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 
 import featprobe as fp
 from featprobe.errors import InputError, UnknownName, UnreadableItem
@@ -99,3 +100,82 @@ def test_what_does_not_go_together_is_told(table: Path, class_folders: Path) -> 
     image.to_filename(table.parent / "p3_flair.nii.gz")
     with pytest.raises(UnreadableItem, match="do not lie on one grid"):
         fp.load_dataset(table, modalities=("t1", "flair")).read(3)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Frontal and lateral films of other sizes and colours; some studies lack one of them."""
+    rng = np.random.default_rng(1)
+    rows = ["id,frontal,lateral,label"]
+    for p in range(6):
+        names = {"frontal": f"p{p}_f.png", "lateral": f"p{p}_l.png"}
+        size = {"frontal": (40, 30 + p), "lateral": (24, 50, *([3] * (p == 2)))}
+        if p == 3:
+            names["frontal"] = ""
+        if p == 4:
+            names["lateral"] = ""
+        for view, name in names.items():
+            if name:
+                image = rng.integers(0, 256, size[view], dtype=np.uint8)
+                Image.fromarray(image).save(tmp_path / name)
+        rows.append(f"p{p},{names['frontal']},{names['lateral']},{'ab'[p % 2]}")
+    path = tmp_path / "films.csv"
+    path.write_text("\n".join(rows))
+    return path
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_views_of_other_sizes_are_pooled_apart_and_may_be_missing(
+    films: Path, tiny_backbone, workers: int
+) -> None:
+    data = fp.load_dataset(films, modalities=("frontal", "lateral"), fusion="late")
+    assert data.notes == ["1 of 6 studies have no 'frontal'", "1 of 6 studies have no 'lateral'"]
+    features = fp.extract(tiny_backbone, data, dtype="float32", workers=workers)
+    assert features.ids.tolist() == [f"p{p}" for p in range(6)]
+    joined = features.x()
+    alone = {}
+    for view, end in (("frontal", "f"), ("lateral", "l")):
+        table = films.with_name(f"{view}.csv")
+        there = [p for p in range(6) if films.with_name(f"p{p}_{end}.png").exists()]
+        table.write_text("path,label\n" + "\n".join(f"p{p}_{end}.png,{'ab'[p % 2]}" for p in there))
+        single = fp.extract(tiny_backbone, fp.load_dataset(table), dtype="float32", workers=0)
+        alone[view] = dict(zip(there, single.x()))
+    for p in range(6):
+        frontal = alone["frontal"].get(p, alone["lateral"].get(p))
+        lateral = alone["lateral"].get(p, alone["frontal"].get(p))
+        np.testing.assert_allclose(joined[p], np.concatenate([frontal, lateral]), atol=2e-3)
+    assert features.summary.notes["p3"] == "without frontal"
+
+
+def test_views_may_have_other_numbers_of_frames(tmp_path: Path, tiny_backbone) -> None:
+    rows = ["id,t1,scout"]
+    rng = np.random.default_rng(2)
+    for p in range(3):
+        for name, n in (("t1", 4 + p), ("scout", 2)):
+            image = nibabel.Nifti1Image(rng.normal(size=(9, 8, n)).astype(np.float32), np.eye(4))
+            image.to_filename(tmp_path / f"p{p}_{name}.nii.gz")
+        rows.append(f"p{p},p{p}_t1.nii.gz,p{p}_scout.nii.gz")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    data = fp.load_dataset(tmp_path / "t.csv", modalities=("t1", "scout"), fusion="late")
+    assert [data.frames(i) for i in range(3)] == [6, 7, 8]
+    features = fp.extract(tiny_backbone, data, dtype="float32", workers=0)
+    frames = features.frames("cls", 1).reshape(21, -1)
+    want = np.concatenate([frames[6:11].mean(0), frames[11:13].mean(0)])
+    np.testing.assert_allclose(features.x()[1], want, atol=1e-5)
+
+
+def test_a_study_without_any_view_is_left_out_alone(films: Path, tiny_backbone) -> None:
+    films.write_text(films.read_text() + "\np6,,,a")
+    data = fp.load_dataset(films, modalities=("frontal", "lateral"), fusion="late")
+    features = fp.extract(tiny_backbone, data, workers=0)
+    assert [x.id for x in features.left_out] == ["p6"]
+    assert "no view of this study" in features.left_out[0].reason
+    assert len(features) == 6
+
+
+def test_as_colours_a_missing_view_is_black(table: Path) -> None:
+    text = table.read_text().replace("p1_flair.nii.gz", "")
+    table.write_text(text)
+    data = fp.load_dataset(table, modalities=("t1", "flair"))
+    assert not data.open(1).pixels[..., 1].any()
+    assert data.open(1).pixels[..., 0].any()

@@ -22,6 +22,9 @@ class HostileSource:
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         return 1
 
+    def kinds(self) -> set[str]:
+        return {"picture"}
+
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
         name = self.paths[i][0].name
         if name.startswith("kills"):

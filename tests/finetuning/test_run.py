@@ -151,6 +151,21 @@ def test_val_chooses_among_learning_rates(cache: Path) -> None:
     assert result.val["auroc"] == max(tops.values())
 
 
+def test_val_chooses_by_what_is_asked_for_and_the_row_says_it(cache: Path) -> None:
+    usual = trained(make_tiny(), pictures(40), "bitfit", training={"epochs": 2})
+    by_rank = trained(
+        make_tiny(), pictures(40), "bitfit", training={"epochs": 2, "select": "auroc"}
+    )
+    assert usual.settings["select"] == "log_loss"
+    assert by_rank.settings["select"] == "auroc"
+    assert usual.cell != by_rank.cell
+    assert "select" not in {**usual.params, **by_rank.params}
+    with pytest.raises(InputError, match="select 'quadratic_kappa': multiclass targets"):
+        trained(make_tiny(), pictures(40), "bitfit", training={"select": "quadratic_kappa"})
+    with pytest.raises(InputError, match="select 'acc': use one of auto"):
+        Training(select="acc")
+
+
 def test_refit_trains_on_train_and_val(cache: Path) -> None:
     result = trained(make_tiny(), pictures(40), "last-n", training={"refit": True})
     assert result.sizes["fit"] == result.sizes["train"] + result.sizes["val"]
@@ -214,6 +229,16 @@ def test_values_are_fitted() -> None:
     result = trained(make_tiny(), data, "full", training={"epochs": 15})
     assert losses(result)[-1] < 0.5 * losses(result)[0]
     assert result.metrics["r2"] > 0.5
+
+
+def test_a_label_of_one_training_value_is_scored_as_that() -> None:
+    data = pictures(40, labels=2)
+    data.targets = np.c_[data.targets, np.zeros(40), np.ones(40)]
+    data.classes = ("a", "b", "never", "always")
+    result = trained(make_tiny(), data, "bitfit", training={"epochs": 1})
+    assert result.metrics["accuracy:never"] == result.metrics["accuracy:always"] == 1
+    assert "no training positive of label 'never': it is scored 0, absent" in result.notes
+    assert "no training negative of label 'always': it is scored 1, present" in result.notes
 
 
 def test_a_class_of_one_item_is_told() -> None:

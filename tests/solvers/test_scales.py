@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import lstsq
 from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 
@@ -14,6 +15,8 @@ from featprobe.probes.ridge import RidgeProbe
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.eigenbasis import Eigenbasis, covariance_basis
 from featprobe.solvers.logistic import logistic_path
+from featprobe.solvers.ordinal import ordinal_path
+from featprobe.solvers.ridge import ridge_path
 
 
 def spread(seed: int, decades: float, n: int = 200, d: int = 8, classes: int = 2):
@@ -151,3 +154,34 @@ def test_a_constant_feature_stays_zero_whatever_its_value() -> None:
         x = np.full((40, 2), value)
         assert (Standardizer.of(x).scale == 1).all()
         assert (Standardizer.of(x.astype(np.float32)).scale == 1).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10_000), st.floats(0, 10), st.sampled_from([(80, 6), (15, 30)]))
+def test_ridge_is_the_exact_least_squares(
+    seed: int, decades: float, shape: tuple[int, int]
+) -> None:
+    """scipy's least squares with a row sqrt(alpha) e_j for each weight, columns of unit length."""
+    z, y, s = spread(seed, decades, *shape)
+    x, target = z * s, 2.0 * y - 1
+    alphas = np.array([1e-6, 1.0, 1e6])
+    path = ridge_path(x, target[:, None], alphas)
+    for alpha, coef in zip(alphas, path.coef[:, 0]):
+        design = np.r_[x - x.mean(0), np.sqrt(alpha) * np.eye(shape[1])]
+        size = np.linalg.norm(design, axis=0)
+        wanted = np.r_[target - target.mean(), np.zeros(shape[1])]
+        best = lstsq(design / size, wanted)[0] / size
+        reached, least = (
+            float(((wanted - design @ w) ** 2).sum()) for w in (coef, best)
+        )  # fmt: skip
+        assert reached <= least * (1 + 1e-6) + 1e-9
+
+
+def test_two_grades_are_the_logistic_optimum_at_any_scale() -> None:
+    for decades in (0, 5, 9):
+        z, y, s = spread(1, decades)
+        for C in (1e-2, 1e4):
+            path = ordinal_path(z * s, y, [C])
+            w, b = path.coef, -path.thresholds[:1, :1].ravel()
+            reached = objective(w, b, z * s, y, C)
+            assert reached <= optimum(z, y, s, C) + 1e-6 or not path.converged[0]

@@ -120,7 +120,7 @@ def test_an_interval_holds_its_value_and_stays_in_range(
             assert BOUNDS[base][0] - 1e-9 <= low, name
             assert high <= BOUNDS[base][1] + 1e-9, name
         else:
-            assert base in (*POINTS, "brier", "kappa"), name
+            assert base in (*POINTS, "brier"), name
 
 
 def test_copies_of_a_patients_images_do_not_narrow_any_interval() -> None:
@@ -153,6 +153,22 @@ def test_resamples_without_a_value_are_counted_and_said() -> None:
     notes = intervals(s, s.mean(), boot).notes
     assert any(n.startswith(f"{lost} of 300 resamples of patients left auroc und") for n in notes)
     assert any(n.startswith("a class has 1 test patient only") for n in notes)
+
+
+def test_a_class_without_patients_leaves_accuracy_alone() -> None:
+    """F1 of a class that nobody has is 0 or undefined, whatever the model does in others."""
+    y, p = noisy(8, 40)
+    of = found(scored(np.zeros(40, dtype=int), p))
+    assert not math.isnan(of.ci["accuracy"][0])
+    for name in ("f1", "f1:yes", "balanced_accuracy", "ap", "kappa", "auroc"):
+        assert math.isnan(of.ci[name][0]), name
+    said = "no interval of balanced_accuracy, f1, ap, kappa: one of the two classes has no"
+    assert any(n.startswith(said) for n in of.notes), of.notes
+    labels = np.stack([np.zeros(40), y], axis=1).astype(float)
+    of = found(scored(labels, p, task="multilabel"))
+    assert math.isnan(of.ci["f1:no"][0])
+    assert not math.isnan(of.ci["f1:yes"][0])
+    assert not math.isnan(of.ci["f1"][0])
 
 
 def test_operating_points_need_patients_of_both_classes() -> None:

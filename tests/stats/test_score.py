@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from featprobe.stats.score import area_variance, combined, reach, score_interval, wilson
+from featprobe.stats.score import area_variance, reach, score_interval, wilson
 
 Z = 1.959963984540054
 
@@ -51,10 +51,3 @@ def test_reach_is_the_quantile_of_t() -> None:
     for degrees, expected in ((1, 12.706), (9, 2.262), (1e9, 1.960)):  # of tables
         assert reach(degrees) == pytest.approx(expected, abs=1e-3)
     assert reach(0) == reach(1)
-
-
-def test_a_second_variance_adds_in_squares_and_stays_in_bounds() -> None:
-    assert combined(0.7, 0.9, 0.8, 0.0, 4) == pytest.approx((0.7, 0.9))
-    low, high = combined(0.7, 0.99, 0.95, 0.01, 4, (0, 1))
-    assert low == pytest.approx(0.95 - math.sqrt(0.25**2 + reach(4) ** 2 * 0.01))
-    assert high == 1
