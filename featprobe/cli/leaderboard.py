@@ -29,7 +29,7 @@ Examples:
 
 \b
 A file names what to rank: data, models, probes, finetune (each a list), and how: extract, subset,
-against, metric, resamples, seed, out. An example is docs/examples/unfrozen.yaml.
+against, metric, resamples, seed, split_version, out. An example is docs/examples/unfrozen.yaml.
 """,
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.yaml]")

@@ -40,6 +40,7 @@ from featprobe.images.picture import FrameRecipe
 from featprobe.leaderboard.given import at, checked, entries, existing, listed, read_yaml
 from featprobe.leaderboard.probing import Probing, known_outputs, make_probing
 from featprobe.leaderboard.tuning import Tuning, make_tuning
+from featprobe.partition import VERSION, check_version
 from featprobe.selection import AUTO, selectable
 from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import DTYPES
@@ -48,7 +49,7 @@ NAMES = str | Sequence[str]
 TOP = {
     "data": Any, "models": Any, "extract": Mapping[str, Any], "probes": Any, "finetune": Any,
     "subset": float | Sequence[float], "against": str, "metric": str, "select": str,
-    "resamples": int, "seed": int, "out": str,
+    "resamples": int, "seed": int, "split_version": int, "out": str,
 }  # fmt: skip
 LOADING = {
     "data": str, "root": str, "name": str, "label": NAMES, "group": str, "task": str,
@@ -122,6 +123,7 @@ class Grid:
     select: str
     resamples: int
     seed: int
+    split_version: int
     out: Path | None
 
 
@@ -151,12 +153,15 @@ def read(file: Path) -> Grid:
             metrics.about(top["metric"])
     with at(where + "select"):
         selectable(top.get("select", AUTO))
+    with at(where + "split_version"):
+        check_version(top.get("split_version", VERSION))
     _unlike([p.name for p in probes], [t.label for _, t in tunings], file)
     _known(top.get("against"), [p.name for p in probes] + [t.name for _, t in tunings], file)
     return Grid(
         file, tuple(data), tuple(models), _extract(top.get("extract", {}), where + "extract"),
         tuple(probes), tuple(tunings), _subset(listed(top.get("subset", 1)), where + "subset"),
         top.get("against"), top.get("metric"), top.get("select", AUTO), resamples, seed,
+        top.get("split_version", VERSION),
         folder / Path(top["out"]).expanduser() if "out" in top else None,
     )  # fmt: skip
 

@@ -88,11 +88,16 @@ def run(
     return running.outcome
 
 
-def asked_of(backbone: Backbone, dataset: Dataset, tuning: Tuning, subset: float) -> str:
+def asked_of(
+    backbone: Backbone, dataset: Dataset, tuning: Tuning, subset: float, split_version: int
+) -> str:
     """Digest of all that a fine-tuning depends on, and of what it is called: its ``asked``.
 
-    The number of resamples is not among it: intervals are not worth another training.
+    The number of resamples is not among it: intervals are not worth another training. Nor is the
+    version of splits where nothing is drawn, or the first, which earlier trainings do not say.
     """
+    drawn = subset < 1 or not {"train", "val", "test"} <= set(dataset.split.tolist())
+    version = {"split_version": split_version} if drawn and split_version != 1 else {}
     asked = {
         "dataset": dataset.name, "content": dataset.fingerprint,
         "labels": items_of(dataset).labels_digest, "frames": dataset.recipe.to_dict(),
@@ -100,6 +105,7 @@ def asked_of(backbone: Backbone, dataset: Dataset, tuning: Tuning, subset: float
         "preprocess": backbone.preprocess.to_dict(), "recipe": tuning.recipe.name,
         "options": tuning.recipe.to_dict(), "training": tuning.training.to_dict(),
         "lrs": tuning.lrs, "label": tuning.label, "subset": subset,
+        **version,
     }  # fmt: skip
     return digest(plain(asked))
 
@@ -146,7 +152,7 @@ class _Running:
                     self._probe(entry, subset, found)
 
     def _probe(self, entry: Probing, subset: float, features: FeatureSet) -> None:
-        protocol = Full(seed=self.grid.seed, refit=entry.refit, subset=subset)
+        protocol = Full(self.grid.seed, entry.refit, subset, self.grid.split_version)
         chosen = {"select": self.grid.select, "metric": self.grid.metric}
         how = {**chosen, **entry.how, "resamples": self.grid.resamples}
         self._cell(
@@ -169,7 +175,7 @@ class _Running:
             made = finetune(
                 backbone, dataset, entry.recipe, entry.training, lrs=entry.lrs, subset=subset,
                 label=entry.label, cache=self.cache, resamples=self.grid.resamples, save=True,
-                progress=self.progress, **options,
+                progress=self.progress, split_version=self.grid.split_version, **options,
             )  # fmt: skip
             for result in made:
                 result.asked = asked
@@ -178,7 +184,7 @@ class _Running:
 
         self._cell(
             _named(dataset.name, backbone.name, entry.name, subset),
-            lambda: asked_of(backbone, dataset, entry, subset),
+            lambda: asked_of(backbone, dataset, entry, subset, self.grid.split_version),
             train,
         )
 

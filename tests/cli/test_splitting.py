@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import featprobe as fp
 from featprobe import results
 from featprobe.features import FeatureSet
+from featprobe.partition import known_targets
+from featprobe.protocols import make_split
 from tests.support.cached import cached
 
 
@@ -106,3 +111,36 @@ def test_both_versions_of_splits_can_be_asked_for_and_are_told_apart(probed, cac
     assert "split_version" not in old["settings"]  # its cell is that of results of then
     assert new["split"]["digest"] != old["split"]["digest"]
     assert len({r.cell for r in results.read(cache)}) == 2
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_written_split_is_the_one_that_probes_use(run, tmp_path, version) -> None:
+    """Also where some items have no label, which probes leave out."""
+    rng = np.random.default_rng(0)
+    lines = ["file,patient,a,b"]
+    for i in range(60):
+        Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(
+            tmp_path / f"{i:02d}.png"
+        )
+        labels = ("", "") if i % 9 == 0 else (int(rng.random() < 0.4), int(rng.random() < 0.3))
+        lines.append(f"{i:02d}.png,p{i // 2},{labels[0]},{labels[1]}")
+    table = tmp_path / "films.csv"
+    table.write_text("\n".join(lines))
+    how = ["--label", "a", "--label", "b", "--group", "patient"]
+    out = tmp_path / "split.csv"
+    code, _, err = run(
+        "data", "split", table, *how, "--out", out, "--seed", "3", "--split-version", version
+    )
+    assert code == 0, err
+    written = {r["id"]: r["split"] for r in csv.DictReader(out.open())}
+    assert len(written) == 60
+    data = fp.load_dataset(table, label=["a", "b"], group="patient")
+    known = known_targets(data.targets)
+    assert 0 < known.sum() < 60
+    ids = data.ids[known]
+    s = make_split(data.targets[known], data.groups[known], seed=3, ids=ids, version=version)
+    assert [written[i] for i in ids.tolist()] == s.parts().tolist()
+    parts = {}
+    for i, g in zip(data.ids.tolist(), data.groups.tolist()):
+        parts.setdefault(g, set()).add(written[i])
+    assert all(len(p) == 1 for p in parts.values())

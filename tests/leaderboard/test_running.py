@@ -306,3 +306,12 @@ def test_options_that_do_not_go_with_a_file_are_refused(cells, capsys, arguments
         main(["leaderboard", str(cells(PROBES)), *arguments])
     assert end.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_training_of_another_version_of_splits_is_another_cell(cells, trained) -> None:
+    first = run(read(cells(TUNED + "split_version: 1\n")))
+    second = run(read(cells(TUNED)))
+    assert (first.ran, second.ran) == (2, 2)
+    assert [t["split_version"] for t in trained] == [1, 1, 2, 2]
+    with pytest.raises(InputError, match="split_version: split version 3: there are 1 and 2"):
+        read(cells(TUNED + "split_version: 3\n"))
