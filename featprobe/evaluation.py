@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import levels, settings
+from featprobe import choosing, levels, settings, thresholds
 from featprobe.errors import InputError
 from featprobe.features import FeatureSet, unlabeled
 from featprobe.fingerprint import digest
@@ -21,7 +21,7 @@ from featprobe.partition import VERSION, Dealer, known_targets
 from featprobe.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.protocols import FewShot, Full, LeaveOneOut, Protocol, parse
+from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
 from featprobe.reporting import keep, of_test, result_of
 from featprobe.results import Result
 from featprobe.runs import carry_out
@@ -98,7 +98,8 @@ def evaluate(
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
         threshold=threshold,
     )  # fmt: skip
-    idle = [*made.idle(), *_idle_pool(features, views)]
+    idle = [*made.idle(), *_idle_pool(features, views), *choosing.idle(made, data)]
+    idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
     out = []
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):

@@ -51,12 +51,12 @@ def source_of(
 
     ``thresholds`` of decisions, as in a Result; undefined ones are left out.
     """
-    source = source_of_subject(features, view or features.default_view, pool)
-    known = {n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)}
-    return replace(source, thresholds=known)
+    return source_of_subject(features, view or features.default_view, pool, thresholds)
 
 
-def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
+def source_of_subject(
+    features: Subject, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
+) -> FeatureSource:
     """The same of features that are not stored, in a view that is named."""
     origin = dict(features.provenance.get("backbone") or {})
     name = origin.get("name") or ""
@@ -71,6 +71,7 @@ def source_of_subject(features: Subject, view: str, pool: str) -> FeatureSource:
         pool=pool,
         task=features.task or "",
         classes=features.classes,
+        thresholds={n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)},
     )
 
 

@@ -77,7 +77,7 @@ def save_probe(
         "format": FORMAT_VERSION,
         "featprobe": __version__,
         "probe": writer.probe(probe),
-        "features": None if features is None else {**asdict(features)},
+        "features": None if features is None else _said(features),
     }
     from safetensors.numpy import save
 
@@ -92,6 +92,11 @@ def save_probe(
     finally:
         temporary.unlink(missing_ok=True)
     return file
+
+
+def _said(features: FeatureSource) -> dict[str, Any]:
+    """Its fields; earlier versions do not know ``thresholds``, so none are not written."""
+    return {k: v for k, v in asdict(features).items() if k != "thresholds" or v}
 
 
 def load_probe(path: str | os.PathLike[str]) -> Probe:

@@ -47,6 +47,16 @@ def has_thresholds(task: str, classes: int) -> bool:
     return task == "multilabel" or (task in ("multiclass", "ordinal") and classes == 2)
 
 
+def idle(rule: str, decides: bool) -> list[str]:
+    """Says that a rule that was asked for has no effect, where none is used."""
+    if decides or rule in (YOUDEN, NONE):
+        return []
+    return [
+        f"threshold={rule} has no effect: thresholds are of two classes and of labels, where val "
+        "is looked at"
+    ]
+
+
 def chosen(rule: str, val: Scored) -> list[np.ndarray]:
     """For each try the thresholds (1,) of the second of two classes, (C,) of labels.
 

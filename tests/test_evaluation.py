@@ -157,8 +157,9 @@ def test_what_is_chosen_by_is_said_and_is_another_cell_only_where_it_is_not_the_
     settings = {k: v for k, v in every["auto"].settings.items() if k != "select"}
     older = replace(every["auto"], settings=settings)  # as of versions that did not say it
     assert older.cell == every["auto"].cell
-    alone = fp.evaluate(features, fp.LogisticProbe(1.0))[0]
+    alone = fp.evaluate(features, fp.LogisticProbe(1.0), select="f1")[0]
     assert "select" not in alone.settings  # there was nothing to choose
+    assert "select=f1 has no effect: there is one candidate" in alone.notes
     reported = fp.evaluate(features, fp.LogisticProbe([0.1, 1.0]), metric="balanced_accuracy")[0]
     assert reported.settings["select"] == "balanced_accuracy"
 

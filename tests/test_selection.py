@@ -16,8 +16,11 @@ from featprobe import metrics
 from featprobe.choosing import choose
 from featprobe.errors import InputError
 from featprobe.fitted import Data, View
+from featprobe.probes.calibrated import CalibratedProbe
 from featprobe.probes.knn import KNNProbe
 from featprobe.probes.logistic import LogisticProbe
+from featprobe.probes.ordinal import OrdinalProbe
+from featprobe.probes.smoothed import SmoothedProbe
 from featprobe.protocols import Split
 from featprobe.selection import Criterion, log_loss
 from tests.benchmarks.inference import selection as simulation
@@ -222,6 +225,30 @@ class TestOneStandardError:
             1,
             2,
         )
+
+
+def test_inner_choices_are_by_the_same_criterion() -> None:
+    """Of a probe alone, inside a calibrated one, and of the part of a smoothed one."""
+    x, y = problem(400, 3, apart=2.0, seed=3)
+    asked = {by: Criterion.of("multiclass", by, one_se=False) for by in ("auroc", "log_loss")}
+    kept = {}
+    for by, criterion in asked.items():
+        plain = LogisticProbe(GRID).choosing_by(criterion).fit(x, y)
+        kept[by] = plain.best_["Cs"]
+        wrapped = CalibratedProbe(LogisticProbe(GRID)).choosing_by(criterion).fit(x, y)
+        assert wrapped.best_ == {"probe__Cs": kept[by]}
+        smoothed = SmoothedProbe("logistic", {"Cs": GRID}).choosing_by(criterion).fit(x, y)
+        assert smoothed._inner.best_["Cs"] == kept[by]
+        assert plain.fresh().criterion is criterion
+    assert kept["auroc"] != kept["log_loss"]
+
+
+def test_what_an_ordinal_probe_chooses_alone_is_by_its_own_metric() -> None:
+    y = np.arange(30) % 3
+    assert Criterion.for_targets(y, OrdinalProbe.tasks).by == "quadratic_kappa"
+    assert Criterion.for_targets(y, LogisticProbe.tasks).by == "log_loss"
+    assert Criterion.for_targets(np.eye(3), ()).by == "log_loss"
+    assert Criterion.for_targets(y * 1.5, ()).by == "r2"
 
 
 def test_grades_are_chosen_by_their_own_metric_where_auroc_takes_a_constant() -> None:

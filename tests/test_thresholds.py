@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn import metrics as reference
 import featprobe as fp
 from featprobe import metrics, results
 from featprobe.errors import InputError
+from featprobe.prediction import _decided, source_of
 from featprobe.scored import Scored
 from featprobe.thresholds import chosen, named, rule_of
 from tests.support.cached import cached
@@ -170,3 +172,22 @@ def test_few_shots_and_more_than_two_classes_have_none(rare, tmp_path) -> None:
     rng = np.random.default_rng(0)
     three = cached(tmp_path / "three", {"cls": rng.standard_normal((90, 4))}, np.arange(90) % 3)
     assert fp.evaluate(three, fp.LogisticProbe(1.0))[0].thresholds == {}
+    for features, protocol in ((three, "full"), (rare, "fewshot")):
+        told = fp.evaluate(features, "prototype", protocol, threshold="f1")[0].notes
+        assert any("threshold=f1 has no effect" in n for n in told)
+    assert not any(
+        "no effect" in n for n in fp.evaluate(rare, "prototype", threshold="f1")[0].notes
+    )
+
+
+def test_a_saved_probe_decides_by_its_thresholds(rare) -> None:
+    found = fp.evaluate(rare, fp.LogisticProbe(0.01))[0]
+    source = source_of(rare, "cls", "mean", {**found.thresholds, "lost": float("nan")})
+    assert source.thresholds == found.thresholds
+    cut = found.thresholds["b"]
+    scores = np.array([[1 - p, p] for p in (0.0, cut - 1e-6, cut, 0.49, 0.9)])
+    assert _decided(source, rare.classes, scores) == ["a", "a", "b", "b", "b"]
+    before = replace(source, thresholds={})  # as of a file that was saved without
+    assert _decided(before, rare.classes, scores) == ["a", "a", "a", "a", "b"]
+    labels = replace(source, task="multilabel", thresholds={"a": 0.2})
+    assert _decided(labels, ("a", "b"), np.array([[0.3, 0.3], [0.1, 0.6]])) == ["a", "b"]

@@ -142,7 +142,7 @@ def collect(root: Path, derived: str = "skip") -> _Found:
             found.patients.append("")
     scanned = dicom.scan(slices, derived == "keep")
     found.notes, found.doubts = scanned.notes, scanned.doubts
-    found.skip("DICOM slice at a place that another of its series has", len(scanned.surplus))
+    found.skip("DICOM slice at a position that another of its series has", len(scanned.surplus))
     for what, several in scanned.derived.items():
         found.skip(what, len(several))
     found.skip("DICOM object without pixels", len(scanned.skipped))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -22,13 +24,14 @@ FILE = "head.safetensors"
 
 def save_head(
     network: Network, backbone: Backbone, dataset: Dataset, subject: Images, view: View, file: Path,
-    constant: np.ndarray | None = None,
+    constant: np.ndarray | None = None, thresholds: Mapping[str, Any] | None = None,
 ) -> Path | None:  # fmt: skip
     """Write the head as a saved probe of a backbone's features, for ``featprobe predict``.
 
     ``backbone``: the trained one as it is read from where it is kept. ``subject``: what it was
-    trained on. ``constant``: see :func:`~featprobe.probes.constants.constants`. None,
-    and nothing is written, for a head that is no logistic probe: attention pooling, or values.
+    trained on. ``constant``: see :func:`~featprobe.probes.constants.constants`. ``thresholds``: of
+    decisions, as in the Result. None, and nothing is written, for a head that is no logistic probe:
+    attention pooling, or values.
     """
     head = network.head
     if not isinstance(head.linear, nn.Linear) or subject.task == "regression":
@@ -40,7 +43,7 @@ def save_head(
     if constant is not None:
         probe._constant = constant
     features = Images(backbone, dataset, subject.frames, network.wanted, subject.key.precision)
-    return save_probe(probe, file, source_of_subject(features, view.name, view.pool))
+    return save_probe(probe, file, source_of_subject(features, view.name, view.pool, thresholds))
 
 
 def _doubles(values: Tensor) -> np.ndarray:

@@ -182,7 +182,7 @@ def finetune(
         try:
             save_head(
                 trial.run.network, kept, dataset, subject, cell.view, place / HEAD,
-                constants(trial.run.y[trial.run.fit]),
+                constants(trial.run.y[trial.run.fit]), result.thresholds,
             )  # fmt: skip
         except FeatprobeError as error:  # what was measured is not lost with it
             result.notes.append(f"the trained head is not kept: {error}")

@@ -67,7 +67,7 @@ def notes_of(task: Task, trial: Trial) -> list[str]:
 def idle(task: Task) -> list[str]:
     """Changed settings without effect: beside others, with the recipe, or on the data."""
     t, recipe, usual = task.training, task.recipe, Training()
-    changed = {k for k, v in t.to_dict().items() if v != usual.to_dict()[k]}
+    changed = {k for k, v in t.to_dict().items() if v != usual.to_dict().get(k)}
     said = [*t.idle(), *recipe.idle()]
     said += [
         f"{name}={getattr(t, name)} has no effect with recipe {recipe.name}"

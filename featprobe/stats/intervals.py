@@ -11,7 +11,7 @@ import numpy as np
 from featprobe.scored import Scored
 from featprobe.scoring.operating import Operating
 from featprobe.stats.score import reach, score_interval, wilson
-from featprobe.stats.support import Support
+from featprobe.stats.support import POINTS, Support
 
 FEWEST = 10  # patients: with fewer there is no interval
 FEW = 5  # patients of a class: with fewer the note says so
@@ -23,8 +23,7 @@ WILSON = "Wilson score, effective patients"
 AREA = "Newcombe score, effective patients"
 LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
 NONE = "none"
-_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", "sens_at_95spec", "spec_at_95sens",
-           *Operating.NAMES)  # fmt: skip
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *Operating.NAMES)
 METHODS = {
     **dict.fromkeys(_SHARES, WILSON),
     "kappa": WILSON,
@@ -125,7 +124,7 @@ def _scored(
     if base == "auroc":
         model = support.area(column)
         seen = variance / model(value) if 0 < value < 1 else 1.0
-        factor = _weighted(seen, 1.0, support.both(column) * min(value, 1 - value))
+        factor = _weighted(seen, 1.0, support.seen(base, column) * min(value, 1 - value))
         return score_interval(value, lambda v: factor * model(v), z)
     if base in ("kappa", "quadratic_kappa"):  # from -1 to 1
         # an error of more than one grade costs more than its share of the denominator
@@ -133,19 +132,24 @@ def _scored(
         bearing = 2 * support.patients * apart
         low, high = _wilson((1 + value) / 2, variance / 4, bearing, z)
         return 2 * low - 1, 2 * high - 1
-    if base in ("sens_at_95spec", "spec_at_95sens"):
+    if base in POINTS:
         if support.both(column) < OPERATING:
             return NOWHERE
         variance += _bias(value, resampled) ** 2  # a threshold between few items is off to one side
     if base == "ap":
         z = reach(support.both(column))
-    return _wilson(value, variance, support.bearing(base, column), z)
+    bearing = support.bearing(base, column)
+    return _wilson(value, variance, bearing, z, support.seen(base, column))
 
 
-def _wilson(value: float, variance: float, bearing: float, z: float) -> tuple[float, float]:
+def _wilson(
+    value: float, variance: float, bearing: float, z: float, trials: float | None = None
+) -> tuple[float, float]:
+    """``trials``: in which errors could have been seen, by default the ``bearing`` ones."""
     room = value * (1 - value)
     seen = variance / room if room > 0 else 0.0
-    each = _weighted(seen, 1 / bearing, bearing * min(value, 1 - value))
+    errors = (bearing if trials is None else trials) * min(value, 1 - value)
+    each = _weighted(seen, 1 / bearing, errors)
     return wilson(value, 1 / each, z)
 
 
@@ -208,7 +212,7 @@ def _notes(
     out = []
     defined = [n for n in found if not math.isnan(values.get(n, math.nan))]
     refused = [n for n in defined if ":" not in n and math.isnan(found[n][0])]
-    points = [n for n in refused if n in ("sens_at_95spec", "spec_at_95sens")]
+    points = [n for n in refused if n in POINTS]
     if points:
         out.append(
             f"no interval of {', '.join(points)}: fewer than {OPERATING} test patients with or "

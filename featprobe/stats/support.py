@@ -10,6 +10,8 @@ from featprobe.scored import Scored
 from featprobe.scoring.operating import Operating
 from featprobe.stats.score import area_variance
 
+POINTS = ("sens_at_95spec", "spec_at_95sens")
+
 
 class Support:
     """Patients by class of one set of scored items.
@@ -62,23 +64,11 @@ class Support:
         denominator. Of a mean over classes it is the error that costs most, which is in the
         rarest class; errors in several labels are taken to fall on the same patients.
         """
-        a, b = self.positive.astype(float), self.negative.astype(float)
-        if base in ("sens_at_95spec", "spec_at_95sens"):
+        if base in POINTS:
             return self.both(column) / 2
-        each = {
-            "accuracy": a + b if self.several else np.full(len(a), self.patients),
-            "balanced_accuracy": 2 * np.minimum(a, b) if self.several else a,
-            "f1": 2 * a,
-            "ap": a,
-            # of errors among all who are (not) said to be positive there are at most so many
-            **dict.fromkeys(("sensitivity", "ppv"), a),
-            **dict.fromkeys(("specificity", "npv"), b),
-            "f1_at_threshold": 2 * a,
-        }[base]
+        each = self._each(base)
         if base in Operating.NAMES and not self.several:  # of the second of two classes
             column = 1
-        if self.several and base == "accuracy":
-            each = np.minimum(each, self.patients)
         if column is not None:
             return float(max(each[column], 1.0))
         there = each[each > 0]
@@ -92,6 +82,31 @@ class Support:
         if base == "f1":  # an error is one of two classes
             return float(2 * len(there) / (2 / rarest).sum()) if len(rarest) > 1 else rarest[0]
         return float(len(there) * rarest[0])
+
+    def seen(self, base: str, column: int | None) -> float:
+        """Trials in which an error could have been seen: of labels, those of all together."""
+        if base == "auroc" and (column is not None or not self.several):
+            return float(self.both(column))
+        if column is None and self.several and base not in POINTS:
+            return float(self._each(base).sum())
+        return self.bearing(base, column)
+
+    def _each(self, base: str) -> np.ndarray:
+        """(C,) trials of each class."""
+        a, b = self.positive.astype(float), self.negative.astype(float)
+        rarer = np.minimum(a, b)
+        known = np.minimum(a + b, self.patients)
+        return {
+            "auroc": rarer,
+            "accuracy": known if self.several else np.full(len(a), float(self.patients)),
+            "balanced_accuracy": 2 * rarer if self.several else a,
+            "f1": 2 * a,
+            "ap": a,
+            # of errors among all who are (not) said to be positive there are at most so many
+            **dict.fromkeys(("sensitivity", "ppv"), a),
+            **dict.fromkeys(("specificity", "npv"), b),
+            "f1_at_threshold": 2 * a,
+        }[base]
 
     def disagreement(self, square: bool) -> float:
         """Expected distance of two items drawn apart: of classes 0 or 1, ``square``: of indices.

@@ -151,6 +151,21 @@ def test_val_chooses_among_learning_rates(cache: Path) -> None:
     assert result.val["auroc"] == max(tops.values())
 
 
+def test_val_chooses_by_what_is_asked_for_and_the_row_says_it(cache: Path) -> None:
+    usual = trained(make_tiny(), pictures(40), "bitfit", training={"epochs": 2})
+    by_rank = trained(
+        make_tiny(), pictures(40), "bitfit", training={"epochs": 2, "select": "auroc"}
+    )
+    assert usual.settings["select"] == "log_loss"
+    assert by_rank.settings["select"] == "auroc"
+    assert usual.cell != by_rank.cell
+    assert "select" not in {**usual.params, **by_rank.params}
+    with pytest.raises(InputError, match="select 'quadratic_kappa': multiclass targets"):
+        trained(make_tiny(), pictures(40), "bitfit", training={"select": "quadratic_kappa"})
+    with pytest.raises(InputError, match="select 'acc': use one of auto"):
+        Training(select="acc")
+
+
 def test_refit_trains_on_train_and_val(cache: Path) -> None:
     result = trained(make_tiny(), pictures(40), "last-n", training={"refit": True})
     assert result.sizes["fit"] == result.sizes["train"] + result.sizes["val"]
