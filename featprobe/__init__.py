@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from featprobe.finetuning.recipes.named import make_recipe
     from featprobe.finetuning.run import finetune
     from featprobe.finetuning.settings import Training
+    from featprobe.loading import load_probe
     from featprobe.probes.attentive import AttentiveProbe
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.knn import KNNProbe
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from featprobe.probes.sgd import SGDProbe
     from featprobe.protocols import CrossVal, FewShot, Full
     from featprobe.results import Result
-    from featprobe.saving import load_probe
     from featprobe.solvers.logistic import logistic_path
 
 _WHERE = {
@@ -68,7 +68,7 @@ _WHERE = {
     "finetune": "finetuning.run",
     "load_backbone": "backbones.load",
     "load_dataset": "datasets.load",
-    "load_probe": "saving",
+    "load_probe": "loading",
     "logistic_path": "solvers.logistic",
     "make_recipe": "finetuning.recipes.named",
 }

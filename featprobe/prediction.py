@@ -17,8 +17,9 @@ from featprobe.features import FeatureSet
 from featprobe.findings.cells import listed
 from featprobe.images.picture import FrameRecipe
 from featprobe.judged import Judged, far_outside, judged
+from featprobe.loading import Saved
 from featprobe.probes.base import Probe
-from featprobe.saving import FeatureSource, Saved
+from featprobe.saving import FeatureSource
 from featprobe.store.format import BACKBONE_PARTS, FeatureKey
 from featprobe.subjects import LeftOut, Subject
 

@@ -31,7 +31,7 @@ LEVELS = [
     {"metrics", "protocols", "partition", "shots", "solvers"},
     {"scored", "selection", "calibration", "prepare", "thresholds"},
     {"stats"},
-    {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
+    {"datasets", "backbones", "store", "probes", "neighbours", "saving", "loading"},
     {
         "levels",
         "results",

@@ -14,9 +14,10 @@ from safetensors.numpy import save_file
 
 import featprobe as fp
 from featprobe.errors import InputError, MissingPath, StoreError
+from featprobe.loading import _Reader, read_saved
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.saving import HEADER, FeatureSource, _Reader, _Writer, read_saved, save_probe
+from featprobe.saving import HEADER, FeatureSource, _Writer, save_probe
 from tests.probes.every import quick
 
 SOURCE = FeatureSource(

@@ -61,7 +61,7 @@ def command(
     Writes a table: id, a column of probabilities for each class, what is predicted. The backbone,
     its preprocessing and how slices are cut are the probe's own; another one is refused.
     """
-    from featprobe.saving import read_saved
+    from featprobe.loading import read_saved
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
     saved = read_saved(probe_file)

@@ -5,10 +5,8 @@ The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when sc
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,10 +17,11 @@ from featprobe.probes.checks import check_scores, check_x, is_regression
 from featprobe.probes.constants import constants, settled
 from featprobe.probes.parameters import Parameters
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
+from featprobe.saving import Savable
 from featprobe.selection import Criterion
 
 
-class Probe(Parameters):
+class Probe(Parameters, Savable):
     """Base of the probes.
 
     ``fit(x, y)`` takes features (N, D) and targets: int or text (N,) classes, float (N, C) of 0, 1
@@ -48,7 +47,6 @@ class Probe(Parameters):
     report_all: ClassVar[bool] = False  # every candidate is a row, not only the chosen one
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
-    rebuilt: ClassVar[tuple[str, ...]] = ()
     criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
     _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
     _constant: np.ndarray | None = None  # see probes.constants
@@ -228,15 +226,6 @@ class Probe(Parameters):
         if hasattr(self, "classes_"):
             return float(np.mean(guess == y))
         return float(1 - ((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the fitted probe to a ``.safetensors`` file; ``featprobe.load_probe`` reads it.
-
-        Raises what :func:`featprobe.saving.save_probe` does.
-        """
-        from featprobe.saving import save_probe
-
-        return save_probe(self, path)
 
     def _fits(self, rows: int) -> None:
         """Leave out candidates that so many rows are too few for."""

@@ -17,12 +17,12 @@ from featprobe.errors import InputError
 from featprobe.findings.cells import findings, subgroup_findings
 from featprobe.findings.features import hashes, repeated
 from featprobe.fitted import Data
+from featprobe.loading import load_probe
 from featprobe.probes.base import Probe
 from featprobe.probes.checks import check_scores
 from featprobe.probes.named import PROBES
 from featprobe.protocols import CrossVal, FewShot, Full, LeaveOneOut, Split
 from featprobe.runs import Cell, carry_out
-from featprobe.saving import load_probe
 from tests.probes.every import quick
 from tests.test_runs import made, problem
 

@@ -22,8 +22,8 @@ from featprobe.finetuning.export import Differs, export
 from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
+from featprobe.loading import read_saved
 from featprobe.results import read
-from featprobe.saving import read_saved
 from featprobe.selection import Criterion
 from tests.conftest import make_tiny
 from tests.finetuning.cases import pictures, trained

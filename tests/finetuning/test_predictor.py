@@ -11,8 +11,8 @@ import featprobe as fp
 from featprobe import results, settings
 from featprobe.errors import InputError, MissingPath, StoreError
 from featprobe.finetuning import run
+from featprobe.loading import read_saved
 from featprobe.prediction import features_of, predict, reload_backbone
-from featprobe.saving import read_saved
 from tests.conftest import make_tiny
 from tests.extraction.commands import save_tiny
 from tests.finetuning.cases import pictures, trained
