@@ -60,9 +60,14 @@ def carry_out(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
 def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     s = data.split
     several = len(probe.candidates()) * len(data.views) > 1
-    choice = None
-    if several or not refit or data.decides:
+    choice, notes = None, []
+    if several or not refit:
         choice = choose(probe, data)
+    elif data.decides:
+        try:
+            choice = choose(probe, data)
+        except InputError as error:  # train alone is too small, with val it may be enough
+            notes.append(f"no threshold of decisions is chosen on val: {error}")
     view = choice.view if choice else data.views[0]
     probe = choice.probe if choice else probe
     best = choice.index if choice else 0
@@ -71,7 +76,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
     shown = range(len(candidates)) if probe.report_all else [best]
     final = Fitted(probe if probe.report_all else probe.fresh(**candidates[best]), data, view, fit)
     test = final.scores(s.test)
-    notes = [*(edge(probe, best) if choice and choice.last else []), *final.probe.notes()]
+    notes += [*(edge(probe, best) if choice and choice.last else []), *final.probe.notes()]
     places = [0]
     if probe.report_all:
         refitted = final.probe.candidates()

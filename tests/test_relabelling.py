@@ -78,7 +78,7 @@ def test_a_relabelled_store_equals_one_extracted_with_these_labels(
     if case in ("classes", "labels"):
         again = fp.extract(make_tiny(0), fresh)
         one, two = (fp.evaluate(f, "prototype", resamples=20)[0] for f in (found, again))
-        assert one.metrics == two.metrics
+        np.testing.assert_equal(one.metrics, two.metrics)  # of which some are not defined
         assert one.labels == two.labels
 
 

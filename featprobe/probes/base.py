@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -262,6 +263,9 @@ def hold_out(
     return ~held, held
 
 
+_ENOUGH = 50  # rows held out, for ties to go to the simpler candidate
+
+
 def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
     """Index of the candidate that scores best on :meth:`~Probe.held_out`; else the middle one."""
     parts = probe.held_out(y)
@@ -270,4 +274,6 @@ def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
     fit, held = parts
     probe.learn(x[fit], y[fit], probe.groups_of(fit))
     criterion = probe.criterion or Criterion.for_targets(y, probe.tasks)
+    if held.sum() < _ENOUGH:  # within a standard error of so few rows lies the guess of shares, too
+        criterion = replace(criterion, one_se=False)
     return criterion.best(probe.scores(x[held]), y[held], probe.groups_of(held), probe.simplicity())

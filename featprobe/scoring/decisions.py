@@ -93,6 +93,12 @@ class Multilabel:
         }
 
 
+_EDGES = np.arange(BINS + 1) / BINS
+
+
 def _bin(p: np.ndarray) -> np.ndarray:
-    """Bins (low, high] of equal width, the first with its lower edge."""
-    return np.clip(np.ceil(p * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    """Bins (low, high] of equal width, the first with its lower edge.
+
+    By comparison with the edges: a product would put 0.6 above 9/15.
+    """
+    return np.clip(np.searchsorted(_EDGES, p, side="left") - 1, 0, BINS - 1)
