@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from featprobe.backbones.code import code_digest
 from featprobe.backbones.own import Take, own_adapter
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 Level = float | np.ndarray  # one value for all channels, or (3,)
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -20,11 +20,11 @@ from featprobe.cli.common import (
     open_dataset,
     unused_keys,
 )
-from featprobe.errors import MissingPath
+from featprobe.core.errors import MissingPath
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
-    from featprobe.features import FeatureSet
+    from featprobe.features.feature_set import FeatureSet
 
 
 @click.command(
@@ -144,8 +144,8 @@ def command(
 
 def lacking(model: str) -> str | None:
     """What to do for the weights of a model that are not on this machine; None for others."""
-    from featprobe.doctor import needs
-    from featprobe.errors import FeatprobeError
+    from featprobe.cli.doctor_checks import needs
+    from featprobe.core.errors import FeatprobeError
 
     try:
         found = needs(model)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from featprobe.cli.common import Verb, cache_option, json_option, note
-from featprobe.spreadsheet import Writer
+from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
-    from featprobe.judged import Judged
-    from featprobe.prediction import Predictions
+    from featprobe.evaluation.judged import Judged
+    from featprobe.evaluation.predict import Predictions
 
 
 @click.command(
@@ -61,13 +61,13 @@ def command(
     Writes a table: id, a column of probabilities for each class, what is predicted. The backbone,
     its preprocessing and how slices are cut are the probe's own; another one is refused.
     """
-    from featprobe.loading import read_saved
+    from featprobe.probes.loading import read_saved
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
     saved = read_saved(probe_file)
+    from featprobe.core.errors import InputError
     from featprobe.datasets.load import load_dataset
-    from featprobe.errors import InputError
-    from featprobe.prediction import features_of, predict, reload_backbone
+    from featprobe.evaluation.predict import features_of, predict, reload_backbone
 
     source = features_of(saved, str(probe_file))
     given = {"root": root, "name": name, "cache": cache, **source.key["recipe"]}

@@ -9,7 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from featprobe import settings
+from featprobe.core import paths as settings
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
+from featprobe.core.fingerprint import digest
+from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.doubts import doubt
 from featprobe.datasets.effects import without_effect
@@ -23,11 +26,8 @@ from featprobe.datasets.reading import Reading, read_split_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import table_files
-from featprobe.errors import InputError, MissingPath, UnknownName, nearest
-from featprobe.fingerprint import digest
 from featprobe.images import files
 from featprobe.images.picture import FrameRecipe
-from featprobe.registry import Registry
 
 # Data sets of one family share a module; their names stand here so that listing imports none.
 FAMILIES = {
@@ -118,8 +118,8 @@ def load_dataset(
     (``plane="coronal"``, ``intensity="minmax"``), and those that a catalog data set
     declares (``uncertain="zeros"``, ``size="224"``).
 
-    Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
-    :class:`~featprobe.errors.InputError`, each naming the file.
+    Raises :class:`~featprobe.core.errors.UnknownName`, :class:`~featprobe.core.errors.MissingPath`
+    or :class:`~featprobe.core.errors.InputError`, each naming the file.
     """
     if uncertain is not None and os.fspath(path_or_name) in CATALOG:
         options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits

@@ -7,17 +7,17 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from featprobe import settings
-from featprobe._version import __version__
 from featprobe.backbones.base import Backbone
+from featprobe.core import paths as settings
+from featprobe.core._version import __version__
+from featprobe.core.errors import FeatprobeError, InputError
+from featprobe.core.fingerprint import digest
+from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.studies import StudySource
-from featprobe.errors import FeatprobeError, InputError
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
-from featprobe.fingerprint import digest
 from featprobe.images import versions as readers
-from featprobe.progress import Progress
 from featprobe.store import containers
 from featprobe.store.again import found_again
 from featprobe.store.base import FeatureStore

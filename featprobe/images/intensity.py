@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.images.picture import Picture
 from featprobe.images.rules import parts
 

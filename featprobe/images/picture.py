@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, UnreadableItem, nearest
+from featprobe.core.errors import InputError, UnreadableItem, nearest
 from featprobe.images.display import Curve
 from featprobe.images.rules import parts
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from featprobe.errors import InputError, nearest
+from featprobe.core.errors import InputError, nearest
 
 PLAIN = ("auto", "dataset", "file", "minmax", "zscore", "none")
 WITH_NUMBERS = ("percentile", "range", "window", "zscore")

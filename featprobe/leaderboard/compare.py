@@ -8,13 +8,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from featprobe import metrics
-from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.jsonvalues import plain
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.jsonvalues import plain
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.kept import Kept, called, load
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting, unusual
 from featprobe.leaderboard.leagues import League, leagues
-from featprobe.results import Result
+from featprobe.metrics import measures as metrics
 from featprobe.stats.named import differ
 from featprobe.stats.power import Spread
 from featprobe.stats.resampling import RESAMPLES

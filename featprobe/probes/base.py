@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from featprobe import splits
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.checks import check_scores, check_x, is_regression
 from featprobe.probes.constants import constants, settled
 from featprobe.probes.parameters import Parameters
+from featprobe.probes.saving import Savable
+from featprobe.probes.selection import Criterion
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
-from featprobe.saving import Savable
-from featprobe.selection import Criterion
+from featprobe.splits import assign as splits
 
 
 class Probe(Parameters, Savable):

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from featprobe.errors import FeatprobeError
+from featprobe.core.errors import FeatprobeError
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
 from featprobe.store.container import sealed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from featprobe.errors import InputError, StoreError, UnknownName, nearest
+from featprobe.core.errors import InputError, StoreError, UnknownName, nearest
 from featprobe.images.versions import kind_named, versions_of
 from featprobe.store import claims, uses
 from featprobe.store.base import FeatureStore

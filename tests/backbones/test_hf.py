@@ -17,7 +17,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError, MissingPath, UnknownName
+from featprobe.core.errors import InputError, MissingPath, UnknownName
 
 SMALL = {
     "dinov2": Dinov2Config(

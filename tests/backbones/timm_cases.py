@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from timm.data import create_transform, resolve_model_data_config
 
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from tests.backbones.test_families import close, pictures, stirred
 from tests.backbones.test_hf import photos
 

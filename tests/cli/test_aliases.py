@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from featprobe.core.errors import MissingPath
 from featprobe.datasets.load import ALIASES, CATALOG, load_dataset
-from featprobe.errors import MissingPath
 
 
 def test_every_alias_stands_for_an_entry_and_hides_none() -> None:

@@ -12,11 +12,11 @@ from PIL import Image
 
 import featprobe as fp
 from featprobe.cli.main import main
-from featprobe.errors import InputError
-from featprobe.judged import far_outside
-from featprobe.loading import read_saved
-from featprobe.prediction import predict, reload_backbone, source_of
-from featprobe.saving import save_probe
+from featprobe.core.errors import InputError
+from featprobe.evaluation.judged import far_outside
+from featprobe.evaluation.predict import predict, reload_backbone, source_of
+from featprobe.probes.loading import read_saved
+from featprobe.probes.saving import save_probe
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:
 
 def read_saved_like(probe):
     """A saved probe that never was in a file."""
-    from featprobe.loading import Saved
+    from featprobe.probes.loading import Saved
 
     return Saved(probe, None)
 

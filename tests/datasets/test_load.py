@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from featprobe.core.errors import InputError, MissingPath, UnknownName
 from featprobe.datasets.load import CATALOG, dataset_name, load_dataset
-from featprobe.errors import InputError, MissingPath, UnknownName
 
 
 @pytest.mark.parametrize(

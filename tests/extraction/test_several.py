@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import featprobe as fp
-from featprobe.errors import InputError, MissingExtra, UnreadableItem
+from featprobe.core.errors import InputError, MissingExtra, UnreadableItem
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.store.zarr import ZarrStore

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import featprobe as fp
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.leaderboard.compare import compare
 from tests.finetuning.cases import trained
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.images.intensity import shown, value_range
 from featprobe.images.picture import Picture
 from featprobe.images.rules import PRESETS, parts

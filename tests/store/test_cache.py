@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from featprobe.images import versions
 from featprobe.store import cache as caches
 from featprobe.store import uses
