@@ -218,7 +218,7 @@ class AnySize:  # an adapter that refuses none
 
 
 def test_an_odd_margin_is_cut_one_pixel_earlier_than_torchvision_cuts_it() -> None:
-    from featprobe.backbones.base import crop
+    from featprobe.backbones.shaping import crop
     from featprobe.backbones.spec import Preprocess
 
     x = torch.arange(235.0 * 235).view(1, 1, 235, 235)

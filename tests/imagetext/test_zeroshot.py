@@ -17,15 +17,8 @@ from featprobe.backbones.text import text_tower
 from featprobe.core.errors import InputError, MissingPath, UnknownName
 from featprobe.evaluation import results
 from featprobe.images.intensity import value_range
-from featprobe.imagetext.zeroshot import (
-    Prompts,
-    ZeroShot,
-    class_embeddings,
-    from_templates,
-    make_zero_shot,
-    read_prompts,
-    zero_shot,
-)
+from featprobe.imagetext.prompts import Prompts, from_templates, read_prompts
+from featprobe.imagetext.zeroshot import ZeroShot, class_embeddings, make_zero_shot, zero_shot
 from tests.support.imagetext import LENGTH, image_text
 
 LABELS = ("edema", "effusion")
