@@ -18,3 +18,12 @@ def test_a_slightly_changed_copy_in_another_split_is_found(class_folders, tiny_b
     found = near_duplicates(features, split, 0.999)
     assert [p[:2] for p in found] == [("sick/sick05_0.png", "sick/twin77_0.png")]
     assert near_duplicates(features, np.full(len(features), "train")) == []
+
+
+def test_what_all_features_have_in_common_makes_no_duplicates() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 16)) + 100  # uncentred, every pair has a cosine above 0.999
+    x[59] = x[3] + 1e-3 * rng.normal(size=16)
+    features = fp.FeatureSet.from_arrays(x, np.arange(60) % 2)
+    split = np.where(np.arange(60) < 30, "train", "test")
+    assert [p[:2] for p in near_duplicates(features, split)] == [("3", "59")]

@@ -370,3 +370,16 @@ def test_late_fusion_is_refused() -> None:
     data.recipe = FrameRecipe(modalities=("a", "b"), fusion="late")
     with pytest.raises(InputError, match="pooled apart cannot be trained through"):
         trained(make_tiny(), data, "full")
+
+
+def test_augmented_pictures_are_what_the_network_learns_from(monkeypatch) -> None:
+    seen: dict[bool, list[float]] = {}
+    for augmented in (False, True):
+        training = {"epochs": 2, "augment": ("brightness",) if augmented else ()}
+        seen[augmented] = losses(trained(make_tiny(), pictures(24), "full", training=training))
+    assert seen[True] != seen[False]
+    monkeypatch.setattr("featprobe.finetuning.loop.augment", lambda x, *_: x)
+    without = losses(
+        trained(make_tiny(), pictures(24), "full", training={"epochs": 2, "augment": ("flip",)})
+    )
+    assert without == seen[False], "nothing but augmentation differs"

@@ -121,6 +121,24 @@ def test_other_patients_are_not_compared(cache) -> None:
         compare(cache, [one, other])
 
 
+def test_other_folds_are_not_compared(cache) -> None:
+    one, other = keep(cache, "one", 1.6), keep(cache, "other", 1.0)
+
+    def folded(r: Result, shift: int) -> None:
+        file = results.scores_file(cache, r)
+        arrays = dict(np.load(file))
+        number = np.array([int(i[1:]) for i in arrays["ids"]])
+        np.savez(file, **arrays | {"fold": (number + shift) // 2 % 3})
+        r.metrics.clear()  # means over these folds are others
+
+    folded(one, 0)
+    folded(other, 1)
+    with pytest.raises(InputError, match="folds are others"):
+        compare(cache, [one, other])
+    folded(other, 0)
+    assert len(compare(cache, [one, other], resamples=20)[0]) == 1
+
+
 def test_plain_values_name_both_sides(cache) -> None:
     found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
     plain = compare(cache, found, resamples=20)[0][0].to_dict()
