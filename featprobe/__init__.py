@@ -16,16 +16,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from featprobe._version import __version__
+from featprobe.core._version import __version__
 
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone
     from featprobe.backbones.load import load_backbone
     from featprobe.datasets.base import Dataset
     from featprobe.datasets.load import load_dataset
-    from featprobe.evaluation import evaluate
+    from featprobe.evaluation.evaluate import evaluate
+    from featprobe.evaluation.protocols import CrossVal, FewShot, Full
+    from featprobe.evaluation.results import Result
     from featprobe.extraction.local import extract
-    from featprobe.features import FeatureSet
+    from featprobe.features.feature_set import FeatureSet
     from featprobe.finetuning.recipes.named import make_recipe
     from featprobe.finetuning.run import finetune
     from featprobe.finetuning.settings import Training
@@ -33,42 +35,40 @@ if TYPE_CHECKING:
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.knn import KNNProbe
     from featprobe.probes.labelprop import LabelPropagationProbe
+    from featprobe.probes.loading import load_probe
     from featprobe.probes.logistic import LogisticProbe
     from featprobe.probes.mlp import MLPProbe
     from featprobe.probes.ordinal import OrdinalProbe
     from featprobe.probes.prototype import PrototypeProbe
     from featprobe.probes.ridge import RidgeProbe
     from featprobe.probes.sgd import SGDProbe
-    from featprobe.protocols import CrossVal, FewShot, Full
-    from featprobe.results import Result
-    from featprobe.saving import load_probe
     from featprobe.solvers.logistic import logistic_path
 
 _WHERE = {
     "AttentiveProbe": "probes.attentive",
     "Backbone": "backbones.base",
     "CalibratedProbe": "probes.calibrated",
-    "CrossVal": "protocols",
+    "CrossVal": "evaluation.protocols",
     "Dataset": "datasets.base",
-    "FeatureSet": "features",
-    "FewShot": "protocols",
-    "Full": "protocols",
+    "FeatureSet": "features.feature_set",
+    "FewShot": "evaluation.protocols",
+    "Full": "evaluation.protocols",
     "KNNProbe": "probes.knn",
     "LabelPropagationProbe": "probes.labelprop",
     "LogisticProbe": "probes.logistic",
     "OrdinalProbe": "probes.ordinal",
     "PrototypeProbe": "probes.prototype",
-    "Result": "results",
+    "Result": "evaluation.results",
     "RidgeProbe": "probes.ridge",
     "MLPProbe": "probes.mlp",
     "SGDProbe": "probes.sgd",
     "Training": "finetuning.settings",
-    "evaluate": "evaluation",
+    "evaluate": "evaluation.evaluate",
     "extract": "extraction.local",
     "finetune": "finetuning.run",
     "load_backbone": "backbones.load",
     "load_dataset": "datasets.load",
-    "load_probe": "saving",
+    "load_probe": "probes.loading",
     "logistic_path": "solvers.logistic",
     "make_recipe": "finetuning.recipes.named",
 }

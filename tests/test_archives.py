@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import featprobe as fp
-from featprobe import results
 from featprobe.cli.main import main
+from featprobe.evaluation import results
 
 ARCHIVE = Path(__file__).parent / "archives" / "v0.1"
 EXPECTED: dict[str, Any] = json.loads((ARCHIVE / "expected.json").read_text())

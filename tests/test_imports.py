@@ -1,10 +1,11 @@
-"""Imports run downwards, and cheap commands stay cheap."""
+"""Imports run downwards, no two files import each other, and cheap commands stay cheap."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,71 +13,82 @@ import pytest
 import featprobe
 
 ROOT = Path(featprobe.__file__).parent
-LEVELS = [
-    {
-        "errors",
-        "registry",
-        "fingerprint",
-        "records",
-        "spreadsheet",
-        "settings",
-        "progress",
-        "threads",
-        "devices",
-        "options",
-        "_version",
-        "jsonvalues",
-    },
-    {"images", "scoring", "splits", "splits_first", "balancing", "bags"},
-    {"metrics", "protocols", "partition", "shots", "solvers"},
-    {"scored", "selection", "calibration", "prepare", "thresholds"},
-    {"stats"},
-    {"datasets", "backbones", "store", "probes", "neighbours", "saving"},
-    {
-        "levels",
-        "results",
-        "features",
-        "findings",
-        "fitted",
-        "choosing",
-        "runs",
-        "exchange",
-        "relabelling",
-        "presets",
-        "reporting",
-        "subjects",
-    },
-    {"extraction", "evaluation", "prediction", "leakage", "doctor", "testing"},
-    {"zeroshot", "retrieval", "finetuning"},
-    {"leaderboard"},
-    {"cli"},
-]
-LEVEL = {name: i for i, names in enumerate(LEVELS) for name in names}
+# one level a room, from the ground up: a room imports from rooms before it alone
+ROOMS = (
+    "core",
+    "metrics",
+    "solvers",
+    "splits",
+    "neighbours",
+    "images",
+    "store",
+    "backbones",
+    "datasets",
+    "stats",
+    "features",
+    "testing",
+    "probes",
+    "extraction",
+    "evaluation",
+    "imagetext",
+    "finetuning",
+    "leaderboard",
+    "cli",
+)
+MODULES = {
+    ".".join(("featprobe", *p.relative_to(ROOT).with_suffix("").parts)): p
+    for p in sorted(ROOT.rglob("*.py"))
+    if p.name != "__init__.py"
+}
 
 
 def imports(path: Path) -> set[str]:
-    """Rooms of featprobe that a module imports, at its top or inside functions."""
+    """Modules of featprobe that a module imports, at its top, inside functions or for types."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{a.name}" for a in node.names]
+            inner = {f"{node.module}.{a.name}" for a in node.names}
+            found |= (inner & MODULES.keys()) or {node.module}
+            if inner - MODULES.keys():
+                found.add(node.module)
         elif isinstance(node, ast.Import):
-            names = [a.name for a in node.names]
-        else:
-            continue
-        found |= {n.split(".")[1] for n in names if n.startswith("featprobe.")}
-    return found
+            found |= {a.name for a in node.names}
+    return found & MODULES.keys()
 
 
-MODULES = sorted(p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py")
+def room_of(module: str) -> str:
+    return module.split(".")[1]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_never_run_upwards(path: Path) -> None:
-    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    assert room in LEVEL, f"{room} has no place in the order of rooms"
-    upwards = {other for other in imports(path) if LEVEL[other] > LEVEL[room]}
-    assert not upwards, f"{room} imports {upwards} from above"
+def test_every_room_has_a_level_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {room_of(m) for m in MODULES} == set(ROOMS)
+    assert len(set(ROOMS)) == len(ROOMS)
+    arrows = {
+        (room_of(m), room_of(o)) for m, p in MODULES.items() for o in imports(p)
+    } - {(r, r) for r in ROOMS}  # fmt: skip
+    with capsys.disabled():
+        print(f"\n{len(ROOMS)} rooms, {len(arrows)} arrows, from the top:")
+        for level in reversed(range(len(ROOMS))):
+            entered = sorted((o for r, o in arrows if r == ROOMS[level]), key=ROOMS.index)
+            print(f"{level:3} {ROOMS[level]:12}", *entered)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_never_run_upwards(module: str) -> None:
+    own = ROOMS.index(room_of(module))
+    upwards = {o for o in imports(MODULES[module]) if ROOMS.index(room_of(o)) > own}
+    assert not upwards, f"{module} imports {upwards} from above"
+
+
+def test_no_two_files_import_each_other_on_any_way() -> None:
+    try:
+        TopologicalSorter({m: imports(p) - {m} for m, p in MODULES.items()}).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+def test_the_root_holds_no_module() -> None:
+    assert sorted(p.name for p in ROOT.glob("*.py")) == ["__init__.py"]
 
 
 def test_inner_packages_hold_a_docstring_only() -> None:
@@ -127,7 +139,7 @@ def test_a_knn_imports_neither_torch_nor_sklearn() -> None:
 
 def test_public_names_survive_importing_the_modules_behind_them() -> None:
     code = (
-        "import featprobe.extraction.local, featprobe.evaluation, featprobe as fp\n"
+        "import featprobe.extraction.local, featprobe.evaluation.evaluate, featprobe as fp\n"
         "assert callable(fp.extract) and callable(fp.evaluate)\n"
         "assert all(hasattr(fp, n) for n in fp.__all__)\n"
         "try: fp.nothing\nexcept AttributeError: pass\nelse: raise SystemExit(1)"

@@ -9,8 +9,8 @@ import pydicom
 import pytest
 
 import featprobe as fp
-from featprobe.errors import InputError
-from featprobe.protocols import make_split
+from featprobe.core.errors import InputError
+from featprobe.evaluation.protocols import make_split
 
 
 def test_chest_films_are_grouped_and_split_by_patient(real_data: Path, tiny_backbone) -> None:

@@ -84,7 +84,7 @@ def compare_command(
 ) -> None:  # fmt: skip
     """Table of a trained FOLDER against its random initialisation on DATA (names or paths)."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from featprobe.settings import cache_root
+    from featprobe.core.paths import cache_root
     from train_tiny.compare import compare, markdown
 
     rows = compare(

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 import featprobe as fp
-from featprobe import results
-from featprobe.protocols import CrossVal, Full
-from featprobe.results import Result
+from featprobe.evaluation import results
+from featprobe.evaluation.protocols import CrossVal, Full
+from featprobe.evaluation.results import Result
 from featprobe.stats.resampling import bootstrap, interval
 
 PROBES = {"kNN": fp.KNNProbe, "linear": fp.LogisticProbe}

@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from featprobe.fingerprint import write_text_atomic
-from featprobe.progress import Progress
+from featprobe.core.fingerprint import write_text_atomic
+from featprobe.core.progress import Progress
 from train_tiny.augment import Draws, Views, views
 from train_tiny.images import Pool, make_pool
 from train_tiny.model import MEAN, STD, WEIGHTS, Learner, config, total

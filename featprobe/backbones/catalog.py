@@ -10,7 +10,7 @@ from typing import Any
 
 from featprobe.backbones import entries
 from featprobe.backbones.spec import ModelSpec
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 
 def merge(groups: Iterable[Iterable[ModelSpec]]) -> dict[str, ModelSpec]:

@@ -18,7 +18,7 @@ from featprobe.backbones.formats.layout import SECOND, TRAINING, WRAPPERS, Layou
 from featprobe.backbones.formats.reading import read_checkpoint, tensors
 from featprobe.backbones.formats.vits import DEIT, DINOV2, MAE, POOLED, REGISTERS, SAM, VIT
 from featprobe.backbones.source import account
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 __all__ = ["adopt", "convert", "linear_head", "load_state", "read_checkpoint"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from featprobe.fingerprint import digest
+from featprobe.core.fingerprint import digest
 
 # Packages whose code is not looked into: versions of them are in the provenance of a store.
 KNOWN = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from featprobe.backbones.source import Source
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError, MissingPath, nearest, reason
+from featprobe.core.errors import InputError, MissingPath, nearest, reason
 
 FIELDS = ("name", "path", "weights", "revision", "preprocess")
 

@@ -21,7 +21,7 @@ from featprobe.backbones import hf
 from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.prompts import NAME, Prompts, add_prompts
 from featprobe.backbones.source import Loaded, Source, drawn, strictly
-from featprobe.errors import InputError, reason
+from featprobe.core.errors import InputError, reason
 
 FILE, PROMPTS, WEIGHTS = "featprobe.json", "prompts.safetensors", "state.safetensors"
 PREPROCESS = "preprocessor_config.json"
@@ -49,7 +49,7 @@ def load_export(
     ``resolve`` and ``build`` are for the architecture of another library. With ``init`` of the
     source the same architecture is drawn at random, its prompts too.
 
-    Raises :class:`~featprobe.errors.InputError` for a folder that is damaged.
+    Raises :class:`~featprobe.core.errors.InputError` for a folder that is damaged.
     """
     folder = source.folder
     assert folder is not None

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from featprobe.backbones.files import hub_file, hub_reachable
 from featprobe.backbones.formats.reading import tensors
 from featprobe.backbones.source import Source, strictly
-from featprobe.errors import FeatprobeError, InputError, MissingExtra, reason
+from featprobe.core.errors import FeatprobeError, InputError, MissingExtra, reason
 
 WRAPPERS = ("state_dict.", "model.", "module.", "_orig_mod.", "net.", "network.", "backbone.")
 
 
 def library(name: str, extra: str) -> Any:
-    """Import an optional library; :class:`~featprobe.errors.MissingExtra` names the extra."""
+    """Import an optional library; :class:`~featprobe.core.errors.MissingExtra` names the extra."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -39,7 +39,7 @@ def hub(place: str, what: str = "weights are") -> Iterator[None]:
     """Let a library load from the hub; offline it finds cached files at once, or none.
 
     ``what`` is loaded, with its verb. What goes wrong becomes one
-    :class:`~featprobe.errors.InputError` about ``place``.
+    :class:`~featprobe.core.errors.InputError` about ``place``.
     """
     from huggingface_hub import constants
 

@@ -18,7 +18,7 @@ from featprobe.backbones.adapters import feature_map, pixels_of_any_size, pooled
 from featprobe.backbones.base import Adapter
 from featprobe.backbones.positions import follow_the_authors
 from featprobe.backbones.rules import Config, maps, tokens
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import torch
 
-from featprobe.errors import InputError, reason
+from featprobe.core.errors import InputError, reason
 
 
 def hub_reachable(seconds: float = 3.0) -> bool:
@@ -35,7 +35,7 @@ def fetched(address: str) -> Path:
     """A checkpoint file by its address, downloaded once into torch.hub's own folder.
 
     A file that torch.hub has downloaded before is used as it is. Raises
-    :class:`~featprobe.errors.InputError` when it cannot be downloaded.
+    :class:`~featprobe.core.errors.InputError` when it cannot be downloaded.
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(address).path).name
     if not path.is_file():

@@ -23,7 +23,7 @@ from featprobe.backbones.files import fetched, hub_file, hub_reachable
 from featprobe.backbones.rules import LinearClassifier
 from featprobe.backbones.source import Loaded, Source, account, drawn, strictly
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError, reason
+from featprobe.core.errors import InputError, reason
 
 VOLATILE = ("_name_or_path", "transformers_version", "dtype", "architectures", "torch_dtype")
 

@@ -16,7 +16,7 @@ from featprobe.backbones.described import read_description
 from featprobe.backbones.exported import is_export, load_export, name_of
 from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
-from featprobe.errors import InputError, MissingPath, UnknownName, nearest
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 
 GROUP = "featprobe.backbones"  # entry points of other distributions
 # scheme -> module that loads it; each needs an extra
@@ -49,9 +49,9 @@ def load_backbone(
     network in that file, where it is not recognised (``net.encoder.``; patterns such as
     ``head.*``). Keys that are not used are in ``origin["dropped"]``.
 
-    Raises :class:`~featprobe.errors.UnknownName` with the nearest name, or
-    :class:`~featprobe.errors.InputError` when weights are missing or do not fit: every missing,
-    surplus or reshaped key is named.
+    Raises :class:`~featprobe.core.errors.UnknownName` with the nearest name, or
+    :class:`~featprobe.core.errors.InputError` when weights are missing or do not fit: every
+    missing, surplus or reshaped key is named.
     """
     if init not in (None, "random"):
         raise InputError(f"unknown init {init!r}: only 'random' can be asked for")

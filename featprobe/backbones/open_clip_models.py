@@ -22,7 +22,7 @@ from featprobe.backbones.positions import interpolate
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import INTERPOLATIONS, Preprocess
 from featprobe.backbones.timm_adapters import adapter as timm_adapter
-from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
 
 CONFIG = "open_clip_config.json"
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # as open_clip asks
@@ -47,8 +47,9 @@ class Named:
 def load(source: Source) -> Loaded:
     """Build a vision tower and fill it; float32, projection not normalised.
 
-    Raises :class:`~featprobe.errors.MissingExtra`, :class:`~featprobe.errors.UnknownName` with the
-    nearest name, or :class:`~featprobe.errors.InputError` for weights that cannot be had.
+    Raises :class:`~featprobe.core.errors.MissingExtra`, :class:`~featprobe.core.errors.UnknownName`
+    with the nearest name, or :class:`~featprobe.core.errors.InputError` for weights that cannot be
+    had.
     """
     open_clip = library("open_clip", "open_clip")
     named = find(open_clip, source)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 NAMES = ("cls", "mean", "tokens", "logits", "projection", "prelogits")
 Take = Callable[[Any], Tensor]

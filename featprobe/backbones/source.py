@@ -14,7 +14,7 @@ from torch import nn
 from featprobe.backbones.base import Adapter
 from featprobe.backbones.formats.reading import read_checkpoint, trimmed
 from featprobe.backbones.spec import ModelSpec, Preprocess
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 
 @dataclass(frozen=True)

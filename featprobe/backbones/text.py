@@ -15,8 +15,8 @@ from featprobe.backbones.checkpoints import quiet
 from featprobe.backbones.files import hub_reachable
 from featprobe.backbones.load import LIBRARIES, load_backbone, resolve
 from featprobe.backbones.source import Source, account
-from featprobe.errors import InputError, MissingPath, reason
-from featprobe.fingerprint import array_digest, digest
+from featprobe.core.errors import InputError, MissingPath, reason
+from featprobe.core.fingerprint import array_digest, digest
 
 BATCH = 64
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from featprobe.backbones.adapters import PER_BLOCK
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 ODD_SIZE = re.compile("size of tensor a|shape '.*' is invalid")
 

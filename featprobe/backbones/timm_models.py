@@ -12,7 +12,7 @@ from featprobe.backbones.extras import fill, hub, library, provenance, state_of,
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import INTERPOLATIONS, Preprocess
 from featprobe.backbones.timm_adapters import adapter
-from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.core.errors import InputError, UnknownName, nearest
 
 SCHEMES = ("hf-hub", "hf_hub", "local-dir")
 # What makes a model take inputs of any size; the first that its class knows.
@@ -26,8 +26,9 @@ ARCHITECTURE = ("architecture", "num_classes", "global_pool", "input_size", "fix
 def load(source: Source) -> Loaded:
     """Build a model of timm; its classifier stays, or becomes that of the weights file.
 
-    Raises :class:`~featprobe.errors.MissingExtra`, :class:`~featprobe.errors.UnknownName` with the
-    nearest name, or :class:`~featprobe.errors.InputError` for weights that cannot be had.
+    Raises :class:`~featprobe.core.errors.MissingExtra`, :class:`~featprobe.core.errors.UnknownName`
+    with the nearest name, or :class:`~featprobe.core.errors.InputError` for weights that cannot be
+    had.
     """
     timm = library("timm", "timm")
     name = source.place.removeprefix("timm:")

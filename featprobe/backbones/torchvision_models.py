@@ -17,7 +17,7 @@ from featprobe.backbones.extras import fill, library, state_of, weights_file
 from featprobe.backbones.files import fetched
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.core.errors import InputError, UnknownName, nearest
 
 MAPS = ("features", "layer4", "Mixed_7c")  # the last feature map of the networks that are read
 
@@ -67,8 +67,9 @@ class ConvNet:
 def load(source: Source) -> Loaded:
     """Build a network of torchvision with its classifier.
 
-    Raises :class:`~featprobe.errors.MissingExtra`, :class:`~featprobe.errors.UnknownName` with the
-    nearest name, or :class:`~featprobe.errors.InputError` for weights that cannot be had.
+    Raises :class:`~featprobe.core.errors.MissingExtra`, :class:`~featprobe.core.errors.UnknownName`
+    with the nearest name, or :class:`~featprobe.core.errors.InputError` for weights that cannot be
+    had.
     """
     models = library("torchvision", "timm").models
     name, _, tag = source.place.removeprefix("torchvision:").partition(":")

@@ -39,7 +39,7 @@ def command(ctx: click.Context, cache: str | None, as_json: bool) -> None:
 
 
 def _root(ctx: click.Context) -> Any:
-    from featprobe import settings
+    from featprobe.core import paths as settings
 
     return settings.feature_root(ctx.obj[0])
 
@@ -97,7 +97,7 @@ def ls(ctx: click.Context, as_json: bool = False) -> None:
 
 def _others(ctx: click.Context) -> None:
     """What fine-tuning keeps in the cache, and may be deleted."""
-    from featprobe import settings
+    from featprobe.core import paths as settings
 
     root = settings.cache_root(ctx.obj[0])
     for name, what in (("finetuned", "trainings"), ("frames", "decoded frames")):
@@ -140,7 +140,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 @click.pass_context
 def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) -> int:
     """Read everything in a store, or in all, and name what is damaged. Exits 1 if something is."""
-    from featprobe.progress import Progress
+    from featprobe.core.progress import Progress
     from featprobe.store.cache import entries, named
 
     found = [named(_root(ctx), name)] if name else list(entries(_root(ctx)))

@@ -212,8 +212,8 @@ def cached_name(data: str) -> str:
 
 def open_dataset(data: str, cache: str | None, loading: dict[str, Any]) -> Dataset:
     """The data set of ``--data`` with the values of :data:`loading_options`."""
+    from featprobe.core.errors import InputError
     from featprobe.datasets.load import load_dataset
-    from featprobe.errors import InputError
 
     given = dict(loading)
     for text in given.pop("catalog_options"):

@@ -73,11 +73,13 @@ def command(
     """
     import json
 
-    from featprobe import metrics, results, settings
+    from featprobe.core import paths as settings
+    from featprobe.evaluation import results
+    from featprobe.metrics import measures as metrics
 
     if test == "mcnemar" and metric is None:
         metric = "accuracy"
-    from featprobe.errors import InputError
+    from featprobe.core.errors import InputError
     from featprobe.leaderboard.board import choose
     from featprobe.leaderboard.compare import compare
     from featprobe.leaderboard.differences import print_differences

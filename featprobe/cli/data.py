@@ -130,11 +130,11 @@ def split(
 
     Items without a label, which no probe sees, go with their patient.
     """
+    from featprobe.core.errors import InputError
     from featprobe.datasets.split_file import everybody, write_split
-    from featprobe.errors import InputError
-    from featprobe.partition import known_targets
-    from featprobe.protocols import make_split
-    from featprobe.splits import NAMES
+    from featprobe.evaluation.protocols import make_split
+    from featprobe.splits.assign import NAMES
+    from featprobe.splits.partition import known_targets
 
     d = open_dataset(data, cache, loading)
     if d.targets is None:
@@ -182,8 +182,8 @@ def relabel(
     DATA is a data set's name or path, or one of its stores; all backbones are relabelled. Items
     that the table lacks become unknown.
     """
-    from featprobe import settings
-    from featprobe.relabelling import relabel as run
+    from featprobe.core import paths as settings
+    from featprobe.features.relabelling import relabel as run
 
     name = cached_name(data)
     for done in run(settings.feature_root(cache), name, targets, id_column, **reading):
@@ -207,12 +207,12 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
     """Add near-duplicates when a complete store of exactly these items is in the cache."""
     import numpy as np
 
-    from featprobe import settings
-    from featprobe.errors import FeatprobeError
+    from featprobe.core import paths as settings
+    from featprobe.core.errors import FeatprobeError
+    from featprobe.evaluation.protocols import make_split
     from featprobe.extraction.remarks import of_features
-    from featprobe.features import FeatureSet
-    from featprobe.leakage import near_duplicates
-    from featprobe.protocols import make_split
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.features.leakage import near_duplicates
     from featprobe.store.cache import entries
 
     stores = [

@@ -26,7 +26,7 @@ def command(model: str | None, cache: str | None, as_json: bool) -> None:
 
     Exits 1 when something keeps featprobe from working, with what to do about it.
     """
-    from featprobe import doctor
+    from featprobe.cli import doctor_checks as doctor
 
     asked = doctor.needs(model) if model else None
     found = doctor.report(cache)

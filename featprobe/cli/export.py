@@ -24,9 +24,9 @@ Examples:
 @cache_option
 def command(store: str, out: str, to: str, cache: str | None) -> None:
     """Write the features of a store, with ids, labels, patients and split, as other files."""
-    from featprobe import settings
-    from featprobe.errors import StoreError
-    from featprobe.exchange.transfer import export
+    from featprobe.core import paths as settings
+    from featprobe.core.errors import StoreError
+    from featprobe.features.exchange.transfer import export
     from featprobe.store.cache import named
 
     entry = named(settings.feature_root(cache), store)

@@ -20,10 +20,11 @@ from featprobe.cli.common import (
     open_dataset,
     unused_keys,
 )
+from featprobe.core.errors import MissingPath
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
-    from featprobe.features import FeatureSet
+    from featprobe.features.feature_set import FeatureSet
 
 
 @click.command(
@@ -107,7 +108,13 @@ def command(
     Preprocessing comes from the checkpoint. An item that cannot be read is recorded with its
     reason and left out; the rest goes on.
     """
-    dataset = open_dataset(data, cache, loading)
+    try:
+        dataset = open_dataset(data, cache, loading)
+    except MissingPath as error:
+        with_weights = None if weights or init else lacking(model)
+        if with_weights is None:
+            raise
+        raise MissingPath(f"{error}. The weights are missing too: {with_weights}") from error
 
     # Decoding shares the cores with torch, whose threads would otherwise spin while they wait: half
     # the frame rate on two cores. Read when torch is loaded.
@@ -133,6 +140,22 @@ def command(
         print(json.dumps({**result.summary.to_dict(), "key": result.key.digest}))
         return
     report(dataset, result, backbone.random)
+
+
+def lacking(model: str) -> str | None:
+    """What to do for the weights of a model that are not on this machine; None for others."""
+    from featprobe.cli.doctor_checks import needs
+    from featprobe.core.errors import FeatprobeError
+
+    try:
+        found = needs(model)
+    except FeatprobeError as error:
+        return str(error)
+    if found["here"]:
+        return None
+    where = found["place"] or ", ".join(found.get("files", ()))
+    source = f"they are downloaded from {where} when it can be reached" if where else "get its file"
+    return f"{model}: {source}; or give the file with --weights FILE, or use --init random"
 
 
 def part(text: str) -> tuple[int, int]:

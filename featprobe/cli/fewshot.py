@@ -50,8 +50,8 @@ def command(
 
     Neither val nor test is touched by a draw; the logistic probe uses C = 1.
     """
-    from featprobe.evaluation import make_probe
-    from featprobe.protocols import FewShot
+    from featprobe.evaluation.evaluate import make_probe
+    from featprobe.evaluation.protocols import FewShot
 
     protocol = FewShot(tuple(sorted(set(shots))), tries, by, seed, split_version)
     made = make_probe(probe, **values(settings, probe))

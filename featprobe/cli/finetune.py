@@ -151,10 +151,10 @@ def command(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import show_results
+    from featprobe.core.threads import cores
     from featprobe.finetuning.asked import asked
     from featprobe.finetuning.predictor import FILE as HEAD
     from featprobe.finetuning.run import finetune
-    from featprobe.threads import cores
 
     wanted = asked(recipe, preset, {**given, "seed": seed, **read_settings(more)})
     if folder is not None and len(subset) > 1:

@@ -29,9 +29,9 @@ def command(
     cache: str | None,
 ) -> None:  # fmt: skip
     """Bring features from elsewhere into the cache, to be probed like any other."""
-    from featprobe import settings
-    from featprobe.exchange.transfer import load
-    from featprobe.features import FeatureSet
+    from featprobe.core import paths as settings
+    from featprobe.features.exchange.transfer import load
+    from featprobe.features.feature_set import FeatureSet
 
     root = settings.feature_root(cache)
     made = FeatureSet(load(path, root, name=name, backbone=backbone, items=items, kind=store))

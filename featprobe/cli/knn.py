@@ -126,8 +126,8 @@ def command(
     **common: Any,
 ) -> None:
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
-    from featprobe.evaluation import make_probe
-    from featprobe.protocols import CrossVal, LeaveOneOut
+    from featprobe.evaluation.evaluate import make_probe
+    from featprobe.evaluation.protocols import CrossVal, LeaveOneOut
 
     own = {"temperature": temperature, "vote": vote, "smoothing": smoothing}
     for name in own:

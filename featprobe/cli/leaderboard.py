@@ -13,10 +13,10 @@ from featprobe.cli.common import Verb, across_option, cache_option, cached_name,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from featprobe.evaluation.results import Result
     from featprobe.leaderboard.compare import Comparison
     from featprobe.leaderboard.grid import Grid
     from featprobe.leaderboard.running import Outcome
-    from featprobe.results import Result
 
 
 @click.command(
@@ -69,10 +69,12 @@ def command(
     """
     import json
 
-    from featprobe import metrics, results, settings
+    from featprobe.core import paths as settings
+    from featprobe.evaluation import results
     from featprobe.leaderboard.board import build
     from featprobe.leaderboard.standings import Standings
     from featprobe.leaderboard.table import make_ready, print_board, write
+    from featprobe.metrics import measures as metrics
 
     if file is not None and (data or model):
         raise click.UsageError(f"--data and --model are in {file}", ctx)
@@ -134,7 +136,7 @@ def _differences(
     root: Path, found: Sequence[Result], grid: Grid, metric: str | None, across: Sequence[str]
 ) -> list[Comparison]:
     """Each result against the one that the file names; what cannot be compared is said."""
-    from featprobe.errors import InputError, UnknownName
+    from featprobe.core.errors import InputError, UnknownName
     from featprobe.leaderboard.compare import compare
 
     try:

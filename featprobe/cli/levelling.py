@@ -27,8 +27,8 @@ level_options = options(
 
 def read_level(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments that the options of :data:`level_options` stand for."""
-    from featprobe.errors import InputError
-    from featprobe.levels import Level
+    from featprobe.core.errors import InputError
+    from featprobe.evaluation.levels import Level
 
     level, by = asked["level"], asked["level_by"]
     if by and level == "item":

@@ -92,11 +92,11 @@ def command(
     **common: Any,
 ) -> None:
     """A linear (or small) head on cached features; settings chosen on val, refit, one test."""
-    from featprobe.evaluation import make_probe
-    from featprobe.presets import preset as study
+    from featprobe.evaluation.evaluate import make_probe
+    from featprobe.evaluation.protocols import CrossVal
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.named import PROBES
-    from featprobe.protocols import CrossVal
+    from featprobe.probes.presets import preset as study
 
     one_way(repeats, subset, common["save_to"], folds)
     params: dict[str, Any] = {}

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from featprobe._version import __version__
 from featprobe.cli.edge import escaping
-from featprobe.errors import FeatprobeError, Unfinished, nearest, reason
+from featprobe.core._version import __version__
+from featprobe.core.errors import FeatprobeError, Unfinished, nearest, reason
 
 VERBS = {
     "extract": "Run a backbone once over a data set and store its features.",

@@ -10,7 +10,7 @@ import click
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.spec import OUTPUTS, ModelSpec
 from featprobe.cli.common import json_option
-from featprobe.errors import UnknownName, nearest
+from featprobe.core.errors import UnknownName, nearest
 
 
 @click.group(

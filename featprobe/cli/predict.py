@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from featprobe.cli.common import Verb, cache_option, json_option, note
-from featprobe.spreadsheet import Writer
+from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
-    from featprobe.prediction import Predictions
+    from featprobe.evaluation.judged import Judged
+    from featprobe.evaluation.predict import Predictions
 
 
 @click.command(
@@ -59,17 +61,25 @@ def command(
     Writes a table: id, a column of probabilities for each class, what is predicted. The backbone,
     its preprocessing and how slices are cut are the probe's own; another one is refused.
     """
-    from featprobe.saving import read_saved
+    from featprobe.probes.loading import read_saved
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
     saved = read_saved(probe_file)
+    from featprobe.core.errors import InputError
     from featprobe.datasets.load import load_dataset
-    from featprobe.prediction import features_of, predict, reload_backbone
+    from featprobe.evaluation.predict import features_of, predict, reload_backbone
 
     source = features_of(saved, str(probe_file))
-    dataset = load_dataset(
-        data, root=root, name=name, cache=cache, bare=True, **source.key["recipe"]
-    )
+    given = {"root": root, "name": name, "cache": cache, **source.key["recipe"]}
+    try:
+        dataset = load_dataset(data, **given)
+    except InputError:  # labels or splits that cannot be read are not needed
+        dataset = load_dataset(data, bare=True, **given)
+    named = name is not None or dataset.name != source.dataset
+    if not named and dataset.compute_fingerprint() != source.key["dataset"]:
+        # a folder that is called as the training set need not hold the same images
+        dataset.name = f"{dataset.name}-new"
+        note(f"other images than those of {source.dataset}: cached as {dataset.name}")
     backbone = reload_backbone(
         source, model=model, weights=weights, revision=revision, beside=probe_file.parent
     )
@@ -82,6 +92,8 @@ def command(
     if source.thresholds:
         told = ", ".join(f"{n} {t:.3g}" for n, t in source.thresholds.items())
         note(f"decisions at thresholds that were chosen on val: {told}")
+    for text in _worth(found.judged):
+        note(text)
     for item in found.left_out:
         note(f"left out: {item.id}: {item.reason}")
     if as_json:
@@ -95,6 +107,18 @@ def command(
     with out.open("w", encoding="utf-8", newline="") as f:
         _write(found, f)
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
+
+
+def _worth(judged: Judged | None) -> list[str]:
+    """The metrics of labelled images, a line each."""
+    if judged is None:
+        return []
+    lines = [f"labels are known of {judged.items} items of {judged.patients} patients:"]
+    for name, value in judged.metrics.items():
+        low, high = judged.ci.get(name, (math.nan, math.nan))
+        within = f" [{low:.3f}, {high:.3f}]" if math.isfinite(low) else ""
+        lines.append(f"  {name:24} {value:.3f}{within}")
+    return lines + [f"  {text}" for text in judged.notes]
 
 
 def _write(found: Predictions, file: object) -> None:

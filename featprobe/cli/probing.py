@@ -20,8 +20,8 @@ from featprobe.cli.common import (
 from featprobe.cli.levelling import level_options, read_level
 
 if TYPE_CHECKING:
-    from featprobe.features import FeatureSet
-    from featprobe.results import Result
+    from featprobe.evaluation.results import Result
+    from featprobe.features.feature_set import FeatureSet
     from featprobe.store.base import FeatureStore
 
 R = TypeVar("R", bound=Any)
@@ -71,7 +71,7 @@ probe_options = options(
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:
     """The values of ``--set`` by name: JSON where it is, text otherwise."""
-    from featprobe.errors import InputError
+    from featprobe.core.errors import InputError
 
     out: dict[str, Any] = {}
     for text in settings:
@@ -92,7 +92,7 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
     """
     from typing import get_type_hints
 
-    from featprobe.options import checked
+    from featprobe.core.options import checked
     from featprobe.probes.named import PROBES
 
     known = get_type_hints(PROBES.get(probe).__init__)
@@ -123,8 +123,8 @@ def run_probe(
     named on standard error and the rest goes on; when none can, the first reason is the error. So
     is one of several protocols under which it cannot.
     """
-    from featprobe.errors import FeatprobeError
-    from featprobe.evaluation import evaluate
+    from featprobe.core.errors import FeatprobeError
+    from featprobe.evaluation.evaluate import evaluate
 
     stores = cached_sets(data, model, cache)
     _can_save(save_to, len(stores), len(protocols), asked)
@@ -158,8 +158,8 @@ def cached_sets(
     data: Sequence[str], model: Sequence[str], cache: str | None, output: str = ""
 ) -> list[FeatureStore]:
     """The complete stores of these data sets and backbones, those that hold ``output`` if named."""
-    from featprobe import settings
-    from featprobe.errors import InputError
+    from featprobe.core import paths as settings
+    from featprobe.core.errors import InputError
     from featprobe.store.cache import find
 
     root = settings.feature_root(cache)
@@ -186,8 +186,8 @@ def on_each(
     A set on which it fails is named on standard error and the rest goes on; when all fail, the
     first reason is the error.
     """
-    from featprobe.errors import FeatprobeError
-    from featprobe.features import FeatureSet
+    from featprobe.core.errors import FeatprobeError
+    from featprobe.features.feature_set import FeatureSet
 
     done: list[R] = []
     problems: list[FeatprobeError] = []
@@ -228,7 +228,7 @@ def _reported(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _can_save(save_to: Path | None, stores: int, protocols: int, asked: Mapping[str, Any]) -> None:
-    from featprobe.errors import InputError
+    from featprobe.core.errors import InputError
 
     if save_to is None:
         return
@@ -245,11 +245,11 @@ def _can_save(save_to: Path | None, stores: int, protocols: int, asked: Mapping[
 def _save(
     features: FeatureSet, probe: Any, protocol: Any, found: Sequence[Result], path: Path
 ) -> Path:
-    from featprobe.errors import InputError
-    from featprobe.evaluation import fit_chosen
-    from featprobe.prediction import source_of
-    from featprobe.protocols import Full
-    from featprobe.saving import save_probe
+    from featprobe.core.errors import InputError
+    from featprobe.evaluation.evaluate import fit_chosen
+    from featprobe.evaluation.predict import source_of
+    from featprobe.evaluation.protocols import Full
+    from featprobe.probes.saving import save_probe
 
     if not isinstance(protocol, Full):
         raise InputError("--save fits to train and val: leave --folds and --loo out")

@@ -12,8 +12,8 @@ from featprobe.cli.imagetext import data_options
 from featprobe.cli.probing import bootstrap_options, cached_sets, on_each
 
 if TYPE_CHECKING:
-    from featprobe.features import FeatureSet
-    from featprobe.retrieval import Retrieval
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.imagetext.retrieval import Retrieval
 
 
 @click.command(
@@ -44,7 +44,7 @@ def command(
     All items that have a caption take part, whatever their split: nothing is fitted. Ties count as
     the average over their orders; the median rank is also given with every tie lost.
     """
-    from featprobe.retrieval import read_captions, retrieve
+    from featprobe.imagetext.retrieval import read_captions, retrieve
 
     ids, texts = read_captions(captions)
 
@@ -59,10 +59,10 @@ def command(
 
 
 def _print(shown: list[Retrieval]) -> None:
+    from featprobe.imagetext.retrieval import DEPTHS, DIRECTIONS
     from featprobe.leaderboard.footnotes import Footnotes
     from featprobe.leaderboard.terminal import make_table, show
     from featprobe.leaderboard.uncertainty import ends
-    from featprobe.retrieval import DEPTHS, DIRECTIONS
 
     heads = [h for k in DEPTHS for h in (f"recall@{k} [95 %]", "chance")]
     heads = ["data", "backbone", "from", *heads, "median rank [95 %]", "images (patients)"]

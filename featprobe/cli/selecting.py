@@ -36,10 +36,10 @@ def chosen_by(
 ) -> dict[str, Any]:
     """The keyword arguments of ``evaluate`` that the options stand for; ``study``: a preset's.
 
-    Raises :class:`~featprobe.errors.InputError` for what no task is chosen by.
+    Raises :class:`~featprobe.core.errors.InputError` for what no task is chosen by.
     """
-    from featprobe.selection import selectable
-    from featprobe.thresholds import rule_of
+    from featprobe.metrics.thresholds import rule_of
+    from featprobe.probes.selection import selectable
 
     out = {} if select is not None else dict(study or {})
     if select is not None:

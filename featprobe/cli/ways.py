@@ -26,7 +26,7 @@ repeats_option = click.option(
 
 def full(subset: Sequence[float], **fields: Any) -> list[Any]:
     """Train, val and test, once for each fraction of ``--subset``."""
-    from featprobe.protocols import Full
+    from featprobe.evaluation.protocols import Full
 
     return [Full(subset=f, **fields) for f in dict.fromkeys(subset or (1.0,))]
 

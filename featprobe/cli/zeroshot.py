@@ -12,9 +12,9 @@ from featprobe.cli.imagetext import data_options
 from featprobe.cli.probing import bootstrap_options, cached_sets, on_each, show_results
 
 if TYPE_CHECKING:
-    from featprobe.features import FeatureSet
-    from featprobe.results import Result
-    from featprobe.zeroshot import Prompts
+    from featprobe.evaluation.results import Result
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.imagetext.prompts import Prompts
 
 
 @click.command(
@@ -57,7 +57,8 @@ def command(
 
     Nothing is fitted. Prompts that were chosen by looking at these results are selected on test.
     """
-    from featprobe.zeroshot import from_templates, read_prompts, zero_shot
+    from featprobe.imagetext.prompts import from_templates, read_prompts
+    from featprobe.imagetext.zeroshot import zero_shot
 
     if prompts and (template or negative):
         raise click.UsageError("--prompts and templates exclude each other")

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.errors import reason
+from featprobe.core.fingerprint import array_digest
+from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts, follows
 from featprobe.datasets.settling import settle
-from featprobe.errors import reason
-from featprobe.fingerprint import array_digest
 from featprobe.images.intensity import shown
 from featprobe.images.looks import Look, look
-from featprobe.progress import Progress
 
 
 @dataclass

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.errors import InputError, nearest
+from featprobe.core.fingerprint import digest
 from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
 from featprobe.datasets.sources import (
     ArraySource,
@@ -21,8 +23,6 @@ from featprobe.datasets.sources import (
     paths_of,
     rows_of,
 )
-from featprobe.errors import InputError, nearest
-from featprobe.fingerprint import digest
 from featprobe.images.picture import FrameRecipe, Picture
 
 
@@ -120,8 +120,8 @@ class Dataset:
         """Items that are files: a path each, or the ordered paths of the slices of a series.
 
         ``ids`` are by default the paths below the folder that all have in common; the rest is as of
-        :meth:`from_arrays`. Raises :class:`~featprobe.errors.MissingPath` for a file that is not
-        there.
+        :meth:`from_arrays`. Raises :class:`~featprobe.core.errors.MissingPath` for a file that is
+        not there.
         """
         found = paths_of(paths)
         ids = names_of(found) if ids is None else ids
@@ -203,7 +203,7 @@ class Dataset:
     def read(self, i: int) -> np.ndarray:
         """Decoded pixels of item i: (F, H, W) or (F, H, W, 3), native dtype.
 
-        Raises :class:`~featprobe.errors.UnreadableItem` naming the file.
+        Raises :class:`~featprobe.core.errors.UnreadableItem` naming the file.
         """
         return self.open(i).pixels
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.datasets.labels import is_binary
 from featprobe.datasets.order import as_numbers
 from featprobe.datasets.reading import Reading
 from featprobe.datasets.targets import blank
-from featprobe.errors import InputError, UnknownName, nearest
 
 if TYPE_CHECKING:
     import pandas

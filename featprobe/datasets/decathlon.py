@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.official import assemble, find, index_files
-from featprobe.errors import InputError, reason
 from featprobe.images import nifti
 from featprobe.images.picture import FrameRecipe
 

@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featprobe.images.intensity import PRESETS
 from featprobe.images.picture import FrameRecipe
+from featprobe.images.rules import PRESETS
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset

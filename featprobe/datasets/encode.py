@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.order import ordered
-from featprobe.errors import InputError
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
 SPLITS = ("train", "val", "test")

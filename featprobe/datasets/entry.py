@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import settings
+from featprobe.core import paths as settings
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.images.picture import FrameRecipe
 
 

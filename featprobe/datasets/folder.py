@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
 from featprobe.datasets.derived import sort_out
 from featprobe.datasets.groups import infer_groups, label_texts, stem_of
@@ -17,7 +18,6 @@ from featprobe.datasets.layout import read_layout
 from featprobe.datasets.names import scheme_of
 from featprobe.datasets.order import ordered
 from featprobe.datasets.reading import Reading
-from featprobe.errors import InputError
 from featprobe.images import dicom, files
 from featprobe.images.picture import FrameRecipe
 

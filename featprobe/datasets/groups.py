@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.names import by_aspect, scheme_of
-from featprobe.errors import InputError
 
 _INDEX = re.compile(r"^(?P<patient>.+?)[_-](?P<index>[A-Za-z]{0,6}\d+)$")
 _PLACE = re.compile(r"(?i)(site|scanner|cent(er|re)|hospital|clinic|vendor|device|machine|batch)")

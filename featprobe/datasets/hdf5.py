@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.errors import InputError, reason
+from featprobe.core.fingerprint import FileDigests
 from featprobe.datasets.base import ArraySource, Dataset, Progress
 from featprobe.datasets.targets import add_array
-from featprobe.errors import InputError, reason
-from featprobe.fingerprint import FileDigests
 from featprobe.images.picture import FrameRecipe
 
 X_NAMES, Y_NAMES = ("x", "images", "image", "data"), ("y", "labels", "label", "target")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.order import ordered
 from featprobe.datasets.reading import Reading
 from featprobe.datasets.targets import Labelled, add_text, blank, one_spelling
-from featprobe.errors import InputError
 
 if TYPE_CHECKING:
     import pandas

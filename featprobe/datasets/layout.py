@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.names import is_numbering, looks_like_patient
 from featprobe.datasets.parts import NAMES, is_likely_part, part_of, way_out
 from featprobe.datasets.reading import Reading
-from featprobe.errors import InputError
 
 Parts = tuple[str, ...]  # the folders of an item, from the top
 # Folders that hold the images and say nothing of them.

@@ -9,7 +9,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from featprobe import settings
+from featprobe.core import paths as settings
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
+from featprobe.core.fingerprint import digest
+from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.doubts import doubt
 from featprobe.datasets.effects import without_effect
@@ -23,11 +26,8 @@ from featprobe.datasets.reading import Reading, read_split_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import table_files
-from featprobe.errors import InputError, MissingPath, UnknownName, nearest
-from featprobe.fingerprint import digest
 from featprobe.images import files
 from featprobe.images.picture import FrameRecipe
-from featprobe.registry import Registry
 
 # Data sets of one family share a module; their names stand here so that listing imports none.
 FAMILIES = {
@@ -42,11 +42,38 @@ FAMILIES = {
         "msd_lung", "msd_pancreas", "msd_hepatic_vessel", "msd_spleen", "msd_colon",
     ),
 }  # fmt: skip
+# What people call them otherwise; written small, with _ for -.
+_ALSO = {
+    "nih_chestxray14": (
+        "chestxray",
+        "chestxray14",
+        "chestx_ray14",
+        "chest_xray14",
+        "cxr14",
+        "nih",
+        "nih_cxr",
+        "nih_cxr14",
+        "nih_chestxray",
+    ),
+    "kermany_cxr": ("kermany", "pneumonia_cxr", "chest_xray_pneumonia"),
+    "mimic_cxr_jpg": ("mimic", "mimic_cxr"),
+    "aptos2019": ("aptos",),
+    "isic2019": ("isic",),
+    "patch_camelyon": ("pcam", "patchcamelyon", "camelyon"),
+    "messidor2": ("messidor", "messidor_2"),
+    "lits17": ("lits",),
+    "cbis_ddsm": ("cbis", "ddsm"),
+    "brain_tumor_figshare": ("figshare", "brain_tumor"),
+    "ichallenge_amd": ("amd",),
+    "ham10000": ("skin_cancer_mnist",),
+}
+ALIASES = {alias: name for name, aliases in _ALSO.items() for alias in aliases}
 CATALOG = Registry(
     "dataset",
     "featprobe.datasets.catalog",
     "ENTRY",
     {name: module for module, names in FAMILIES.items() for name in names},
+    aliases=ALIASES,
 )
 FOLDER_LABELS = ((), ("none",), ("folder",), ("parent",))
 TABLES = (".csv", ".tsv", ".txt", ".tab", ".parquet")
@@ -91,8 +118,8 @@ def load_dataset(
     (``plane="coronal"``, ``intensity="minmax"``), and those that a catalog data set
     declares (``uncertain="zeros"``, ``size="224"``).
 
-    Raises :class:`~featprobe.errors.UnknownName`, :class:`~featprobe.errors.MissingPath` or
-    :class:`~featprobe.errors.InputError`, each naming the file.
+    Raises :class:`~featprobe.core.errors.UnknownName`, :class:`~featprobe.core.errors.MissingPath`
+    or :class:`~featprobe.core.errors.InputError`, each naming the file.
     """
     if uncertain is not None and os.fspath(path_or_name) in CATALOG:
         options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits
@@ -132,6 +159,8 @@ def _load(
         raise InputError("the data set is an empty text; give a name or a path")
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
+    if not Path(text).exists():  # a folder of the user's own comes before an alias
+        text = CATALOG.named(text)
     if text in CATALOG:
         base = Path(root).expanduser() if root else None
         reading.only(f"{text!r} of the catalog", "group", "uncertain")

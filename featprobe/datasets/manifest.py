@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.columns import GROUPS, SPLITS, group_column, label_columns, named
 from featprobe.datasets.groups import RULES, infer_groups, label_texts
@@ -20,7 +21,6 @@ from featprobe.datasets.reading import Reading
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.targets import Labelled
 from featprobe.datasets.texts import read_table
-from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import SPLITS, ArraySource, Dataset
 from featprobe.datasets.targets import add_array
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 

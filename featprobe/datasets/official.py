@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from featprobe.core.errors import InputError, MissingPath, nearest
 from featprobe.datasets.base import Dataset, FileSource, Source
 from featprobe.datasets.folder import walk
-from featprobe.errors import InputError, MissingPath, nearest
 from featprobe.images import raster
 from featprobe.images.picture import FrameRecipe
 

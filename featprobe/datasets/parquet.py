@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.errors import InputError, UnknownName, UnreadableItem, nearest
 from featprobe.datasets.base import Dataset, Progress
 from featprobe.datasets.columns import GROUPS, LABELS, named
 from featprobe.datasets.hdf5 import row_digests
@@ -21,7 +22,6 @@ from featprobe.datasets.parts import NAMES
 from featprobe.datasets.reading import Reading
 from featprobe.datasets.tables import is_image, open_table, read_columns, split_name, table_files
 from featprobe.datasets.targets import add_array, add_text
-from featprobe.errors import InputError, UnknownName, UnreadableItem, nearest
 from featprobe.images import files as readers
 from featprobe.images.picture import FrameRecipe, Picture
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.columns import SPLITS, named, wanted
 from featprobe.datasets.reading import Reading
-from featprobe.errors import InputError
 
 if TYPE_CHECKING:
     import pandas

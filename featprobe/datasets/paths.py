@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.columns import PATHS, named, wanted
 from featprobe.datasets.folder import collect, walk
 from featprobe.datasets.reading import Reading
-from featprobe.errors import InputError
 from featprobe.images import files
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import SPLITS
-from featprobe.errors import InputError
 
 UNCERTAIN = ("ignore", "zeros", "ones", "own")
 OPTIONS = {

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.datasets.base import Dataset
-from featprobe.errors import FeatprobeError, InputError
 from featprobe.images.intensity import natural_white
 from featprobe.images.picture import FrameRecipe, Picture
 

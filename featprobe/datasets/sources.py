@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from featprobe.errors import InputError, MissingPath
-from featprobe.fingerprint import FileDigests, array_digest, digest
+from featprobe.core.errors import InputError, MissingPath
+from featprobe.core.fingerprint import FileDigests, array_digest, digest
 from featprobe.images import files, frames
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 from featprobe.images.versions import kinds_of

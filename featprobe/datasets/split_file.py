@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError, MissingPath, reason
+from featprobe.core.fingerprint import write_text_atomic
 from featprobe.datasets.base import SPLITS, Dataset
-from featprobe.errors import InputError, MissingPath, reason
-from featprobe.fingerprint import write_text_atomic
 
 
 def write_split(path: Path, ids: np.ndarray, groups: np.ndarray, split: np.ndarray) -> None:

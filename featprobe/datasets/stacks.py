@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import FileSource
-from featprobe.errors import InputError
 from featprobe.images import files, frames
 from featprobe.images.picture import Extent, FrameRecipe, Picture
 

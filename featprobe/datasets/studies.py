@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.base import FileSource
-from featprobe.errors import UnreadableItem
 from featprobe.images import files
 from featprobe.images.intensity import WHITE, shown
 from featprobe.images.picture import FrameRecipe, Picture

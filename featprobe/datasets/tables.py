@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, MissingExtra
+from featprobe.core.errors import InputError, MissingExtra
 
 
 def table_files(path: Path) -> list[Path]:

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.order import as_numbers, ordered
-from featprobe.errors import InputError
 
 # Texts that mean unknown: what pandas.read_csv takes for no value (and writes), and -1.
 NO_VALUE = (

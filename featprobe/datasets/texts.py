@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from featprobe.core.errors import InputError, reason
 from featprobe.datasets.tables import read_columns
-from featprobe.errors import InputError, reason
 
 if TYPE_CHECKING:
     import pandas

@@ -22,7 +22,7 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     import torch
 
-    from featprobe.errors import InputError, reason
+    from featprobe.core.errors import InputError, reason
     from featprobe.extraction.hand import Hand, Report, plain
 
     try:

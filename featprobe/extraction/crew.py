@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.extraction.hand import Report
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome

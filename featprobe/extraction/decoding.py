@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from featprobe.core.errors import UnreadableItem, reason
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.sources import FileSource
-from featprobe.errors import UnreadableItem, reason
 from featprobe.images.intensity import Levels, shown
 from featprobe.images.looks import Look, look
 from featprobe.images.picture import FrameRecipe

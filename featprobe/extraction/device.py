@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
-from featprobe.devices import frames_at_once
-from featprobe.errors import InputError
+from featprobe.core.devices import frames_at_once
+from featprobe.core.errors import InputError
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Forward:
     def __call__(self, x: Tensor) -> OnHost | Pending:
         """Normalised frames (B, 3, H, W), B at most the batch it began with.
 
-        Raises :class:`~featprobe.errors.InputError` when one frame alone is too much.
+        Raises :class:`~featprobe.core.errors.InputError` when one frame alone is too much.
         """
         return self.streams.submit(self._all, x) if self.streams else self._all(x)
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import torch
 
-from featprobe._version import __version__
 from featprobe.backbones.base import Backbone
+from featprobe.core._version import __version__
+from featprobe.core.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.datasets.base import Dataset
-from featprobe.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.extraction.engine import on_this_machine
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome

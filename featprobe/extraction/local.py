@@ -10,10 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.errors import InputError, StoreError, Unfinished
+from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts
 from featprobe.datasets.settling import settle as settle_range
-from featprobe.errors import InputError, StoreError, Unfinished
 from featprobe.extraction.opening import items_of, open_store, outdated
 from featprobe.extraction.options import Options, Settings
 from featprobe.extraction.pipeline import Outcome
@@ -21,8 +22,7 @@ from featprobe.extraction.remarks import of_features, of_looks
 from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
-from featprobe.features import FeatureSet
-from featprobe.progress import Progress
+from featprobe.features.feature_set import FeatureSet
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import PENDING
 
@@ -48,9 +48,9 @@ def extract(
     and ``summary.notes`` says so. ``device``: ``cpu``, ``cuda`` or ``cuda:N``; a GPU where there
     is one by default. Further ``options`` are the fields of :class:`Options`.
 
-    Returns the :class:`~featprobe.features.FeatureSet`; its ``summary`` is the :class:`Summary`
-    of this run. Raises :class:`~featprobe.errors.InputError` when no item at all
-    can be read, and :class:`~featprobe.errors.Unfinished` after SIGINT or SIGTERM.
+    Returns the :class:`~featprobe.features.feature_set.FeatureSet`; its ``summary`` is the
+    :class:`Summary` of this run. Raises :class:`~featprobe.core.errors.InputError` when no item at
+    all can be read, and :class:`~featprobe.core.errors.Unfinished` after SIGINT or SIGTERM.
     """
     start = time.perf_counter()
     o = settle(Options(**options))

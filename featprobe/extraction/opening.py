@@ -7,17 +7,17 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from featprobe import settings
-from featprobe._version import __version__
 from featprobe.backbones.base import Backbone
+from featprobe.core import paths as settings
+from featprobe.core._version import __version__
+from featprobe.core.errors import FeatprobeError, InputError
+from featprobe.core.fingerprint import digest
+from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.studies import StudySource
-from featprobe.errors import FeatprobeError, InputError
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
-from featprobe.fingerprint import digest
 from featprobe.images import versions as readers
-from featprobe.progress import Progress
 from featprobe.store import containers
 from featprobe.store.again import found_again
 from featprobe.store.base import FeatureStore
@@ -60,7 +60,7 @@ def open_store(
     if opened is None or not opened.complete:
         opened = next(filter(None, (_complete(p, key) for p in paths.values())), opened)
     if opened is None:
-        opened = found_again(root, key, {"dataset": dataset.name, "backbone": backbone.name})
+        opened = found_again(root, key, dataset.name, backbone.name)
     if opened is not None:
         opened.touch()
         return opened

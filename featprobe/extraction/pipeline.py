@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.errors import StoreError, UnreadableItem
 from featprobe.datasets.base import Dataset
-from featprobe.errors import StoreError, UnreadableItem
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
 from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from featprobe.core.errors import FeatprobeError
+from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
-from featprobe.errors import FeatprobeError
-from featprobe.progress import Progress
 
 BLOCK = 256  # items a task of the pool counts: a future for each of a million would not be flat
 

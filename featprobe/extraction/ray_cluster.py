@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from featprobe.errors import FeatprobeError, InputError, MissingExtra, reason
+from featprobe.core.errors import FeatprobeError, InputError, MissingExtra, reason
 
 CORES = 8  # of a CPU actor; one torch process gains little from more
 QUIET = {

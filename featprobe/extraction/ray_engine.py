@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.errors import InputError, StoreError, reason
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError, StoreError, reason
 from featprobe.extraction.crew import Leader
 from featprobe.extraction.hand import Report, Work, shared
 from featprobe.extraction.options import Settings

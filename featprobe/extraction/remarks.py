@@ -9,7 +9,7 @@ import numpy as np
 from featprobe.datasets.audit import class_names
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import follows
-from featprobe.features import FeatureSet
+from featprobe.features.feature_set import FeatureSet
 from featprobe.images.looks import Look
 
 ALIKE = 0.9999  # mean cosine of two items

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from featprobe.backbones.base import PRECISIONS, Backbone
-from featprobe.devices import choose_device
-from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.core.devices import choose_device
+from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.extraction.options import Options, Settings
 from featprobe.extraction.ray_cluster import kind_of_device
 

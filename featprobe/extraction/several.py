@@ -17,8 +17,8 @@ from typing import IO, Any
 import cloudpickle
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
-from featprobe.errors import InputError, reason
 from featprobe.extraction.crew import Leader
 from featprobe.extraction.hand import Report, Work, shared
 from featprobe.extraction.options import Settings

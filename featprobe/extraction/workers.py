@@ -11,7 +11,7 @@ import sys
 import threading
 from queue import Empty, SimpleQueue
 
-from featprobe.errors import reason
+from featprobe.core.errors import reason
 from featprobe.extraction import worker
 from featprobe.extraction.decoding import Decoded, Job
 

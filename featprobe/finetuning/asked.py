@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.options import checked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
-from featprobe.options import checked
 
 
 @dataclass(frozen=True)

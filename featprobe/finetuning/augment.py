@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from featprobe.errors import UnknownName, nearest
+from featprobe.core.errors import UnknownName, nearest
 from featprobe.finetuning.settings import AUGMENTATIONS
 
 FLIP = 0.5

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from featprobe.errors import InputError, StoreError, reason
+from featprobe.core.errors import InputError, StoreError, reason
 from featprobe.finetuning.average import Average
 from featprobe.finetuning.network import Network
 
@@ -37,10 +37,10 @@ class Standing:
 
     ``history``: an entry an epoch; ``best``: the weights of the best epoch; ``total``: the sum of
     the losses of the ``counted`` steps of this epoch so far; ``top``: the best merit on val
-    (:class:`~featprobe.selection.Criterion`), of ``best_step``; ``waited``: epochs since then.
-    ``merit`` and ``val``, the ranking metric: of the weights to be kept, the best or the last.
-    ``judging``: of the ``seconds``, those that went into looking at val.
-    ``done``: patience is over; ``ended``: the network holds the weights to be kept.
+    (:class:`~featprobe.probes.selection.Criterion`), of ``best_step``; ``waited``: epochs since
+    then. ``merit`` and ``val``, the ranking metric: of the weights to be kept, the best or the
+    last. ``judging``: of the ``seconds``, those that went into looking at val. ``done``: patience
+    is over; ``ended``: the network holds the weights to be kept.
     """
 
     step: int = 0

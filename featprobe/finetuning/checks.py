@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from featprobe.backbones.base import raw_bytes
-from featprobe.errors import FeatprobeError, InputError
+from featprobe.core.errors import FeatprobeError, InputError
 
 NAMED = 3  # in messages
 STEPS = 5  # in which the last of the parameters has a gradient, where all before it start at zero

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featprobe import metrics
 from featprobe.backbones.base import Backbone
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning import checkpoint
 from featprobe.finetuning.average import Average
 from featprobe.finetuning.checkpoint import Standing
@@ -21,8 +20,9 @@ from featprobe.finetuning.network import Network
 from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recipes.base import Trainable
 from featprobe.finetuning.settings import Training
+from featprobe.metrics import measures as metrics
 from featprobe.probes.constants import constants, settled
-from featprobe.selection import Criterion
+from featprobe.probes.selection import Criterion
 from featprobe.solvers.training import steps_per_epoch
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from featprobe._version import __version__
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.checkpoints import quiet
 from featprobe.backbones.exported import FILE, FORMAT, PREPROCESS, PROMPTS, WEIGHTS, split_state
@@ -26,8 +25,9 @@ from featprobe.backbones.families import FAMILIES
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.prompts import prompts_of
 from featprobe.backbones.rules import BlipTower, SamAnySize
-from featprobe.errors import FeatprobeError, InputError, reason
-from featprobe.jsonvalues import plain
+from featprobe.core._version import __version__
+from featprobe.core.errors import FeatprobeError, InputError, reason
+from featprobe.core.jsonvalues import plain
 
 # Of the largest value of an output. Weights come back bit for bit, features need not: memory may be
 # laid out otherwise, and kernels then add in another order. Each sum of n terms is off by about

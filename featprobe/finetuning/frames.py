@@ -23,15 +23,15 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.errors import FeatprobeError, InputError, StoreError, reason
+from featprobe.core.fingerprint import digest, write_text_atomic
+from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
-from featprobe.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable
 from featprobe.extraction.plan import plan_frames
 from featprobe.extraction.workers import SECONDS, pool
-from featprobe.fingerprint import digest, write_text_atomic
+from featprobe.features.subjects import LeftOut
 from featprobe.images.versions import versions_of
-from featprobe.progress import Progress
-from featprobe.subjects import LeftOut
 
 FORMAT = 1
 WHITE = 65535

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.fingerprint import digest
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.opening import items_of, versions_of, versions_of_key
+from featprobe.features.subjects import LeftOut, Subject
 from featprobe.finetuning.frames import Frames
-from featprobe.fingerprint import digest
 from featprobe.store.format import FeatureKey, Items
-from featprobe.subjects import LeftOut, Subject
 
 
 class Images(Subject):
-    """The items of a data set that could be read, as a :class:`~featprobe.subjects.Subject`.
+    """The items of a data set that could be read, as a
+    :class:`~featprobe.features.subjects.Subject`.
 
     Rows are those of a FeatureSet of the same data set, so a protocol splits both alike. ``key``
     names the backbone before training, its preprocessing and the images.

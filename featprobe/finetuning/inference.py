@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
-from featprobe.devices import frames_at_once
+from featprobe.core.devices import frames_at_once
 from featprobe.extraction.device import out_of_memory
 from featprobe.finetuning.feeding import SCORED, Feed
 from featprobe.finetuning.network import Network

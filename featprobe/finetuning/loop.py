@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featprobe.errors import Unfinished
+from featprobe.core.errors import Unfinished
+from featprobe.core.progress import Progress
 from featprobe.finetuning import checkpoint
 from featprobe.finetuning.augment import augment
 from featprobe.finetuning.average import Average, statistics
@@ -23,7 +24,6 @@ from featprobe.finetuning.course import Diverged, Run, calmer, judge
 from featprobe.finetuning.feeding import Fed, Part
 from featprobe.finetuning.memory import enough_memory
 from featprobe.finetuning.optim import groups, optimizer, schedule
-from featprobe.progress import Progress
 from featprobe.solvers.training import batches
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def train(
     killed ends with the weights of one that was not.
 
     Raises :class:`InputError` for a loss that is not finite, memory that does not suffice and a
-    checkpoint of another training, :class:`~featprobe.errors.Unfinished` when stopped.
+    checkpoint of another training, :class:`~featprobe.core.errors.Unfinished` when stopped.
     """
     t = run.training
     if accelerator.scaler is not None:  # one of an earlier training has another scale

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import torch
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.extraction.device import out_of_memory
 from featprobe.finetuning.settings import Training
 

@@ -8,15 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from featprobe.backbones.base import Backbone
-from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.features import view_part
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.features.feature_set import view_part
 from featprobe.solvers.gated import GatedAttention
 
 HIDDEN = 128  # of attention pooling
 
 
 def wanted_of(backbone: Backbone, view: str | None) -> dict[str, int]:
-    """Output -> last blocks, of a view as :meth:`~featprobe.features.FeatureSet.x` has them.
+    """Output -> last blocks, of a view as :meth:`~featprobe.features.feature_set.FeatureSet.x` has
+    them.
 
     None is ``cls``, or ``mean`` where there is no CLS. Raises :class:`UnknownName` for an output
     that the backbone lacks, :class:`InputError` for a view that is not understood.
@@ -85,8 +86,8 @@ class Head(nn.Module):
 class Network(nn.Module):
     """A backbone's module with a :class:`Head`; called with normalised frames and counts.
 
-    ``wanted``: output -> last blocks, joined as :meth:`~featprobe.features.FeatureSet.x` joins
-    them.
+    ``wanted``: output -> last blocks, joined as
+    :meth:`~featprobe.features.feature_set.FeatureSet.x` joins them.
     """
 
     def __init__(self, backbone: Backbone, wanted: Mapping[str, int], head: Head) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.solvers.training import Objective as Kind
 from featprobe.solvers.training import loss, probabilities
 

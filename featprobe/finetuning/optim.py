@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from featprobe.backbones.base import Backbone
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.recipes.base import blocks_of
 from featprobe.finetuning.settings import HEAD_LR, Training
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from featprobe.errors import InputError, reason
+from featprobe.core.errors import InputError, reason
+from featprobe.core.fingerprint import digest, try_folder
+from featprobe.evaluation.fitted import Data
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.settings import Training
-from featprobe.fingerprint import digest, try_folder
-from featprobe.fitted import Data
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
+from featprobe.evaluation.fitted import View
+from featprobe.evaluation.predict import source_of_subject
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.network import Network
-from featprobe.fitted import View
-from featprobe.prediction import source_of_subject
 from featprobe.probes.logistic import LogisticProbe
+from featprobe.probes.saving import save_probe
 from featprobe.probes.standardizer import Standardizer
-from featprobe.saving import save_probe
 
 FILE = "head.safetensors"
 

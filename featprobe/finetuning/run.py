@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from featprobe import levels, settings
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
+from featprobe.core import paths as settings
+from featprobe.core.devices import choose_device
+from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.settling import settle
-from featprobe.devices import choose_device
-from featprobe.errors import FeatprobeError, InputError
-from featprobe.evaluation import split_items
+from featprobe.evaluation import levels
+from featprobe.evaluation.evaluate import split_items
+from featprobe.evaluation.fitted import Data
+from featprobe.evaluation.protocols import Full
+from featprobe.evaluation.reporting import keep, of_test, result_of
+from featprobe.evaluation.results import Result
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.course import Diverged
 from featprobe.finetuning.determinism import deterministic
@@ -36,15 +41,11 @@ from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
-from featprobe.fitted import Data
-from featprobe.partition import VERSION
+from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.constants import constants
-from featprobe.protocols import Full
-from featprobe.reporting import keep, of_test, result_of
-from featprobe.results import Result
-from featprobe.selection import Criterion
+from featprobe.probes.selection import Criterion
+from featprobe.splits.partition import VERSION
 from featprobe.stats.resampling import RESAMPLES
-from featprobe.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -85,8 +86,8 @@ def finetune(
     ``<cache>/finetuned/<dataset>/<backbone>-<recipe>-<digest12>``; a training that was stopped or
     killed goes on from there, and one that is finished is only scored. ``label``: a name in tables.
     ``workers``: decode processes. ``save`` appends the Result to the cache. ``level`` and
-    ``subgroups`` and ``threshold``: as of :func:`~featprobe.evaluation.evaluate`; where the chosen
-    training is done again on train and val (``refit``), there are no thresholds.
+    ``subgroups`` and ``threshold``: as of :func:`~featprobe.evaluation.evaluate.evaluate`; where
+    the chosen training is done again on train and val (``refit``), there are no thresholds.
 
     The trained backbone lies in the folder's ``backbone``, which
     :func:`~featprobe.backbones.load.load_backbone` and ``extract --model`` take, and the head as a
@@ -95,8 +96,8 @@ def finetune(
 
     Returns one Result; its ``params`` are the recipe's options and the training's settings, its
     ``cost`` says how many parameters were trained, how long and with how much memory. Raises
-    :class:`InputError` for what cannot be trained, and :class:`~featprobe.errors.Unfinished` after
-    SIGINT or SIGTERM.
+    :class:`InputError` for what cannot be trained, and :class:`~featprobe.core.errors.Unfinished`
+    after SIGINT or SIGTERM.
     """
     start = time.perf_counter()
     for name, given, kind in (

@@ -6,9 +6,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.options import Checked, Needs
-from featprobe.selection import AUTO, selectable
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.options import Checked, Needs
+from featprobe.probes.selection import AUTO, selectable
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "constant")
@@ -25,9 +25,9 @@ class Training(Checked):
 
     ``epochs`` over the training items, or ``steps``. ``batch``: items a step, cut into
     ``accumulate`` parts that go through the network one after another. ``lr``: peak rate of the
-    backbone's parameters, ``head_lr``: the head's; None is the recipe's own. ``layer_decay``:
-    each block's rate is that of the block above it times this (Bao et al. 2022, BEiT). ``warmup``:
-    below 1 a part of the steps, else their number, linear from 0. ``schedule``: ``cosine`` to
+    backbone's parameters, ``head_lr``: the head's; None is the recipe's own. ``layer_decay``: each
+    block's rate is that of the block above it times this (Bao et al. 2022, BEiT). ``warmup``: below
+    1 a part of the steps, else their number, linear from 0. ``schedule``: ``cosine`` to
     ``final_lr`` times the peak, or ``constant``. ``weight_decay`` is not applied to biases, norms
     and other vectors unless ``decay_all``. ``clip``: largest norm of the gradient, None for any.
     ``smoothing`` of labels. ``balanced``: classes, and the two values of a label, weigh the same.
@@ -40,7 +40,8 @@ class Training(Checked):
     an item, drawn anew at each step. ``augment``: names of :data:`AUGMENTATIONS`. ``refit``: train
     once more on train and val, for as long as was best. ``precision``: float32, bf16 or fp16.
     ``checkpointing``: blocks are computed again in the backward pass instead of kept. ``select``:
-    by what epochs and rates are compared on val, see :class:`~featprobe.selection.Criterion`.
+    by what epochs and rates are compared on val, see
+    :class:`~featprobe.probes.selection.Criterion`.
     """
 
     epochs: float = 20

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from featprobe.errors import InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.core.options import checked
 from featprobe.finetuning.settings import Training
-from featprobe.options import checked
 
 FOLDER = Path(__file__).parent / "presets"
 STUDIES = tuple(sorted(p.stem for p in FOLDER.glob("*.yaml")))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from featprobe.backbones.base import Backbone
-from featprobe.errors import InputError, UnknownName, nearest
+from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.finetuning.recipes.base import blocks_of
 
 # Part of a role -> how the paths of its linear layers end, in transformers, timm, open_clip and

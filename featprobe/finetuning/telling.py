@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from featprobe import metrics
+from featprobe.evaluation.fitted import View
+from featprobe.evaluation.results import Result
+from featprobe.evaluation.runs import Cell
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.trial import Task, Trial
-from featprobe.fitted import View
-from featprobe.results import Result
-from featprobe.runs import Cell
+from featprobe.metrics import measures as metrics
 
 STEPS = 5  # fewer are told
 
@@ -34,7 +34,9 @@ def cell_of(task: Task, trial: Trial, scores: np.ndarray, lrs: Sequence[float]) 
 
 
 def cost_of(trial: Trial) -> dict[str, float]:
-    """Parameters, seconds, bytes and rate of a trial, as of :class:`~featprobe.results.Result`."""
+    """Parameters, seconds, bytes and rate of a trial, as of
+    :class:`~featprobe.evaluation.results.Result`.
+    """
     run, standing = trial.run, trial.standing
     images = standing.step * min(run.training.batch, len(run.fit))
     return {

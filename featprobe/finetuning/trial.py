@@ -13,8 +13,9 @@ import torch
 
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.source import drawn
-from featprobe.choosing import choose
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.evaluation.choosing import choose
+from featprobe.evaluation.fitted import Data, View
 from featprobe.finetuning import checks, loop
 from featprobe.finetuning.checkpoint import Standing
 from featprobe.finetuning.course import Run, scores
@@ -27,7 +28,6 @@ from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recipes.base import Recipe, blocks_of
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
-from featprobe.fitted import Data, View
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.training import steps_per_epoch

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import UnreadableItem, nearest
+from featprobe.core.errors import UnreadableItem, nearest
 from featprobe.images.limits import check_pixels, check_stored
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite, smallest
 

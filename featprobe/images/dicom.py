@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images.dicom_file import (
     SUFFIXES,
     dataset,

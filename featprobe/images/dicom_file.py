@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from featprobe.errors import FeatprobeError, UnreadableItem
+from featprobe.core.errors import FeatprobeError, UnreadableItem
 from featprobe.images.limits import DEFLATE_RATIO, Clamped, max_pixels
 
 SUFFIXES = (".dcm", ".dicom", ".ima", ".dcm.gz")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images.dicom_values import Window, modality_units, outside
 from featprobe.images.display import Curve
 from featprobe.images.limits import check_pixels, check_stored

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import reason
+from featprobe.core.errors import reason
 from featprobe.images.dicom_derived import CAPTURE, CAPTURES
 from featprobe.images.dicom_header import Header, read_header
 from featprobe.images.dicom_volumes import even, sort_out

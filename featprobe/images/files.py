@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from featprobe.errors import MissingPath, UnreadableItem, reason
+from featprobe.core.errors import MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, dicom, frames, itk, nifti, raster
 from featprobe.images.padding import guess
 from featprobe.images.picture import FrameRecipe, Picture, Volume

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume, frame_rule
 from featprobe.images.volume import (
     as_frames,

@@ -7,7 +7,7 @@ import math
 import os
 from pathlib import Path
 
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.core.errors import InputError, UnreadableItem
 
 DEFAULT_PIXELS = 300_000_000
 DEFLATE_RATIO = 1032  # the most that a deflate stream can expand

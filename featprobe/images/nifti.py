@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images.limits import check_pixels, check_stored
 from featprobe.images.picture import Extent, FrameRecipe, Volume, finite, smallest
 

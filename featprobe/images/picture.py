@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, UnreadableItem, nearest
+from featprobe.core.errors import InputError, UnreadableItem, nearest
 from featprobe.images.display import Curve
+from featprobe.images.rules import parts
 
 PLANES = ("auto", "axial", "coronal", "sagittal", "all")
 FRAMES = ("all", "foreground", "n=COUNT", "stride=STEP")
@@ -121,8 +122,6 @@ class FrameRecipe:
     fusion: str = "rgb"
 
     def __post_init__(self) -> None:
-        from featprobe.images.intensity import parts
-
         _one_of("plane", self.plane, PLANES)
         _one_of("channels", self.channels, CHANNELS)
         _one_of("fit", self.fit, FITS)

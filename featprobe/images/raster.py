@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images import png, tiff
 from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite

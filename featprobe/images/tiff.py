@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from featprobe.errors import MissingExtra, UnreadableItem
+from featprobe.core.errors import MissingExtra, UnreadableItem
 from featprobe.images.limits import Clamped, check_pixels, check_stored
 from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images.limits import max_pixels
 
 # For each plane: (world axis, direction) of image columns, rows and frames, in RAS axes 0, 1, 2.

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from featprobe import metrics
-from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.jsonvalues import plain
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.jsonvalues import plain
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.leagues import League, distinctions, leagues
-from featprobe.results import Result
+from featprobe.metrics import measures as metrics
 
 
 @dataclass(frozen=True)

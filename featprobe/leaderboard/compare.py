@@ -8,13 +8,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from featprobe import metrics
-from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.jsonvalues import plain
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.jsonvalues import plain
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.kept import Kept, called, load
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting, unusual
 from featprobe.leaderboard.leagues import League, leagues
-from featprobe.results import Result
+from featprobe.metrics import measures as metrics
 from featprobe.stats.named import differ
 from featprobe.stats.power import Spread
 from featprobe.stats.resampling import RESAMPLES
@@ -136,8 +136,31 @@ def compare(
             notes.append(f"{members[0].dataset}, {family or 'all'}: {error}")
     if not out:
         why = f": {notes[0]}" if notes else ""
-        raise InputError(f"no two results of the same test items to compare between {between}{why}")
+        add = _instead(found, between)
+        raise InputError(
+            f"no two results of the same test items to compare between {between}{why}{add}"
+        )
     return out, notes
+
+
+def _instead(found: Sequence[Result], between: str) -> str:
+    """What would make pairs of these results, where it is plain."""
+    backbones, probes = ({n(r) for r in found} for n in (_backbone_of, probe_name))
+    if between == "backbones" and len(backbones) == 1 and len(probes) > 1:
+        return (
+            f". There is one backbone ({next(iter(backbones))}) and {len(probes)} probes: add "
+            "--between probes, or extract and probe with another backbone"
+        )
+    if between == "probes" and len(probes) == 1 and len(backbones) > 1:
+        return (
+            f". There is one probe ({next(iter(probes))}) and {len(backbones)} backbones: leave "
+            "--between probes out, or run another probe"
+        )
+    return ""
+
+
+def _backbone_of(r: Result) -> str:
+    return r.backbone
 
 
 def _rivals(r: Result, chosen: Sequence[Result], by_backbone: bool) -> list[Result]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from featprobe.results import Result
+from featprobe.evaluation.results import Result
 
 HEADS = ("trained", "time", "peak memory")
 FIELDS = ("trainable", "parameters", "seconds", "peak_memory", "images_per_second")  # of the CSV

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe import metrics
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.labels import setting
 from featprobe.leaderboard.uncertainty import ends
-from featprobe.results import Result
-from featprobe.scoring.operating import Operating
+from featprobe.metrics import measures as metrics
+from featprobe.metrics.operating import Operating
 
 SAID = 3  # classes whose thresholds are written out
 

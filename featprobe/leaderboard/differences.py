@@ -7,16 +7,16 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from featprobe import metrics
-from featprobe.errors import InputError, reason
-from featprobe.fingerprint import write_text_atomic
+from featprobe.core.errors import InputError, reason
+from featprobe.core.fingerprint import write_text_atomic
+from featprobe.core.spreadsheet import Writer
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.compare import Comparison
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting
 from featprobe.leaderboard.leagues import league
 from featprobe.leaderboard.table import markdown_row
 from featprobe.leaderboard.terminal import make_table, show
-from featprobe.results import Result
-from featprobe.spreadsheet import Writer
+from featprobe.metrics import measures as metrics
 
 HEADS = (
     "data", "metric", "result", "against", "values", "difference [95 %]", "p",

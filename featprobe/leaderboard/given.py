@@ -10,8 +10,15 @@ from typing import Any
 
 import yaml
 
-from featprobe.errors import FeatprobeError, InputError, MissingPath, UnknownName, nearest, reason
-from featprobe.options import checked as fitting
+from featprobe.core.errors import (
+    FeatprobeError,
+    InputError,
+    MissingPath,
+    UnknownName,
+    nearest,
+    reason,
+)
+from featprobe.core.options import checked as fitting
 
 
 class _Loader(yaml.SafeLoader):

@@ -26,22 +26,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from featprobe import metrics
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.catalog import CATALOG as MODELS
 from featprobe.backbones.load import load_backbone, resolve
+from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
 from featprobe.datasets.load import load_dataset
-from featprobe.errors import InputError, UnknownName, nearest
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.images.picture import FrameRecipe
 from featprobe.leaderboard.given import at, checked, entries, existing, listed, read_yaml
 from featprobe.leaderboard.probing import Probing, known_outputs, make_probing
 from featprobe.leaderboard.tuning import Tuning, make_tuning
-from featprobe.partition import VERSION, check_version
-from featprobe.selection import AUTO, selectable
+from featprobe.metrics import measures as metrics
+from featprobe.probes.selection import AUTO, selectable
+from featprobe.splits.partition import VERSION, check_version
 from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import DTYPES
 
@@ -178,6 +178,8 @@ def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     if "data" not in given:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
     text = given.pop("data")
+    if not (folder / text).exists():
+        text = DATA.named(text)
     if text not in DATA:
         if re.fullmatch(r"[\w-]+", text) and not (folder / text).exists():
             raise UnknownName(

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from featprobe import results
-from featprobe.errors import InputError
-from featprobe.fingerprint import digest
+from featprobe.core.errors import InputError
+from featprobe.core.fingerprint import digest
+from featprobe.evaluation import results
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.labels import probe_name
-from featprobe.results import Result
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 
 AGREE = 1e-6  # between a metric of the kept scores and that of the result: rounding is far less
 

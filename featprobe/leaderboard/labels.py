@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featprobe.errors import FeatprobeError
+from featprobe.core.errors import FeatprobeError
+from featprobe.core.jsonvalues import plain
+from featprobe.evaluation.results import Result
 from featprobe.finetuning.settings import Training
-from featprobe.jsonvalues import plain
 from featprobe.probes.named import PROBES
-from featprobe.results import Result
-from featprobe.selection import Criterion
+from featprobe.probes.selection import Criterion
 
 SEEN = "†"
 SAID = 3  # unusual parameters named in a table

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from featprobe import metrics
-from featprobe.errors import UnknownName, nearest
-from featprobe.results import Result
-from featprobe.selection import Criterion
+from featprobe.core.errors import UnknownName, nearest
+from featprobe.evaluation.results import Result
+from featprobe.metrics import measures as metrics
+from featprobe.probes.selection import Criterion
 
 League = tuple[str, str, int]
 # what tells leagues of one data set apart, and may be overlooked where that is asked for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from featprobe import metrics
 from featprobe.leaderboard.board import Row, Standing
+from featprobe.metrics import measures as metrics
 
 SETS = (
     "Ranks: by value; in brackets those that cannot be excluded, by all pairs of a league at "

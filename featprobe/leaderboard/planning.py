@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from featprobe import metrics
-from featprobe.jsonvalues import plain
+from featprobe.core.jsonvalues import plain
 from featprobe.leaderboard.compare import Comparison
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting
 from featprobe.leaderboard.terminal import make_table, show
+from featprobe.metrics import measures as metrics
 from featprobe.stats.power import MOST, POWER
 
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from featprobe.backbones.spec import OUTPUTS
-from featprobe.errors import InputError, UnknownName, nearest
-from featprobe.features import POOLS
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.features.feature_set import POOLS
+from featprobe.features.prepare import Prepare
 from featprobe.leaderboard.given import at, checked, listed
 from featprobe.leaderboard.labels import named
-from featprobe.prepare import Prepare
-from featprobe.presets import preset
+from featprobe.metrics.thresholds import YOUDEN, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
-from featprobe.selection import AUTO, selectable
-from featprobe.thresholds import YOUDEN, rule_of
+from featprobe.probes.presets import preset
+from featprobe.probes.selection import AUTO, selectable
 
 NAMES = str | Sequence[str]
 PROBE = {

@@ -8,22 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from featprobe import results, settings
 from featprobe.backbones.base import Backbone
+from featprobe.core import paths as settings
+from featprobe.core.errors import FeatprobeError, InputError, Unfinished, reason
+from featprobe.core.fingerprint import digest
+from featprobe.core.jsonvalues import plain
 from featprobe.datasets.base import Dataset
-from featprobe.errors import FeatprobeError, InputError, Unfinished, reason
-from featprobe.evaluation import evaluate, request
+from featprobe.evaluation import results
+from featprobe.evaluation.evaluate import evaluate, request
+from featprobe.evaluation.protocols import Full
+from featprobe.evaluation.results import Result
 from featprobe.extraction.local import extract
 from featprobe.extraction.opening import items_of
-from featprobe.features import FeatureSet
-from featprobe.fingerprint import digest
-from featprobe.jsonvalues import plain
+from featprobe.features.feature_set import FeatureSet
 from featprobe.leaderboard.grid import Grid, Model
 from featprobe.leaderboard.probing import Probing
 from featprobe.leaderboard.tuning import Tuning
-from featprobe.protocols import Full
-from featprobe.results import Result
-from featprobe.selection import AUTO, Criterion
+from featprobe.probes.selection import AUTO, Criterion
 
 Cache = str | os.PathLike[str] | None
 T = TypeVar("T")
@@ -68,9 +69,9 @@ def run(
     """Run what is missing of a leaderboard.
 
     A cell is known again by all that its numbers depend on: by
-    :func:`~featprobe.evaluation.request` or :func:`asked_of`. ``tell`` is given a line for each
-    cell, with its number and how many there are. A cell that fails is named in the outcome, and
-    the rest goes on.
+    :func:`~featprobe.evaluation.evaluate.request` or :func:`asked_of`. ``tell`` is given a line for
+    each cell, with its number and how many there are. A cell that fails is named in the outcome,
+    and the rest goes on.
 
     Raises :class:`InputError` before anything runs where a data set cannot be opened or two have
     one name, and :class:`Unfinished` after SIGINT or SIGTERM.

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from featprobe import metrics
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.board import Standing, sortable
 from featprobe.leaderboard.kept import load
 from featprobe.leaderboard.labels import setting
-from featprobe.results import Result
-from featprobe.scored import Scored
+from featprobe.metrics import measures as metrics
+from featprobe.metrics.scored import Scored
 from featprobe.stats.named import differ
 from featprobe.stats.ranksets import rank_sets
 from featprobe.stats.resampling import RESAMPLES

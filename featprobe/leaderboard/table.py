@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from featprobe import metrics
-from featprobe.errors import InputError, reason
-from featprobe.fingerprint import try_folder, write_text_atomic
+from featprobe.core.errors import InputError, reason
+from featprobe.core.fingerprint import try_folder, write_text_atomic
+from featprobe.core.spreadsheet import Writer
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.decided import decided
@@ -18,8 +19,7 @@ from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
 from featprobe.leaderboard.places import legend
 from featprobe.leaderboard.terminal import make_table, show
-from featprobe.results import Result
-from featprobe.spreadsheet import Writer
+from featprobe.metrics import measures as metrics
 
 _PLACE = ("rank", "rank_low", "rank_high", "metric", "value", "not_worse", "margin", "pairs",
           "untested")  # fmt: skip

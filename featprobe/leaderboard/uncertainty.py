@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from featprobe import metrics
-from featprobe.results import Result
+from featprobe.evaluation.results import Result
+from featprobe.metrics import measures as metrics
 from featprobe.stats.intervals import NONE
 
 FIELDS = ("rarest_class", "rarest_items", "rarest_patients")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, MissingExtra
+from featprobe.core.errors import InputError, MissingExtra
 from featprobe.neighbours import approximate
 
 METRICS = ("cosine", "l2")

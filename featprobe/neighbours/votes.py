@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 VOTES = ("softmax", "uniform", "distance")
 

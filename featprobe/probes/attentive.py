@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from featprobe.bags import Bags
-from featprobe.devices import choose_device
-from featprobe.errors import InputError
+from featprobe.core.devices import choose_device
+from featprobe.core.errors import InputError
+from featprobe.features.bags import Bags
 from featprobe.probes.base import (
     Probe,
     check_x,
@@ -30,9 +30,9 @@ class AttentiveProbe(Probe):
     The pooling of Ilse, Tomczak and Welling (2018), equation 9: frame h_k of a bag has the weight
     a_k = softmax over k of w' (tanh(V h_k) * sigmoid(U h_k)), the bag is the sum of a_k h_k, and a
     linear layer makes logits of it. As in their code V and U have intercepts. ``x`` is
-    :class:`~featprobe.bags.Bags`; an (N, D) array is N bags of one frame, for which the probe
-    is linear. Frames are standardised on all training frames. The order of frames in a bag does
-    not matter.
+    :class:`~featprobe.features.bags.Bags`; an (N, D) array is N bags of one frame, for which the
+    probe is linear. Frames are standardised on all training frames. The order of frames in a bag
+    does not matter.
 
     ``width``: rows of V and U. ``weight_decay``: candidates. Training, ``patience`` and targets are
     those of :class:`~featprobe.probes.mlp.MLPProbe`; ``batch`` counts bags.

@@ -5,24 +5,24 @@ The module imports no scikit-learn (1.5 s); ``__sklearn_tags__`` does so when sc
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from featprobe import splits
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.checks import check_scores, check_x, is_regression
 from featprobe.probes.constants import constants, settled
 from featprobe.probes.parameters import Parameters
+from featprobe.probes.saving import Savable
+from featprobe.probes.selection import Criterion
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
-from featprobe.selection import Criterion
+from featprobe.splits import assign as splits
 
 
-class Probe(Parameters):
+class Probe(Parameters, Savable):
     """Base of the probes.
 
     ``fit(x, y)`` takes features (N, D) and targets: int or text (N,) classes, float (N, C) of 0, 1
@@ -48,7 +48,6 @@ class Probe(Parameters):
     report_all: ClassVar[bool] = False  # every candidate is a row, not only the chosen one
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
-    rebuilt: ClassVar[tuple[str, ...]] = ()
     criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
     _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
     _constant: np.ndarray | None = None  # see probes.constants
@@ -229,15 +228,6 @@ class Probe(Parameters):
             return float(np.mean(guess == y))
         return float(1 - ((y - guess) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the fitted probe to a ``.safetensors`` file; ``featprobe.load_probe`` reads it.
-
-        Raises what :func:`featprobe.saving.save_probe` does.
-        """
-        from featprobe.saving import save_probe
-
-        return save_probe(self, path)
-
     def _fits(self, rows: int) -> None:
         """Leave out candidates that so many rows are too few for."""
 
@@ -273,6 +263,9 @@ def hold_out(
     return ~held, held
 
 
+_ENOUGH = 50  # rows held out, for ties to go to the simpler candidate
+
+
 def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
     """Index of the candidate that scores best on :meth:`~Probe.held_out`; else the middle one."""
     parts = probe.held_out(y)
@@ -281,4 +274,6 @@ def choose_held_out(probe: Probe, x: np.ndarray, y: np.ndarray) -> int:
     fit, held = parts
     probe.learn(x[fit], y[fit], probe.groups_of(fit))
     criterion = probe.criterion or Criterion.for_targets(y, probe.tasks)
+    if held.sum() < _ENOUGH:  # within a standard error of so few rows lies the guess of shares, too
+        criterion = replace(criterion, one_se=False)
     return criterion.best(probe.scores(x[held]), y[held], probe.groups_of(held), probe.simplicity())

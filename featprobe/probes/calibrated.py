@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from featprobe import splits
-from featprobe.calibration import RANGE, at_bound, temperature, tempered
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
+from featprobe.probes.temperature import RANGE, at_bound, temperature, tempered
+from featprobe.splits import assign as splits
 
 _FOLDS, _ITEMS, _PATIENTS = 5, 50, 10  # to choose a temperature on: folds, fewest of each
 
@@ -21,8 +21,8 @@ class CalibratedProbe(Probe):
     Every row is scored by a fit to four fifths of the rows that are of other patients, and the
     temperature chosen on these scores; then the probe is fitted on all rows, and its scores divided
     by that temperature (as ``CalibratedClassifierCV(ensemble=False)`` of scikit-learn does; see
-    :mod:`featprobe.calibration`). Each candidate of the probe has a temperature of its own. With
-    fewer than 50 rows or 10 patients it is 1, and so it is where another is not convincing.
+    :mod:`featprobe.probes.temperature`). Each candidate of the probe has a temperature of its own.
+    With fewer than 50 rows or 10 patients it is 1, and so it is where another is not convincing.
 
     Parameters of the inner probe are named ``probe__<parameter>``, as in scikit-learn's wrappers.
     """

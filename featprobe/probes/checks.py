@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.bags import Bags
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.features.bags import Bags
 
 
 def is_regression(y: np.ndarray) -> bool:
@@ -18,7 +18,7 @@ def is_regression(y: np.ndarray) -> bool:
 def check_x(x: Any, bags: bool = False) -> Any:
     """Features as a finite (N, D) array; :class:`InputError` says which row is not finite.
 
-    :class:`~featprobe.bags.Bags`, where ``bags`` allows them, are returned as they are.
+    :class:`~featprobe.features.bags.Bags`, where ``bags`` allows them, are returned as they are.
     """
     if hasattr(x, "toarray"):
         raise InputError("sparse features are not supported: pass them as x.toarray()")

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from featprobe.errors import InputError
-from featprobe.neighbours.probe import NeighbourProbe
+from featprobe.core.errors import InputError
+from featprobe.core.options import Needs
 from featprobe.neighbours.votes import VOTES, class_shares, value_sums, weights
-from featprobe.options import Needs
 from featprobe.probes.checks import is_regression
 from featprobe.probes.constants import shares
+from featprobe.probes.neighbours import NeighbourProbe
 
 
 class KNNProbe(NeighbourProbe):

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError
-from featprobe.prepare import unit
+from featprobe.core.errors import InputError
+from featprobe.features.prepare import unit
 from featprobe.probes.base import Probe
 from featprobe.probes.constants import shares
 

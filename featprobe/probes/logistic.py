@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.draws import logistic_draws

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.errors import InputError
-from featprobe.neighbours.probe import NeighbourProbe
+from featprobe.core.errors import InputError
 from featprobe.neighbours.votes import value_sums
 from featprobe.probes.checks import is_regression
+from featprobe.probes.neighbours import NeighbourProbe
 
 
 class MLkNNProbe(NeighbourProbe):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.devices import choose_device
-from featprobe.errors import InputError
+from featprobe.core.devices import choose_device
+from featprobe.core.errors import InputError
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.networks import Feed, Make, Training, train_networks

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from featprobe.registry import Registry
+from featprobe.core.registry import Registry
 
-NONE = ("base", "checks", "constants", "named", "parameters", "standardizer")  # what probes share
+NONE = (  # what probes share, and what is done with them
+    "base",
+    "checks",
+    "constants",
+    "loading",
+    "named",
+    "neighbours",
+    "parameters",
+    "presets",
+    "saving",
+    "selection",
+    "standardizer",
+    "temperature",
+)
 PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=NONE)

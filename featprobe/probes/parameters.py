@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar, Self
 
-from featprobe.errors import InputError
-from featprobe.options import Needs, annotations_of, checked, idle, run_checks
+from featprobe.core.errors import InputError
+from featprobe.core.options import Needs, annotations_of, checked, idle, run_checks
 
 # The methods that read the parameters; each begins by checking them.
 USES = ("candidates", "fit_candidates", "score_tries", "within", "_fits")
@@ -28,7 +28,7 @@ class Parameters:
 
     Whatever uses them (:data:`USES`) begins with :meth:`check_params`, also where a subclass has
     its own. ``needs``: parameter -> what it has no effect without, see
-    :func:`featprobe.options.idle`.
+    :func:`featprobe.core.options.idle`.
     """
 
     name: ClassVar[str] = ""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.errors import InputError
-from featprobe.prepare import unit
+from featprobe.core.errors import InputError
+from featprobe.core.threads import one_blas_thread
+from featprobe.features.prepare import unit
 from featprobe.probes.base import Probe
-from featprobe.threads import one_blas_thread
 
 METRICS = ("cosine", "euclidean")
 NORMALIZATIONS = ("CL2N", "L2N", "UN")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.threads import one_blas_thread
 from featprobe.probes.base import Probe, choose_held_out, is_regression
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.ridge import RidgePath, complete, ridge_path
-from featprobe.threads import one_blas_thread
 
 ALPHAS = tuple(float(a) for a in 10.0 ** np.linspace(-6, 6, 25))
 _BLOCK = 32  # tries whose weights meet the queries in one product

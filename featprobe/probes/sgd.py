@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featprobe.options import Needs
+from featprobe.core.options import Needs
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.constants import shares
 from featprobe.probes.standardizer import Standardizer

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.neighbours.search import Bank, Search
 from featprobe.neighbours.votes import value_sums
 from featprobe.probes.base import Probe

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from featprobe.core.threads import cores, one_blas_thread
 from featprobe.solvers.lbfgs import Evaluate, History, minimize
 from featprobe.solvers.logistic import Targets
 from featprobe.solvers.losses import sigmoid, sigmoid_loss, softmax, softmax_loss
-from featprobe.threads import cores, one_blas_thread
 
 VALUES = 8_000_000  # features (draws x rows x D) in memory at a time
 TOLERANCE = 1e-6

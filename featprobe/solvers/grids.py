@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 
 def positive(values: Sequence[float], name: str) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.core.threads import one_torch_thread
 from featprobe.solvers.training import (
     Objective,
     batches,
@@ -18,7 +19,6 @@ from featprobe.solvers.training import (
     probabilities,
     steps_per_epoch,
 )
-from featprobe.threads import one_torch_thread
 
 if TYPE_CHECKING:
     import torch

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featprobe.core.threads import one_blas_thread
 from featprobe.solvers.eigenbasis import Eigenbasis
 from featprobe.solvers.grids import positive
-from featprobe.threads import one_blas_thread
 
 GRADIENT_TOLERANCE = 1e-7
 MAX_ITERATIONS = 1000

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featprobe.devices import choose_device
-from featprobe.errors import InputError
+from featprobe.core.devices import choose_device
+from featprobe.core.errors import InputError
 from featprobe.solvers.training import (
     Transform,
     batches,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 
 class DeLong(NamedTuple):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featprobe.scored import Scored
-from featprobe.scoring.sums import nan_mean
+from featprobe.metrics.scored import Scored
+from featprobe.metrics.sums import nan_mean
 from featprobe.stats.resampling import block_size
 
 UNITS = 512  # patients beyond as many are joined at random into so many units
@@ -43,8 +43,9 @@ def influence(
     infinitesimal jackknife (Jaeckel 1972; Efron 1982, chapter 6), which has a value for the only
     positive patient too. Of operating points nearly all of the weight is taken, since between two
     thresholds they do not move. It holds for every metric of
-    :class:`~featprobe.metrics.Measure`, on any scale of scores, because no score of one model
-    meets one of another. Patients are never divided. The mean over tries or folds is taken before.
+    :class:`~featprobe.metrics.measures.Measure`, on any scale of scores, because no score of one
+    model meets one of another. Patients are never divided. The mean over tries or folds is taken
+    before.
 
     Tries are drawn again in another study: few-shot draws, or repeats of a split, of which some
     items are tested more than once. ``shared``: what repeats have in common, by which training

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from featprobe.scored import Scored
-from featprobe.scoring.operating import Operating
+from featprobe.metrics.operating import Operating
+from featprobe.metrics.scored import Scored
 from featprobe.stats.score import reach, score_interval, wilson
 from featprobe.stats.support import POINTS, Support
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.errors import InputError
-from featprobe.scored import Scored
+from featprobe.core.errors import InputError
+from featprobe.metrics.scored import Scored
 from featprobe.stats.delong import delong
 from featprobe.stats.influence import influence
 from featprobe.stats.maxt import Distribution, Family, Pairs, family, ratio, together

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.stats.resampling import LEVEL
 
 POWER = 0.8

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 
 RESAMPLES = 1000
 LEVEL = 0.95

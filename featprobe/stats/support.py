@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from featprobe.scored import Scored
-from featprobe.scoring.operating import Operating
+from featprobe.metrics.operating import Operating
+from featprobe.metrics.scored import Scored
 from featprobe.stats.score import area_variance
 
 POINTS = ("sens_at_95spec", "spec_at_95sens")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 from featprobe.stats.intervals import BOUNDS, NONE, NOWHERE, Intervals
 from featprobe.stats.resampling import LEVEL
 from featprobe.stats.support import Support

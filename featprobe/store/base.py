@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError, StoreError, UnknownName, nearest, reason
+from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
 from featprobe.store import claims, uses
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
 from featprobe.store.container import INDEX, STATUS, Container, what_is_wrong

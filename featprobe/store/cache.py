@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from featprobe.errors import InputError, StoreError, UnknownName, nearest
+from featprobe.core.errors import InputError, StoreError, UnknownName, nearest
 from featprobe.images.versions import kind_named, versions_of
 from featprobe.store import claims, uses
 from featprobe.store.base import FeatureStore
@@ -113,17 +113,22 @@ def stale(store: FeatureStore) -> str:
     """What to say of a store whose files are read differently now; empty where they are not.
 
     A store made before there were versions of readers does not say which kinds of files it is of:
-    then the names of its items do, and those without a suffix may be DICOM.
+    then the names of its items do. Those without a suffix are rows of arrays, or DICOM where
+    patients or what was left out tell so.
     """
-    kinds = store.attributes["provenance"].get("kinds")
+    made = store.attributes["provenance"]
+    kinds = made.get("kinds")
     if kinds is None:
         try:
-            kinds = {kind_named(str(name)) or "dicom" for name in store.items().ids}
+            items = store.items()
         except StoreError:  # damaged, which reading it will say
             return ""
+        told = "DICOM" in " ".join([items.group_origin, *made.get("skipped", ())])
+        found = {kind_named(str(name)) for name in items.ids}
+        kinds = {k or "dicom" for k in found if k or told}
     now = versions_of(kinds)
     behind = [part for part, v in now.items() if store.key.versions.get(part, 1) != v]
-    if not behind or store.attributes["provenance"].get("imported"):
+    if not behind or made.get("imported"):
         return ""
     return (
         f"{store.path.name}: stale, made by an earlier {', '.join(behind)}, which gives other "

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from featprobe.errors import InputError, MissingPath, StoreError, reason
-from featprobe.fingerprint import digest
+from featprobe.core.errors import InputError, MissingPath, StoreError, reason
+from featprobe.core.fingerprint import digest
 from featprobe.store import claims, uses
 from featprobe.store.chunks import Chunk, Damaged
 from featprobe.store.format import FORMAT_VERSION, FeatureKey, Items, Layout

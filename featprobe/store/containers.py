@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from featprobe.errors import MissingPath, StoreError, UnknownName, nearest
+from featprobe.core.errors import MissingPath, StoreError, UnknownName, nearest
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import FeatureKey
 from featprobe.store.locate import place

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.errors import InputError
-from featprobe.fingerprint import array_digest, digest
+from featprobe.core.errors import InputError
+from featprobe.core.fingerprint import array_digest, digest
 
 FORMAT_VERSION = 1
 PENDING, DONE, FAILED = 0, 1, 2

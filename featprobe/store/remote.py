@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from featprobe.errors import InputError, MissingExtra, reason
+from featprobe.core.errors import InputError, MissingExtra, reason
 from featprobe.store.place import Buffer, LocalPlace, Place
 
 

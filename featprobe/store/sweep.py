@@ -22,7 +22,7 @@ class Litter:
     bytes: int
 
     def remove(self) -> None:
-        """Let it go. Raises :class:`~featprobe.errors.InputError` when a process works on it."""
+        """Let it go. Raises :class:`InputError` when a process works on it."""
         if kind_of(self.path) and not self.path.name.startswith("."):
             discard(self.path)
         else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.errors import StoreError
+from featprobe.core.errors import StoreError
 from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
 from featprobe.store.container import STATUS, table_name, what_is_wrong

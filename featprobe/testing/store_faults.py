@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from featprobe.errors import StoreError
+from featprobe.core.errors import StoreError
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import open_store
 from featprobe.store.format import DONE, FAILED, Layout

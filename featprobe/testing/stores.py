@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from featprobe.errors import InputError, StoreError
+from featprobe.core.errors import InputError, StoreError
 from featprobe.store.containers import open_store
 from featprobe.store.format import DONE, FAILED, Layout
 from featprobe.testing.cases import fill, make_features, make_items, make_key

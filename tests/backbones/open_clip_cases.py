@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.open_clip_models import preprocess
-from featprobe.errors import InputError, MissingPath, UnknownName
+from featprobe.core.errors import InputError, MissingPath, UnknownName
 from tests.backbones.test_families import close, pictures, stirred
 from tests.backbones.test_hf import photos
 from tests.backbones.timm_cases import COMMIT, AnySize, blocks_of, cached

@@ -16,8 +16,8 @@ from featprobe.backbones.rules import LinearClassifier
 from featprobe.backbones.spec import ModelSpec, Preprocess
 from featprobe.cli.main import main
 from featprobe.cli.models import command
+from featprobe.core.errors import InputError
 from featprobe.datasets.load import CATALOG as DATA
-from featprobe.errors import InputError
 from tests.test_imports import loaded
 
 LIBRARIES = ("timm", "open_clip", "torchvision")

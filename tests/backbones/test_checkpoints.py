@@ -25,7 +25,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.checkpoints import adopt, linear_head, load_state, read_checkpoint
 from featprobe.backbones.families import plan
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError, MissingPath
+from featprobe.core.errors import InputError, MissingPath
 from tests.backbones import golden
 
 FILES = golden.names()

@@ -18,7 +18,7 @@ from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.files import fetched
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.spec import ModelSpec, Preprocess
-from featprobe.errors import InputError, MissingPath
+from featprobe.core.errors import InputError, MissingPath
 from tests.backbones import golden
 
 CONFIG = {

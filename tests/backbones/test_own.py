@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import featprobe as fp
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 
 SMALL = {"crop": 16, "resize": 16, "mean": (0.5,) * 3, "std": (0.5,) * 3}
 

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoTokenizer, BlipForConditionalGeneration
 
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.text import SPEECH, text_tower
-from featprobe.errors import InputError, MissingPath
+from featprobe.core.errors import InputError, MissingPath
 from tests.backbones.test_families import VIT, saved, small
 from tests.support.imagetext import CLASSES, LENGTH, TEXT, image_text
 

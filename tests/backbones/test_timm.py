@@ -51,7 +51,7 @@ def test_without_the_library_one_line_names_the_extra(
 
 def test_a_library_that_cannot_be_imported_is_told_with_its_reason(monkeypatch) -> None:
     from featprobe.backbones import extras
-    from featprobe.errors import MissingExtra
+    from featprobe.core.errors import MissingExtra
 
     def broken(_name: str) -> None:
         raise RuntimeError("operator torchvision::nms does not exist")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from featprobe.backbones.formats.reading import trimmed
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from tests.backbones import golden
 from tests.finetuning.tuned import small_backbone
 

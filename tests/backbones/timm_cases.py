@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from timm.data import create_transform, resolve_model_data_config
 
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from tests.backbones.test_families import close, pictures, stirred
 from tests.backbones.test_hf import photos
 
@@ -218,7 +218,7 @@ class AnySize:  # an adapter that refuses none
 
 
 def test_an_odd_margin_is_cut_one_pixel_earlier_than_torchvision_cuts_it() -> None:
-    from featprobe.backbones.base import crop
+    from featprobe.backbones.shaping import crop
     from featprobe.backbones.spec import Preprocess
 
     x = torch.arange(235.0 * 235).view(1, 1, 235, 235)

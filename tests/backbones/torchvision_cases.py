@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torchvision import models
 
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from tests.backbones.test_families import close, pictures, stirred
 from tests.backbones.test_hf import photos
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 from featprobe.stats.named import differ
 from featprobe.stats.resampling import RESAMPLES, block_size, bootstrap, draws
 from tests.benchmarks.rows import Row, side_by_side

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import featprobe as fp
-from featprobe.exchange.transfer import load
+from featprobe.features.exchange.transfer import load
 from tests.benchmarks.rows import Row
 
 SIZES = [

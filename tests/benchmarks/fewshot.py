@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
 import featprobe as fp
+from featprobe.evaluation.protocols import FewShot
 from featprobe.probes.base import Probe
-from featprobe.protocols import FewShot
 from tests.benchmarks.rows import Row, side_by_side
 
 CLASSES, WIDTH, TRAIN, TEST = 10, 1024, 5000, 5000

@@ -176,6 +176,6 @@ def train(model: torch.nn.Module, files: Any, case: Case, processes: int) -> Non
 
 def workers() -> int:
     """Decode processes of either side."""
-    from featprobe.threads import cores
+    from featprobe.core.threads import cores
 
     return min(8, cores())

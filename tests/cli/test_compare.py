@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from featprobe import results
+from featprobe.evaluation import results
 from tests.cli.test_main import one_line
 from tests.leaderboard.test_compare import keep
 

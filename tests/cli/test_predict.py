@@ -12,9 +12,11 @@ from PIL import Image
 
 import featprobe as fp
 from featprobe.cli.main import main
-from featprobe.errors import InputError
-from featprobe.prediction import predict, reload_backbone, source_of
-from featprobe.saving import read_saved, save_probe
+from featprobe.core.errors import InputError
+from featprobe.evaluation.judged import far_outside
+from featprobe.evaluation.predict import predict, reload_backbone, source_of
+from featprobe.probes.loading import read_saved
+from featprobe.probes.saving import save_probe
 
 
 @pytest.fixture
@@ -165,7 +167,7 @@ def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:
 
 def read_saved_like(probe):
     """A saved probe that never was in a file."""
-    from featprobe.saving import Saved
+    from featprobe.probes.loading import Saved
 
     return Saved(probe, None)
 
@@ -182,3 +184,30 @@ def test_mistakes_are_told(run, probe_file, new, tmp_path) -> None:
         assert out == ""
         assert message in err
         assert len(err.strip().splitlines()) == 1
+
+
+def test_labelled_images_are_judged_with_intervals_and_of_any_name(
+    run, probe_file, class_folders, tmp_path
+) -> None:
+    root = tmp_path / "elsewhere" / class_folders.name  # called as the training set
+    for i in range(24):
+        label = ("normal", "sick")[i % 2]
+        (root / label).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).normal(100 + 50 * (i % 2), 20, (40, 36)).clip(0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(root / label / f"n{i:02d}.png")
+    code, out, err = run("predict", probe_file, "--data", root, "--quiet")
+    assert code == 0, err
+    assert "cached as films-new" in err
+    assert "labels are known of 24 items" in err
+    rows = [line for line in err.splitlines() if line.strip().startswith("accuracy")]
+    table = list(csv.DictReader(out.splitlines()))
+    right = np.mean([row["id"].split("/")[0] == row["predicted"] for row in table])
+    assert f"{right:.3f} [" in rows[0]
+
+
+def test_features_far_outside_training_are_warned_of() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    probe = fp.LogisticProbe(0.1).fit(x, (x[:, 0] > 0).astype(int))
+    assert not far_outside(probe, x)
+    assert "2 of 3 items lie far outside" in far_outside(probe, x[:3] + [[0], [9], [90]])[0]
+    assert not far_outside(fp.PrototypeProbe().fit(x, (x[:, 0] > 0).astype(int)), x + 100)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import featprobe as fp
-from featprobe.features import FeatureSet
+from featprobe.features.feature_set import FeatureSet
 from tests.support.cached import cached
 
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 import featprobe as fp
-from featprobe import results
-from featprobe.features import FeatureSet
-from featprobe.partition import known_targets
-from featprobe.protocols import make_split
+from featprobe.evaluation import results
+from featprobe.evaluation.protocols import make_split
+from featprobe.features.feature_set import FeatureSet
+from featprobe.splits.partition import known_targets
 from tests.support.cached import cached
 
 

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 
 from featprobe.cli.knn import PRESETS as KNN_PRESETS
-from featprobe.errors import FeatprobeError, InputError
-from featprobe.evaluation import make_probe
+from featprobe.core.errors import FeatprobeError, InputError
+from featprobe.core.options import annotations_of, checked
+from featprobe.evaluation.evaluate import make_probe
 from featprobe.finetuning.asked import asked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
 from featprobe.finetuning.recipes.vpt import VPT
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import STUDIES
-from featprobe.options import annotations_of, checked
-from featprobe.presets import PRESETS
 from featprobe.probes.base import Probe
 from featprobe.probes.named import PROBES
+from featprobe.probes.presets import PRESETS
 from featprobe.probes.ridge import RidgeProbe
-from featprobe.selection import selectable
+from featprobe.probes.selection import selectable
 from tests.probes.every import QUICK
 
 ODD: list[Any] = [

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from featprobe.core.errors import InputError, MissingPath, UnknownName
 from featprobe.datasets.base import TASKS
 from featprobe.datasets.load import CATALOG, FAMILIES, load_dataset
-from featprobe.errors import InputError, MissingPath, UnknownName
-from featprobe.evaluation import evaluate
+from featprobe.evaluation.evaluate import evaluate
+from featprobe.evaluation.protocols import CrossVal, Full
 from featprobe.extraction.local import extract
-from featprobe.protocols import CrossVal, Full
 from tests.datasets import replicas
 
 EMBEDDED = ("digits", "phantom_ct", "phantom_cxr")

@@ -10,9 +10,9 @@ import pytest
 
 import featprobe as fp
 from featprobe.cli.main import main
+from featprobe.core.errors import InputError, UnknownName
 from featprobe.datasets.audit import audit
 from featprobe.datasets.columns import is_covariate, plain, tokens
-from featprobe.errors import InputError, UnknownName
 from tests.datasets.test_folder import dicom_series, png
 
 N = 12

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import featprobe as fp
+from featprobe.core.errors import InputError
 from featprobe.datasets.derived import MASK, THUMBNAIL, sort_out
-from featprobe.errors import InputError
 
 
 def made(*names):

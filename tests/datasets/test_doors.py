@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from featprobe.core.errors import InputError, MissingPath
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.encode import encode
-from featprobe.errors import InputError, MissingPath
 
 GREY = np.arange(4 * 6 * 5, dtype=np.uint8).reshape(4, 6, 5)
 

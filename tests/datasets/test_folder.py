@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.load import load_dataset
-from featprobe.errors import InputError
 
 
 def png(path: Path, value: int = 9) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.groups import NO_GROUPS, infer_groups
-from featprobe.errors import InputError
 
 
 def patients(n: int, each: int, sep: str = "_") -> list[str]:

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.load import load_dataset
-from featprobe.errors import InputError
 
 RNG = np.random.default_rng(0)
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import featprobe as fp
+from featprobe.core.errors import InputError
 from featprobe.datasets.audit import audit
 from featprobe.datasets.order import ordered
 from featprobe.datasets.targets import NO_VALUE, one_spelling
-from featprobe.errors import InputError
 from tests.datasets.test_folder import png
 
 N = 24

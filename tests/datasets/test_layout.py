@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import featprobe as fp
+from featprobe.core.errors import InputError
 from featprobe.datasets.audit import audit
-from featprobe.errors import InputError
 from tests.datasets.test_folder import dicom_series, png
 
 PARTS = [f"{s}/{c}/{i}.png" for s in ("train", "test") for c in "ab" for i in range(4)]

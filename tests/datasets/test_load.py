@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from featprobe.core.errors import InputError, MissingPath, UnknownName
 from featprobe.datasets.load import CATALOG, dataset_name, load_dataset
-from featprobe.errors import InputError, MissingPath, UnknownName
 
 
 @pytest.mark.parametrize(
     "name, near",
-    [("chexprt", "chexpert"), ("nih_chestxray", "nih_chestxray14"), ("aptos", "aptos2019"),
+    [("chexprt", "chexpert"), ("nih_chestxra14", "nih_chestxray14"), ("aptos201", "aptos2019"),
      ("msd_hippocampu", "msd_hippocampus"), ("pathminst", "pathmnist")],
 )  # fmt: skip
 def test_unknown_name_offers_the_nearest(name, near, tmp_path, monkeypatch):

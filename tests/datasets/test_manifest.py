@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from featprobe.core.errors import InputError, UnknownName, UnreadableItem
 from featprobe.datasets.load import load_dataset
-from featprobe.errors import InputError, UnknownName, UnreadableItem
 
 NAMES = [f"img {i}é.png" for i in range(6)]
 

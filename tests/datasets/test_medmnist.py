@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.load import load_dataset
-from featprobe.errors import InputError
 
 
 def write(path: Path, shape: tuple[int, ...] = (8, 8), labels: int = 1, **more) -> Path:

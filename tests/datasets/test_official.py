@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from featprobe.core.errors import InputError, MissingPath
 from featprobe.datasets.official import (
     assemble,
     encode,
@@ -23,7 +24,6 @@ from featprobe.datasets.official import (
     read_table,
     resolve,
 )
-from featprobe.errors import InputError, MissingPath
 from featprobe.images.picture import FrameRecipe
 
 HERE = Path("table.csv")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from featprobe.core.errors import InputError, MissingExtra, UnknownName, UnreadableItem
 from featprobe.datasets.load import load_dataset
-from featprobe.errors import InputError, MissingExtra, UnknownName, UnreadableItem
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow (extra parquet) is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow (extra parquet) is not installed")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import featprobe as fp
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.settling import as_made, settle
 from featprobe.datasets.sources import ArraySource
-from featprobe.errors import InputError
 from featprobe.images.intensity import value_range
 from featprobe.images.picture import FrameRecipe
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import featprobe as fp
+from featprobe.core.errors import InputError, MissingPath
 from featprobe.datasets.split_file import everybody, write_split
-from featprobe.errors import InputError, MissingPath
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.stacks import StackSource, natural
-from featprobe.errors import UnreadableItem
 from featprobe.images.picture import FrameRecipe
 
 RECIPE = FrameRecipe()

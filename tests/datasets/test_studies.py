@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import featprobe as fp
-from featprobe.errors import InputError, UnknownName, UnreadableItem
+from featprobe.core.errors import InputError, UnknownName, UnreadableItem
 from featprobe.images.intensity import value_range
 
 

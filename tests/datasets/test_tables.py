@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import featprobe as fp
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from tests.datasets.test_parquet import PIXELS, pa, structs
 
 

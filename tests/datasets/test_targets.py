@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import ArraySource, Dataset
 from featprobe.datasets.targets import add_array, add_text
-from featprobe.errors import InputError
 
 HERE = Path("labels")
 

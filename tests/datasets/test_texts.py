@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas
 import pytest
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.texts import read_table
-from featprobe.errors import InputError
 
 ROWS = [["ä/1.png", "sick, very"], ["b/2.png", 'a "b"'], ["c 3.png", ""]]
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from featprobe.errors import InputError, StoreError
+from featprobe.core.errors import InputError, StoreError
 from featprobe.extraction import crew
 from featprobe.extraction.crew import Leader
 from featprobe.extraction.hand import Hand, Report, Work

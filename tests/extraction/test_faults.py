@@ -15,8 +15,8 @@ import pytest
 import torch
 
 import featprobe as fp
-from featprobe import devices
-from featprobe.errors import InputError, Unfinished
+from featprobe.core import devices
+from featprobe.core.errors import InputError, Unfinished
 from featprobe.extraction import device, stopping
 from featprobe.extraction.device import Forward
 from featprobe.extraction.options import Options

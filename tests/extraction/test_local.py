@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 import featprobe as fp
-from featprobe.errors import InputError, StoreError, UnknownName, UnreadableItem
+from featprobe.core.errors import InputError, StoreError, UnknownName, UnreadableItem
 from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import Decoded, ahead, job
 from featprobe.images.intensity import value_range

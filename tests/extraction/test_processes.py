@@ -230,7 +230,8 @@ def test_a_changed_file_gives_another_store_and_the_reason_is_told(machine, kind
         said = machine.run(cache, kind=kind)
     finally:
         film.write_bytes(before)
-    assert f"films: its files have changed since {old.path.stem}, whose features are not" in said
+    told = f"films: its files, or what reads them, have changed since {old.path.stem}, whose"
+    assert told in said
     assert f"extracted {FRAMES} frames" in said
     assert old.pending()
     new = next(s for s in machine.stores(cache) if s.path != old.path)

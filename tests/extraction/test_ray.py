@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import featprobe as fp
-from featprobe.errors import InputError, UnreadableItem
+from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.extraction.local import part_of
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
@@ -201,7 +201,7 @@ def test_an_address_without_a_cluster_is_told(tmp_path) -> None:
     program = (
         "from featprobe.extraction.options import Options\n"
         "from featprobe.extraction.resolve import settle\n"
-        "from featprobe.errors import InputError\n"
+        "from featprobe.core.errors import InputError\n"
         "try: settle(Options(engine='ray'))\n"
         "except InputError as error: print(error)"
     )

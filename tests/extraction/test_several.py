@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import featprobe as fp
-from featprobe.errors import InputError, MissingExtra, UnreadableItem
+from featprobe.core.errors import InputError, MissingExtra, UnreadableItem
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.store.zarr import ZarrStore
@@ -60,6 +60,7 @@ class Unsendable:
     def __init__(self, source) -> None:
         self.source, self.lock = source, threading.Lock()
         self.frames, self.read, self.contents = source.frames, source.read, source.contents
+        self.kinds = source.kinds
 
 
 def test_a_data_set_that_cannot_be_sent_is_told(tiny_backbone, tmp_path) -> None:

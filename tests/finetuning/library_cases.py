@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.export import export
 from featprobe.finetuning.recipes.block_expansion import BlockExpansion
 from featprobe.finetuning.recipes.full import Full

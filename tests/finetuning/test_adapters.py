@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from featprobe.backbones.families import FAMILIES
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from featprobe.finetuning.recipes.named import make_recipe
 from tests.finetuning.networks import CONFIGS, fused, means, network, state, steps, trained
 

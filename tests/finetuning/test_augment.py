@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 from scipy import ndimage
 from torch.nn import functional as F
 
-from featprobe.errors import UnknownName
+from featprobe.core.errors import UnknownName
 from featprobe.finetuning.augment import (
     augment,
     brightened,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning import checks
 
 

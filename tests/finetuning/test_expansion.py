@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModel
 
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.export import export
 from featprobe.finetuning.recipes.block_expansion import BlockExpansion, _deepen
 from tests.backbones.test_families import SAM, TOKENS, pictures, saved, small

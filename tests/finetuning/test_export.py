@@ -27,7 +27,7 @@ from featprobe.backbones.load import load_backbone
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import HALF, Preprocess
 from featprobe.cli.main import main
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning import export as exporting
 from featprobe.finetuning.export import TOLERANCE, Differs, export
 from featprobe.finetuning.recipes.base import Recipe

@@ -13,18 +13,18 @@ import pytest
 import torch
 from torch import nn
 
-from featprobe import devices
 from featprobe.backbones.load import load_backbone
-from featprobe.errors import InputError, StoreError
+from featprobe.core import devices
+from featprobe.core.errors import InputError, StoreError
+from featprobe.evaluation.results import read
 from featprobe.finetuning import checkpoint, checks, frames, inference, loop
 from featprobe.finetuning import run as module
 from featprobe.finetuning.export import Differs, export
 from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
-from featprobe.results import read
-from featprobe.saving import read_saved
-from featprobe.selection import Criterion
+from featprobe.probes.loading import read_saved
+from featprobe.probes.selection import Criterion
 from tests.conftest import make_tiny
 from tests.finetuning.cases import pictures, trained
 

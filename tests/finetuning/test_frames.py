@@ -13,7 +13,7 @@ from PIL import Image
 
 import featprobe as fp
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError, StoreError
+from featprobe.core.errors import InputError, StoreError
 from featprobe.extraction.decoding import job
 from featprobe.finetuning.frames import kept_frames
 from tests.conftest import make_tiny

@@ -11,7 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.objective import Objective
 
 CLASSES = ("a", "b", "c", "d")

@@ -23,7 +23,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.families import FAMILIES, plan
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.spec import Preprocess
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.optim import groups, optimizer, schedule
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import OPTIMIZERS, Training

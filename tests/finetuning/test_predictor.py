@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import featprobe as fp
-from featprobe import results, settings
-from featprobe.errors import InputError, MissingPath, StoreError
+from featprobe.core import paths as settings
+from featprobe.core.errors import InputError, MissingPath, StoreError
+from featprobe.evaluation import results
+from featprobe.evaluation.predict import features_of, predict, reload_backbone
 from featprobe.finetuning import run
-from featprobe.prediction import features_of, predict, reload_backbone
-from featprobe.saving import read_saved
+from featprobe.probes.loading import read_saved
 from tests.conftest import make_tiny
 from tests.extraction.commands import save_tiny
 from tests.finetuning.cases import pictures, trained

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from featprobe.results import read, scored
+from featprobe.evaluation.results import read, scored
 from tests.extraction.commands import Command, save_tiny, start
 from tests.extraction.films import class_films
 

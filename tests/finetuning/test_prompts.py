@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.recipes.vpt import VPT
 from tests.backbones.test_families import MAPS, SAM, TOKENS, VIT, pictures, saved, small, stirred

@@ -13,10 +13,10 @@ from featprobe.backbones.adapters import Maps, Tokens, feature_map
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.spec import Preprocess
 from featprobe.backbones.timm_adapters import TimmTokens
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
+from featprobe.core.options import checked
 from featprobe.finetuning.recipes.base import Recipe, blocks_of
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
-from featprobe.options import checked
 from tests.finetuning.networks import fused, means, network, state, steps, trained
 
 FAMILIES = ("vit", "dinov2", "resnet", "convnext", "swin", "clip_vision_model")

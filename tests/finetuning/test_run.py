@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import featprobe as fp
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.evaluation.results import read, scored
 from featprobe.finetuning import run as module
 from featprobe.finetuning.average import Average
 from featprobe.finetuning.recipes.base import Recipe, Trainable
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.settings import Training
-from featprobe.results import read, scored
 from featprobe.solvers.training import batches, steps_per_epoch
 from tests.conftest import make_tiny
 from tests.finetuning.cases import QUICK, pictures, trained

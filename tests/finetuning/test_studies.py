@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from featprobe.cli.knn import PRESETS as KNN
-from featprobe.errors import InputError, MissingPath, UnknownName
+from featprobe.core.errors import InputError, MissingPath, UnknownName
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import STUDIES, study
-from featprobe.presets import PRESETS, preset
+from featprobe.probes.presets import PRESETS, preset
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocols.md"
 WORDS = {"yes": True, "no": False, "-": None}

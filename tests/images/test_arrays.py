@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images import files
 from featprobe.images.picture import FrameRecipe
 

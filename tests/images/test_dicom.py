@@ -15,7 +15,7 @@ from pydicom.data import get_testdata_file, get_testdata_files
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images import dicom, files
 from featprobe.images.picture import FrameRecipe
 

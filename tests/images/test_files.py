@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom.data import get_testdata_file
 
-from featprobe.errors import MissingPath, UnreadableItem
+from featprobe.core.errors import MissingPath, UnreadableItem
 from featprobe.images import files
 from featprobe.images.picture import FrameRecipe
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.datasets.base import ArraySource
-from featprobe.errors import InputError, UnreadableItem
 from featprobe.images import files, frames
 from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume
 from featprobe.images.volume import resample, resampled_grid

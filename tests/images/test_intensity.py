@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featprobe.errors import InputError, UnreadableItem
-from featprobe.images.intensity import PRESETS, parts, shown, value_range
+from featprobe.core.errors import InputError, UnreadableItem
+from featprobe.images.intensity import shown, value_range
 from featprobe.images.picture import Picture
+from featprobe.images.rules import PRESETS, parts
 
 
 def picture(values, dtype=np.int16, frames=1, **more):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, nifti
 from featprobe.images.picture import FrameRecipe
 from featprobe.images.volume import VIEWS

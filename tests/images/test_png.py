@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from featprobe.errors import UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, png
 from featprobe.images.picture import FrameRecipe
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from featprobe.leaderboard.board import Standing, build
-from tests.test_results import result
+from tests.evaluation.test_results import result
 
 
 def with_auroc(value: float, **changes):

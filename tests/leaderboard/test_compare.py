@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from featprobe import results
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
+from featprobe.evaluation import results
+from featprobe.evaluation.results import Result
 from featprobe.leaderboard.compare import compare
-from featprobe.results import Result
-from featprobe.scored import Scored
-from tests.test_results import result
+from featprobe.metrics.scored import Scored
+from tests.evaluation.test_results import result
 
 N = 300
 

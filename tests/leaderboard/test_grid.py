@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from featprobe.errors import FeatprobeError
-from featprobe.evaluation import evaluate
+from featprobe.core.errors import FeatprobeError
+from featprobe.evaluation.evaluate import evaluate
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.settings import Training
 from featprobe.leaderboard import tuning
 from featprobe.leaderboard.grid import Grid, read
-from featprobe.presets import preset
 from featprobe.probes.named import PROBES
+from featprobe.probes.presets import preset
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "unfrozen.yaml"
 LEAST = "data: digits\nmodels: tiny_vit14\nprobes: knn\n"

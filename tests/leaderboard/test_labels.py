@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from featprobe.finetuning.settings import Training
 from featprobe.leaderboard.labels import backbone_name, probe_name, setting
-from tests.test_results import result
+from tests.evaluation.test_results import result
 
 
 def test_the_setting_says_what_was_chosen() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from featprobe.errors import UnknownName
+from featprobe.core.errors import UnknownName
 from featprobe.leaderboard.board import build
 from featprobe.leaderboard.leagues import distinctions, league, leagues
-from tests.test_results import result
+from tests.evaluation.test_results import result
 
 
 def sized(pixels: int):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import featprobe as fp
-from featprobe import results
 from featprobe.cli.main import main
-from featprobe.errors import InputError, Unfinished
+from featprobe.core.errors import InputError, Unfinished
+from featprobe.evaluation import results
 from featprobe.leaderboard import running
 from featprobe.leaderboard.compare import compare
 from featprobe.leaderboard.grid import read

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featprobe import results
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.evaluation import results
 from featprobe.leaderboard import standings as module
 from featprobe.leaderboard.board import build
 from featprobe.leaderboard.standings import Standings
@@ -55,7 +55,7 @@ def test_an_error_in_the_unit_of_the_target_has_no_margin_by_default(cache) -> N
 
 def module_result(name: str, **values: float):
     """A regression."""
-    from tests.test_results import result
+    from tests.evaluation.test_results import result
 
     return result(backbone=name, task="regression", metrics=values, ci={}, chance={})
 

@@ -10,8 +10,8 @@ import pytest
 from featprobe.leaderboard import cost, table
 from featprobe.leaderboard.board import Standing, build
 from featprobe.leaderboard.footnotes import Footnotes
+from tests.evaluation.test_results import result
 from tests.leaderboard.test_board import with_auroc
-from tests.test_results import result
 
 
 def test_an_undefined_metric_ranks_last_and_is_a_dash() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from featprobe.bags import Bags
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.features.bags import Bags
 from featprobe.probes.attentive import AttentiveProbe
 from featprobe.probes.logistic import LogisticProbe
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.base import choose_held_out, hold_out
 from featprobe.probes.prototype import PrototypeProbe
 from featprobe.probes.ridge import RidgeProbe

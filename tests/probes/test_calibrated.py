@@ -8,13 +8,13 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
-from featprobe import splits
-from featprobe.calibration import temperature, tempered
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from featprobe.probes.calibrated import CalibratedProbe
 from featprobe.probes.knn import KNNProbe
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.prototype import PrototypeProbe
+from featprobe.probes.temperature import temperature, tempered
+from featprobe.splits import assign as splits
 from tests.benchmarks.inference.calibration import errors
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.named import PROBES
 from tests.probes.every import quick
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from featprobe import splits
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.evaluation.protocols import FewShot, Full
+from featprobe.evaluation.runs import carry_out
 from featprobe.neighbours.search import Bank
 from featprobe.probes.base import Probe, hold_out
 from featprobe.probes.named import PROBES
-from featprobe.protocols import FewShot, Full
-from featprobe.runs import carry_out
+from featprobe.splits import assign as splits
+from tests.evaluation.test_runs import made
 from tests.probes.every import quick
-from tests.test_runs import made
 
 SEVERAL: dict[str, dict[str, Any]] = {  # what makes a probe split its rows once more
     "attentive": {"weight_decay": [0.01, 0.1], "patience": 2},

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.neighbours import search
 from featprobe.probes.knn import KNNProbe
 

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.semi_supervised import LabelSpreading
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.labelprop import LabelPropagationProbe
 from tests.probes.draws import check_tries, draws
 

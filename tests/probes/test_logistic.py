@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.logistic import CS, SOLVERS, LogisticProbe
 from featprobe.solvers.logistic import logistic_path
 

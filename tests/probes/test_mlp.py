@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.mlp import MLPProbe
 from featprobe.solvers.training import batches
 

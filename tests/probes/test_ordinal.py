@@ -9,7 +9,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.ordinal import CS, OrdinalProbe
 from featprobe.solvers.ordinal import ordinal_path

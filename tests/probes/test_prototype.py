@@ -7,7 +7,7 @@ import pytest
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize as unit
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.probes.prototype import METRICS, NORMALIZATIONS, PrototypeProbe
 from tests.probes.draws import check_tries, draws
 

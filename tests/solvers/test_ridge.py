@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.solvers.ridge import ridge_path
 
 ALPHAS = (1e-2, 1.0, 30.0, 1e4)

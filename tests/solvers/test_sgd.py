@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.solvers.sgd import Heads, Recipe, train_heads
 from featprobe.solvers.training import batches
 

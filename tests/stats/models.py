@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 
 
 def models(

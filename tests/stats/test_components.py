@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 from featprobe.stats.components import components
 from featprobe.stats.resampling import bootstrap
 

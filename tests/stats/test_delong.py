@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.stats.delong import delong, delong_test
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap as scipy_bootstrap
 from statsmodels.stats.proportion import proportion_confint
 
-from featprobe import metrics
-from featprobe.scored import Scored
+from featprobe.metrics import measures as metrics
+from featprobe.metrics.scored import Scored
 from featprobe.stats.delong import delong
 from featprobe.stats.intervals import BOUNDS, FEWEST, METHODS, NONE, intervals, share
 from featprobe.stats.resampling import bootstrap

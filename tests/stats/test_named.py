@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, t
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.stats.delong import delong_test
 from featprobe.stats.influence import influence
 from featprobe.stats.maxt import together

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import TTestPower
 
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.stats.power import Spread
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 from featprobe.stats.resampling import bootstrap, draws, interval
 
 

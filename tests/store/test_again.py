@@ -16,7 +16,7 @@ from featprobe.store.containers import open_store
 from tests.conftest import make_tiny
 from tests.store.test_cache import make
 
-NAMES = {"dataset": "renamed", "backbone": "other"}
+NAMES = ("renamed", "net")
 
 
 @pytest.mark.parametrize("kind", ["zarr", "hdf5"])
@@ -31,12 +31,12 @@ def test_the_same_key_under_other_names(
             raise OSError("no links here")
 
         monkeypatch.setattr(os, "link", none)
-    new = found_again(tmp_path, old.key, NAMES)
+    new = found_again(tmp_path, old.key, *NAMES)
     assert new is not None
-    assert (new.dataset, new.backbone, new.kind) == ("renamed", "other", kind)
+    assert (new.dataset, new.backbone, new.kind) == ("renamed", "net", kind)
     assert new.complete
     assert not new.verify()
-    assert new.attributes["provenance"]["renamed_from"] == "films / net"
+    assert new.attributes["provenance"]["renamed_from"] == "films"
     expected = old.read("cls")
     assert open_store(old.path).dataset == "films"  # as it was
     caches.discard(old.path)
@@ -46,12 +46,13 @@ def test_the_same_key_under_other_names(
 
 def test_only_whole_stores_of_the_same_key_count(tmp_path: Path) -> None:
     half = make(tmp_path, whole=False)
-    assert found_again(tmp_path, half.key, NAMES) is None
+    assert found_again(tmp_path, half.key, *NAMES) is None
     other = make(tmp_path, weights="other")
-    assert found_again(tmp_path, half.key, NAMES) is None
-    assert found_again(tmp_path, other.key, {"dataset": "films", "backbone": "net"}) is None
+    assert found_again(tmp_path, half.key, *NAMES) is None
+    assert found_again(tmp_path, other.key, "films", "net") is None
+    assert found_again(tmp_path, other.key, "renamed", "other") is None  # a name says what it is
     (Path(str(other.path)) / "zarr.json").write_text("{")  # damaged: it is extracted
-    assert found_again(tmp_path, other.key, NAMES) is None
+    assert found_again(tmp_path, other.key, *NAMES) is None
 
 
 def test_a_renamed_folder_is_not_extracted_again(class_folders: Path, cache: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_renamed_folder_is_not_extracted_again(class_folders: Path, cache: Pat
     again = extract(backbone, load_dataset(moved), workers=0)
     assert again.dataset == "pictures"
     assert again.summary.new_frames == 0
-    assert "extracted as films / tiny-random0" in again.summary.notes["store"]
+    assert "extracted as films" in again.summary.notes["store"]
     assert np.array_equal(first.x("cls"), again.x("cls"))
     found, _ = caches.find(cache, ["pictures"])
     assert len(found) == 1

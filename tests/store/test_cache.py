@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featprobe.errors import InputError, UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from featprobe.images import versions
 from featprobe.store import cache as caches
 from featprobe.store import uses
@@ -89,6 +89,8 @@ def test_features_by_an_earlier_reader_are_named_where_they_are_affected(
     old = make(tmp_path)  # without kinds, as before there were versions
     assert caches.find(tmp_path)[1] == []
     monkeypatch.setattr("featprobe.images.versions.READERS", {"picture": 1, "dicom": 2})
+    assert caches.find(tmp_path)[1] == []  # names without a suffix may be rows of an array
+    old.update(provenance={"skipped": {"DICOM objects without pixels": 1}})
     found, notes = caches.find(tmp_path)
     assert [s.path for s in found] == [old.path]
     assert "stale, made by an earlier reader dicom" in notes[0]

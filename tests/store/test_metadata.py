@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featprobe.errors import FeatprobeError
-from featprobe.features import FeatureSet
+from featprobe.core.errors import FeatprobeError
+from featprobe.features.feature_set import FeatureSet
 from featprobe.store import cache as caches
 from featprobe.store.containers import open_store
 from tests.store.test_cache import make

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featprobe import settings
-from featprobe.errors import InputError, MissingExtra, MissingPath, StoreError
+from featprobe.core import paths as settings
+from featprobe.core.errors import InputError, MissingExtra, MissingPath, StoreError
 from featprobe.store import cache as caches
 from featprobe.store import uses
 from featprobe.store.containers import SUFFIXES, create_store, open_store

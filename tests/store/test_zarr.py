@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zarr.codecs import BloscCodec
 
-from featprobe.errors import InputError, StoreError
+from featprobe.core.errors import InputError, StoreError
 from featprobe.store.containers import open_store
 from featprobe.store.format import DONE, FAILED, Layout
 from featprobe.store.zarr import ZarrStore, decode, encode

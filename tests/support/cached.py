@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.features import FeatureSet
+from featprobe.features.feature_set import FeatureSet
 from featprobe.store.cache import store_path
 from featprobe.store.containers import create_store
 from featprobe.store.format import Layout

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featprobe.errors import InputError, MissingPath, reason
+from featprobe.core.errors import InputError, MissingPath, reason
 
 
 def _harmless() -> list[Any]:
@@ -50,8 +50,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """The tensors of a weights file, as nested as it has them, on the CPU.
 
     ``.safetensors``, or anything that ``torch.save`` wrote. Raises
-    :class:`~featprobe.errors.InputError` for a file that is damaged, holds Python objects other
-    than tensors and settings, or is no checkpoint.
+    :class:`~featprobe.core.errors.InputError` for a file that is damaged, holds Python objects
+    other than tensors and settings, or is no checkpoint.
     """
     path = Path(path)
     if path.is_dir():

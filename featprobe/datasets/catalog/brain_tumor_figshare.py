@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, find, index_files
-from featprobe.errors import InputError, reason
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("meningioma", "glioma", "pituitary tumor")

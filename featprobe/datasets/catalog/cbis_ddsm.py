@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, encode, find, index_files, lookup, read_table
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("benign", "malignant")

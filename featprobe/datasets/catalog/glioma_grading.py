@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import UnknownName, nearest
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, find
 from featprobe.datasets.studies import StudySource
-from featprobe.errors import UnknownName, nearest
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("LGG", "HGG")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, find, index_files, lookup, one_hot, read_table
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 CODES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")

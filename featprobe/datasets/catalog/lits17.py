@@ -1,16 +1,17 @@
 """LiTS 2017: 131 abdominal CT volumes with liver and tumour masks.
 
-Layout as unpacked from Training_Batch1.zip and Training_Batch2.zip (https://competitions.codalab.org
-/competitions/17094): ``volume-N.nii`` beside ``segmentation-N.nii``, in any folders.
+Layout as unpacked from Training_Batch1.zip and Training_Batch2.zip
+(https://competitions.codalab.org /competitions/17094): ``volume-N.nii`` beside
+``segmentation-N.nii``, in any folders.
 """
 
 import re
 from pathlib import Path
 
+from featprobe.core.errors import MissingPath
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, index_files
-from featprobe.errors import MissingPath
 from featprobe.images import nifti
 from featprobe.images.picture import FrameRecipe
 

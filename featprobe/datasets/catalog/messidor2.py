@@ -7,10 +7,10 @@ et al., Ophthalmology 2018). Four photographs are ungradable: their grade is unk
 
 from pathlib import Path, PurePosixPath
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, find, grades, index_files, lookup, read_table
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")

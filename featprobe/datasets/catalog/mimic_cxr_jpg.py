@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import (
@@ -25,7 +26,6 @@ from featprobe.datasets.official import (
     read_table,
     resolve,
 )  # fmt: skip
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 OBSERVATIONS = (

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import (
@@ -19,7 +20,6 @@ from featprobe.datasets.official import (
     read_list,
     read_table,
 )  # fmt: skip
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 FINDINGS = (

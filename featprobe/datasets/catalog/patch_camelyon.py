@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.hdf5 import H5Source, open_arrays
 from featprobe.datasets.official import find, read_table
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("normal", "tumor")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.folder import walk
 from featprobe.datasets.official import assemble, find
 from featprobe.datasets.stacks import StackSource, natural
-from featprobe.errors import InputError
 from featprobe.images import raster
 from featprobe.images.picture import FrameRecipe
 

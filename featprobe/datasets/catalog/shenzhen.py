@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
 from featprobe.datasets.official import assemble, final_digit, find, index_files
-from featprobe.errors import InputError
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("normal", "tuberculosis")

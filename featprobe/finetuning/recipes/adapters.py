@@ -14,7 +14,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from featprobe.backbones.base import Backbone
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.recipes.base import Recipe, Trainable
 from featprobe.finetuning.targets import check_roles, find_targets, kinds
 

@@ -11,9 +11,9 @@ from torch import nn
 from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.timm_adapters import TimmTokens
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
+from featprobe.core.options import Checked
 from featprobe.finetuning.settings import HEAD_LR
-from featprobe.options import Checked
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Trainable:
 class Recipe(Checked):
     """Which parameters train. A subclass is a frozen dataclass whose fields are its options.
 
-    Options are checked when a recipe is made, see :class:`~featprobe.options.Checked`.
+    Options are checked when a recipe is made, see :class:`~featprobe.core.options.Checked`.
 
     ``name``: on the command line; ``lr`` and ``head_lr``: the learning rates of the backbone's and
     the head's parameters where none is given; ``start``: weights of the head at the start,
@@ -62,7 +62,7 @@ class Recipe(Checked):
     def apply(self, backbone: Backbone) -> Trainable:
         """Change the backbone in place; everything in it is frozen and in eval mode when given.
 
-        Raises :class:`~featprobe.errors.InputError` for a network that the recipe is not for.
+        Raises :class:`~featprobe.core.errors.InputError` for a network that the recipe is not for.
         """
         raise NotImplementedError
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.hf import described
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.recipes.base import Recipe, Trainable
 
 SCALES = ("lambda1", "lambda_1", "lambda_2")  # what LayerScale is called in transformers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Adapter, Backbone
 from featprobe.backbones.timm_adapters import TimmTokens
-from featprobe.errors import InputError
+from featprobe.core.errors import InputError
 from featprobe.finetuning.recipes.base import Recipe, Trainable, blocks_of, unfrozen
 
 

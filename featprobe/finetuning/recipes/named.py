@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from featprobe.errors import InputError, nearest
+from featprobe.core.errors import InputError, nearest
+from featprobe.core.registry import Registry
 from featprobe.finetuning.recipes.base import Recipe
-from featprobe.registry import Registry
 
 RECIPES = Registry(
     "recipe",

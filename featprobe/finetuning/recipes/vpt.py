@@ -9,7 +9,7 @@ import torch
 from featprobe.backbones.adapters import Tokens
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.prompts import Prompts, add_prompts, drop_prompts, prompts_of
-from featprobe.errors import InputError, reason
+from featprobe.core.errors import InputError, reason
 from featprobe.finetuning.recipes.base import Recipe, Trainable
 
 GEOMETRY = ("relative_position", "rel_pos")  # parameters that belong to pairs of places

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 
 GRADES = {  # shares of five grades by the share of the last one
     0.05: (0.5, 0.25, 0.12, 0.08, 0.05),

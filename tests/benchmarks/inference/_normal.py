@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 from featprobe.stats.intervals import intervals
 from featprobe.stats.resampling import bootstrap
 from featprobe.stats.tries import over_draws, over_training

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from featprobe import metrics
+from featprobe.metrics import measures as metrics
 from featprobe.probes.calibrated import CalibratedProbe
 from featprobe.probes.logistic import LogisticProbe
 from tests.benchmarks.rows import Rate

@@ -16,7 +16,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from featprobe.scored import Scored
+from featprobe.metrics.scored import Scored
 from featprobe.stats.influence import Influence, influence
 from featprobe.stats.maxt import together
 from featprobe.stats.named import differ

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.protocols import FewShot
+from featprobe.evaluation.protocols import FewShot
 from tests.benchmarks.inference import _normal as normal
 from tests.benchmarks.rows import Rate
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.partition import Dealer, repeated
+from featprobe.splits.partition import Dealer, repeated
 from tests.benchmarks.inference import _normal as normal
 from tests.benchmarks.rows import Rate
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe import metrics
+from featprobe.metrics import measures as metrics
+from featprobe.metrics.scored import Scored
+from featprobe.metrics.thresholds import chosen, has_thresholds
 from featprobe.probes.logistic import CS, LogisticProbe
-from featprobe.scored import Scored
-from featprobe.selection import Criterion, log_loss
-from featprobe.thresholds import chosen, has_thresholds
+from featprobe.probes.selection import Criterion, log_loss
 from tests.benchmarks.rows import Rate
 
 TEST = 2000

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from featprobe import splits
+from featprobe.splits import assign as splits
 from tests.benchmarks.rows import Rate
 
 KINDS = ("classes of images", "classes of patients", "labels", "values")

@@ -1,0 +1,77 @@
+"""Frames to the size and the range that a network sees, on its device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from featprobe.backbones.spec import Preprocess
+
+
+def fits(dtype: np.dtype, low: float, high: float) -> bool:
+    """Whether a window shows every value of an integer type as it is."""
+    if dtype.kind not in "iu" or not high > low:
+        return False
+    return low <= np.iinfo(dtype).min and high >= np.iinfo(dtype).max
+
+
+def windowed(x: Tensor, low: float, high: float) -> Tensor:
+    """Values to [0, 1]: 0 at and below ``low``, 1 at and above ``high``; 0 where they are equal."""
+    if not high > low:
+        return torch.zeros_like(x)
+    return ((x - float(low)) / float(high - low)).clamp_(0, 1)
+
+
+def place(x: Tensor, preprocess: Preprocess) -> Tensor:
+    """Frames (F, C, H, W) whole in the middle of the input, the rest 0; none is enlarged.
+
+    A frame larger than the input in either direction is shrunk to fit, its aspect kept.
+    """
+    height, width = preprocess.size
+    ratio = min(height / x.shape[-2], width / x.shape[-1])
+    if ratio < 1:
+        target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
+        x = resize(x, replace(preprocess, resize=target, crop=None, pad=None))
+    return crop(x, replace(preprocess, crop=(height, width), pad=None))
+
+
+def resize(
+    x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0)
+) -> Tensor:
+    """Antialiased resize of (F, C, H, W); the result is cut to ``limits``."""
+    target = preprocess.resize
+    if target is None:
+        return x
+    height, width = x.shape[-2:]
+    if isinstance(target, int) and preprocess.pad:
+        scale = target / max(height, width)
+        target = (int(height * scale + 0.5), int(width * scale + 0.5))
+    elif isinstance(target, int):
+        short, long = min(height, width), max(height, width)
+        other = int(target * long / short)  # as PIL-based processors round it
+        target = (target, other) if height <= width else (other, target)
+    if (height, width) == tuple(target):
+        return x
+    if preprocess.interpolation == "nearest":
+        return F.interpolate(x, size=target, mode="nearest-exact")
+    y = F.interpolate(
+        x, size=target, mode=preprocess.interpolation, antialias=True, align_corners=False
+    )
+    return y if limits is None else y.clamp_(*limits)  # bicubic overshoots
+
+
+def crop(x: Tensor, preprocess: Preprocess) -> Tensor:
+    """Centre crop of (F, C, H, W); a smaller frame is padded with zeros first."""
+    if preprocess.crop is None:
+        return x
+    h, w = preprocess.crop
+    missing_h, missing_w = max(0, h - x.shape[-2]), max(0, w - x.shape[-1])
+    if missing_h or missing_w:
+        top, left = missing_h // 2, missing_w // 2
+        x = F.pad(x, (left, missing_w - left, top, missing_h - top))
+    top, left = (x.shape[-2] - h) // 2, (x.shape[-1] - w) // 2
+    return x[..., top : top + h, left : left + w]

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, registry, digests, paths, progress, threads, devices."""

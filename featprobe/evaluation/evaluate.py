@@ -1,0 +1,296 @@
+"""A probe under a protocol on a feature set: Results."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from featprobe.core import paths as settings
+from featprobe.core.errors import InputError
+from featprobe.core.fingerprint import digest
+from featprobe.core.jsonvalues import plain
+from featprobe.evaluation import choosing, levels
+from featprobe.evaluation.fitted import Data, View
+from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
+from featprobe.evaluation.reporting import keep, of_test, result_of
+from featprobe.evaluation.results import Result
+from featprobe.evaluation.runs import carry_out
+from featprobe.features.feature_set import FeatureSet, unlabeled
+from featprobe.features.prepare import Prepare
+from featprobe.features.subjects import Subject
+from featprobe.metrics import thresholds
+from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
+from featprobe.probes.base import Probe
+from featprobe.probes.named import PROBES
+from featprobe.probes.selection import AUTO, Criterion
+from featprobe.splits.partition import VERSION, Dealer, known_targets
+from featprobe.stats.resampling import RESAMPLES
+
+KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
+
+
+def make_probe(probe: str | Probe, **params: Any) -> Probe:
+    """A probe by name or as it is; unknown names and parameters are errors."""
+    made = PROBES.get(probe)() if isinstance(probe, str) else probe
+    return made.set_params(**params) if params else made
+
+
+def evaluate(
+    features: FeatureSet,
+    probe: str | Probe,
+    protocol: str | Protocol = "full",
+    *,
+    view: str | Sequence[str] | None = None,
+    pool: str | Sequence[str] = "mean",
+    normalize: bool = False,
+    pca: int | None = None,
+    level: str | levels.Level = "item",
+    subgroups: levels.Column | None = None,
+    resamples: int = RESAMPLES,
+    seed: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    save: bool = False,
+    select: str = AUTO,
+    one_se: bool = True,
+    metric: str | None = None,
+    threshold: str | float = YOUDEN,
+) -> list[Result]:
+    """Probe a feature set.
+
+    ``full``: every candidate of the probe is fitted on train and the best one on val chosen,
+    refitted on train and val, and tested once; a probe that reports all (kNN) gives one Result a
+    candidate, the chosen one marked. ``fewshot``: one Result for each number of shots, the mean
+    over tries; val is not touched, and a probe with several candidates uses C = 1 (the middle one
+    of others). ``cv``: every fold is test once and the next one val; metrics are means over folds.
+    ``loo``: every item is scored by those of other patients (kNN).
+
+    ``view``, ``pool``: see :meth:`~featprobe.features.feature_set.FeatureSet.x`; of several, val
+    chooses. ``normalize``, ``pca``: see :class:`~featprobe.features.prepare.Prepare`. ``seed``: of
+    split and draws, over the protocol's own. ``save`` appends the results to the cache. ``level``:
+    ``item``, ``patient``, or a :class:`~featprobe.evaluation.levels.Level`; choosing is by item.
+    ``subgroups``: a column (``FILE:COLUMN``, or a mapping from ids) by whose values metrics are
+    shown apart.
+
+    ``select``: by what val chooses, ``log_loss`` or a metric; ``auto`` is ``metric``, the one that
+    results will be ranked by (None: the task's), or ``log_loss`` where that sees ranks alone.
+    ``one_se``: of what val cannot tell apart the simplest is taken, see
+    :class:`~featprobe.probes.selection.Criterion`. ``threshold``: how those of decisions between
+    two classes and of labels are chosen on val, see :func:`~featprobe.metrics.thresholds.rule_of`.
+
+    Raises :class:`InputError` when the features cannot be probed: no labels, one class, too few
+    patients to split, targets that the probe is not for.
+    """
+    chosen = parse(protocol)
+    if seed is not None:
+        chosen = type(chosen)(**{**_fields(chosen), "seed": seed})
+    criterion = _criterion(features, chosen, select, one_se, metric)
+    made = make_probe(probe).fresh().choosing_by(criterion)
+    views = asked_views(features, made, view, pool)
+    data = labelled(features, chosen, views, made, Prepare(normalize, pca))
+    data.select, rule = criterion, rule_of(threshold)
+    data.decides = rule != NONE and has_thresholds(data.task, data.classes)
+    reading = levels.read(level, subgroups, of_test(features, data, []))
+    asked = request(
+        features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
+        subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
+        threshold=threshold,
+    )  # fmt: skip
+    idle = [*made.idle(), *_idle_pool(features, views), *choosing.idle(made, data)]
+    idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
+    out = []
+    start = time.perf_counter()
+    for cell in carry_out(made, data, chosen):
+        result = result_of(
+            features,
+            made.name,
+            sorted(made.candidates()[0]),
+            chosen,
+            data,
+            cell,
+            resamples,
+            reading,
+            rule,
+        )
+        result.asked = asked
+        result.notes += idle
+        result.seconds = round(time.perf_counter() - start, 3)
+        start = time.perf_counter()
+        if save:
+            keep(settings.cache_root(cache), features, result, data, cell, reading)
+        out.append(result)
+    return out
+
+
+def request(
+    features: FeatureSet,
+    probe: str | Probe,
+    protocol: str | Protocol = "full",
+    *,
+    view: str | Sequence[str] | None = None,
+    pool: str | Sequence[str] = "mean",
+    normalize: bool = False,
+    pca: int | None = None,
+    level: str | levels.Level = "item",
+    subgroups: levels.Column | None = None,
+    resamples: int = RESAMPLES,
+    select: str = AUTO,
+    one_se: bool = True,
+    metric: str | None = None,
+    threshold: str | float = YOUDEN,
+) -> str:
+    """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
+
+    Nothing is fitted. A column of studies or subgroups counts by its name.
+    """
+    made, chosen = make_probe(probe), parse(protocol)
+    reading = levels.Level(level) if isinstance(level, str) else level
+    asked = {
+        "dataset": features.dataset, "backbone": features.backbone,
+        "key": features.key.digest, "labels": features.items.labels_digest,
+        "probe": made.name, "params": made.get_params(), "protocol": chosen.to_dict(),
+        "views": asked_views(features, made, view, pool), "resamples": resamples,
+        **Prepare(normalize, pca).to_dict(), **reading.to_dict(),
+        "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,
+    }  # fmt: skip
+    criterion = _criterion(features, chosen, select, one_se, metric)
+    if criterion is not None and not criterion.usual:
+        asked |= criterion.to_dict()
+    if rule_of(threshold) != YOUDEN:
+        asked["threshold"] = rule_of(threshold)
+    return digest(plain(asked))
+
+
+def _criterion(
+    subject: Subject, protocol: Protocol, select: str, one_se: bool, metric: str | None
+) -> Criterion | None:
+    """By what val chooses; None for items without a task, which are refused later."""
+    if isinstance(protocol, (FewShot, LeaveOneOut)) and (select, one_se) != (AUTO, True):
+        raise InputError(
+            f"select says how val chooses, which {protocol.name} does not look at: leave it out"
+        )
+    if subject.task is None:
+        return None
+    return Criterion.of(subject.task, select, one_se, metric)
+
+
+def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
+    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again."""
+    made = make_probe(probe)
+    if "select" in result.settings:  # a part of the probe may choose, too
+        one_se = bool(result.settings.get("one_se", True))
+        made.choosing_by(Criterion(result.task, result.settings["select"], one_se))
+    view = View(result.view, result.pool)
+    data = labelled(features, protocol, [view], made)
+    rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
+    kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
+    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows], groups=data.groups[rows])
+
+
+def asked_views(
+    features: FeatureSet, probe: Probe, view: str | Sequence[str] | None, pool: str | Sequence[str]
+) -> list[View]:
+    """Every view with every pooling; a probe of bags pools frames by itself."""
+    names = [view] if view is None or isinstance(view, str) else list(view)
+    pools = [pool] if isinstance(pool, str) else list(pool)
+    if probe.bags:
+        pools = ["bag"]
+    return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
+
+
+def _idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
+    """What to say of poolings that were asked for where every item has one frame."""
+    pools = sorted({v.pool for v in views} - {"mean", "bag"})
+    if not pools or features.store.layout.frames > len(features.store.items().ids):
+        return []
+    return [f"pool={','.join(pools)} has no effect: every item has one frame"]
+
+
+def _fields(protocol: Protocol) -> dict[str, Any]:
+    return {k: getattr(protocol, k) for k in protocol.__dataclass_fields__ if k != "name"}
+
+
+def labelled(
+    features: FeatureSet, protocol: Protocol, views: Sequence[View], probe: Probe | None = None,
+    prepare: Prepare | None = None,
+) -> Data:  # fmt: skip
+    """The items whose label is known, under the split of a protocol, with their features.
+
+    Raises :class:`InputError` for what cannot be probed (see :func:`evaluate`).
+    """
+    data, rows = split_items(features, protocol, probe)
+    where = f"{features.dataset} / {features.backbone}"
+
+    @lru_cache(maxsize=KEPT_VIEWS if len(rows) <= SMALL else 1)
+    def read(view: View) -> Any:
+        bags = view.pool == "bag"
+        x: Any = features.bags(view.name) if bags else features.x(view.name, view.pool)
+        x = x if len(rows) == len(x) else x[rows]
+        finite = np.isfinite(x.frames if bags else x).all(1)
+        bad = np.flatnonzero(~(np.logical_and.reduceat(finite, x.offsets[:-1]) if bags else finite))
+        if len(bad):
+            raise InputError(
+                f"{where}: features of {len(bad)} items are NaN or infinite, first "
+                f"{str(data.ids[bad[0]])!r}; extract again, or leave such items out"
+            )
+        return x
+
+    return replace(data, read=read, views=views, prepare=prepare or Prepare())
+
+
+def split_items(
+    subject: Subject, protocol: Protocol, probe: Probe | None = None
+) -> tuple[Data, np.ndarray]:
+    """The items whose label is known, without their features, and their rows in the subject.
+
+    Raises as :func:`labelled`.
+    """
+    problem = unlabeled(subject)
+    if problem:
+        raise InputError(problem)
+    y, task = subject.y, subject.task
+    assert y is not None
+    assert task is not None
+    where = f"{subject.dataset} / {subject.backbone}"
+    if probe is not None and task not in probe.tasks:
+        able = [n for n in PROBES.names() if task in PROBES.get(n)().tasks]
+        raise InputError(
+            f"{where}: {probe.name} is not for {task} targets; use one of {', '.join(able)}"
+        )
+    known = known_targets(y)
+    if not known.any():
+        raise InputError(f"{where}: every label is unknown")
+    if np.isinf(y).any():
+        first = subject.ids[np.flatnonzero(np.isinf(y.reshape(len(y), -1)).any(1))[0]]
+        raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
+    y, groups, ids = y[known], subject.groups[known], subject.ids[known]
+    try:
+        dealer = Dealer(
+            y, groups, ids, getattr(protocol, "split_version", VERSION),
+            subject.items.group_origin, subject.classes,
+        )  # fmt: skip
+        split = protocol.split(dealer, subject.split[known], subject.items.split_origin)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+    if y.ndim == 1 and task != "regression":
+        for part in ("train", "test"):
+            rows = getattr(split, part)
+            present = np.unique(y[rows] if len(rows) else y)
+            if len(present) < 2:
+                raise InputError(
+                    f"{where}: {part} holds one class only "
+                    f"({subject.classes[present[0]] if len(present) else 'none'})"
+                )
+    data = Data(
+        _none, (), y, groups, ids, task, len(subject.classes), split, int((~known).sum())
+    )  # fmt: skip
+    return data, np.flatnonzero(known)
+
+
+def _none(view: View) -> Any:
+    raise AssertionError("these items have no features")

@@ -1,0 +1,238 @@
+"""A saved probe on new images: the same backbone, the same preprocessing, or a refusal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from featprobe.backbones.catalog import CATALOG
+from featprobe.core.errors import InputError, MissingPath
+from featprobe.evaluation.findings.cells import listed
+from featprobe.evaluation.judged import Judged, far_outside, judged
+from featprobe.features.feature_set import FeatureSet
+from featprobe.features.subjects import LeftOut, Subject
+from featprobe.images.picture import FrameRecipe
+from featprobe.probes.base import Probe
+from featprobe.probes.loading import Saved
+from featprobe.probes.saving import FeatureSource
+from featprobe.store.format import BACKBONE_PARTS, FeatureKey
+
+if TYPE_CHECKING:
+    from featprobe.backbones.base import Backbone
+    from featprobe.datasets.base import Dataset
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of each item that could be read: ``ids`` (N,), ``scores`` (N, C), ``predicted`` (N,) text.
+
+    ``classes``: what the C columns are; none for values, which are in ``predicted`` alone.
+    Independent labels that are predicted together are joined by ``;``. ``notes``: what a reader
+    should know, as of classes that the probe could not learn. ``judged``: metrics where labels are
+    known.
+    """
+
+    ids: np.ndarray
+    classes: tuple[str, ...]
+    scores: np.ndarray
+    predicted: list[str]
+    left_out: list[LeftOut]
+    notes: list[str] = field(default_factory=list)
+    judged: Judged | None = None
+
+
+def source_of(
+    features: FeatureSet, view: str | None = None, pool: str = "mean",
+    thresholds: Mapping[str, Any] | None = None,
+) -> FeatureSource:  # fmt: skip
+    """What a saved probe has to say of the features it was fitted to.
+
+    ``thresholds`` of decisions, as in a Result; undefined ones are left out.
+    """
+    return source_of_subject(features, view or features.default_view, pool, thresholds)
+
+
+def source_of_subject(
+    features: Subject, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
+) -> FeatureSource:
+    """The same of features that are not stored, in a view that is named."""
+    origin = dict(features.provenance.get("backbone") or {})
+    name = origin.get("name") or ""
+    if name not in CATALOG and os.path.exists(name):  # a folder, from wherever one looks
+        origin["name"] = os.path.abspath(name)
+    return FeatureSource(
+        dataset=features.dataset,
+        backbone=features.backbone,
+        origin=origin,
+        key=features.key.to_dict(),
+        view=view,
+        pool=pool,
+        task=features.task or "",
+        classes=features.classes,
+        thresholds={n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)},
+    )
+
+
+def features_of(saved: Saved, where: str) -> FeatureSource:
+    """The features of a saved probe; :class:`InputError` when the file does not name them."""
+    if saved.features is None:
+        raise InputError(
+            f"{where}: it was saved without its features; --save of a probing command names them, "
+            "and featprobe.load_probe reads it as it is"
+        )
+    if saved.probe.bags:
+        raise InputError(
+            f"{where}: {saved.probe.name} takes the frames of items: predict in Python"
+        )
+    return saved.features
+
+
+def reload_backbone(
+    source: FeatureSource, *, model: str | None = None,
+    weights: Sequence[str | os.PathLike[str]] = (), revision: str | None = None,
+    beside: str | os.PathLike[str] | None = None,
+) -> Backbone:  # fmt: skip
+    """The backbone that a probe was made with, at the same input size.
+
+    ``model``, ``weights`` and ``revision`` say where it is now, when that is elsewhere; the folder
+    ``backbone`` in ``beside``, that of the probe's file, is tried where a folder is gone. Whether
+    it has the same weights is seen by :func:`predict`.
+    """
+    from featprobe.backbones.load import load_backbone
+
+    origin = source.origin
+    name = model or origin.get("name")
+    if not model and name and os.path.isabs(name) and not os.path.exists(name):
+        here = Path(beside or "") / "backbone"
+        if beside is None or not here.is_dir():
+            raise MissingPath(f"{name}: the backbone is no longer there; say where with --model")
+        name = str(here)
+    if not name:
+        raise InputError(
+            f"{source.backbone}: its features came from elsewhere; name the backbone with --model"
+        )
+    chosen: dict[str, Any] = {"weights": list(weights) or None}
+    if not model and not weights:
+        chosen |= {"init": origin.get("init"), "seed": origin.get("seed", 0)}
+        revision = revision or origin.get("revision")
+    if weights:  # the same file needs the same words
+        chosen |= {n: origin[n] for n in ("strip_prefix", "ignore_keys") if n in origin}
+    backbone = load_backbone(name, revision=revision, **chosen)
+    height, width = _size(source.key["preprocess"])
+    if (height, width) != backbone.preprocess.size and height == width:
+        with contextlib.suppress(
+            InputError
+        ):  # another network may have no such size: refused later
+            return load_backbone(name, revision=revision, image_size=height, **chosen)
+    return backbone
+
+
+def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
+    found: Any = preprocess.get("pad") or preprocess.get("crop") or preprocess["resize"]
+    return tuple(found)
+
+
+def predict(
+    saved: Saved, backbone: Backbone, dataset: Dataset, *,
+    cache: str | os.PathLike[str] | None = None, **options: Any,
+) -> Predictions:  # fmt: skip
+    """Extract what the probe needs of a data set, labelled or not, and predict.
+
+    Features are stored in the cache as by ``extract``, whose ``options`` these are, at the
+    precision and in the type of the probe's own. Raises :class:`InputError` when weights,
+    architecture, preprocessing or frame recipe differ from the probe's, naming which, or when
+    other images have the name of the probe's data set.
+    """
+    from featprobe.datasets.settling import as_made
+    from featprobe.extraction.local import extract
+
+    source = features_of(saved, "the saved probe")
+    key = FeatureKey(**source.key)
+    as_made(dataset, FrameRecipe(**key.recipe))
+    _same(key, source, backbone, dataset)
+    features = extract(
+        backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
+        features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
+    )  # fmt: skip
+    x = features.x(source.view, source.pool)
+    probe = saved.probe
+    if not hasattr(probe, "classes_"):
+        told = [f"{v:.6g}" for v in probe.predict(x)]
+        none = np.empty((len(x), 0))
+        return Predictions(features.ids, (), none, told, features.left_out, probe.notes())
+    names, scores = _named(probe, source, probe.predict_proba(x))
+    predicted = _decided(source, names, scores)
+    notes = [*probe.notes(), *_unlearnt(probe, source, names), *far_outside(probe, x)]
+    worth = judged(features, source.task, names, scores)
+    return Predictions(features.ids, names, scores, predicted, features.left_out, notes, worth)
+
+
+def _unlearnt(probe: Probe, source: FeatureSource, names: Sequence[str]) -> list[str]:
+    """Classes and labels that training lacked."""
+    if source.task == "multilabel":
+        constant = np.full(len(names), np.nan) if probe._constant is None else probe._constant
+        return [
+            f"label {listed([n for n, c in zip(names, constant) if c == value])} had no other "
+            f"value in training: it is always predicted {word}"
+            for value, word in ((0, "absent"), (1, "present"))
+            if (constant == value).any()
+        ]
+    codes = {int(c) for c in np.asarray(probe.classes_) if source.classes}
+    lost = [n for i, n in enumerate(names) if codes and i not in codes]
+    return [f"no training item of class {listed(lost)}: it is never predicted"] if lost else []
+
+
+def _decided(source: FeatureSource, names: Sequence[str], scores: np.ndarray) -> list[str]:
+    """What is said of each item: by the thresholds of the saved probe, where it has some."""
+    cut = np.array([source.thresholds.get(n, 0.5) for n in names])
+    if source.task == "multilabel":
+        return [";".join(n for n, there in zip(names, row) if there) for row in scores >= cut]
+    if len(names) == 2 and names[1] in source.thresholds:
+        return [names[int(there)] for there in scores[:, 1] >= cut[1]]
+    return [names[i] for i in scores.argmax(1)]
+
+
+def _readers(key: FeatureKey) -> dict[str, int | str]:
+    """The versions of a key that are not the backbone's: those of what made the pixels."""
+    return {p: v for p, v in key.versions.items() if p not in BACKBONE_PARTS}
+
+
+def _same(key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset) -> None:
+    from featprobe.core.fingerprint import digest
+
+    here = replace(
+        key, weights=backbone.weights_sha256, config=digest(backbone.config),
+        preprocess=backbone.preprocess.to_dict(), recipe=dataset.recipe.to_dict(),
+        versions={**_readers(key), **backbone.versions},
+    )  # fmt: skip
+    fields = key.differences(here.to_dict())
+    if fields:
+        files = source.origin.get("weights")
+        hint = f"; its weights were of the file {', '.join(files)}: --weights" if files else ""
+        raise InputError(
+            f"{backbone.name} on {dataset.name} is not what the probe was made with "
+            f"({source.backbone}; different: {', '.join(fields)}){hint}"
+        )
+    if dataset.name == source.dataset and dataset.fingerprint != key.dataset:
+        raise InputError(
+            f"these images are not those of {dataset.name}, on which the probe was fitted; name "
+            "them otherwise with --name, or probes would take them for its new contents"
+        )
+
+
+def _named(
+    probe: Probe, source: FeatureSource, scores: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the columns and scores, 0 for classes that the probe was not fitted to."""
+    codes = np.asarray(getattr(probe, "classes_", ()))
+    if not source.classes or codes.dtype.kind not in "iu":
+        return tuple(map(str, codes)), scores
+    out = np.zeros((len(scores), len(source.classes)))
+    out[:, codes] = scores
+    return source.classes, out

@@ -1,0 +1,189 @@
+"""Which rows train, select and test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from featprobe.core.errors import InputError
+from featprobe.splits.partition import (
+    VERSION,
+    Dealer,
+    Split,
+    check_version,
+    cut,
+    folded,
+    official_or_made,
+    repeated,
+)
+from featprobe.splits.shots import Draws
+
+
+@dataclass(frozen=True)
+class Full:
+    """Fit on train, choose on val, refit on train and val, test once.
+
+    ``refit=False`` tests the estimator fitted on train alone. ``subset``: the fraction of the
+    patients of train and val that there are (:func:`~featprobe.splits.partition.cut`), the same for
+    every probe and backbone. ``split_version``: 1 splits as versions did that recorded none.
+    ``repeats``: so many splits instead of one, see :func:`~featprobe.splits.partition.repeated`; a
+    metric is the mean over them, and its interval speaks of new training sets too.
+    """
+
+    seed: int = 0
+    refit: bool = True
+    subset: float = 1.0
+    split_version: int = VERSION
+    repeats: int = 1
+    name: str = field(default="full", init=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.subset <= 1:
+            raise InputError(
+                f"subset {self.subset} must be above 0 and at most 1: 0.01 is 1 % of train and val"
+            )
+        if self.repeats < 1:
+            raise InputError(f"repeats {self.repeats} must be at least 1")
+        check_version(self.split_version)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, without a subset that is all, one repeat, or the first version."""
+        usual = (("subset", 1), ("repeats", 1))
+        return {k: v for k, v in _plain(self).items() if (k, v) not in usual}
+
+    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+        """Train, val and test of the items, of repeats with each inside."""
+        if self.repeats > 1:
+            return repeated(dealer, official, origin, self.subset, self.seed, self.repeats)
+        whole = official_or_made(dealer, official, origin, self.seed)
+        return cut(whole, dealer, self.subset, self.seed)
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """``shots`` samples (or patients) of each class of train, drawn ``tries`` times; val is unused.
+
+    ``by="sample"``: n items of each class, from different patients as far as there are enough.
+    ``by="patient"``: all items that n patients have of the class. Draw t of seed s is the same for
+    every probe and backbone, and the draw of n shots is part of the draw of 2n.
+    """
+
+    shots: tuple[int, ...] = (1, 2, 4, 8, 16)
+    tries: int = 20
+    by: str = "sample"
+    seed: int = 0
+    split_version: int = VERSION
+    name: str = field(default="fewshot", init=False)
+
+    def __post_init__(self) -> None:
+        if not self.shots or min(self.shots) < 1 or self.tries < 1:
+            raise InputError("few-shot needs shots and tries of at least 1")
+        if self.by not in ("sample", "patient"):
+            raise InputError(f"few-shot by {self.by!r}: choose sample or patient")
+        check_version(self.split_version)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {**_plain(self), "shots": list(self.shots)}
+
+    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+        """Train, from which is drawn, val and test of the items."""
+        whole = official_or_made(dealer, official, origin, self.seed)
+        return replace(whole, version=dealer.version)
+
+    def draws(
+        self, y: np.ndarray, groups: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None
+    ) -> Draws:
+        """A function from shots and the number of the draw to rows, a sorted subset of ``rows``."""
+        return Draws(y, groups, rows, ids, by=self.by, seed=self.seed, version=self.split_version)
+
+
+@dataclass(frozen=True)
+class CrossVal:
+    """Every fold is test once, the next one val, the rest train; an official split is not used.
+
+    Folds are stratified and no patient is in two of them. Metrics are means over folds.
+    """
+
+    folds: int = 5
+    seed: int = 0
+    split_version: int = VERSION
+    name: str = field(default="cv", init=False)
+
+    def __post_init__(self) -> None:
+        if self.folds < 3:
+            raise InputError(f"{self.folds} folds: train, val and test need at least 3")
+        check_version(self.split_version)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return _plain(self)
+
+    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+        """All rows as test, with the folds inside; an official split is not used."""
+        return folded(dealer, self.folds, self.seed)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Every item is tested by those of all other patients; there is no val, so give one k."""
+
+    seed: int = 0
+    name: str = field(default="loo", init=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+        """All rows as test; an official split is not used."""
+        if len(np.unique(dealer.groups)) < 2:
+            raise InputError("leave-one-out scores an item by other patients; there is one patient")
+        none, rows = np.empty(0, dtype=np.int64), np.arange(len(dealer))
+        said = "made here: each item against the items of all other patients"
+        return Split(none, none, rows, said, dealer.grouping, None)
+
+
+def make_split(
+    y: np.ndarray,
+    groups: np.ndarray,
+    official: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    origin: str = "",
+    grouping: str = "",
+    ids: np.ndarray | None = None,
+    version: int = VERSION,
+) -> Split:
+    """The split of the ``full`` protocol: see :class:`~featprobe.splits.partition.Dealer` for what
+    is split, and :func:`~featprobe.splits.partition.official_or_made` for how.
+    """
+    dealer = Dealer(y, groups, ids, version, grouping)
+    return Full(seed=seed, split_version=version).split(dealer, official, origin)
+
+
+Protocol = Full | FewShot | CrossVal | LeaveOneOut
+
+
+def _plain(protocol: Full | FewShot | CrossVal) -> dict[str, Any]:
+    """Its fields, without the first version of splits, which results of that time do not say."""
+    return {k: v for k, v in asdict(protocol).items() if (k, v) != ("split_version", 1)}
+
+
+NAMED: dict[str, Callable[[], Protocol]] = {
+    "full": Full, "fewshot": FewShot, "cv": CrossVal, "loo": LeaveOneOut,
+}  # fmt: skip
+
+
+def parse(protocol: Any) -> Protocol:
+    """A protocol from itself or its name."""
+    if isinstance(protocol, Protocol):
+        return protocol
+    if protocol not in NAMED:
+        raise InputError(
+            f"unknown protocol {protocol!r}: use one of {', '.join(NAMED)}, or an object of them"
+        )
+    return NAMED[protocol]()

@@ -1,0 +1,237 @@
+"""From the scores of a cell to its Result: metrics, intervals, and what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featprobe.backbones.catalog import seen_in_training
+from featprobe.core.errors import InputError
+from featprobe.evaluation import levels, results
+from featprobe.evaluation.findings.cells import findings, subgroup_findings
+from featprobe.evaluation.fitted import Data, View
+from featprobe.evaluation.protocols import Protocol
+from featprobe.evaluation.results import Result
+from featprobe.evaluation.runs import Cell
+from featprobe.features.subjects import Subject
+from featprobe.metrics import measures as metrics
+from featprobe.metrics.scored import Scored
+from featprobe.metrics.sums import nan_mean
+from featprobe.metrics.thresholds import NONE, chosen, has_thresholds, named
+from featprobe.probes.checks import check_scores
+from featprobe.splits.shots import digest_of
+from featprobe.stats.components import components
+from featprobe.stats.intervals import intervals
+from featprobe.stats.resampling import bootstrap
+from featprobe.stats.support import Support
+from featprobe.stats.tries import over_draws, over_training
+
+NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
+
+
+def keep(
+    root: Path, subject: Subject, result: Result, data: Data, cell: Cell,
+    reading: levels.Reading,
+) -> None:  # fmt: skip
+    """Append a result and its scores to the cache; where that fails, a note says so."""
+    test = data.split.test
+    try:
+        results.append(
+            root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
+            scores=_stacked(cell, len(test), data.columns), fold=_folds(cell, len(test)),
+            tested=_tested(cell, len(test)), unit=reading.unit, classes=subject.classes,
+            cuts=cell.cuts,
+        )  # fmt: skip
+    except InputError as error:  # the numbers are worth more than their file
+        result.notes.append(f"not kept: {error}")
+
+
+def _stacked(cell: Cell, items: int, classes: int) -> np.ndarray:
+    """Scores (tries, N, C), NaN where a try does not test an item; the folds of a cross-validation
+    are one try together."""
+    if cell.rows is None:
+        return np.stack(cell.scores)
+    folds = _folds(cell, items) is not None
+    out = np.full((1 if folds else len(cell.scores), items, classes), np.nan)
+    for t, (rows, p) in enumerate(zip(cell.rows, cell.scores)):
+        out[0 if folds else t, rows] = p
+    return out
+
+
+def _folds(cell: Cell, items: int) -> np.ndarray | None:
+    """(N,) fold in which each item was tested, None without folds, or where they overlap."""
+    if cell.rows is None or sum(map(len, cell.rows)) > items:
+        return None
+    out = np.empty(items, dtype=np.int64)
+    for fold, rows in enumerate(cell.rows):
+        out[rows] = fold
+    return out
+
+
+def _tested(cell: Cell, items: int) -> np.ndarray | None:
+    """(tries, N) whether a try tests an item, where tries test several items each but not all."""
+    if cell.rows is None or _folds(cell, items) is not None:
+        return None
+    out = np.zeros((len(cell.rows), items), dtype=bool)
+    for t, rows in enumerate(cell.rows):
+        out[t, rows] = True
+    return out
+
+
+def of_test(subject: Subject, data: Data, tries: list[np.ndarray], rows: Any = None) -> Scored:
+    """The test items, with scores (n, C) of each try."""
+    test = data.split.test
+    named = subject.classes if len(subject.classes) <= NAMED_CLASSES else ()
+    ids, y, groups = data.ids[test], data.y[test], data.groups[test]
+    return Scored(data.task, ids, y, groups, tries, rows, tuple(named))
+
+
+def result_of(
+    subject: Subject, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
+    cell: Cell, resamples: int, reading: levels.Reading, threshold: str = NONE,
+) -> Result:  # fmt: skip
+    """The Result of a cell: metrics, intervals, and everything needed to read them.
+
+    ``probe``: its name; ``searched``: the parameters that val chose among; ``threshold``: the rule
+    by which those of decisions are, see :func:`~featprobe.metrics.thresholds.rule_of`.
+    """
+    for p in cell.scores:
+        check_scores(p, probe)
+    found_on_val = _decide(subject, data, cell, reading, threshold)
+    items = replace(of_test(subject, data, cell.scores, cell.rows), cuts=cell.cuts)
+    scored = reading.reported(items)
+    tries = scored.values()
+    values = {n: float(nan_mean(v)) for n, v in tries.items()}
+    boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
+    found = intervals(scored, values, boot)
+    if cell.shots is not None:
+        found = over_draws(scored, found, values, tries, boot)
+    elif data.split.shared is not None:
+        found = over_training(scored, found, values, tries, boot, data.split.shared)
+    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
+    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *found_on_val]
+    notes += subject.remarks
+    if data.unknown:
+        notes.append(f"{data.unknown} items without a known label are not used")
+    if data.split.crossing:
+        notes.append(f"the official split has {data.split.crossing} patients on both sides")
+    sizes = _sizes(data)
+    sizes |= {"test_groups": scored.patients, "fit": cell.fitted}
+    if reading.unit is not None:
+        sizes["test_units"] = len(scored.ids)
+    subgroups = reading.subgroups(items, resamples, protocol.seed)
+    notes += subgroup_findings(subgroups)
+    provenance = subject.provenance
+    return Result(
+        dataset=subject.dataset,
+        backbone=subject.backbone,
+        probe=probe,
+        protocol=protocol.name,
+        metrics=values,
+        ci=found.ci,
+        ci_method=found.method,
+        class_sizes=_class_sizes(scored),
+        chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
+        task=data.task,
+        classes=data.classes,
+        view=cell.view.name,
+        pool=cell.view.pool,
+        params=cell.params,
+        settings={
+            **_settings(protocol, data),
+            "resamples": resamples,
+            **reading.level.to_dict(),
+            **data.prepare.to_dict(),
+            **_several(data.views),
+            **cell.select,
+            **({"threshold": threshold} if len(cell.cuts) else {}),
+        },
+        split=_split(data, cell),
+        sizes=sizes,
+        key=subject.key.digest,
+        labels=subject.items.labels_digest,
+        random=bool(provenance.get("random")),
+        overlap=_overlap(provenance, subject.dataset),
+        selected=cell.selected,
+        searched=sorted({*cell.chosen, *searched}),
+        shots=cell.shots,
+        spread={n: float(np.std(v, ddof=1)) for n, v in several.items()},
+        components={
+            n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
+        },  # folds have test patients of their own: what is between them is patients too
+        subgroups=subgroups,
+        val=cell.val,
+        thresholds=named(cell.cuts, subject.classes),
+        left_out=len(subject.left_out),
+        notes=notes,
+        versions=results.versions(),
+        provenance={"key": subject.key.to_dict(), **provenance},
+    )
+
+
+def _decide(
+    subject: Subject, data: Data, cell: Cell, reading: levels.Reading, rule: str
+) -> list[str]:
+    """Choose the ``cuts`` of a cell on val, read as test is; what there is to say of it."""
+    if rule == NONE or not cell.on_val or not has_thresholds(data.task, data.classes):
+        return []
+    try:
+        for rows, p in cell.on_val:
+            at = (data.ids[rows], data.y[rows], data.groups[rows])
+            val = Scored(data.task, *at, [p])
+            cell.cuts += chosen(rule, levels.read(reading.level, None, val).reported(val))
+    except InputError as error:  # items of one patient of val that differ
+        cell.cuts.clear()
+        return [f"no thresholds of decisions: on val {error}"]
+    lost = sorted({int(c) for cut in cell.cuts for c in np.flatnonzero(np.isnan(cut))})
+    if not lost:
+        return []
+    names = [subject.classes[c if data.y.ndim == 2 else 1] for c in lost]
+    few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return [f"no threshold of {few}: val has one kind of items or one score only"]
+
+
+def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:
+    """Items and patients of each named class, positive ones of each label."""
+    if scored.task == "regression" or not scored.classes:
+        return {}
+    support = Support(scored)
+    counted = zip(scored.classes, support.items, support.positive)
+    return {name: {"items": int(i), "patients": int(p)} for name, i, p in counted}
+
+
+def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
+    """Those of the protocol; how splits are made matters where one was."""
+    asked = protocol.to_dict()
+    if data.split.version is None:
+        asked.pop("split_version", None)
+    return asked
+
+
+def _sizes(data: Data) -> dict[str, int]:
+    """Items of train and val, of repeats on average; those that are tested in all."""
+    of = data.split.inner if data.split.shared is not None else (data.split,)
+    out = {n: round(float(np.mean([len(getattr(s, n)) for s in of]))) for n in ("train", "val")}
+    return {**out, "test": len(data.split.test)}
+
+
+def _split(data: Data, cell: Cell) -> dict[str, Any]:
+    """The split, with a digest of what each few-shot try was fitted to."""
+    out = data.split.to_dict(data.ids, data.groups)
+    return out if cell.shots is None else {**out, "draws": digest_of(cell.fits, data.ids)}
+
+
+def _several(views: Sequence[View]) -> dict[str, Any]:
+    """The views that val chose among."""
+    return {"views": ["/".join(v) for v in views]} if len(views) > 1 else {}
+
+
+def _overlap(provenance: dict[str, Any], dataset: str) -> str:
+    """Why the backbone has seen the data set in training; random weights have seen nothing."""
+    if provenance.get("random"):
+        return ""
+    return seen_in_training(provenance.get("backbone") or {}, dataset)

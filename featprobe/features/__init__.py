@@ -1,0 +1,1 @@
+"""Features as a probe sees them: one row an item."""

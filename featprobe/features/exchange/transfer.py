@@ -1,0 +1,141 @@
+"""Stores to other files, and other files to stores."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featprobe.core.errors import InputError, MissingPath, reason
+from featprobe.features.exchange import foreign
+from featprobe.features.exchange.files import WRITERS, Bundle, read, read_csv
+from featprobe.store.base import FeatureStore
+from featprobe.store.cache import store_path
+from featprobe.store.containers import SUFFIXES, container
+from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout, plan_shard
+from featprobe.store.locate import place
+from featprobe.store.place import Place, Where
+
+FORMATS = (*WRITERS, *SUFFIXES)
+
+
+def export(store: FeatureStore, to: str, out: Where | Place) -> Place:
+    """Write a complete store as ``npy`` (a folder), ``parquet``, ``safetensors`` (a file), ``zarr``
+    or ``hdf5`` (the other container, of the same key).
+
+    Ids, labels, groups and split travel along, so that :func:`load` gives the same store back.
+    Raises :class:`InputError` when the store is incomplete or ``out`` is there already.
+    """
+    where = place(out)
+    if to not in FORMATS:
+        raise InputError(f"unknown format {to!r}: use one of {', '.join(FORMATS)}")
+    if not store.complete:
+        raise InputError(f"{store.path}: incomplete; run its extract again, then export")
+    if where.exists():
+        raise InputError(f"{where}: is there already; remove it or choose another name")
+    if to in SUFFIXES:
+        _copy(store, to, where)
+        return where
+    path = where.local
+    if path is None:
+        raise InputError(f"{where}: {to} goes to a path on this machine, only stores to addresses")
+    attributes = store.attributes
+    bundle = Bundle(
+        {n: store.read(n) for n in store.layout.arrays}, store.frame_item(), store.frame_index(),
+        store.status(), store.reasons(), store.items(),
+        {n: attributes[n] for n in ("dataset", "backbone", "key", "shard", "provenance")},
+    )  # fmt: skip
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        WRITERS[to](bundle, aside)
+        aside.rename(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {reason(error)}") from error
+    finally:
+        place(aside).remove()
+    return where
+
+
+def load(
+    path: Where, cache: Where, *, name: str | None = None, backbone: str | None = None,
+    items: Where | None = None, kind: str = "zarr",
+) -> FeatureStore:  # fmt: skip
+    """Bring exported features, or features made elsewhere, into the cache as a store.
+
+    Made elsewhere: a folder of ``.npy``, one ``.npy``, a safetensors or a Parquet file whose arrays
+    are (rows, D), (rows, blocks, D) or tokens, and a table with one line a row: ``items`` (CSV),
+    the folder's ``items.csv``, or the other columns of the Parquet file. Its column ``id`` names
+    the item (neighbouring rows with the same id are its frames); ``group``, ``split`` and
+    ``label``, or several label columns of 0, 1 and blanks, are optional. ``name`` and ``backbone``
+    say what they are of. Raises :class:`InputError` for what does not fit together.
+    """
+    source = Path(path).expanduser()
+    if not source.exists():
+        raise MissingPath(f"{source}: no such file or folder")
+    try:
+        arrays, columns, header = read(source)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{source}: not readable features: {reason(error)}") from error
+    if header is not None:
+        for option, value in (("name", name), ("backbone", backbone), ("items", items)):
+            if value is not None:
+                raise InputError(
+                    f"{source}: 'featprobe export' wrote it, and it says of what it is; leave out "
+                    f"--{option}"
+                )
+        bundle = _exported(arrays, header)
+    else:
+        table = Path(items).expanduser() if items else None
+        bundle = foreign.bundle(
+            source, arrays, read_csv(table) if table else columns, name, backbone
+        )
+    return _store(bundle, cache, kind)
+
+
+def _copy(store: FeatureStore, kind: str, where: Place) -> None:
+    a = store.attributes
+    made = container(kind).create(
+        where, store.key, store.layout, store.frame_item(), store.frame_index(), store.items(),
+        {n: a[n] for n in ("dataset", "backbone")}, a["provenance"],
+    )  # fmt: skip
+    status, reasons = store.status(), store.reasons()
+    for shard in made.pending():
+        part = slice(*made.layout.bounds(shard))
+        rows = {n: store.read(n, frames=part) for n in store.layout.arrays}
+        texts = [reasons.get(f, "") for f in range(part.start, part.stop)]
+        made.write_shard(shard, rows, status[part], texts)
+    made.finish(a.get("summary", {}))
+
+
+def _store(b: Bundle, cache: Where, kind: str) -> FeatureStore:
+    key = FeatureKey(**b.about["key"])
+    shapes = {n: v.shape[1:] for n, v in b.arrays.items()}
+    shard = b.about.get("shard") or plan_shard(len(b.frame_item), shapes, key.dtype, 128)
+    made = container(kind).create(
+        store_path(cache, b.about["dataset"], b.about["backbone"], key.digest, kind), key,
+        Layout(len(b.frame_item), shard, shapes), b.frame_item, b.frame_index, b.items,
+        {n: b.about[n] for n in ("dataset", "backbone")}, b.about["provenance"],
+    )  # fmt: skip
+    made.set_items(b.items)
+    for s in made.pending():
+        first, last = made.layout.bounds(s)
+        rows = {n: v[first:last] for n, v in b.arrays.items()}
+        texts = [b.reasons.get(f, "") for f in range(first, last)]
+        made.write_shard(s, rows, b.status[first:last], texts)
+    made.finish({"imported": True})
+    made.touch()
+    return made
+
+
+def _exported(arrays: dict[str, np.ndarray], h: dict[str, Any]) -> Bundle:
+    t = h.pop("items")
+    texts = {n: np.array(t.pop(n), dtype=np.str_) for n in COLUMNS}
+    outputs = {n: arrays[n] for n in h["key"]["outputs"]}
+    targets = arrays.get("targets")
+    return Bundle(
+        outputs, arrays["frame_item"], arrays["frame_index"], arrays["status"],
+        {int(f): text for f, text in h.pop("reasons").items()}, Items.made(texts, targets, t), h,
+    )  # fmt: skip

@@ -1,0 +1,282 @@
+"""The FeatureSet: what probes see of a feature store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.fingerprint import array_digest, digest
+from featprobe.datasets.encode import GIVEN, encode, split_column, text_column
+from featprobe.datasets.groups import NO_GROUPS
+from featprobe.features.bags import Bags
+from featprobe.features.subjects import LeftOut, Subject
+from featprobe.images.picture import FrameRecipe
+from featprobe.store.base import FeatureStore
+from featprobe.store.format import DONE, FAILED, FeatureKey, Items
+from featprobe.store.memory import MemoryStore
+
+POOLS = ("mean", "max", "mean+std")
+OWN = "features"  # the output of an array that has no name
+_PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
+
+
+def view_part(text: str, view: str) -> tuple[str, int]:
+    """Output and last blocks that a part of a view names: ``cls:4`` is ``("cls", 4)``.
+
+    Raises :class:`InputError` that names the ``view`` for what is not understood.
+    """
+    match = _PART.match(text)
+    if match is None:
+        raise InputError(f"view {view!r} is not understood: write cls, cls:4, mean, cls+mean")
+    return match["name"], int(match["blocks"] or 1)
+
+
+class FeatureSet(Subject):
+    """A read view of a complete store: one row an item whose frames were all extracted.
+
+    ``ids``, ``groups``, ``split`` (N,) text; ``y`` (N,) or (N, C), or None without labels;
+    ``classes``; ``task``; ``key``. Items that could not be read are in ``left_out``.
+    """
+
+    def __init__(self, store: FeatureStore | MemoryStore) -> None:
+        self.store = store
+        self.key: FeatureKey = store.key
+        self.dataset, self.backbone = store.dataset, store.backbone
+        self.summary: Any = None  # of the extraction that returned this view
+
+    @classmethod
+    def from_arrays(
+        cls, x: Any, y: Any = None, *, groups: Any = None, split: Any = None, ids: Any = None,
+        classes: Sequence[str] = (), task: str | None = None, dataset: str = "arrays",
+        backbone: str = "features",
+    ) -> FeatureSet:  # fmt: skip
+        """Features that were computed elsewhere, kept in memory as float32.
+
+        ``x``: (N, D), called ``features``, or a mapping from names of outputs to (N, D), or
+        (N, L, D) of L blocks. ``y``, ``groups``, ``split``, ``ids`` as of
+        :meth:`Dataset.from_arrays <featprobe.datasets.base.Dataset.from_arrays>`. Results of
+        :func:`~featprobe.evaluate` carry the names ``dataset`` and ``backbone``. Raises
+        :class:`InputError` that says what was expected and what came.
+        """
+        arrays = {n: _blocks(n, v) for n, v in (x if isinstance(x, Mapping) else {OWN: x}).items()}
+        sizes = {len(v) for v in arrays.values()}
+        if len(sizes) != 1:
+            raise InputError(f"x: outputs have {sorted(sizes)} rows; every item needs one in each")
+        n = sizes.pop()
+        names = text_column(range(n) if ids is None else ids, n, "ids")
+        if len(np.unique(names)) < n:
+            raise InputError("ids: some occur more than once; every item needs an id of its own")
+        targets = None if y is None else encode(y, n, task, classes)
+        items = Items(
+            ids=names,
+            groups=names.copy() if groups is None else text_column(groups, n, "groups"),
+            split=np.full(n, "") if split is None else split_column(split, n),
+            targets=None if targets is None else targets.values,
+            task=None if targets is None else targets.task,
+            classes=() if targets is None else targets.classes,
+            group_origin=NO_GROUPS if groups is None else GIVEN,
+            split_origin="none" if split is None else GIVEN,
+        )
+        contents = digest([names.tolist(), {k: array_digest(v) for k, v in arrays.items()}])
+        key = FeatureKey(
+            weights=backbone, config="", preprocess={}, recipe=FrameRecipe().to_dict(),
+            outputs={k: v.shape[1] for k, v in arrays.items()}, precision="float32",
+            dtype="float32", dataset=contents,
+        )  # fmt: skip
+        return cls(MemoryStore(key, arrays, items, dataset, backbone, {"source": GIVEN}))
+
+    def to_frame(self, view: str | None = None, pool: str = "mean") -> Any:
+        """A pandas DataFrame, one row an item: id, group, split, its target (``label``, or a column
+        for each label), and the features of a view as ``f0``, ``f1``, ..."""
+        import pandas as pd
+
+        x = self.x(view, pool)
+        columns: dict[str, Any] = {"id": self.ids, "group": self.groups, "split": self.split}
+        if self.y is not None and self.y.ndim == 2:
+            columns |= {f"label:{c}": self.y[:, j] for j, c in enumerate(self.classes)}
+        elif self.y is not None and self.task == "regression":
+            columns["label"] = self.y
+        elif self.y is not None:
+            columns["label"] = [self.classes[c] if c >= 0 else None for c in self.y]
+        rows = pd.DataFrame(x, columns=[f"f{j}" for j in range(x.shape[1])])
+        return pd.concat([pd.DataFrame(columns), rows], axis=1)
+
+    @cached_property
+    def items(self) -> Items:
+        """The table of all items, those left out included."""
+        return self.store.items()
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the features come from, as the store has it."""
+        found: dict[str, Any] = self.store.attributes["provenance"]
+        return found
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Kept items, first frame and number of frames of each."""
+        item, status = self.store.frame_item(), self.store.status()
+        frames = np.bincount(item)  # of a million items, not one name is read to count them
+        good = np.bincount(item, weights=status == DONE)
+        first = np.searchsorted(item, np.arange(len(frames)))
+        kept = np.flatnonzero((frames > 0) & (good == frames))
+        return kept, first[kept], frames[kept]
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self._rows[0]
+
+    def __repr__(self) -> str:
+        views = ", ".join(f"{n}:{s[0]}" for n, s in self.store.layout.arrays.items())
+        return f"FeatureSet({self.dataset!r}, {self.backbone!r}, items={len(self)}, {views})"
+
+    @cached_property
+    def left_out(self) -> list[LeftOut]:
+        """Items that failed, each with the reason of its first failed frame."""
+        failed = np.flatnonzero(self.store.status() == FAILED)
+        if not len(failed):
+            return []
+        reasons, item, ids = self.store.reasons(), self.store.frame_item(), self.items.ids
+        firsts: dict[int, int] = {}
+        for frame in failed:
+            firsts.setdefault(int(item[frame]), int(frame))
+        return [LeftOut(str(ids[i]), reasons.get(f, "")) for i, f in firsts.items()]
+
+    @property
+    def default_view(self) -> str:
+        """``cls`` where it is stored, otherwise ``mean``, otherwise the first other vector."""
+        arrays = self.store.layout.arrays
+        vectors = [n for n in arrays if n != "tokens"]
+        return next((n for n in ("cls", "mean") if n in arrays), next(iter(vectors), "tokens"))
+
+    def x(self, view: str | None = None, pool: str = "mean") -> np.ndarray:
+        """Features (N, D') float32, one row an item.
+
+        ``view``: outputs joined by ``+``, each optionally with how many last blocks are joined:
+        ``cls``, ``cls:4``, ``mean``, ``cls+mean``; None is :attr:`default_view`. ``pool``: how
+        the frames of an item become one row: ``mean``, ``max`` or ``mean+std``. Views of late
+        fusion are pooled apart and joined; for a missing one stands the mean of those there.
+
+        Raises :class:`UnknownName` for a view that the store lacks, naming what it has.
+        """
+        if pool not in POOLS:
+            raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
+        frames = self._vectors(view)
+        _, first, count = self._rows
+        runs = FrameRecipe(**self.key.recipe).parts  # modalities are pooled apart and joined
+        if (count == 1).all() and runs == 1 and pool != "mean+std":
+            return frames[first]
+        views = self.provenance.get("views")
+        rows = []
+        for item, f, n in zip(self._rows[0], first, count):
+            ends = runs if views is None else np.cumsum(views[item])[:-1]
+            pooled = [_pool(p, pool) if len(p) else None for p in np.split(frames[f : f + n], ends)]
+            there = np.mean([p for p in pooled if p is not None], axis=0, dtype=np.float32)
+            rows.append(np.concatenate([there if p is None else p for p in pooled]))
+        return np.stack(rows)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the extraction found in how items came out: it goes with the class, or is black."""
+        return list((self.store.attributes.get("summary") or {}).get("remarks") or ())
+
+    def middle_frames(self) -> np.ndarray:
+        """(N,) the frame in the middle of each item, as :meth:`frames` counts them."""
+        _, first, count = self._rows
+        return np.asarray(first + count // 2)
+
+    def bags(self, view: str | None = None) -> Bags:
+        """Features of every frame, a bag an item in the order of :attr:`ids`, for probes that pool.
+
+        ``view`` as of :meth:`x`. The frames of all modalities of a study are one bag.
+        """
+        item = self.store.frame_item()
+        offsets = np.searchsorted(item, np.unique(item))
+        kept = np.searchsorted(item[offsets], self._rows[0])
+        return Bags(self._vectors(view), np.r_[offsets, len(item)])[kept]
+
+    def frames(
+        self, output: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
+    ) -> np.ndarray:
+        """One output as stored, one row a frame: (n, L, D), of ``tokens`` (n, L, h, w, D).
+
+        Frames of items that could not be read are zero. ``blocks`` takes the last ones only;
+        ``frames``, a slice or an ascending index (n,), some frames only: then few bytes are read.
+        """
+        if output not in self.store.layout.arrays:
+            have = self.store.layout.arrays
+            raise UnknownName(
+                f"{self.dataset} / {self.backbone} has no {output!r}.{nearest(output, have)} "
+                f"It has: {', '.join(have)}"
+            )
+        return self.store.read(output, blocks, frames)
+
+    def _vectors(self, view: str | None) -> np.ndarray:
+        """(F, D') float32 of all frames, those of items that are left out included."""
+        parts = [self._part(p) for p in (view or self.default_view).split("+")]
+        rows = [self.store.read(n, b).reshape(self.store.layout.frames, -1) for n, b in parts]
+        return np.concatenate(rows, axis=1).astype(np.float32)
+
+    def _part(self, text: str) -> tuple[str, int]:
+        arrays = self.store.layout.arrays
+        have = ", ".join(f"{n} ({s[0]} block{'s' * (s[0] > 1)})" for n, s in arrays.items())
+        name, blocks = view_part(text, text)
+        where = f"{self.dataset} / {self.backbone}"
+        if name == "tokens":
+            raise InputError(
+                "tokens are a grid for every frame, not one vector: 'mean' is their average, and "
+                "FeatureSet.frames('tokens') reads them"
+            )
+        if name not in arrays:
+            raise UnknownName(f"{where} has no {name!r}.{nearest(name, arrays)} It has: {have}")
+        if blocks < 1:
+            raise InputError(f"{where} has no {text!r}: blocks are counted from the last one, as 1")
+        if blocks > arrays[name][0]:
+            raise InputError(
+                f"{where} has no {text!r}: it has {have}; extract again with --blocks {blocks}"
+            )
+        return name, blocks
+
+
+def _blocks(name: str, x: Any) -> np.ndarray:
+    """(N, L, D) float32 of an output given as (N, D) or (N, L, D)."""
+    if not _PART.match(name) or ":" in name:
+        raise InputError(f"x: {name!r} cannot be the name of an output: use letters a to z alone")
+    if isinstance(x, (str, bytes)):
+        raise InputError(f"x: expected an array (N, D), got {x!r}")
+    array = np.asarray(x)
+    if array.dtype.kind not in "iufb":
+        raise InputError(f"x: expected numbers, got an array of {array.dtype}")
+    if array.ndim not in (2, 3) or not array.size:
+        raise InputError(f"x: expected shape (N, D) or (N, blocks, D), got {array.shape}")
+    return np.ascontiguousarray(array if array.ndim == 3 else array[:, None], dtype=np.float32)
+
+
+def _pool(frames: np.ndarray, pool: str) -> np.ndarray:
+    if pool == "max":
+        return frames.max(0)
+    mean = frames.mean(0, dtype=np.float32)
+    return np.concatenate([mean, frames.std(0)]) if pool == "mean+std" else mean
+
+
+def unlabeled(features: Subject) -> str:
+    """Why a probe cannot run on a feature set or other labelled items, or an empty string."""
+    where = f"{features.dataset} / {features.backbone}"
+    y = features.y
+    if y is None:
+        return f"{where}: the data set has no labels, so there is nothing to probe"
+    if not len(features):
+        return f"{where}: no item could be read"
+    if features.task == "multiclass":
+        found = np.unique(y[y >= 0])
+        if not len(found):
+            return f"{where}: every label is unknown"
+        if len(found) == 1:
+            name = features.classes[found[0]]
+            return f"{where}: one class only ({name}), a probe needs two"
+    return ""

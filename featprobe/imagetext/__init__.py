@@ -1,0 +1,1 @@
+"""Image and text in one space: zero-shot classification and retrieval."""

@@ -1,0 +1,1 @@
+"""Metrics of scored samples under many weightings at once."""

@@ -1,0 +1,104 @@
+"""Metrics of decisions and of probabilities: ratios of sums over samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from featprobe.metrics.sums import Sums, nan_mean, ratio
+
+BINS = 15  # of the expected calibration error
+
+
+class Multiclass:
+    """Decisions (highest score) and probabilities of classes.
+
+    ``y`` (N,) class indices, ``p`` (N, C). Called with counts (G, B) it gives (B,) values, and
+    (C, B) for what is averaged over classes (recall, F1).
+
+    ``kappa``: Cohen 1960; ``quadratic_kappa``: Cohen 1968 with squared distances of class indices.
+    ``ece``: Guo et al. 2017, the highest probability against how often it is right, in 15 bins of
+    equal width. ``brier``: mean over samples of the squared distance of the probabilities to the
+    truth, summed over classes (0 .. 2); of two classes half of it, which is the binary score.
+    """
+
+    def __init__(self, y: np.ndarray, p: np.ndarray, code: np.ndarray, groups: int) -> None:
+        n, classes = p.shape
+        guess = p.argmax(1)
+        hit = np.flatnonzero(guess == y)
+        self._at = np.arange(classes, dtype=np.float64)
+        self._sums = sums = Sums(code, groups)
+        sums.add("true", row=y, rows=classes)
+        sums.add("said", row=guess, rows=classes)
+        sums.add("both", row=y[hit], rows=classes, sample=hit)
+        sums.add("square", (guess - y).astype(np.float64) ** 2)
+        error = ((p - np.eye(classes)[y]) ** 2).sum(1)
+        sums.add("brier", error / 2 if classes == 2 else error)
+        sure = p[np.arange(n), guess]
+        sums.add("gap", (guess == y) - sure, row=_bin(sure), rows=BINS)
+
+    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        s = self._sums(counts)
+        true, said, both, square = s["true"], s["said"], s["both"], s["square"][0]
+        n = true.sum(0)
+        at = self._at[:, None]
+        agreed = ratio((true * said).sum(0), n**2)
+        # the mean square distance of a truth and a decision drawn apart from each other
+        product = (at * true).sum(0) * (at * said).sum(0)
+        apart = (at**2 * (true + said)).sum(0) - 2 * ratio(product, n)
+        return {
+            "accuracy": ratio(both.sum(0), n),
+            "balanced_accuracy": ratio(both, true),
+            "f1": ratio(2 * both, true + said),
+            "kappa": ratio(ratio(both.sum(0), n) - agreed, 1 - agreed),
+            "quadratic_kappa": 1 - ratio(square, apart),
+            "ece": ratio(np.abs(s["gap"]).sum(0), n),
+            "brier": ratio(s["brier"][0], n),
+        }
+
+
+class Multilabel:
+    """Decisions (at 0.5) and probabilities of independent labels, each over its known samples.
+
+    ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C). Called with counts (G, B) it gives (C, B) values.
+    Balanced accuracy is the mean of sensitivity and specificity, or the one that is defined.
+    ``ece``: in 15 bins of equal width of the probability, against the share of positives in it.
+    """
+
+    def __init__(self, y: np.ndarray, p: np.ndarray, code: np.ndarray, groups: int) -> None:
+        self._labels = labels = y.shape[1]
+        sample, label = np.nonzero(~np.isnan(y))
+        truth, score = y[sample, label] == 1, p[sample, label]
+        said = score >= 0.5
+        self._sums = Sums(code, groups)
+        for name, value in (
+            ("known", np.ones(len(truth))), ("true", truth), ("said", said), ("both", truth & said),
+            ("brier", (score - truth) ** 2),
+        ):  # fmt: skip
+            self._sums.add(name, value, row=label, rows=labels, sample=sample)
+        cell = label * BINS + _bin(score)
+        self._sums.add("gap", truth - score, row=cell, rows=labels * BINS, sample=sample)
+
+    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        s = self._sums(counts)
+        known, true, said, both = s["known"], s["true"], s["said"], s["both"]
+        rejected = known - true - said + both
+        recalls = np.stack([ratio(both, true), ratio(rejected, known - true)])
+        gap = np.abs(s["gap"]).reshape(self._labels, BINS, -1).sum(1)
+        return {
+            "accuracy": ratio(both + rejected, known),
+            "balanced_accuracy": nan_mean(recalls),
+            "f1": ratio(2 * both, true + said),
+            "ece": ratio(gap, known),
+            "brier": ratio(s["brier"], known),
+        }
+
+
+_EDGES = np.arange(BINS + 1) / BINS
+
+
+def _bin(p: np.ndarray) -> np.ndarray:
+    """Bins (low, high] of equal width, the first with its lower edge.
+
+    By comparison with the edges: a product would put 0.6 above 9/15.
+    """
+    return np.clip(np.searchsorted(_EDGES, p, side="left") - 1, 0, BINS - 1)

@@ -1,0 +1,225 @@
+"""The metrics of each task, computed for many weightings of the samples at once.
+
+One bootstrap of B resamples is one call: a weighting says how often each group of samples (a
+patient) counts. With ones the values equal scikit-learn's. A class that is absent under a weighting
+is left out of the mean over classes; where nothing is left the value is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from featprobe.core.errors import InputError, nearest
+from featprobe.metrics.curve import Curve
+from featprobe.metrics.decisions import Multiclass, Multilabel
+from featprobe.metrics.operating import Operating
+from featprobe.metrics.sums import nan_mean
+from featprobe.metrics.values import Regression
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown and read: its name in a table, and whether more is better.
+
+    ``ranks``: it sees the order of a class's scores alone, not the scores.
+    """
+
+    label: str
+    higher: bool = True
+    ranks: bool = False
+
+
+METRICS = {
+    "auroc": Metric("AUROC", ranks=True),
+    "accuracy": Metric("accuracy"),
+    "balanced_accuracy": Metric("bal. acc."),
+    "f1": Metric("F1"),
+    "ap": Metric("AP", ranks=True),
+    "kappa": Metric("kappa"),
+    "quadratic_kappa": Metric("quad. kappa"),
+    "sens_at_95spec": Metric("sens. at 95 % spec.", ranks=True),
+    "spec_at_95sens": Metric("spec. at 95 % sens.", ranks=True),
+    "sensitivity": Metric("sens."),
+    "specificity": Metric("spec."),
+    "ppv": Metric("PPV"),
+    "npv": Metric("NPV"),
+    "f1_at_threshold": Metric("F1 at thr."),
+    "ece": Metric("ECE", higher=False),
+    "brier": Metric("Brier", higher=False),
+    "r2": Metric("R2"),
+    "mae": Metric("MAE", higher=False),
+    "rmse": Metric("RMSE", higher=False),
+    "pearson": Metric("Pearson"),
+    "spearman": Metric("Spearman", ranks=True),
+}
+_CLASSES = ("auroc", "accuracy", "balanced_accuracy", "f1", "ap", "kappa", "sens_at_95spec",
+            "spec_at_95sens", "ece", "brier")  # fmt: skip
+TASKS = {  # the first ranks, the first three are in tables
+    "multiclass": _CLASSES,
+    "multilabel": tuple(n for n in _CLASSES if n != "kappa"),
+    "ordinal": ("quadratic_kappa", "accuracy", "balanced_accuracy",
+                *(n for n in _CLASSES if "accuracy" not in n)),
+    "regression": ("r2", "mae", "pearson", "rmse", "spearman"),
+}  # fmt: skip
+
+
+def names(task: str) -> tuple[str, ...]:
+    """The metrics that a task has; the first one ranks, the first three are shown in tables.
+
+    Raises :class:`InputError` for a task without metrics.
+    """
+    if task not in TASKS:
+        raise InputError(f"no metrics for task {task!r}; there are {', '.join(TASKS)}")
+    return TASKS[task]
+
+
+def ranking(task: str) -> str:
+    """The metric by which results of a task are ranked and models chosen."""
+    return names(task)[0]
+
+
+def about(name: str) -> Metric:
+    """How a metric is shown and read; ``auroc:Effusion`` is that of one class.
+
+    Raises :class:`InputError` for a name that no task has.
+    """
+    base, colon, of = name.partition(":")
+    if base not in METRICS:
+        raise InputError(
+            f"no metric {name!r}.{nearest(base, METRICS)} There are {', '.join(METRICS)}, and for "
+            "one class 'auroc:CLASS'"
+        )
+    found = METRICS[base]
+    return replace(found, label=f"{found.label} {of}") if colon else found
+
+
+class Measure:
+    """The metrics of one set of scored samples, prepared once and computed for any weighting.
+
+    multiclass, ordinal: ``y`` (N,) class indices, ``p`` (N, C) scores. AUROC, AP and the operating
+    points are one-vs-rest; their mean and those of recall and F1 are unweighted over the classes
+    present (F1: true or predicted). Decisions are the highest score.
+    multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
+    averaged, decisions at 0.5.
+    regression: ``y`` (N,), ``p`` (N, 1).
+
+    ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1; by default each is its own.
+    ``classes``: their names, if values of single classes are wanted, which are called
+    ``auroc:NAME``. ``wanted``: which metrics, by default all of the task, those of single classes
+    with them. ``cut``: thresholds (1,) of the second of two classes, or (C,) of labels, where
+    decisions at these are wanted too (:class:`~featprobe.metrics.operating.Operating`).
+
+    The formulas are in :class:`~featprobe.metrics.curve.Curve`,
+    :class:`~featprobe.metrics.decisions.Multiclass`, ``Multilabel`` and
+    :class:`~featprobe.metrics.values.Regression`.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        y: np.ndarray,
+        p: np.ndarray,
+        code: np.ndarray | None = None,
+        groups: int | None = None,
+        *,
+        wanted: Sequence[str] | None = None,
+        classes: Sequence[str] = (),
+        cut: np.ndarray | None = None,
+    ) -> None:
+        of_task = names(task) if cut is None else (*names(task), *Operating.NAMES)
+        self.names = of_task if wanted is None else tuple(wanted)
+        bases = {n.partition(":")[0] for n in self.names}
+        if cut is None and (without := sorted(bases & set(Operating.NAMES))):
+            raise InputError(f"no thresholds were chosen here, so there is no {without[0]}")
+        if foreign := sorted(bases - set(of_task)):
+            raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
+        code = np.arange(len(y)) if code is None else code
+        groups = len(y) if groups is None else groups
+        self._classes, self._every = list(classes), wanted is None
+        self._curves: list[Curve] = []
+        self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
+        self._others: Multiclass | Multilabel | Regression | None = None
+        self._decided: Operating | None = None
+        if task == "regression":
+            self._others = Regression(y, p[:, 0], code, groups)
+            return
+        if self._on_curves:
+            for c in range(p.shape[1]):
+                known = ~np.isnan(y[:, c]) if y.ndim == 2 else slice(None)
+                positive = y[known, c] == 1 if y.ndim == 2 else y == c
+                self._curves.append(Curve(positive, p[known, c], code[known], groups))
+        if cut is not None and bases & set(Operating.NAMES):
+            self._decided = Operating(y, p, code, groups, cut)
+        if bases - set(Curve.NAMES) - set(Operating.NAMES):
+            kind = Multilabel if y.ndim == 2 else Multiclass
+            self._others = kind(y, p, code, groups)
+
+    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Name -> (B,) under ``counts`` (G, B) of the groups."""
+        found = {} if self._others is None else self._others(counts)
+        found |= {} if self._decided is None else self._decided(counts)
+        curves = [curve(counts, self._on_curves) for curve in self._curves]
+        found |= {n: np.stack([c[n] for c in curves]) for n in self._on_curves}
+        out = {}
+        for name in self.names:
+            base, colon, of = name.partition(":")
+            value = found[base]
+            if colon:
+                out[name] = self._one(name, value, of)
+                continue
+            out[name] = nan_mean(value) if value.ndim == 2 else value
+            if value.ndim == 2 and self._every:
+                out |= {f"{name}:{c}": v for c, v in zip(self._classes, value)}
+        return out
+
+    def _one(self, name: str, value: np.ndarray, of: str) -> np.ndarray:
+        if value.ndim == 1 or of not in self._classes:
+            raise InputError(f"no metric {name!r}.{nearest(of, self._classes)}")
+        return value[self._classes.index(of)]
+
+
+def compute(
+    task: str,
+    y: np.ndarray,
+    p: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    wanted: Sequence[str] | None = None,
+    classes: Sequence[str] = (),
+) -> dict[str, np.ndarray]:
+    """The metrics of a task: name -> (B,), for ``weights`` (B, N) of the samples, by default ones.
+
+    Arguments otherwise as of :class:`Measure`.
+    """
+    w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=np.float64)
+    measure = Measure(task, y, np.asarray(p), wanted=wanted, classes=classes)
+    return measure(np.ascontiguousarray(w.T))
+
+
+def macro_auroc(y: np.ndarray, p: np.ndarray) -> float:
+    """Mean AUROC of classes (one-vs-rest) or of labels, over those where it is defined.
+
+    ``y``, ``p``: as in :class:`Measure`. NaN where none is.
+    """
+    task = "multilabel" if y.ndim == 2 else "multiclass"
+    return float(compute(task, y, p, wanted=["auroc"])["auroc"][0])
+
+
+def chance(task: str, y: np.ndarray, classes: int, of: Sequence[str] = ()) -> dict[str, float]:
+    """What a predictor reaches that gives every sample the same scores: how often each class
+    (label) occurs in ``y``, or the mean of ``y``.
+
+    Its decision is the most frequent class, the more frequent value of each label. ``of``: names of
+    the classes, as in :class:`Measure`. AUROC is 0.5 where it is defined.
+    """
+    if task == "regression":
+        constant = np.array([y.mean()])
+    elif y.ndim == 2:
+        constant = nan_mean(y)
+    else:
+        constant = np.bincount(y, minlength=classes)[:classes] / len(y)
+    found = compute(task, y, np.tile(np.nan_to_num(constant), (len(y), 1)), classes=of)
+    return {n: float(v[0]) for n, v in found.items()}

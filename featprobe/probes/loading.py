@@ -1,0 +1,135 @@
+"""Fitted probes from the files that :mod:`featprobe.probes.saving` writes; nothing in a file is
+run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from dataclasses import dataclass, field, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
+from featprobe.probes.base import Probe
+from featprobe.probes.named import PROBES
+from featprobe.probes.saving import FORMAT_VERSION, HEADER, FeatureSource, seal
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a file holds: the probe, and of which features it is, where that was said."""
+
+    probe: Probe
+    features: FeatureSource | None
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def load_probe(path: str | os.PathLike[str]) -> Probe:
+    """The probe of a file that :func:`save_probe` wrote; it predicts bit for bit as it did.
+
+    Raises what :func:`read_saved` does.
+    """
+    return read_saved(path).probe
+
+
+def read_saved(path: str | os.PathLike[str]) -> Saved:
+    """A saved probe with what is known of its features.
+
+    Raises :class:`MissingPath`, or :class:`StoreError` for a file that is damaged, foreign or of a
+    newer version; no code in the file is run.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise MissingPath(f"{file}: no such saved probe")
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, framework="np") as f:
+            metadata = f.metadata() or {}
+            text = metadata.get(HEADER)
+            tensors = {n: f.get_tensor(n) for n in f.keys()} if text else {}  # noqa: SIM118
+    except Exception as error:  # safetensors raises classes of its own
+        raise StoreError(f"{file}: not a readable saved probe ({reason(error)})") from error
+    if text is None:
+        raise StoreError(f"{file}: a safetensors file, but not a probe saved by featprobe")
+    try:
+        header = json.loads(text)
+        version = header["format"]
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise StoreError(
+                f"{file}: saved by featprobe {header.get('featprobe')} in format {version!r}; this "
+                f"one reads up to {FORMAT_VERSION}: upgrade featprobe"
+            )
+        if metadata.get("seal") != seal(text, tensors):
+            raise StoreError(f"{file}: a damaged saved probe (it is not what was written)")
+        probe = _Reader(tensors).probe(header["probe"])
+        source = header["features"]
+        if source is not None:
+            source = FeatureSource(**{**source, "classes": tuple(source["classes"])})
+    except FeatprobeError as error:
+        raise StoreError(error if str(file) in str(error) else f"{file}: {error}") from error
+    except Exception as error:  # a header that was tampered with fails in any way
+        raise StoreError(f"{file}: a damaged saved probe ({reason(error)})") from error
+    return Saved(probe, source, {"featprobe": str(header.get("featprobe"))})
+
+
+class _Reader:
+    """The inverse of :class:`_Writer`.
+
+    Classes come from the registry of probes, and dataclasses from the packages of these alone.
+    """
+
+    def __init__(self, tensors: dict[str, np.ndarray]) -> None:
+        self.tensors = tensors
+        self.packages = {"featprobe"}
+
+    def probe(self, saved: dict[str, Any]) -> Probe:
+        kind: type[Probe] = PROBES.get(saved["name"])
+        self.packages.add(kind.__module__.partition(".")[0])
+        probe = kind(**{k: self.value(v) for k, v in saved["params"].items()})
+        vars(probe).update({k: self.value(v) for k, v in saved["learnt"].items()})
+        return probe
+
+    def value(self, v: Any) -> Any:
+        if isinstance(v, list):
+            return [self.value(x) for x in v]
+        if not isinstance(v, dict):
+            return v
+        ((kind, held),) = v.items()
+        match kind:
+            case "$array":
+                name, transposed = held
+                # an array of its own, aligned as numpy aligns: products round as before saving
+                found = self.tensors[name].copy()
+                return found.T if transposed else found
+            case "$text":
+                kind, shape, flat = held
+                return np.array(flat, dtype=kind).reshape(shape)
+            case "$objects":
+                shape, flat = held
+                objects = np.empty(len(flat), dtype=object)
+                objects[:] = self.value(flat)
+                return objects.reshape(shape)
+            case "$scalar":
+                return self.value(held)[()]
+            case "$tuple":
+                return tuple(self.value(x) for x in held)
+            case "$dict":
+                return {self.value(k): self.value(x) for k, x in held}
+            case "$probe":
+                return self.probe(held)
+            case "$dataclass":
+                return self._dataclass(*held)
+        raise InputError(f"it holds values of a kind {kind!r} that is not known here")
+
+    def _dataclass(self, module: str, name: str, values: dict[str, Any]) -> Any:
+        kind = None
+        if module.partition(".")[0] in self.packages:
+            kind = getattr(importlib.import_module(module), name, None)
+        if not (isinstance(kind, type) and is_dataclass(kind)):
+            raise InputError(f"it holds a {module}.{name}, which is no dataclass of a probe here")
+        return kind(**{k: self.value(x) for k, x in values.items()})

@@ -1,0 +1,145 @@
+"""Probes with the settings of published studies, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from featprobe.core.errors import UnknownName, nearest
+from featprobe.probes.selection import AUTO
+
+_BLOCKS_AND_MEAN = ("cls", "cls+mean", "cls:4", "cls:4+mean")
+_SGD = {
+    "optimizer": "sgd",
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "batch": 128,
+    "schedule": "cosine",
+    "standardize": False,
+}
+_ADAMW = {"optimizer": "adamw", "lr": 1e-4, "batch": 64, "epochs": 100, "scale_lr": False}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a study did with frozen features.
+
+    ``probe`` and its ``params``; ``views`` among which validation data choose, together with the
+    probe's own candidates; ``refit``: whether the chosen one is fitted again on train and val;
+    ``select``: by what the study chooses, and the first best one, whatever the others are;
+    ``source``: the study and file that say so, and what differs here.
+    """
+
+    name: str
+    probe: str
+    params: dict[str, Any]
+    views: tuple[str, ...]
+    refit: bool
+    source: str
+    select: str = AUTO
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """How val chooses, as keyword arguments of ``evaluate``."""
+        return {} if self.select == AUTO else {"select": self.select, "one_se": False}
+
+
+_ALL = (
+    Preset(
+        "dinov2-linear",
+        "sgd",
+        {
+            **_SGD,
+            "lr": (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1),
+            "scale_lr": True,
+            "iterations": 12_500,
+        },
+        _BLOCKS_AND_MEAN,
+        False,
+        "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/linear.py, on one GPU: there rates "
+        "are scaled by the number of GPUs too, and training images are cropped and flipped at "
+        "random, which cached features cannot be.",
+        select="accuracy",
+    ),
+    Preset(
+        "dinov2-logreg",
+        "logistic",
+        {"Cs": tuple(float(10 ** (-6 + 11 * i / 44)) for i in range(45)), "standardize": False},
+        ("cls",),
+        True,
+        "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/log_regression.py: C is chosen on "
+        "a random tenth of train there, on val here, and all of it is fitted again.",
+        select="accuracy",
+    ),
+    Preset(
+        "rad-linear",
+        "sgd",
+        {**_SGD, "lr": (1e-3, 5e-3, 1e-2, 5e-2), "scale_lr": False, "epochs": 10},
+        _BLOCKS_AND_MEAN,
+        True,
+        "Baharoon et al. 2023, arXiv 2312.02366, MohammedSB/DINOv2ForRadiology "
+        "dinov2/eval/classification/linear.py: for multi-label targets the loss there is summed "
+        "over the batch, so that its steps are 128 times as long; two classes are one sigmoid.",
+        select="auroc",
+    ),
+    Preset(
+        "wacv-linear",
+        "sgd",
+        {
+            **_ADAMW,
+            "weight_decay": 1e-5,
+            "schedule": "constant",
+            "warmup": 1000,
+            "clip": 1.0,
+            "patience": 100,
+            "standardize": False,
+        },
+        ("cls",),
+        False,
+        "Huix et al., WACV 2024, joanaapa/Foundation-Medical params.json: the best epoch is that "
+        "of val there, of a tenth held out of train here, and images are augmented there.",
+    ),
+    Preset(
+        "medmnist-linear",
+        "sgd",
+        {
+            **_ADAMW,
+            "weight_decay": 0.01,
+            "schedule": "cosine",
+            "patience": 5,
+            "standardize": False,
+        },
+        ("cls",),
+        False,
+        "Doerrich et al., sdoerrich97/rethinking-model-prototyping-MedMNISTPlus train.py: patience "
+        "looks at val there, at a tenth held out of train here, and the cosine falls by epoch "
+        "there, by step here.",
+    ),
+    Preset(
+        "freeze",
+        "mlp",
+        {
+            "width": 256,
+            "weight_decay": 0.0,
+            "lr": 1e-4,
+            "batch": 32,
+            "epochs": 100,
+            "patience": 100,
+            "standardize": False,
+        },
+        ("logits",),
+        False,
+        "Huang et al. 2024, arXiv 2402.07595, GuanghuiFU/medical_dino_eval utils.py: on top of "
+        "DINOv2's ImageNet logits is a hidden layer of 256, not a linear one; Adam is AdamW "
+        "without decay; the best epoch is that of val there, of a tenth held out of train here.",
+    ),
+)
+PRESETS = {p.name: p for p in _ALL}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name; :class:`UnknownName` with the nearest one otherwise."""
+    if name not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise UnknownName(f"unknown preset {name!r}.{nearest(name, PRESETS)} Known: {known}")
+    return PRESETS[name]

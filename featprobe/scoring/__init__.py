@@ -1,1 +1,0 @@
-"""What metrics are made of: sums over groups of samples, and ROC curves, under many weightings."""

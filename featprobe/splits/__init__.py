@@ -1,0 +1,1 @@
+"""Who is in train, val and test, and who is drawn."""

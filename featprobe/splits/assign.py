@@ -1,0 +1,193 @@
+"""Train, val and test, by patient and stratified. What a seed gives is bound to ids, not to rows.
+
+Every choice follows a hash of the seed and the ids of the items, so that a manifest in another
+order, or with patients of other names, is split in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+
+from featprobe.core.errors import InputError
+from featprobe.splits.balancing import allowed, balanced
+
+NAMES = ("train", "val", "test")
+FRACTIONS = (0.6, 0.2, 0.2)
+
+Seed = int | Sequence[int]
+
+
+def label_matrix(targets: np.ndarray) -> np.ndarray:
+    """(N, C) counts to be balanced: one-hot classes, or the positive labels of a multi-label set.
+
+    A last column of ones balances the number of items.
+    """
+    if targets.ndim == 2:
+        columns = (targets == 1).astype(float)
+    elif targets.dtype.kind == "f":  # regression: five quantile bins
+        edges = np.nanquantile(targets, [0.2, 0.4, 0.6, 0.8])
+        columns = np.eye(5)[np.digitize(np.nan_to_num(targets), edges)]
+    else:
+        columns = (targets[:, None] == np.arange(max(1, targets.max() + 1))).astype(float)
+    return np.hstack([columns, np.ones((len(targets), 1))])
+
+
+def numbered(groups: np.ndarray) -> np.ndarray:
+    """(N,) groups as 0, 1, ... in order of their first items, whatever they are called."""
+    _, first, code = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[code]
+
+
+def counts_of(targets: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """(G, C) what each numbered group has of the columns of :func:`label_matrix`."""
+    labels = label_matrix(targets)
+    return np.stack([np.bincount(code, weights=column) for column in labels.T], axis=1)
+
+
+def members(y: np.ndarray) -> list[np.ndarray]:
+    """Boolean masks of the classes; of positives and of all-negatives for multi-label targets."""
+    if y.ndim == 2:
+        positive = y == 1
+        return [*positive.T, ~positive.any(1)]
+    return [y == c for c in np.unique(y)]
+
+
+def running_index(values: np.ndarray) -> np.ndarray:
+    """0, 1, 2 ... within each run of equal neighbours."""
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+    return np.arange(len(values)) - np.repeat(starts, np.diff(np.r_[starts, len(values)]))
+
+
+def keys(ids: np.ndarray) -> np.ndarray:
+    """(N,) a 64-bit number of every id, the same on every machine."""
+    found = b"".join(blake2b(str(i).encode(), digest_size=8).digest() for i in ids.tolist())
+    return np.frombuffer(found, dtype="<u8").astype(np.uint64)
+
+
+def mixed(key: np.ndarray, seed: Seed) -> np.ndarray:
+    """(N,) the numbers of :func:`keys` in a random order of this seed (SplitMix64's finaliser,
+    Steele, Lea and Flood 2014, behind the seed's own number)."""
+    z = key + np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def shuffled_groups(
+    groups: np.ndarray, ids: np.ndarray | None, seed: Seed
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) groups as 0, 1, ... in an order that depends on the seed and on the ids of their items,
+    and (N,) the mixed number of each item. Without ``ids`` a row's number is its id."""
+    n = len(groups)
+    key = mixed(keys(np.arange(n) if ids is None else ids), seed)
+    code = np.unique(groups, return_inverse=True)[1]
+    least = np.full(int(code.max(initial=-1)) + 1, np.iinfo(np.uint64).max)
+    np.minimum.at(least, code, key)
+    return np.argsort(np.argsort(least, kind="stable"))[code], key
+
+
+def portion(
+    targets: np.ndarray,
+    groups: np.ndarray,
+    fraction: float,
+    seed: Seed = 0,
+    ids: np.ndarray | None = None,
+) -> np.ndarray:
+    """(N,) whether an item is in the portion of about ``fraction`` of the groups of each class.
+
+    A group is kept whole or not at all. It stands in the line of its rarest class (label, or fifth
+    of the values), in random order; the first of each line are kept, at least one. Of a class that
+    only groups in other lines have, one of them is always kept. So a smaller portion is part of a
+    larger one of the same seed, and no class is without a group. Depends on ``ids`` (N,), without
+    them on the order of items, and never on names of groups.
+    """
+    if not len(targets):
+        return np.zeros(0, dtype=bool)
+    code, _ = shuffled_groups(groups, ids, seed)
+    has = counts_of(targets, code) > 0
+    n = len(has)
+    common = has.sum(0)  # groups that have a class; all have the last column
+    line = np.where(has, common, n + 1).argmin(1)
+    order = np.argsort(line, kind="stable")
+    place = np.empty(n, dtype=np.int64)
+    place[order] = running_index(line[order])
+    kept = place < np.maximum(1, np.floor(fraction * np.bincount(line)[line] + 0.5))
+    lineless = (common > 0) & (np.bincount(line, minlength=len(common)) == 0)
+    kept[has.argmax(0)[lineless]] = True
+    return kept[code]
+
+
+def assign(
+    targets: np.ndarray,
+    groups: np.ndarray,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: Seed = 0,
+    ids: np.ndarray | None = None,
+) -> np.ndarray:
+    """Part (N,) of every item: 0, 1, ... with about ``fractions`` of the items and of each class.
+
+    A group is never divided. How far the parts come is what :func:`missed` says; see
+    :func:`~featprobe.splits.balancing.balanced` for the way. A group is in each part with about the
+    probability of its fraction, whatever its size, unless its size is what forbids it. Depends on
+    ``ids`` (N,), without them on the order of items, and never on names of groups.
+
+    Raises :class:`InputError` when there are fewer groups than parts.
+    """
+    share = checked(fractions)
+    code, _ = shuffled_groups(groups, ids, seed)
+    n_groups = int(code.max()) + 1
+    if n_groups < len(share):
+        raise InputError(
+            f"{n_groups} patients cannot be split into {len(share)} parts without dividing one"
+        )
+    rng = np.random.default_rng(seed)
+    return balanced(counts_of(targets, code), share, rng)[code]
+
+
+def checked(fractions: Sequence[float]) -> np.ndarray:
+    """The fractions as an array; :class:`InputError` where they are not positive or not all."""
+    share = np.asarray(fractions, dtype=float)
+    if (share <= 0).any() or abs(share.sum() - 1) > 1e-6:
+        raise InputError(f"split fractions {tuple(fractions)} must be positive and sum to 1")
+    return share
+
+
+def missed(
+    targets: np.ndarray,
+    groups: np.ndarray,
+    part: np.ndarray,
+    fractions: Sequence[float],
+    names: Sequence[str],
+    classes: Sequence[str] = (),
+) -> str:
+    """What a split did not reach, in words; empty where it is what was asked for.
+
+    That is where each part (``names``) has its fraction of all items and of every class, give or
+    take what is :func:`~featprobe.splits.balancing.allowed`. ``classes``: names of the columns of
+    :func:`label_matrix`.
+    """
+    counts = counts_of(targets, numbered(groups))
+    labels = label_matrix(targets)
+    have = np.stack([labels[part == k].sum(0) for k in range(len(names))])
+    total = counts.sum(0)
+    share = np.asarray(fractions)
+    over = np.abs(have - share[:, None] * total) / allowed(counts, share).clip(1e-9)
+    found = [(over[k, c], k, c) for k, c in zip(*np.nonzero(over > 1 + 1e-9))]
+    if not found:
+        return ""
+    said = []
+    for _, k, c in sorted(found, key=lambda f: (-f[0], f[1], f[2]))[:3]:
+        what = "all items" if c == len(total) - 1 else _named(c, classes, targets)
+        reached, asked = 100 * have[k, c] / total[c], 100 * fractions[k]
+        said.append(f"{names[k]} has {reached:.3g} % of {what} where {asked:.3g} % were asked for")
+    more = f", and {len(found) - 3} more such" if len(found) > 3 else ""
+    return "; not reached: " + ", ".join(said) + more
+
+
+def _named(column: int, classes: Sequence[str], targets: np.ndarray) -> str:
+    if targets.ndim == 1 and targets.dtype.kind == "f":
+        return f"fifth {column + 1} of the values"
+    return classes[column] if column < len(classes) else f"class {column}"

@@ -1,0 +1,247 @@
+"""A split of the items of a data set, with how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from featprobe.core.errors import InputError
+from featprobe.core.fingerprint import digest
+from featprobe.splits import assign as splits
+from featprobe.splits import version1 as splits_first
+
+VERSION = 2
+VERSIONS = (1, 2)
+KEPT = 0.8  # of the patients of train and val, in each repeat with an official test
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row indices of train, val and test, with how they came about.
+
+    ``origin`` and ``grouping`` say in words where split and patients come from, and what was not
+    reached of what was asked for. No group is in two parts, unless the data set's official split
+    itself puts it there: ``crossing`` counts those. ``inner``: the splits of a cross-validation's
+    folds or of repeats; ``test`` is then all that any of them tests. ``version``: of the way in
+    which something was drawn, None where nothing was. ``shared``: of repeats, what their results
+    have in common, see :func:`~featprobe.stats.tries.margin`.
+    """
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    origin: str
+    grouping: str
+    seed: int | None
+    crossing: int = 0
+    version: int | None = None
+    inner: tuple[Split, ...] = ()
+    shared: float | None = None
+
+    def parts(self) -> np.ndarray:
+        """(N,) the part of every row by name, for a split that places them all."""
+        out = np.empty(sum(len(getattr(self, n)) for n in splits.NAMES), dtype="<U5")
+        for name in splits.NAMES:
+            out[getattr(self, name)] = name
+        return out
+
+    def to_dict(self, ids: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+        """Plain JSON values, with sizes and a digest of the ids in each part, folds too."""
+        parts = {n: getattr(self, n) for n in splits.NAMES}
+        held: list[Any] = [sorted(ids[i].tolist()) for i in parts.values()]
+        if self.inner and self.version != 1:
+            held += [s.to_dict(ids, groups)["digest"] for s in self.inner]
+        shared = {} if self.shared is None else {"shared": self.shared}
+        return {
+            **shared,
+            "origin": self.origin,
+            "grouping": self.grouping,
+            "seed": self.seed,
+            "version": self.version,
+            "crossing_groups": self.crossing,
+            "items": {n: len(i) for n, i in parts.items()},
+            "groups": {n: len(np.unique(groups[i])) for n, i in parts.items()},
+            "digest": digest(held)[:16],
+        }
+
+
+@dataclass(frozen=True)
+class Dealer:
+    """What a protocol splits, and by which ``version`` of the way to do it.
+
+    Targets ``y`` (N,) or (N, C), ``groups`` (patients) and ``ids`` (N,); without ids a row's number
+    is its id. ``grouping`` says in words where the patients come from, ``classes`` are names for
+    what is said of classes. Raises :class:`InputError` for a version that there is not.
+    """
+
+    y: np.ndarray
+    groups: np.ndarray
+    ids: np.ndarray | None = None
+    version: int = VERSION
+    grouping: str = ""
+    classes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_version(self.version)
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def assign(
+        self, rows: np.ndarray, fractions: Sequence[float], seed: splits.Seed, names: Sequence[str]
+    ) -> tuple[np.ndarray, str]:
+        """The part of each of ``rows``, and what was not reached, in words."""
+        y, groups = self.y[rows], self.groups[rows]
+        if self.version == 1:
+            return splits_first.assign(y, groups, fractions, seed), ""
+        part = splits.assign(y, groups, fractions, seed, self._ids(rows))
+        return part, splits.missed(y, groups, part, fractions, names, self.classes)
+
+    def portion(self, rows: np.ndarray, fraction: float, seed: splits.Seed) -> np.ndarray:
+        """Those of ``rows`` that are in a portion of their groups."""
+        y, groups = self.y[rows], self.groups[rows]
+        if self.version == 1:
+            return rows[splits_first.portion(y, groups, fraction, seed)]
+        return rows[splits.portion(y, groups, fraction, seed, self._ids(rows))]
+
+    def patients(self, rows: np.ndarray) -> int:
+        """How many groups the rows are of."""
+        return len(np.unique(self.groups[rows]))
+
+    def crossing(self, fit: np.ndarray, test: np.ndarray) -> int:
+        """How many groups have items in both."""
+        return len(set(self.groups[fit].tolist()) & set(self.groups[test].tolist()))
+
+    def _ids(self, rows: np.ndarray) -> np.ndarray:
+        return rows if self.ids is None else self.ids[rows]
+
+
+def check_version(version: int) -> None:
+    """Raise :class:`InputError` for a version of splits that there is not."""
+    if version not in VERSIONS:
+        raise InputError(
+            f"split version {version}: there are {' and '.join(map(str, VERSIONS))}; 1 makes the "
+            "splits of results from before versions were recorded"
+        )
+
+
+def known_targets(y: np.ndarray) -> np.ndarray:
+    """(N,) whether a target is known: a class from 0, a value, any label of several."""
+    if y.ndim == 2:
+        return ~np.isnan(y).all(1)
+    return ~np.isnan(y) if y.dtype.kind == "f" else y >= 0
+
+
+def official_or_made(
+    dealer: Dealer, official: np.ndarray | None = None, origin: str = "", seed: splits.Seed = 0
+) -> Split:
+    """The official split where the data set ships one, otherwise one made here.
+
+    ``official`` (N,): train, val, test or "", and ``origin``, where that comes from in words. Where
+    there is none, items are split 60/20/20. Where test is official and val is not, a fifth of train
+    becomes val. Where no test is published (CheXpert), the official val is the test. What is made
+    here is stratified, by patient; where a part or a class is further from its share than one
+    patient or 1 %, the split's ``origin`` says so.
+
+    Raises :class:`InputError` for an official split without train, or with nothing to test on.
+    """
+    said = seed if isinstance(seed, int) else seed[0]
+    grouping, version = dealer.grouping, dealer.version
+    if official is None or not (official != "").any():
+        every = np.arange(len(dealer))
+        part, missed = dealer.assign(every, splits.FRACTIONS, seed, splits.NAMES)
+        made = "made here: 60/20/20, stratified, no patient in two parts" + missed
+        train, val, test = (np.flatnonzero(part == k) for k in range(3))
+        return Split(train, val, test, made, grouping, said, version=version)
+    train, val, test = (np.flatnonzero(official == n) for n in splits.NAMES)
+    if not len(test):
+        test, val = val, test
+        origin += "; no test is published, so test is the official val"
+    for name, rows in (("train", train), ("test", test)):
+        if not len(rows):
+            raise InputError(f"the split of the data set ({origin}) has no {name} items")
+    made_val = not len(val)
+    if made_val:
+        part, missed = dealer.assign(train, (0.8, 0.2), seed, ("train", "val"))
+        train, val = train[part == 0], train[part == 1]
+        origin += "; val is a fifth of train, stratified, by patient" + missed
+    crossing = dealer.crossing(np.r_[train, val], test)
+    used = (said, version) if made_val else (None, None)
+    return Split(train, val, test, origin, grouping, used[0], crossing, used[1])
+
+
+def cut(split: Split, dealer: Dealer, fraction: float, seed: splits.Seed) -> Split:
+    """The split with train and val cut to a fraction of their patients, see :func:`splits.portion`.
+
+    Test stays as it is. With a fraction of 1 it is the split itself.
+    """
+    if fraction == 1:
+        return split
+    seeds = [seed] if isinstance(seed, int) else list(seed)
+    train, val = (
+        dealer.portion(rows, fraction, [*seeds, part])
+        for part, rows in enumerate((split.train, split.val))
+    )
+    origin = f"{split.origin}; train and val are cut to {100 * fraction:g} % of their patients"
+    crossing = dealer.crossing(np.r_[train, val], split.test)
+    return replace(
+        split, train=train, val=val, origin=origin, seed=seeds[0], crossing=crossing,
+        version=dealer.version,
+    )  # fmt: skip
+
+
+def folded(dealer: Dealer, folds: int, seed: int) -> Split:
+    """Every fold is test once, the next one val, the rest train; an official split is not used.
+
+    Raises :class:`InputError` when there are fewer patients than folds.
+    """
+    patients = len(np.unique(dealer.groups))
+    if patients < folds:
+        raise InputError(f"{patients} patients cannot be split into {folds} folds")
+    names = [f"fold {k + 1}" for k in range(folds)]
+    every = np.arange(len(dealer))
+    part, missed = dealer.assign(every, [1 / folds] * folds, [seed, 1], names)
+    origin = f"made here: {folds} folds, stratified, no patient in two folds{missed}"
+    none = every[:0]
+    whole = Split(none, none, every, origin, dealer.grouping, seed, version=dealer.version)
+    inner = []
+    for fold in range(folds):
+        val = (fold + 1) % folds
+        train = np.flatnonzero((part != fold) & (part != val))
+        rows = np.flatnonzero(part == val), np.flatnonzero(part == fold)
+        inner.append(replace(whole, train=train, val=rows[0], test=rows[1]))
+    return replace(whole, inner=tuple(inner))
+
+
+def repeated(
+    dealer: Dealer, official: np.ndarray | None, origin: str, subset: float, seed: int, repeats: int
+) -> Split:
+    """The split made ``repeats`` times, each with train and val cut to ``subset``.
+
+    Where there is no official test, every repeat is a fresh random split. Where there is one, test
+    stays, and every repeat has :data:`KEPT` of the patients of train and val (val made anew where
+    it is not official): fits to all of one training set would not tell how much another one would
+    have changed.
+    """
+    wholes = [official_or_made(dealer, official, origin, [seed, 3, r]) for r in range(repeats)]
+    inner = [cut(s, dealer, subset, [seed, 3, r, 1]) for r, s in enumerate(wholes)]
+    first = inner[0]
+    if official is not None and (official != "").any():
+        inner = [cut(s, dealer, KEPT, [seed, 3, r, 2]) for r, s in enumerate(inner)]
+        said = f"{first.origin}; {repeats} fits to {100 * KEPT:g} % of these patients, drawn anew"
+        had = dealer.patients(np.r_[wholes[0].train, wholes[0].val])
+        kept = dealer.patients(np.r_[inner[0].train, inner[0].val]) / had
+        shared = kept / max(1 - kept, 1 / had)
+    else:
+        told = next((s.origin for s in inner if "; not reached" in s.origin), first.origin)
+        said = told.replace("made here:", f"made here, {repeats} times anew:")
+        shared = dealer.patients(first.test) / dealer.patients(np.r_[first.train, first.val])
+    test = np.unique(np.concatenate([s.test for s in inner]))
+    none = test[:0]
+    return Split(
+        none, none, test, said, dealer.grouping, seed, max(s.crossing for s in inner),
+        dealer.version, tuple(inner), shared,
+    )  # fmt: skip
