@@ -225,8 +225,8 @@ def _notes(
     if any(lost.values()):
         worst = max(lost, key=lost.__getitem__)
         out.append(
-            f"{lost[worst]} of {len(boot[worst])} resamples of patients left {worst} undefined and "
-            "are not in its interval"
+            f"{worst} is not defined in {lost[worst]} of {len(boot[worst])} resamples of patients, "
+            "which its interval leaves out"
         )
     if support is not None and 0 < support.both(None) < FEW:
         out.append(

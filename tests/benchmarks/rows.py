@@ -32,7 +32,7 @@ class Row:
     def reached(self) -> bool | None:
         if self.must is None:
             return None
-        return self.ratio >= self.must if self.more else self.ratio <= self.must
+        return bool(self.ratio >= self.must if self.more else self.ratio <= self.must)
 
     def line(self) -> str:
         """The row as it is printed."""
@@ -68,7 +68,7 @@ class Rate:
         if self.low is None and self.high is None:
             return None
         above = self.low is None or self.rate >= self.low
-        return above and (self.high is None or self.rate <= self.high)
+        return bool(above and (self.high is None or self.rate <= self.high))  # never numpy's
 
     @property
     def error(self) -> float:

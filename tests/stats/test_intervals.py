@@ -151,7 +151,7 @@ def test_resamples_without_a_value_are_counted_and_said() -> None:
     lost = int(np.isnan(boot["auroc"]).sum())
     assert 60 < lost < 160  # a third of resamples lack the patient
     notes = intervals(s, s.mean(), boot).notes
-    assert any(n.startswith(f"{lost} of 300 resamples of patients left auroc und") for n in notes)
+    assert any(f"auroc is not defined in {lost} of 300 resamples of patients" in n for n in notes)
     assert any(n.startswith("a class has 1 test patient only") for n in notes)
 
 
