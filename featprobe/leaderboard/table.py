@@ -52,7 +52,7 @@ def print_results(results: Sequence[Result], title: str) -> None:
         heads = ["data", "backbone", "setting", *_metric_heads(names), "test (patients)"]
         table = make_table(title, [*heads, *(cost.HEADS if spent else ())])
         for r, _ in part:
-            mark = (" *" if several and r.selected else "") + noted.marks(r)
+            mark = " *" if several and r.selected else ""
             name = backbone_name(r, results)
             more = cost.cells(r) if spent else ()
             table.add_row(
@@ -60,7 +60,7 @@ def print_results(results: Sequence[Result], title: str) -> None:
                 name,
                 setting(r) + mark,
                 *_metric_cells(r, names),
-                uncertainty.size(r),
+                uncertainty.size(r) + noted.marks(r),
                 *more,
             )
         show(table)
@@ -180,8 +180,8 @@ def _cells(
 ) -> list[str]:
     r = row.result
     return [
-        row.place, backbone_name(r, shown), probe_name(r), setting(r) + noted.marks(r),
-        *_metric_cells(r, names), uncertainty.size(r), *(cost.cells(r) if spent else ()),
+        row.place, backbone_name(r, shown), probe_name(r), setting(r), *_metric_cells(r, names),
+        uncertainty.size(r) + noted.marks(r), *(cost.cells(r) if spent else ()),
     ]  # fmt: skip
 
 
