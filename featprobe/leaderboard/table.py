@@ -264,6 +264,8 @@ def _legend(results: Sequence[Result]) -> list[str]:
     lines = uncertainty.legend(results)
     if any(r.shots and not r.ci_method for r in results):
         lines.append("Few-shot: mean over tries; the interval is that of the mean.")
+    if any(probe_name(r).startswith("linear") for r in results):
+        lines.append("linear: the linear probe, logistic regression with an L2 penalty.")
     if any(r.random for r in results):
         lines.append(RANDOM + ".")
     lines += [
