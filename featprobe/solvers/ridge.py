@@ -66,6 +66,6 @@ def complete(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarr
     mean, values, vectors = covariance_basis(x)
     side = vectors.T @ ((x - mean).T @ target)  # (r, K)
     shrunk = side[:, None] / (len(x) * values[:, None] + alphas)[:, :, None]  # (r, G, K)
-    flat = vectors @ shrunk.reshape(len(side), -1)
+    flat = vectors @ shrunk.reshape(len(side), len(alphas) * y.shape[1])  # r may be 0
     coef = flat.reshape(x.shape[1], len(alphas), y.shape[1]).transpose(1, 2, 0)
     return coef, level - coef @ mean

@@ -57,3 +57,14 @@ class TestEveryProbe:
             probe.fit(x, y)
         with pytest.raises(InputError, match="3 features a row"):
             quick(name).fit(*self.data()).predict_proba(np.zeros((2, 3)))
+
+    def test_features_that_say_nothing_give_the_classes_alike(self, name: str) -> None:
+        """Constant, and one that varies: the solvers have no direction to work in, or one."""
+        y = np.arange(40) % 2
+        constant = quick(name).fit(np.ones((40, 5)), y).predict_proba(np.ones((4, 5)))
+        assert np.isfinite(constant).all()
+        assert (constant == constant[0]).all()
+        x = np.ones((40, 5))
+        x[:, 2] += y
+        p = quick(name).fit(x, y).predict_proba(x)
+        assert np.isfinite(p).all()
