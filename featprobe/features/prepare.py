@@ -48,6 +48,11 @@ class Prepare:
         first = unit if self.normalize else np.asarray
         mean, _, vectors = covariance_basis(first(x))
         axes = vectors[:, : self.pca].astype(np.float32)
+        if not axes.shape[1]:
+            raise InputError(
+                f"--pca {self.pca}: the {len(x)} items to be fitted have the same features, so "
+                "there is no component; look at them with 'featprobe data check'"
+            )
         return lambda rows: (first(rows) - mean.astype(np.float32)) @ axes
 
 

@@ -69,3 +69,8 @@ def test_more_components_than_the_rows_span_are_left_out(shape) -> None:
     """Rows on a line have one direction of variance: asking for three gives that one."""
     x = np.linspace(-1, 1, shape[0])[:, None] * np.ones(shape[1]) + 3
     assert Prepare(pca=3).fitted(x)(x).shape == (shape[0], 1)
+
+
+def test_rows_that_are_all_the_same_have_no_component() -> None:
+    with pytest.raises(InputError, match="the 9 items to be fitted have the same features"):
+        Prepare(pca=2).fitted(np.ones((9, 5)))
