@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -89,6 +91,22 @@ def test_no_two_files_import_each_other_on_any_way() -> None:
 
 def test_the_root_holds_no_module() -> None:
     assert sorted(p.name for p in ROOT.glob("*.py")) == ["__init__.py"]
+
+
+def test_what_texts_import_is_there() -> None:
+    """Programs of tests and benchmarks in quotes, and those of the documentation."""
+    root = ROOT.parent
+    texts = [*root.glob("tests/**/*.py"), *root.glob("docs/*.md"), root / "README.md"]
+    for path in texts:
+        if "archives" in path.parts:
+            continue
+        for module, names in re.findall(
+            r"from (featprobe(?:\.\w+)*) import \(?([\w, ]+)", path.read_text()
+        ):
+            for name in re.findall(r"\w+", names.partition(" as ")[0]):
+                found = importlib.import_module(module)
+                there = hasattr(found, name) or f"{module}.{name}" in MODULES
+                assert there, f"{path}: from {module} import {name}"
 
 
 def test_inner_packages_hold_a_docstring_only() -> None:

@@ -212,6 +212,10 @@ class Dataset:
         paths = getattr(self.source, "paths", None)
         return [1] * len(self) if paths is None else [len(p) for p in paths]
 
+    def kinds(self) -> set[str]:
+        """Which readers the items have; none where a source of one's own does not say."""
+        return set(self.source.kinds()) if hasattr(self.source, "kinds") else set()
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over ids and contents of all items: what the features depend on.

@@ -38,7 +38,7 @@ def without_effect(data: Dataset) -> list[str]:
         for f in fields(usual)
         if (value := getattr(data.recipe, f.name)) != getattr(usual, f.name)
     }
-    return list(_lines(data, given, sorted(data.source.kinds())))
+    return list(_lines(data, given, sorted(data.kinds())))
 
 
 def _lines(data: Dataset, given: dict[str, Any], kinds: Sequence[str]) -> Iterator[str]:

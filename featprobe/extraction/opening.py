@@ -70,7 +70,7 @@ def open_store(
 
 def versions_of_key(backbone: Backbone, dataset: Dataset) -> dict[str, int | str]:
     """Versions of the code that makes features of this data set, but for those that are 1."""
-    return {**readers.versions_of(dataset.source.kinds()), **backbone.versions}
+    return {**readers.versions_of(dataset.kinds()), **backbone.versions}
 
 
 def _complete(path: Place, key: FeatureKey) -> FeatureStore | None:
@@ -112,7 +112,7 @@ def _create(
             "random": backbone.random,
             "batch": batch,
             "device": device,
-            "kinds": sorted(dataset.source.kinds()),
+            "kinds": sorted(dataset.kinds()),
             "skipped": dataset.skipped,
             **views_of(dataset),
             "versions": versions_of(),

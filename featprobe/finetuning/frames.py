@@ -102,7 +102,7 @@ def key_of(backbone: Backbone, dataset: Dataset) -> dict[str, Any]:
         "format": FORMAT, "dataset": dataset.fingerprint, "recipe": dataset.recipe.to_dict(),
         "preprocess": preprocess,
     }  # fmt: skip
-    versions = versions_of(dataset.source.kinds())  # absent where all are 1
+    versions = versions_of(dataset.kinds())  # absent where all are 1
     return {**key, "versions": versions} if versions else key
 
 

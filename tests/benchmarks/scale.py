@@ -21,7 +21,7 @@ import featprobe as fp
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.spec import Preprocess
 from featprobe.datasets.base import Dataset
-from featprobe.errors import Unfinished
+from featprobe.core.errors import Unfinished
 from featprobe.images.picture import Picture
 
 FRAMES = int(sys.argv[2])  # of an item

@@ -149,3 +149,11 @@ def test_rows_of_a_frame_become_items(films: Path) -> None:
     assert data.split.tolist() == ["train", "train", "test"]
     with pytest.raises(InputError, match="no column 'sik'. Did you mean 'sick'"):
         Dataset.from_frame(frame, "file", "sik", root=films)
+
+
+def test_a_source_of_ones_own_need_not_say_which_readers_it_has() -> None:
+    class Silent:
+        def frames(self, i, recipe) -> int:
+            return 1
+
+    assert Dataset("own", np.array(["a", "b"]), Silent()).kinds() == set()

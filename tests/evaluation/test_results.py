@@ -153,7 +153,7 @@ def test_whatever_was_cut_the_next_result_is_there(tmp_path_factory, cuts, garba
 
 def test_processes_that_append_at_once_keep_all(cache) -> None:
     code = (
-        "import sys; from pathlib import Path; from featprobe import records\n"
+        "import sys; from pathlib import Path; from featprobe.core import records\n"
         "for i in range(20): records.append(Path(sys.argv[1]), {'id': i, 'text': 'x' * 5000})"
     )
     file = cache / "r.jsonl"
