@@ -141,7 +141,7 @@ class FrameGrid:
             stacks.append(axes[::-1])
         # frames of several planes are padded at the right and at the bottom to one size
         size = (max(a[1].n for a in stacks), max(a[2].n for a in stacks))
-        own: Sequence[np.ndarray | None] = index or [None] * len(stacks)
+        own: Sequence[np.ndarray | None] = index or len(stacks) * (None,)
         return cls(shape, [_cut(a, size, recipe, view, i) for a, i in zip(stacks, own)])
 
     @property

@@ -14,7 +14,7 @@ from featprobe.images import nifti
 from featprobe.images.masks import array_shape
 from featprobe.images.picture import Extent, FrameRecipe
 
-# of the palette by which a written PNG is seen; ColorBrewer's Set1 after black (Harrower, Brewer 2003)
+# by which a written PNG is seen; ColorBrewer's Set1 after black (Harrower, Brewer 2003)
 PALETTE = (
     (0, 0, 0), (228, 26, 28), (55, 126, 184), (77, 175, 74), (152, 78, 163), (255, 127, 0),
     (255, 255, 51), (166, 86, 40), (247, 129, 191), (153, 153, 153),
