@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import cache_option, json_option
+from featprobe.cli.verb import Verbs
 
 if TYPE_CHECKING:
     from featprobe.store.cache import Entry
 
 
 @click.group(
+    cls=Verbs,
     invoke_without_command=True,
     epilog="""\b
 Examples:
