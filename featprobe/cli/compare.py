@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from featprobe.cli.common import Verb, across_option, cache_option, cached_name, json_option, note
+from featprobe.cli.common import Verb, across_option, cache_option, json_option, note
 
 
 @click.command(
@@ -92,8 +92,7 @@ def command(
     if metric is not None:
         metrics.about(metric)
     root = settings.cache_root(cache)
-    names = [cached_name(d) for d in data]
-    found = choose(results.latest(results.read(root, note)), names, model, root)
+    found = choose(results.latest(results.read(root, note)), data, model, root)
     made, notes = compare(
         root, found, metric, between=between, against=against, all_pairs=all_pairs,
         test=test, resamples=resamples, across=across,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, across_option, cache_option, cached_name, json_option, note
+from featprobe.cli.common import Verb, across_option, cache_option, json_option, note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,9 +94,8 @@ def command(
             _end(ctx, outcome)
     else:
         found = results.latest(results.read(root, note))
-    names = [cached_name(d) for d in data]
     stand = Standings(root, margin)
-    board = build(found, metric, names, model, root, None if untested else stand, across)
+    board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
         note(text)
     if as_json:
