@@ -205,15 +205,6 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def cached_name(data: str) -> str:
-    """The name under which a data set is cached, for a name or a path."""
-    if Path(data).exists():
-        from featprobe.datasets.load import dataset_name
-
-        return dataset_name(Path(data))
-    return data
-
-
 def open_dataset(data: str, cache: str | None, loading: dict[str, Any]) -> Dataset:
     """The data set of ``--data`` with the values of :data:`loading_options`."""
     from featprobe.core.errors import InputError

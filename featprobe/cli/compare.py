@@ -7,7 +7,6 @@ import click
 from featprobe.cli.common import (
     across_option,
     cache_option,
-    cached_name,
     choice_options,
     json_option,
     note,
@@ -105,8 +104,7 @@ def command(
     if metric is not None:
         metrics.about(metric)
     root = settings.cache_root(cache)
-    names = [cached_name(d) for d in data]
-    found = choose(results.latest(results.read(root, note)), names, model, root)
+    found = choose(results.latest(results.read(root, note)), data, model, root)
     made, notes = compare(
         root, found, metric, between=between, against=against, all_pairs=all_pairs,
         test=test, resamples=resamples, across=across,

@@ -10,7 +10,6 @@ import click
 
 from featprobe.cli.common import (
     cache_option,
-    cached_name,
     json_option,
     label_options,
     loading_options,
@@ -192,8 +191,7 @@ def relabel(
     from featprobe.core import paths as settings
     from featprobe.features.relabelling import relabel as run
 
-    name = cached_name(data)
-    for done in run(settings.feature_root(cache), name, targets, id_column, **reading):
+    for done in run(settings.feature_root(cache), data, targets, id_column, **reading):
         if as_json:
             print(json.dumps(done.to_dict()))
             continue

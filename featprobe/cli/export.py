@@ -28,10 +28,10 @@ def command(store: str, out: str, to: str, cache: str | None) -> None:
     """Write the features of a store, with ids, labels, patients and split, as other files."""
     from featprobe.core import paths as settings
     from featprobe.core.errors import StoreError
+    from featprobe.features.asked import store_named
     from featprobe.features.exchange.transfer import export
-    from featprobe.store.cache import named
 
-    entry = named(settings.feature_root(cache), store)
+    entry = store_named(settings.feature_root(cache), store)
     if entry.store is None:
         raise StoreError(entry.error)
     print(f"wrote {export(entry.store, to, out)}")

@@ -11,7 +11,6 @@ import click
 from featprobe.cli.common import (
     across_option,
     cache_option,
-    cached_name,
     choice_options,
     json_option,
     note,
@@ -101,9 +100,8 @@ def command(
             _end(ctx, outcome)
     else:
         found = results.latest(results.read(root, note))
-    names = [cached_name(d) for d in data]
     stand = Standings(root, margin)
-    board = build(found, metric, names, model, root, None if untested else stand, across)
+    board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
         note(text)
     if as_json:

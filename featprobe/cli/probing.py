@@ -11,7 +11,6 @@ import click
 
 from featprobe.cli.common import (
     cache_option,
-    cached_name,
     choice_options,
     json_option,
     note,
@@ -169,10 +168,11 @@ def cached_sets(
     """The complete stores of these data sets and backbones, those that hold ``output`` if named."""
     from featprobe.core import paths as settings
     from featprobe.core.errors import InputError
+    from featprobe.features.asked import data_named, model_named
     from featprobe.store.cache import find
 
     root = settings.feature_root(cache)
-    stores, notes = find(root, [cached_name(d) for d in data], model)
+    stores, notes = find(root, data, model, (data_named, model_named))
     for text in notes:
         note(f"left aside: {text}")
     able = [s for s in stores if not output or output in s.layout.arrays]
