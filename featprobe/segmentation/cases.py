@@ -26,13 +26,15 @@ class Tokens(Protocol):
     grid: tuple[int, int]
     width: int
     ids: np.ndarray
-    groups: np.ndarray
+    rows: np.ndarray
+    data: Any
 
     @property
     def size(self) -> tuple[int, int]: ...
     @property
     def masks(self) -> Any: ...
     def frames(self, i: int) -> int: ...
+    def has_mask(self, i: int) -> bool: ...
     def tokens(
         self, i: int, blocks: int | None = None, frames: slice | np.ndarray | None = None
     ) -> np.ndarray: ...
@@ -81,10 +83,51 @@ class Cases:
             )
         (h, w), (height, width) = tokens.grid, tokens.size
         self.size = min(h * scale, max(h, height)), min(w * scale, max(w, width))
-        self._made: dict[int, int] = {}
+        self._made: set[int] = set()
+        self._drawn: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.tokens.ids)
+
+    @property
+    def ids(self) -> np.ndarray:
+        return self.tokens.ids
+
+    @property
+    def groups(self) -> np.ndarray:
+        return np.asarray(self.tokens.data.groups[self.tokens.rows])
+
+    @property
+    def split(self) -> np.ndarray:
+        """(N,) train, val, test or "" of the data set as it was opened."""
+        return np.asarray(self.tokens.data.split[self.tokens.rows])
+
+    @property
+    def split_origin(self) -> str:
+        return str(self.tokens.data.split_origin)
+
+    @property
+    def group_origin(self) -> str:
+        return str(self.tokens.data.group_origin)
+
+    @cached_property
+    def voxels(self) -> np.ndarray:
+        """(N, C) voxels of each class of the foreground that the mask of a case has, int64; 0
+        without a mask. All masks are read."""
+        out = np.zeros((len(self), len(self.foreground)), dtype=np.int64)
+        for i in range(len(self)):
+            if self.tokens.has_mask(i):
+                values = self.tokens.mask(i).values
+                if self.multilabel:
+                    out[i] = (values == 1).reshape(len(values), -1).sum(1)
+                else:
+                    out[i] = np.bincount(values.ravel(), minlength=256)[1 : len(self.classes)]
+        return out
+
+    @property
+    def presence(self) -> np.ndarray:
+        """(N, C) 1.0 where a case has a class."""
+        return (self.voxels > 0).astype(float)
 
     @cached_property
     def _starts(self) -> np.ndarray:
@@ -105,9 +148,24 @@ class Cases:
         if i not in self._made:
             found = self.tokens.grid_of(i).to_frames(self.tokens.mask(i).values, self.size)
             self._labels[first : int(self._starts[i + 1])] = found
-            self._made[i] = 1
+            self._made.add(i)
         stop = self.frames(i) if stop is None else stop
         return np.asarray(self._labels[first + start : first + stop])
+
+    @cached_property
+    def _pictures(self) -> np.ndarray:
+        channels = self.tokens.images(0, self.size).shape[1]
+        shape = (int(self._starts[-1]), channels, *self.size)
+        return np.memmap(tempfile.TemporaryFile(), np.float16, "w+", shape=shape)
+
+    def image(self, i: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Frames float16 (f, C, H, W) of item i as the network was shown them, in [0, 1]."""
+        first = int(self._starts[i])
+        if i not in self._drawn:
+            self._pictures[first : int(self._starts[i + 1])] = self.tokens.images(i, self.size)
+            self._drawn.add(i)
+        stop = self.frames(i) if stop is None else stop
+        return np.asarray(self._pictures[first + start : first + stop])
 
     def shape(self, decoder: Decoder) -> Shape:
         """What a decoder meets here. Raises :class:`InputError` where it wants more blocks."""
@@ -117,7 +175,7 @@ class Cases:
                 f"decoder {decoder.name} takes the tokens of the last {takes} blocks, and "
                 f"{self.tokens.blocks} are stored: extract with --features tokens:{takes}"
             )
-        channels = self.tokens.images(0, self.size).shape[1] if decoder.sees else 0
+        channels = self._pictures.shape[1] if decoder.sees else 0
         return Shape(
             takes, self.tokens.width, self.tokens.grid, self.size, len(self.classes), channels
         )
@@ -139,7 +197,7 @@ class Cases:
                 f"{self.tokens.ids[i]}: its tokens are NaN or infinite; extract again, or leave "
                 "the item out"
             )
-        image = self.tokens.images(i, self.size)[start:stop] if decoder.sees else None
+        image = self.image(*piece) if decoder.sees else None
         return found, image
 
     def batches(

@@ -107,9 +107,10 @@ class OnVal:
     loss: np.ndarray
 
     def best(self, by: str) -> int:
-        """The candidate with the largest Dice, or the least loss; of equal ones the first."""
+        """The candidate with the largest Dice (``dice``), or the least loss (``log_loss``); of
+        equal ones the first. What is no number is worse than all others."""
         worth = self.dice if by == "dice" else -self.loss
-        worth = np.where(np.isnan(worth), -np.inf, worth)
+        worth = np.where(np.isfinite(self.loss) & ~np.isnan(worth), worth, -np.inf)
         return int(np.round(worth, 6).argmax())
 
 

@@ -37,12 +37,14 @@ class Decoder(Checked):
     """Options of a decoder; a subclass names it and says how it learns.
 
     ``name``: in the registry; ``trained``: by gradient steps, see :class:`Trained`, else by
-    :class:`Solved`; ``sees``: it is given the image beside the tokens.
+    :class:`Solved`; ``sees``: it is given the image beside the tokens; ``alone``: it looks at no
+    tokens, so it is a baseline for all backbones.
     """
 
     name: ClassVar[str] = ""
     trained: ClassVar[bool] = True
     sees: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
 
     @property
     def takes(self) -> int:
