@@ -1,4 +1,4 @@
-"""Metrics of segmented cases: means over cases of what each reached, and ratios of pooled counts."""
+"""Metrics of segmented cases: means of what each reached, and ratios of pooled counts."""
 
 from __future__ import annotations
 

@@ -22,6 +22,9 @@ SCALE = 4  # cells of the answer along a patch, at most: those of the network's 
 class Tokens(Protocol):
     """What is needed of a :class:`~featprobe.features.tokens.TokenSet`."""
 
+    dataset: str
+    backbone: str
+    features: Any
     blocks: int
     grid: tuple[int, int]
     width: int
@@ -72,15 +75,13 @@ class Cases:
     def __init__(self, tokens: Tokens, scale: int = SCALE) -> None:
         """Raises :class:`InputError` where there are no masks or no class."""
         if tokens.masks is None:
-            raise InputError(f"{getattr(tokens, 'dataset', 'the data set')} has no masks")
+            raise InputError(f"{tokens.dataset} has no masks")
         self.tokens = tokens
         self.classes: tuple[str, ...] = tuple(tokens.masks.classes)
         self.multilabel = bool(tokens.masks.multilabel)
         self.foreground = self.classes if self.multilabel else self.classes[1:]
         if not self.foreground:
-            raise InputError(
-                f"{getattr(tokens, 'dataset', 'the data set')}: every mask is background"
-            )
+            raise InputError(f"{tokens.dataset}: every mask is background")
         (h, w), (height, width) = tokens.grid, tokens.size
         self.size = min(h * scale, max(h, height)), min(w * scale, max(w, width))
         self._made: set[int] = set()

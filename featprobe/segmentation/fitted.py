@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,14 +29,23 @@ class Fitted(ABC):
     notes: list[str]
 
     @abstractmethod
-    def probabilities(
-        self, tokens: Tensor, image: Tensor | None, size: tuple[int, int]
-    ) -> Tensor:
+    def probabilities(self, tokens: Tensor, image: Tensor | None, size: tuple[int, int]) -> Tensor:
         """(G, f, K, H, W) of each candidate for frames: tokens (f, L, h, w, D) float32."""
 
     @abstractmethod
     def only(self, candidate: int) -> Fitted:
         """One of the candidates alone."""
+
+
+@dataclass(frozen=True)
+class Solved(Decoder):
+    """A decoder that is fitted at once to patches of the training items."""
+
+    trained: ClassVar[bool] = False
+
+    def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Fitted:
+        """Fit every candidate to the patches of these items."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -58,9 +67,7 @@ class Networks(Fitted):
         ])  # fmt: skip
 
     @torch.inference_mode()
-    def probabilities(
-        self, tokens: Tensor, image: Tensor | None, size: tuple[int, int]
-    ) -> Tensor:
+    def probabilities(self, tokens: Tensor, image: Tensor | None, size: tuple[int, int]) -> Tensor:
         device = next(self.networks[0].parameters()).device
         seen = None if image is None else image.to(device)
         kind = type(self.networks[0])

@@ -1,42 +1,31 @@
-"""Losses of segmentations: cross-entropy of torch, Dice of MONAI, and their sum."""
+"""Losses of segmentations: cross-entropy, soft Dice, and their sum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from featprobe.core.errors import InputError, MissingExtra
+from featprobe.core.errors import InputError
 from featprobe.core.options import Checked
 from featprobe.images.grids import VOID
 
-
-def monai(what: str) -> Any:
-    """MONAI, or :class:`MissingExtra` that says what needs it."""
-    try:
-        import monai.losses
-        import monai.metrics  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(
-            f"{what} is MONAI's, which is not installed: pip install 'featprobe[segment]'"
-        ) from error
-    import monai
-
-    return monai
+_SMOOTH = 1e-5  # of the ratio of a Dice, so that a class that is nowhere costs nothing
 
 
 @dataclass(frozen=True)
 class Loss(Checked):
     """What decoders minimise, background included.
 
-    ``kind``: ``ce`` (softmax cross-entropy; of multi-label masks sigmoid), ``dice`` (soft Dice of
-    Milletari et al. 2016 with squares left out, each class over all pixels of a batch together, so
-    that slices without a class cost nothing of their own), or ``dice_ce``, their sum. ``weights``:
-    one of each class, in both terms. ``smoothing`` of the labels in the cross-entropy.
+    ``kind``: ``ce`` (softmax cross-entropy; of multi-label masks sigmoid), ``dice`` (1 - 2 sum(p y)
+    / (sum(p) + sum(y)) of Sudre et al. 2017, as MONAI's ``DiceLoss(batch=True)``: each class over
+    all pixels of a batch together, so that slices without a class cost nothing of their own), or
+    ``dice_ce``, their sum. ``weights``: one of each class, in both terms. ``smoothing`` of the
+    labels in the cross-entropy.
     """
 
     kind: Literal["ce", "dice", "dice_ce"] = "ce"
@@ -73,10 +62,8 @@ class Loss(Checked):
         return total
 
 
-def _softmax_ce(
-    logits: Tensor, target: Tensor, weight: Tensor | None, smoothing: float
-) -> Tensor:
-    heads, batch = logits.shape[:2]
+def _softmax_ce(logits: Tensor, target: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
+    heads = len(logits)
     flat = target.long()
     each = F.cross_entropy(
         logits.flatten(0, 1), flat.repeat(heads, 1, 1), weight, ignore_index=VOID,
@@ -87,9 +74,7 @@ def _softmax_ce(
     return each.view(heads, -1).sum(1) / mass.clamp_min(1e-12)
 
 
-def _sigmoid_ce(
-    logits: Tensor, target: Tensor, weight: Tensor | None, smoothing: float
-) -> Tensor:
+def _sigmoid_ce(logits: Tensor, target: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
     known = (target != VOID).to(logits)
     y = (target == 1).to(logits) * (1 - smoothing) + smoothing / 2
     each = F.binary_cross_entropy_with_logits(logits, y.expand(logits.shape), reduction="none")
@@ -106,8 +91,7 @@ def _dice(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
         y = target[:, None] == torch.arange(classes, device=target.device)[:, None, None]
     p = (p * known).transpose(1, 2).flatten(2)  # (G, K, pixels): a batch is one picture
     y = (y & known).to(p).transpose(0, 1).flatten(1).expand_as(p)
-    soft = monai("the Dice loss").losses.DiceLoss(reduction="none")
-    each = soft(p[..., None], y[..., None]).view(len(p), classes)
+    each = 1 - (2 * (p * y).sum(2) + _SMOOTH) / (p.sum(2) + y.sum(2) + _SMOOTH)
     if weight is None:
         return each.mean(1)
     return (each * weight).sum(1) / weight.sum()

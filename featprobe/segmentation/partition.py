@@ -83,7 +83,7 @@ def split_cases(cases: Cases, protocol: Protocol) -> Split:
     train or to test on.
     """
     rows = np.flatnonzero([cases.tokens.has_mask(i) for i in range(len(cases))])
-    where = getattr(cases.tokens, "dataset", "the data set")
+    where = cases.tokens.dataset
     if not len(rows):
         raise InputError(f"{where}: no item has a mask")
     official = cases.split[rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from featprobe.metrics.cases import FIELDS
 from featprobe.metrics.scored import Scored
 from featprobe.metrics.sums import nan_mean
 from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.partition import Protocol
+from featprobe.segmentation.work import Outcome, Work
 from featprobe.splits.assign import numbered
 from featprobe.splits.partition import Split
 from featprobe.splits.shots import digest_of
@@ -24,10 +26,6 @@ from featprobe.stats.components import components
 from featprobe.stats.intervals import intervals
 from featprobe.stats.resampling import bootstrap
 from featprobe.stats.tries import over_draws
-
-if TYPE_CHECKING:
-    from featprobe.segmentation.partition import Protocol
-    from featprobe.segmentation.run import Outcome, Work
 
 VERB, TASK = "segment", "segmentation"
 
@@ -125,7 +123,9 @@ def keep(root: Path, result: Result, scored: Scored, folds: np.ndarray | None) -
 
 def labels_digest(cases: Cases) -> str:
     """Digest of masks, of who is grouped with whom, and of the split."""
-    return digest([cases.tokens.masks.digest, numbered(cases.groups).tolist(), cases.split.tolist()])
+    return digest(
+        [cases.tokens.masks.digest, numbered(cases.groups).tolist(), cases.split.tolist()]
+    )
 
 
 def _shape(scored: Scored) -> tuple[int, int]:
@@ -171,9 +171,7 @@ def _notes(cases: Cases, split: Split, scored: Scored, work: Work) -> list[str]:
             continue
         lost = [c for c, n in zip(cases.foreground, (cases.voxels[rows] > 0).sum(0)) if not n]
         then = "cannot be learnt" if name == "train" else "any voxel of it is an error"
-        out += [f"no {name} case has {', '.join(lost)}: it {then}"] if lost and (
-            name == "test" or split is not None
-        ) else []
+        out += [f"no {name} case has {', '.join(lost)}: it {then}"] if lost else []
     each = np.concatenate([p.reshape(len(p), -1, len(FIELDS)) for p in scored.tries])
     tp, fp, fn = (each[..., FIELDS.index(n)] for n in ("tp", "fp", "fn"))
     one = int((((tp + fp) == 0) ^ ((tp + fn) == 0)).sum())

@@ -26,25 +26,27 @@ class Training(Checked):
     """How decoders are trained.
 
     ``lr``: rates, each of which is a decoder of its own; val chooses. ``epochs`` over the frames of
-    the training items, in batches of ``batch`` frames. ``optimizer``: ``adamw`` or ``sgd`` (with
-    ``momentum``); ``schedule``: ``cosine`` to 0 or ``constant``, after ``warmup`` steps (below 1: a
-    part of all) of linear rise. ``clip``: largest norm of a decoder's gradient. ``scale``: cells
-    along a patch on which the loss is taken and answers are given (no more than pixels). ``seed``:
-    of the order of frames; seeds of decoders are given apart.
+    the training items, in batches of ``batch`` frames, but at least ``min_steps``. ``optimizer``:
+    ``adamw`` or ``sgd`` (with ``momentum``); ``schedule``: ``cosine`` or ``linear`` to 0, or
+    ``constant``, after ``warmup`` steps (below 1: a part of all) of linear rise. ``clip``: largest
+    norm of a decoder's gradient. ``scale``: cells along a patch on which the loss is taken and
+    answers are given (no more than pixels). ``seed``: of the order of frames; seeds of decoders are
+    given apart.
     """
 
     lr: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)
     epochs: float = 10
+    min_steps: int = 300
     batch: int = 32
     optimizer: Literal["adamw", "sgd"] = "adamw"
     momentum: float = 0.9
     weight_decay: float = 0.0
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.0
     clip: float | None = None
     scale: int = SCALE
     seed: int = 0
-    loss: Loss = field(default_factory=Loss)
+    loss: Loss = field(default_factory=lambda: Loss("dice_ce"))
 
     needs: ClassVar[Needs] = {"momentum": ("optimizer", ("sgd",))}
 
@@ -54,7 +56,7 @@ class Training(Checked):
     def check(self) -> None:
         if not self.lr or not all(0 < r < math.inf for r in self.lr):
             raise InputError(f"lr {list(self.lr)}: every learning rate must be positive")
-        for name in ("epochs", "batch", "scale"):
+        for name in ("epochs", "min_steps", "batch", "scale"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} {getattr(self, name)} must be positive")
         if not 0 <= self.momentum < 1 or min(self.weight_decay, self.warmup, self.seed) < 0:
@@ -67,9 +69,9 @@ class Training(Checked):
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         out = asdict(self)
-        out["lr"] = list(self.lr)
-        out["loss"] = {k: list(v) if isinstance(v, tuple) else v for k, v in out["loss"].items()}
-        return out
+        loss = out.pop("loss")
+        out |= {"loss": loss.pop("kind"), **loss}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in out.items()}
 
     def middle(self) -> Training:
         """With one rate, the middle one, where nothing chooses."""
@@ -77,7 +79,8 @@ class Training(Checked):
 
     def steps(self, frames: int) -> int:
         """How many steps are taken over so many frames."""
-        return max(1, math.ceil(self.epochs * frames / min(self.batch, max(1, frames))))
+        passed = math.ceil(self.epochs * frames / min(self.batch, max(1, frames)))
+        return max(1, self.min_steps, passed)
 
     def factor(self, step: int, steps: int) -> float:
         """What rates are multiplied with at a step, counted from 0."""
@@ -85,6 +88,8 @@ class Training(Checked):
         rise = min(1.0, (step + 1) / (rising + 1))
         if self.schedule == "constant":
             return rise
+        if self.schedule == "linear":
+            return rise * (1 - step / steps)
         return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 

@@ -182,7 +182,8 @@ def _studentised(
     """t times the bootstrap's deviation on a scale where the metric is about normal.
 
     Logarithms of errors and of 1 - R2 (a ratio of variances), log odds of means of overlaps,
-    Fisher's z of correlations. NaN where the metric is at the end of its scale, which resampling never leaves.
+    Fisher's z of correlations. NaN where the metric is at the end of its scale, which resampling
+    never leaves.
     """
     defined = resampled[~np.isnan(resampled)]
     there: Callable[[Any], Any]

@@ -22,18 +22,20 @@ class Phantoms:
     def __init__(
         self, items: int = 12, frames: int = 3, classes: int = 3, blocks: int = 2, width: int = 12,
         side: int = 32, grid: int = 8, noise: float = 0.1, seed: int = 0, multilabel: bool = False,
+        each: int = 1,
     ) -> None:  # fmt: skip
         rng = np.random.default_rng(seed)
         self.blocks, self.width, self.grid = blocks, width, (grid, grid)
         self.size = (side, side)
         self.ids = np.array([f"item-{i:02d}" for i in range(items)])
-        self.groups = np.array([f"patient-{i // 2:02d}" for i in range(items)])
+        self.groups = np.array([f"patient-{i // each:02d}" for i in range(items)])
         self.split = np.full(items, "", dtype="<U5")
         self.rows = np.arange(items)
         self._n, self._side = frames, side
         at = np.arange(side)
         k = classes if multilabel else classes - 1
-        self._values, self._tokens, self._images = [], [], []
+        self.values, self.stored, self._images = [], [], []
+        self.there = np.ones(items, bool)
         for _ in range(items):
             found = np.zeros((k, frames, side, side), bool)
             for c in range(k):
@@ -43,19 +45,22 @@ class Phantoms:
             labels = np.zeros((frames, side, side), np.uint8)
             for c in range(k):
                 labels[found[c]] = c + 1
-            self._values.append(found if multilabel else labels)
+            self.values.append(found if multilabel else labels)
             one = found if multilabel else np.stack([labels == c for c in range(classes)])
             share = one.reshape(len(one), frames, grid, side // grid, grid, side // grid)
             share = share.mean((3, 5)).transpose(1, 2, 3, 0)
             tokens = rng.normal(0, noise, (frames, blocks, grid, grid, width))
             tokens[..., : len(one)] += share[:, None]
-            self._tokens.append(tokens.astype(np.float16))
+            self.stored.append(tokens.astype(np.float16))
             self._images.append((labels / classes)[:, None].astype(np.float32))
         names = tuple(f"organ{c}" for c in range(1, k + 1))
         self.masks = SimpleNamespace(
             classes=names if multilabel else ("background", *names), multilabel=multilabel,
             digest="of phantoms",
         )  # fmt: skip
+        self.split_origin, self.group_origin, self.data = "none", "told", self
+        key = SimpleNamespace(digest="of phantoms", to_dict=lambda: {"preprocess": {}})
+        self.features = SimpleNamespace(key=key, provenance={}, left_out=[])
         header = Extent((side, side, frames))
         self._grid = FrameGrid.of(header, FrameRecipe(), self._view)
 
@@ -69,14 +74,14 @@ class Phantoms:
         return self._n
 
     def tokens(self, i, blocks=None, frames=None):
-        found = self._tokens[i][slice(None) if frames is None else frames]
+        found = self.stored[i][slice(None) if frames is None else frames]
         return found[:, -(blocks or self.blocks) :]
 
     def has_mask(self, i: int) -> bool:
-        return True
+        return bool(self.there[i])
 
     def mask(self, i: int) -> Mask:
-        return Mask(self._values[i])
+        return Mask(self.values[i])
 
     def grid_of(self, i: int) -> FrameGrid:
         return self._grid

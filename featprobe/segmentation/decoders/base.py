@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from featprobe.core.options import Checked
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from featprobe.segmentation.cases import Cases
-    from featprobe.segmentation.fitted import Fitted
 
 
 @dataclass(frozen=True)
@@ -37,8 +31,8 @@ class Decoder(Checked):
     """Options of a decoder; a subclass names it and says how it learns.
 
     ``name``: in the registry; ``trained``: by gradient steps, see :class:`Trained`, else by
-    :class:`Solved`; ``sees``: it is given the image beside the tokens; ``alone``: it looks at no
-    tokens, so it is a baseline for all backbones.
+    :class:`~featprobe.segmentation.fitted.Solved`; ``sees``: it is given the image beside the
+    tokens; ``alone``: it looks at no tokens, so it is a baseline for all backbones.
     """
 
     name: ClassVar[str] = ""
@@ -73,17 +67,6 @@ class Trained(Decoder):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class Solved(Decoder):
-    """A decoder that is fitted at once to patches of the training items."""
-
-    trained: ClassVar[bool] = False
-
-    def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Fitted:
-        """Fit every candidate to the patches of these items."""
-        raise NotImplementedError
-
-
 class Network(nn.Module):
     """Tokens to logits.
 
@@ -93,9 +76,7 @@ class Network(nn.Module):
     """
 
     @classmethod
-    def together(
-        cls, networks: Sequence[Network], tokens: Tensor, image: Tensor | None
-    ) -> Tensor:
+    def together(cls, networks: Sequence[Network], tokens: Tensor, image: Tensor | None) -> Tensor:
         """Logits (G, B, K, a, b) of G networks of one kind for the same tokens."""
         return torch.stack([network(tokens, image) for network in networks])
 

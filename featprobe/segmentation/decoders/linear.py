@@ -59,9 +59,7 @@ class LinearNetwork(Network):
         return out
 
     @classmethod
-    def together(
-        cls, networks: Sequence[Network], tokens: Tensor, image: Tensor | None
-    ) -> Tensor:
+    def together(cls, networks: Sequence[Network], tokens: Tensor, image: Tensor | None) -> Tensor:
         """As one by one, where no gradient goes to the tokens.
 
         Statistics of a batch are the same for all, and scaling by them is part of the weights.
@@ -73,8 +71,8 @@ class LinearNetwork(Network):
         x = joined(tokens)
         b, h, w, width = x.shape
         x = x.reshape(-1, width)
-        weights = [n.linear.weight for n in several]
-        biases = [n.linear.bias for n in several]
+        weights: list[Tensor] = [n.linear.weight for n in several]
+        biases: list[Tensor] = [n.linear.bias for n in several]
         if first.norm is not None:
             x, scale = _standardised(x, [n.norm for n in several if n.norm is not None])
             norms = [n.norm for n in several if n.norm is not None]
