@@ -13,8 +13,14 @@ from featprobe.cli.probing import (
     run_probe,
     save_option,
 )
-from featprobe.cli.selecting import chosen_by, select_options
-from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
+from featprobe.cli.protocol_options import (
+    folds_option,
+    full,
+    one_way,
+    repeats_option,
+    subset_option,
+)
+from featprobe.cli.selection_options import chosen_by, select_options
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).

@@ -14,8 +14,14 @@ from featprobe.cli.probing import (
     set_option,
     values,
 )
-from featprobe.cli.selecting import chosen_by, select_options
-from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
+from featprobe.cli.protocol_options import (
+    folds_option,
+    full,
+    one_way,
+    repeats_option,
+    subset_option,
+)
+from featprobe.cli.selection_options import chosen_by, select_options
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
@@ -95,8 +101,8 @@ def command(
     from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import CrossVal
     from featprobe.probes.calibrated import CalibratedProbe
-    from featprobe.probes.named import PROBES
     from featprobe.probes.presets import preset as study
+    from featprobe.probes.registry import PROBES
 
     one_way(repeats, subset, common["save_to"], folds)
     params: dict[str, Any] = {}

@@ -15,8 +15,8 @@ from featprobe.cli.common import Verb, cache_option, json_option, note
 from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
-    from featprobe.evaluation.judged import Judged
     from featprobe.evaluation.predict import Predictions
+    from featprobe.evaluation.score_predictions import PredictionScores
 
 
 @click.command(
@@ -109,7 +109,7 @@ def command(
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
 
 
-def _worth(judged: Judged | None) -> list[str]:
+def _worth(judged: PredictionScores | None) -> list[str]:
     """The metrics of labelled images, a line each."""
     if judged is None:
         return []

@@ -23,7 +23,7 @@ from featprobe.datasets.sources import (
     paths_of,
     rows_of,
 )
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe
 
 
 @dataclass
@@ -196,7 +196,7 @@ class Dataset:
         """Number of frames of item i, from the file's header."""
         return self.source.frames(i, self.recipe)
 
-    def open(self, i: int) -> Picture:
+    def open(self, i: int) -> DecodedImage:
         """Decoded pixels of item i with window, geometry and notes."""
         return self.source.read(i, self.recipe)
 

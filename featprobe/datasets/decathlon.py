@@ -13,7 +13,7 @@ from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.official import assemble, find, index_files
 from featprobe.images import nifti
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 
 def load_decathlon(

@@ -12,14 +12,14 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
+from featprobe.datasets.class_order import ordered
 from featprobe.datasets.derived import sort_out
 from featprobe.datasets.groups import infer_groups, label_texts, stem_of
 from featprobe.datasets.layout import read_layout
-from featprobe.datasets.names import scheme_of
-from featprobe.datasets.order import ordered
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.patient_names import scheme_of
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.images import dicom, files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 # Files that lie beside images and are none: a folder of such is no class that was lost.
 TEXTS = {
@@ -72,7 +72,7 @@ def load_folder(
     root: Path,
     name: str,
     recipe: FrameRecipe,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     memory: Path | None = None,
     derived: str = "skip",
 ) -> Dataset:
@@ -84,7 +84,7 @@ def load_folder(
     :func:`~featprobe.datasets.layout.read_layout`. A DICOM series that forms a volume is one item.
     ``derived``: see :func:`collect`.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     if not root.is_dir():
         raise InputError(f"{root}: not a folder")
     names = {p.name for p in root.iterdir() if p.is_dir()}
@@ -179,7 +179,7 @@ def _ids(root: Path, paths: list[tuple[Path, ...]]) -> list[str]:
 
 
 def _dataset(
-    root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: Reading,
+    root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: ReadOptions,
     memory: Path | None,
 ) -> Dataset:  # fmt: skip
     ids = _ids(root, found.paths)

@@ -21,8 +21,8 @@ from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recipes.base import Trainable
 from featprobe.finetuning.settings import Training
 from featprobe.metrics import measures as metrics
-from featprobe.probes.constants import constants, settled
 from featprobe.probes.selection import Criterion
+from featprobe.probes.single_class import constants, settled
 from featprobe.solvers.training import steps_per_epoch
 
 if TYPE_CHECKING:

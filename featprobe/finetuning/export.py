@@ -18,13 +18,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from featprobe.backbones.adapter_rules import BlipTower, SamAnySize
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.checkpoints import quiet
 from featprobe.backbones.exported import FILE, FORMAT, PREPROCESS, PROMPTS, WEIGHTS, split_state
 from featprobe.backbones.families import FAMILIES
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.prompts import prompts_of
-from featprobe.backbones.rules import BlipTower, SamAnySize
 from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, InputError, reason
 from featprobe.core.jsonvalues import plain

@@ -29,9 +29,9 @@ def save_head(
     """Write the head as a saved probe of a backbone's features, for ``featprobe predict``.
 
     ``backbone``: the trained one as it is read from where it is kept. ``subject``: what it was
-    trained on. ``constant``: see :func:`~featprobe.probes.constants.constants`. ``thresholds``: of
-    decisions, as in the Result. None, and nothing is written, for a head that is no logistic probe:
-    attention pooling, or values.
+    trained on. ``constant``: see :func:`~featprobe.probes.single_class.constants`. ``thresholds``:
+    of decisions, as in the Result. None, and nothing is written, for a head that is no logistic
+    probe: attention pooling, or values.
     """
     head = network.head
     if not isinstance(head.linear, nn.Linear) or subject.task == "regression":

@@ -19,7 +19,7 @@ from featprobe.core import paths as settings
 from featprobe.core.devices import choose_device
 from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.settling import settle
+from featprobe.datasets.shared_intensity import settle
 from featprobe.evaluation import levels
 from featprobe.evaluation.evaluate import split_items
 from featprobe.evaluation.fitted import Data
@@ -42,8 +42,8 @@ from featprobe.finetuning.settings import Training
 from featprobe.finetuning.telling import about, cell_of, cost_of, idle
 from featprobe.finetuning.trial import Task, Trial, carry_out
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
-from featprobe.probes.constants import constants
 from featprobe.probes.selection import Criterion
+from featprobe.probes.single_class import constants
 from featprobe.splits.partition import VERSION
 from featprobe.stats.resampling import RESAMPLES
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from featprobe.evaluation.fitted import View
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.runs import Cell
+from featprobe.evaluation.run_protocol import Cell
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.trial import Task, Trial

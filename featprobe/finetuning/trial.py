@@ -14,8 +14,8 @@ import torch
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.source import drawn
 from featprobe.core.errors import InputError
-from featprobe.evaluation.choosing import choose
 from featprobe.evaluation.fitted import Data, View
+from featprobe.evaluation.model_selection import choose
 from featprobe.finetuning import checks, loop
 from featprobe.finetuning.checkpoint import Standing
 from featprobe.finetuning.course import Run, scores

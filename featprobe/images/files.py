@@ -9,8 +9,8 @@ from typing import Any
 
 from featprobe.core.errors import MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, dicom, frames, itk, nifti, raster
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, Volume
 from featprobe.images.padding import guess
-from featprobe.images.picture import FrameRecipe, Picture, Volume
 
 # Each module has extent(path, recipe) and load(path, recipe); DICOM's take the files of a series.
 _READERS: dict[str, Any] = {
@@ -64,7 +64,7 @@ def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
         raise _unreadable(paths[0], error) from error
 
 
-def read(paths: Sequence[Path], recipe: FrameRecipe) -> Picture:
+def read(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage:
     """Decode an item. Whatever a decoder raises becomes :class:`UnreadableItem` with the path."""
     kind = _kind(paths)
     try:
