@@ -34,6 +34,11 @@ class StackSource(FileSource):
             ImageHeader((1, 1, len(self.paths[i]))), recipe
         )  # any size: it is not asked
 
+    def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
+        sizes = [files.header((path,), FrameRecipe()).shape for path in self.paths[i]]
+        width, height = max(s[0] for s in sizes), max(s[1] for s in sizes)
+        return ImageHeader((width, height, len(sizes)))
+
     def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         return frames.choose(self._stack(i), recipe)
 

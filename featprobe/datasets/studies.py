@@ -12,7 +12,7 @@ import numpy as np
 from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.base import FileSource
 from featprobe.images import files
-from featprobe.images.decoded_image import DecodedImage, FrameRecipe
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader
 from featprobe.images.intensity import WHITE, apply_rule
 
 
@@ -49,6 +49,10 @@ class StudySource(FileSource):
         if recipe.fusion == "late":
             return sum(self.views(i, recipe))
         return files.count_frames(next(p for p in self._modalities(i) if p), recipe)
+
+    def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
+        """That of its first modality, on whose grid the others lie."""
+        return files.header(next(p for p in self._modalities(i) if p), recipe)
 
     def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         found = [files.read(paths, recipe) if paths else None for paths in self._modalities(i)]

@@ -1,4 +1,4 @@
-"""safe_output.py: control characters in names do not reach the terminal, whatever verb prints them."""
+"""safe_output.py: control characters in names do not reach the terminal from any verb."""
 
 from __future__ import annotations
 
