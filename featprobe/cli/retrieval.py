@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb
 from featprobe.cli.imagetext import data_options
 from featprobe.cli.probing import bootstrap_options, cached_sets, on_each
+from featprobe.cli.verb import Verb
 
 if TYPE_CHECKING:
     from featprobe.features.feature_set import FeatureSet
