@@ -13,6 +13,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.fingerprint import digest
+from featprobe.core.shown import Shown
 from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.sources import (
@@ -30,8 +31,8 @@ from featprobe.images.picture import PLANES, Extent, FrameRecipe, Picture
 from featprobe.images.raster import orientation
 
 
-@dataclass
-class Dataset:
+@dataclass(repr=False)
+class Dataset(Shown):
     """Items and what is known of them.
 
     ``ids`` (N,) unique text. ``targets``: None; int (N,) for multiclass and ordinal, -1 where
@@ -186,11 +187,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __repr__(self) -> str:
-        return (
-            f"Dataset({self.name!r}, items={len(self)}, task={self.task}, "
-            f"classes={len(self.classes)}, groups={len(np.unique(self.groups))})"
-        )
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        masked = {} if self.masks is None else {"masks": self.masks.count}
+        return (self.name,), {
+            "items": len(self), "task": self.task, "classes": len(self.classes),
+            "groups": len(np.unique(self.groups)), **masked,
+        }  # fmt: skip
 
     def doubt(self, kind: str, texts: Sequence[str]) -> None:
         """Add lines to :attr:`doubts`."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, UnreadableItem, reason
 from featprobe.core.fingerprint import FileDigests, array_digest, digest
+from featprobe.core.shown import Shown
 from featprobe.datasets.mask_classes import ClassTable, class_table
 from featprobe.images import masks as images
 from featprobe.images.grids import VOID
@@ -35,8 +36,8 @@ class Census:
     problem: str = ""
 
 
-@dataclass
-class Masks:
+@dataclass(repr=False)
+class Masks(Shown):
     """Segmentation masks of the items of a data set, of which some may have none.
 
     ``files``: those of each item; several are united. ``names``: classes that were given, the first
@@ -53,8 +54,8 @@ class Masks:
     origin: str = ""
     unpaired: tuple[Path, ...] = ()
     memory: Path | None = None
-    header: Callable[[int], Extent] = field(default=lambda i: Extent((1, 1, 1)), repr=False)
-    turn: Callable[[int], int] = field(default=lambda i: 1, repr=False)
+    header: Callable[[int], Extent] = field(default=lambda i: Extent((1, 1, 1)))
+    turn: Callable[[int], int] = field(default=lambda i: 1)
 
     @classmethod
     def of(
@@ -78,6 +79,17 @@ class Masks:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    @property
+    def count(self) -> int:
+        """How many items have a mask."""
+        return sum(map(bool, self.files))
+
+    def facts(self) -> tuple[Sequence[str], dict[str, object]]:
+        return (), {
+            "items": len(self), "with_mask": self.count, "classes": ", ".join(self.names) or None,
+            "origin": self.origin or None,
+        }  # fmt: skip
 
     def has(self, i: int) -> bool:
         """Whether item i has a mask."""
