@@ -35,6 +35,9 @@ ROOMS = (
     "imagetext",
     "finetuning",
     "leaderboard",
+    "figures",
+    "plots",
+    "report",
     "cli",
 )
 MODULES = {

@@ -11,7 +11,6 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.stats.resampling import LEVEL
 
-
 EXACT = 13  # differences of which all flips of signs are counted
 
 
