@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from featprobe.backbones.spec import Preprocess
+from featprobe.images.grids import Line, View
 
 
 def fits(dtype: np.dtype, low: float, high: float) -> bool:
@@ -39,22 +40,53 @@ def place(x: Tensor, preprocess: Preprocess) -> Tensor:
     return crop(x, replace(preprocess, crop=(height, width), pad=None))
 
 
+def field_of_view(height: int, width: int, preprocess: Preprocess, fit: str = "stretch") -> View:
+    """Where the pixels of the network's input lie in a frame of (height, width).
+
+    What :func:`place` (``fit`` ``pad``) or :func:`resize` and :func:`crop` do, as two lines.
+    """
+    size = preprocess.size
+    if fit == "pad":
+        ratio = min(size[0] / height, size[1] / width, 1.0)
+        target = (height, width) if ratio == 1 else (
+            max(1, round(height * ratio)), max(1, round(width * ratio))
+        )  # fmt: skip
+    else:
+        target = resized(height, width, preprocess)
+    lines = []
+    for old, new, n in zip((height, width), target, size):
+        scale = old / new
+        before = 0 if preprocess.pad and fit != "pad" else _before(new, n)
+        lines.append(Line((before + 0.5) * scale - 0.5, scale))
+    return View(size, lines[0], lines[1])
+
+
+def _before(size: int, wanted: int) -> int:
+    """What :func:`crop` cuts off an axis in front of what it keeps; less than 0: what it adds."""
+    return (size - wanted) // 2 if size >= wanted else -((wanted - size) // 2)
+
+
+def resized(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
+    """The size that :func:`resize` gives a frame."""
+    target = preprocess.resize
+    if target is None:
+        return height, width
+    if isinstance(target, int) and preprocess.pad:
+        scale = target / max(height, width)
+        return int(height * scale + 0.5), int(width * scale + 0.5)
+    if isinstance(target, int):
+        short, long = min(height, width), max(height, width)
+        other = int(target * long / short)  # as PIL-based processors round it
+        return (target, other) if height <= width else (other, target)
+    return target
+
+
 def resize(
     x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0)
 ) -> Tensor:
     """Antialiased resize of (F, C, H, W); the result is cut to ``limits``."""
-    target = preprocess.resize
-    if target is None:
-        return x
-    height, width = x.shape[-2:]
-    if isinstance(target, int) and preprocess.pad:
-        scale = target / max(height, width)
-        target = (int(height * scale + 0.5), int(width * scale + 0.5))
-    elif isinstance(target, int):
-        short, long = min(height, width), max(height, width)
-        other = int(target * long / short)  # as PIL-based processors round it
-        target = (target, other) if height <= width else (other, target)
-    if (height, width) == tuple(target):
+    target = resized(x.shape[-2], x.shape[-1], preprocess)
+    if x.shape[-2:] == target:
         return x
     if preprocess.interpolation == "nearest":
         return F.interpolate(x, size=target, mode="nearest-exact")

@@ -82,6 +82,14 @@ class Preprocess:
             del d["pad"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in d.items()}
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Preprocess:
+        """The inverse of :meth:`to_dict`."""
+        given: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**given)
+
     def to_hf(self) -> dict[str, Any]:
         """The ``preprocessor_config.json`` that :meth:`from_hf` reads back as this."""
         height, width = self.size

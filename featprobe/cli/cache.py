@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import cache_option, json_option
+from featprobe.cli.verb import Verbs
 
 if TYPE_CHECKING:
     from featprobe.store.cache import Entry
 
 
 @click.group(
+    cls=Verbs,
     invoke_without_command=True,
     epilog="""\b
 Examples:
@@ -25,7 +27,8 @@ Examples:
   featprobe cache gc --yes
 
 \b
-A store is named by its file name, with or without suffix, or by its digest.
+A store is named by its file name, with or without suffix, by its digest, or by its data set where
+that has no other.
 """,
 )
 @cache_option
@@ -71,10 +74,13 @@ def _ago(seconds: float) -> str:
 
 
 @command.command()
+@click.option("--data", multiple=True, metavar="NAME...", help="Only of these data sets.")
 @json_option
 @click.pass_context
-def ls(ctx: click.Context, as_json: bool = False) -> None:
+def ls(ctx: click.Context, data: tuple[str, ...] = (), as_json: bool = False) -> None:
     """List the stores with their sizes and last use."""
+    from featprobe.core.errors import UnknownName, nearest
+    from featprobe.features.asked import data_named
     from featprobe.store.cache import entries
 
     root, n, total = _root(ctx), 0, 0
@@ -82,7 +88,12 @@ def ls(ctx: click.Context, as_json: bool = False) -> None:
     quiet = as_json or ctx.obj[1]
     if not quiet:
         print(form.format("data", "store", "state", "frames", "MB", "last use", "features"))
-    for e in entries(root):
+    found = list(entries(root))
+    sets = {e.path.parent.name for e in found}
+    wanted = {data_named(name, sets) for name in data} or sets
+    for name in wanted - sets:
+        raise UnknownName(f"no features of data set {name!r} in {root}.{nearest(name, sets)}")
+    for e in (e for e in found if e.path.parent.name in wanted):
         r = _row(e)
         views = ", ".join(f"{name}:{b}" for name, b in r.get("features", {}).items())
         _tell(ctx, as_json, r, form.format(
@@ -113,9 +124,9 @@ def _others(ctx: click.Context) -> None:
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """What a store holds, of which key, and how it came about."""
-    from featprobe.store.cache import named
+    from featprobe.features.asked import store_named
 
-    e = named(_root(ctx), name)
+    e = store_named(_root(ctx), name)
     row = _row(e)
     if e.store is not None:
         s = e.store
@@ -141,9 +152,10 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) -> int:
     """Read everything in a store, or in all, and name what is damaged. Exits 1 if something is."""
     from featprobe.core.progress import Progress
-    from featprobe.store.cache import entries, named
+    from featprobe.features.asked import store_named
+    from featprobe.store.cache import entries
 
-    found = [named(_root(ctx), name)] if name else list(entries(_root(ctx)))
+    found = [store_named(_root(ctx), name)] if name else list(entries(_root(ctx)))
     bad = 0
     for e in found:
         if e.store is None:
@@ -176,9 +188,12 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
 @click.pass_context
 def rm(ctx: click.Context, store: str) -> None:
     """Remove a store by its name or digest. Results stay."""
-    from featprobe.store.cache import remove
+    from featprobe.features.asked import store_named
+    from featprobe.store.cache import discard
 
-    print(f"removed {remove(_root(ctx), store)}")
+    path = store_named(_root(ctx), store).path
+    discard(path)
+    print(f"removed {path}")
 
 
 @command.command()

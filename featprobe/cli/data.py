@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import (
-    Verb,
     cache_option,
-    cached_name,
     json_option,
     label_options,
     loading_options,
@@ -19,12 +17,14 @@ from featprobe.cli.common import (
     open_dataset,
     split_version_option,
 )
+from featprobe.cli.verb import Verbs, options
 
 if TYPE_CHECKING:
     from featprobe.datasets.audit import Audit
 
 
 @click.group(
+    cls=Verbs,
     invoke_without_command=True,
     epilog="""\b
 Examples:
@@ -70,7 +70,6 @@ def show(name: str, as_json: bool) -> None:
 
 
 @command.command(
-    cls=Verb,
     epilog="""\b
 Examples:
   featprobe data check ./chest_xrays
@@ -84,7 +83,13 @@ Examples:
     "--near", default=0.99, show_default=True, type=click.FloatRange(0, 1),
     help="Cosine of a near-duplicate.",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), default=4, show_default=True)
+@options(
+    click.option(
+        "--workers", type=click.IntRange(min=1), default=4, show_default=True,
+        help="Threads that read.",
+    ),
+    group="Device and speed",
+)  # fmt: skip
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are findings.")
 @cache_option
 @json_option
@@ -110,7 +115,6 @@ def check(
 
 
 @command.command(
-    cls=Verb,
     epilog="""\b
 Examples:
   featprobe data split ./chest_xrays --out split.csv
@@ -120,7 +124,10 @@ Examples:
 @click.argument("data")
 @loading_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    help="That of the probe.",
+)  # fmt: skip
 @split_version_option
 @cache_option
 def split(
@@ -155,7 +162,6 @@ def split(
 
 
 @command.command(
-    cls=Verb,
     epilog="""\b
 Examples:
   featprobe data relabel chest_xrays --targets new.csv --id file --label finding
@@ -185,8 +191,7 @@ def relabel(
     from featprobe.core import paths as settings
     from featprobe.features.relabelling import relabel as run
 
-    name = cached_name(data)
-    for done in run(settings.feature_root(cache), name, targets, id_column, **reading):
+    for done in run(settings.feature_root(cache), data, targets, id_column, **reading):
         if as_json:
             print(json.dumps(done.to_dict()))
             continue

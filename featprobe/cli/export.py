@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 
 from featprobe.cli.common import cache_option
+from featprobe.cli.verb import Verb
 
 
 @click.command(
+    cls=Verb,
     epilog="""\b
 Examples:
   featprobe export dinov2_vits14-1a2b3c4d5e6f --to parquet films.parquet
   featprobe export 1a2b3c4d5e6f --to npy ./films      cls.npy, mean.npy, ...
   featprobe export 1a2b3c4d5e6f --to hdf5 ./films.h5
-"""
+""",
 )
 @click.argument("store")
 @click.argument("out")
@@ -26,10 +28,10 @@ def command(store: str, out: str, to: str, cache: str | None) -> None:
     """Write the features of a store, with ids, labels, patients and split, as other files."""
     from featprobe.core import paths as settings
     from featprobe.core.errors import StoreError
+    from featprobe.features.asked import store_named
     from featprobe.features.exchange.transfer import export
-    from featprobe.store.cache import named
 
-    entry = named(settings.feature_root(cache), store)
+    entry = store_named(settings.feature_root(cache), store)
     if entry.store is None:
         raise StoreError(entry.error)
     print(f"wrote {export(entry.store, to, out)}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from featprobe.cli.common import options
+from featprobe.cli.common import choice_options
+from featprobe.cli.verb import options
 
 data_options = options(
-    click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
-    click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
+    choice_options,
     click.option(
         "--checkpoint", metavar="NAME",
         help="Hub id or folder that has both towers, where the features name another place.",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, across_option, cache_option, cached_name, json_option, note
+from featprobe.cli.common import (
+    across_option,
+    cache_option,
+    choice_options,
+    json_option,
+    note,
+)
+from featprobe.cli.verb import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +40,7 @@ against, metric, resamples, seed, split_version, out. An example is docs/example
 """,
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.yaml]")
-@click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
-@click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones.")
+@choice_options
 @click.option(
     "--metric", metavar="METRIC",
     help="Ranks.  [default: auroc, quadratic_kappa of ordinal tasks, r2 of regression]",
@@ -94,9 +100,8 @@ def command(
             _end(ctx, outcome)
     else:
         found = results.latest(results.read(root, note))
-    names = [cached_name(d) for d in data]
     stand = Standings(root, margin)
-    board = build(found, metric, names, model, root, None if untested else stand, across)
+    board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
         note(text)
     if as_json:

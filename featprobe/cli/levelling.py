@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import options
+from featprobe.cli.verb import options
 
 level_options = options(
     click.option(
@@ -22,6 +22,7 @@ level_options = options(
     click.option(
         "--subgroup", metavar="FILE:COLUMN", help="Metrics by value of this column, and the worst."
     ),
+    group="Metrics and intervals",
 )  # fmt: skip
 
 

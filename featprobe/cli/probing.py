@@ -11,13 +11,13 @@ import click
 
 from featprobe.cli.common import (
     cache_option,
-    cached_name,
+    choice_options,
     json_option,
     note,
-    options,
     split_version_option,
 )
 from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.verb import options
 
 if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
@@ -42,29 +42,37 @@ bootstrap_options = options(
     ),
     cache_option,
     json_option,
+    group="Metrics and intervals",
 )  # fmt: skip
 probe_options = options(
-    click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
-    click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
+    choice_options,
     click.option(
         "--features", "view", multiple=True, metavar="VIEW...",
         help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...; of several, val chooses."
         "  [default: cls, or mean]",
     ),
-    click.option(
-        "--pool", multiple=True, default=("mean",), show_default=True,
-        type=click.Choice(["mean", "max", "mean+std"]),
-        help="How the slices of a volume become one row; of several, val chooses.",
-    ),
-    click.option("--normalize", is_flag=True, help="Scale each row to unit length."),
-    click.option(
-        "--pca", type=click.IntRange(min=1), metavar="D",
-        help="Keep the first D principal components of the fitted items.",
+    options(
+        click.option(
+            "--pool", multiple=True, default=("mean",), show_default=True,
+            type=click.Choice(["mean", "max", "mean+std"]),
+            help="How the slices of a volume become one row; of several, val chooses.",
+        ),
+        click.option("--normalize", is_flag=True, help="Scale each row to unit length."),
+        click.option(
+            "--pca", type=click.IntRange(min=1), metavar="D",
+            help="Keep the first D principal components of the fitted items.",
+        ),
+        group="Features",
     ),
     level_options,
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
-        help="Of the split and of all draws."),
-    split_version_option,
+    options(
+        click.option(
+            "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+            help="Of the split and of all draws.",
+        ),
+        split_version_option,
+        group="Split and selection",
+    ),
     bootstrap_options,
 )  # fmt: skip
 
@@ -160,10 +168,11 @@ def cached_sets(
     """The complete stores of these data sets and backbones, those that hold ``output`` if named."""
     from featprobe.core import paths as settings
     from featprobe.core.errors import InputError
+    from featprobe.features.asked import data_named, model_named
     from featprobe.store.cache import find
 
     root = settings.feature_root(cache)
-    stores, notes = find(root, [cached_name(d) for d in data], model)
+    stores, notes = find(root, data, model, (data_named, model_named))
     for text in notes:
         note(f"left aside: {text}")
     able = [s for s in stores if not output or output in s.layout.arrays]

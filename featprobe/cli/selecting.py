@@ -6,17 +6,23 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import options
+from featprobe.cli.verb import options
 
-select_option = click.option(
-    "--select", metavar="auto|ranking|log_loss|METRIC",
-    help="By what val chooses. auto: the metric that ranks, or log_loss where that sees the order "
-    "of scores alone (AUROC).  [default: auto, or as a preset's study does]",
+select_option = options(
+    click.option(
+        "--select", metavar="auto|ranking|log_loss|METRIC",
+        help="By what val chooses. auto: the metric that ranks, or log_loss where that sees the "
+        "order of scores alone (AUROC).  [default: auto, or as a preset's study does]",
+    ),
+    group="Split and selection",
 )  # fmt: skip
-threshold_option = click.option(
-    "--threshold", metavar="youden|f1|sens=0.95|spec=0.95|P|none",
-    help="How the thresholds of two classes and of labels are chosen on val.  "
-    "[default: youden]",
+threshold_option = options(
+    click.option(
+        "--threshold", metavar="youden|f1|sens=0.95|spec=0.95|P|none",
+        help="How the thresholds of two classes and of labels are chosen on val.  "
+        "[default: youden]",
+    ),
+    group="Split and selection",
 )  # fmt: skip
 select_options = options(
     select_option,
@@ -25,6 +31,7 @@ select_options = options(
         help="Of candidates that val cannot tell apart the most regularised one.  [default: on]",
     ),
     threshold_option,
+    group="Split and selection",
 )  # fmt: skip
 
 

@@ -8,19 +8,24 @@ from typing import Any
 
 import click
 
-folds_option = click.option(
-    "--folds", type=click.IntRange(min=3), metavar="K",
-    help="Cross-validation by patient in K folds instead of the split.",
-)  # fmt: skip
-subset_option = click.option(
-    "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
-    help="Cut train and val to this fraction of their patients, test stays; one run for each."
-    "  [default: 1]",
-)  # fmt: skip
-repeats_option = click.option(
-    "--repeats", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
-    help="Split so often, with an official test fit so often to 80 % of the patients: the interval "
-    "is then of new training sets too.",
+from featprobe.cli.verb import options
+
+way_options = options(
+    click.option(
+        "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
+        help="Cut train and val to this fraction of their patients, test stays; one run for each."
+        "  [default: 1]",
+    ),
+    click.option(
+        "--folds", type=click.IntRange(min=3), metavar="K",
+        help="Cross-validation by patient in K folds instead of the split.",
+    ),
+    click.option(
+        "--repeats", default=1, show_default=True, type=click.IntRange(min=1), metavar="N",
+        help="Split so often, with an official test fit so often to 80 % of the patients: the "
+        "interval is then of new training sets too.",
+    ),
+    group="Split and selection",
 )  # fmt: skip
 
 

@@ -73,8 +73,12 @@ class Registry:
         return name in self._all()
 
     def named(self, name: str) -> str:
-        """The name that an alias stands for, in any case and with ``-`` for ``_``; others stay."""
-        return self.aliases.get(name.lower().replace("-", "_"), name)
+        """The name that is meant: an alias or a name, in any case and with ``-`` for ``_``.
+
+        What is none of both stays.
+        """
+        small = name.lower().replace("-", "_")
+        return self.aliases.get(small, small if name not in self and small in self else name)
 
     def get(self, name: str) -> Any:
         """The plug-in of that name; :class:`UnknownName` with the nearest one otherwise."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -13,7 +13,9 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.fingerprint import digest
+from featprobe.core.shown import Shown
 from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.sources import (
     ArraySource,
     FileSource,
@@ -23,11 +25,14 @@ from featprobe.datasets.sources import (
     paths_of,
     rows_of,
 )
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images.files import kind_of_name
+from featprobe.images.grids import FrameGrid, View
+from featprobe.images.picture import PLANES, Extent, FrameRecipe, Picture
+from featprobe.images.raster import orientation
 
 
-@dataclass
-class Dataset:
+@dataclass(repr=False)
+class Dataset(Shown):
     """Items and what is known of them.
 
     ``ids`` (N,) unique text. ``targets``: None; int (N,) for multiclass and ordinal, -1 where
@@ -41,9 +46,7 @@ class Dataset:
     or found and not used, by kind (``labels``, ``patients``, ``split``, ``files``): findings of
     ``featprobe data check``. ``label_origin`` says in words where the labels come from.
 
-    ``masks``: None, or for each item the files of its segmentation mask, none where it has none;
-    several files (left and right lung) are united. ``mask_classes``: the name of each value of a
-    mask, background first; a mask of two values only, whatever they are (0 and 255), is 0 and 1.
+    ``masks``: the :class:`~featprobe.datasets.masks.Masks` of the items, None where there are none.
     """
 
     name: str
@@ -59,8 +62,7 @@ class Dataset:
     recipe: FrameRecipe = field(default_factory=FrameRecipe)
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    masks: tuple[tuple[Path, ...], ...] | None = None
-    mask_classes: tuple[str, ...] = ()
+    masks: Masks | None = None
     doubts: dict[str, list[str]] = field(default_factory=dict)
     label_origin: str = ""
 
@@ -83,12 +85,13 @@ class Dataset:
         self.split = np.asarray(self.split, dtype=np.str_)
         if self.targets is not None:
             self.targets = np.asarray(self.targets)
-        for what in ("groups", "split", "targets", "masks"):
+        for what in ("groups", "split", "targets"):
             values = getattr(self, what)
             if values is not None and len(values) != n:
                 raise InputError(f"{self.name}: {len(values)} {what} for {n} items")
         if self.targets is not None and self.task not in TASKS:
             raise InputError(f"{self.name}: task {self.task!r} is none of {', '.join(TASKS)}")
+        self.set_masks(self.masks)
         odd = sorted(set(self.split.tolist()) - {"", *SPLITS})
         if odd:
             raise InputError(f"{self.name}: split {odd[0]!r} is none of {', '.join(SPLITS)}")
@@ -181,16 +184,56 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __repr__(self) -> str:
-        return (
-            f"Dataset({self.name!r}, items={len(self)}, task={self.task}, "
-            f"classes={len(self.classes)}, groups={len(np.unique(self.groups))})"
-        )
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        masked = {} if self.masks is None else {"masks": self.masks.count}
+        return (self.name,), {
+            "items": len(self), "task": self.task, "classes": len(self.classes),
+            "groups": len(np.unique(self.groups)), **masked,
+        }  # fmt: skip
 
     def doubt(self, kind: str, texts: Sequence[str]) -> None:
         """Add lines to :attr:`doubts`."""
         if texts:
             self.doubts.setdefault(kind, []).extend(texts)
+
+    def set_masks(self, masks: Masks | None) -> None:
+        """Give the items masks; they are read on the grids of these images."""
+        if masks is not None:
+            if len(masks) != len(self.ids):
+                raise InputError(f"{self.name}: {len(masks)} masks for {len(self.ids)} items")
+            masks.header, masks.turn = self.header, self._turn
+        self.masks = masks
+
+    def _turn(self, i: int) -> int:
+        """EXIF's orientation of the picture of item i."""
+        paths = getattr(self.source, "paths", None)
+        if paths is None or len(paths[i]) != 1 or kind_of_name(paths[i][0].name) != "raster":
+            return 1
+        return orientation(paths[i][0])
+
+    def header(self, i: int) -> Extent:
+        """Size and geometry of item i before it is cut into frames: from its file's header, or from
+        its pixels where the source has no header."""
+        if hasattr(self.source, "header"):
+            found: Extent = self.source.header(i, self.recipe)
+            return found
+        whole = self.source.read(i, replace(self.recipe, frames="all"))
+        frames, height, width = whole.pixels.shape[:3]
+        return Extent((width, height, frames))
+
+    def grid(self, i: int, view: Callable[[int, int], View]) -> FrameGrid:
+        """How the frames of item i, seen as ``view`` says of a (height, width), lie in its voxels.
+
+        Headers tell, but for ``frames="foreground"``, which decodes the item.
+        """
+        return FrameGrid.of(self.header(i), self.recipe, view, self._taken(i))
+
+    def _taken(self, i: int) -> list[np.ndarray] | None:
+        if self.recipe.frames != "foreground":
+            return None
+        planes = PLANES[1:4] if self.recipe.plane == "all" else (self.recipe.plane,)
+        cuts = [self.source.read(i, replace(self.recipe, plane=p)) for p in planes]
+        return [np.arange(len(c.pixels)) if c.index is None else c.index for c in cuts]
 
     def frames(self, i: int) -> int:
         """Number of frames of item i, from the file's header."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, find, index_files
 from featprobe.images import nifti
 from featprobe.images.picture import FrameRecipe
@@ -27,7 +28,7 @@ def load_decathlon(
     """The labelled volumes of a ``dataset.json``: items without class, with masks.
 
     ``parts``: list in the file -> split of its volumes. ``keep`` chooses by case name.
-    ``mask_classes`` are the file's labels.
+    The classes of the masks are the file's labels.
     Volumes of the file's list ``test`` have no masks; they are left out and counted.
     """
     path = find(root, "dataset.json", "*/dataset.json")
@@ -49,8 +50,10 @@ def load_decathlon(
     data = assemble(
         name, root, [row[0] for row in rows], [there.get(row[1]) for row in rows], recipe, memory,
         listed_in=path.name, split=np.array([row[3] for row in rows]),
-        masks=[(there[row[2]],) if row[2] in there else () for row in rows],
-        mask_classes=tuple(labels[k] for k in sorted(labels)),
+        masks=Masks.of(
+            [there.get(row[2]) for row in rows], tuple(labels[k] for k in sorted(labels)),
+            origin=path.name,
+        ),
     )  # fmt: skip
     unlabelled = len(content.get("test") or ())
     if unlabelled:

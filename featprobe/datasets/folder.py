@@ -15,6 +15,7 @@ from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
 from featprobe.datasets.derived import sort_out
 from featprobe.datasets.groups import infer_groups, label_texts, stem_of
 from featprobe.datasets.layout import read_layout
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.names import scheme_of
 from featprobe.datasets.order import ordered
 from featprobe.datasets.reading import Reading
@@ -93,14 +94,12 @@ def load_folder(
             found = collect(root / images, derived)
             alone = replace(reading, label=("none",), split_column="none")
             data = _dataset(root, name, found, recipe, alone, memory)
-            data.masks = _masks(root / images, root / masks, found.paths)
+            data.set_masks(_masks(root / images, root / masks, found.paths))
             return data
     return _dataset(root, name, collect(root, derived), recipe, reading, memory)
 
 
-def _masks(
-    images: Path, masks: Path, items: Sequence[tuple[Path, ...]]
-) -> tuple[tuple[Path, ...], ...]:
+def _masks(images: Path, masks: Path, items: Sequence[tuple[Path, ...]]) -> Masks:
     """The mask of each item: same relative path, any suffix, nnU-Net's ``_0000`` dropped."""
 
     def key(path: Path, folder: Path) -> str:
@@ -110,7 +109,7 @@ def _masks(
     there = {key(p, masks): p for p in walk(masks) if files.kind_of(p)}
     keys = [key(ps[0], images) for ps in items]
     found = (there.get(k) or there.get(k.removesuffix("_0000")) for k in keys)
-    return tuple((p,) if p else () for p in found)
+    return Masks.of(list(found), origin=f"{masks.name}/")
 
 
 def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None = None) -> Dataset:

@@ -121,7 +121,9 @@ def load_dataset(
     Raises :class:`~featprobe.core.errors.UnknownName`, :class:`~featprobe.core.errors.MissingPath`
     or :class:`~featprobe.core.errors.InputError`, each naming the file.
     """
-    if uncertain is not None and os.fspath(path_or_name) in CATALOG:
+    text = os.fspath(path_or_name)
+    entry = entry_named(text)
+    if uncertain is not None and entry:
         options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits
     reading = Reading(
         tuple([label] if isinstance(label, str) else label), group, task, separator, uncertain,
@@ -132,7 +134,7 @@ def load_dataset(
     recipe = FrameRecipe(**rules)
     if derived not in DERIVED:
         raise InputError(f"derived {derived!r}: use one of {', '.join(DERIVED)}")
-    data = _load(os.fspath(path_or_name), root, name, reading, cache, recipe, options, derived)
+    data = _load(entry or text, root, name, reading, cache, recipe, options, derived)
     if recipe.modalities and not isinstance(data.source, StudySource):
         raise InputError(
             f"{data.name}: modalities are columns of a manifest, or those of a catalog data set "
@@ -141,10 +143,9 @@ def load_dataset(
     if split is not None:
         apply_split(data, Path(split).expanduser())
     data.notes.extend(without_effect(data))
-    tables = Path(path_or_name).suffix.lower() in TABLES
-    if root is not None and not tables and os.fspath(path_or_name) not in CATALOG:
+    if root is not None and not entry and Path(text).suffix.lower() not in TABLES:
         data.notes.append(f"root {root} has no effect: it is for the paths of a table")
-    if not bare and os.fspath(path_or_name) not in CATALOG:
+    if not bare and not entry:
         doubt(data, group)
     return data
 
@@ -159,8 +160,6 @@ def _load(
         raise InputError("the data set is an empty text; give a name or a path")
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
-    if not Path(text).exists():  # a folder of the user's own comes before an alias
-        text = CATALOG.named(text)
     if text in CATALOG:
         base = Path(root).expanduser() if root else None
         reading.only(f"{text!r} of the catalog", "group", "uncertain")
@@ -214,6 +213,18 @@ def _load(
         f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or "
         "an image"
     )
+
+
+def entry_named(text: str, folder: str | os.PathLike[str] = "") -> str:
+    """The name in the catalog that a text means, empty where it is none.
+
+    A file or folder of the user's own (relative to ``folder``) comes before a common name of an
+    entry, not before the entry's very name.
+    """
+    if text in CATALOG:
+        return text
+    name = "" if not text or Path(folder, text).exists() else CATALOG.named(text)
+    return name if name in CATALOG else ""
 
 
 def dataset_name(path: Path) -> str:

@@ -184,7 +184,7 @@ def assemble(
         if columns.get(field) is not None:
             columns[field] = np.asarray(columns[field])[there]
     if columns.get("masks") is not None:
-        columns["masks"] = tuple(m for m, t in zip(columns["masks"], there) if t)
+        columns["masks"] = columns["masks"].only(np.flatnonzero(there).tolist())
     columns = {field: value for field, value in columns.items() if value is not None}
     data = Dataset(
         name=name,

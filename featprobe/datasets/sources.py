@@ -48,6 +48,10 @@ class FileSource:
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         return files.count_frames(self.paths[i], recipe)
 
+    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+        """Size and geometry of item i before it is cut into frames."""
+        return files.header(self.paths[i], recipe)
+
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
         return files.read(self.paths[i], recipe)
 
@@ -93,9 +97,14 @@ class ArraySource:
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         if recipe.frames == "foreground":
             return len(self.read(i, recipe).pixels)
+        return frames.count(self.header(i, recipe), recipe)
+
+    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+        """Size of item i before frames are chosen."""
         shape = self._shape(i)
-        n = shape[0] if len(shape) == 3 and shape[-1] != 3 else 1
-        return frames.count(Extent((shape[-1], shape[-2], n)), recipe)
+        if len(shape) == 3 and shape[-1] == 3:
+            return Extent((shape[1], shape[0], 1))
+        return Extent((shape[-1], shape[-2], shape[0] if len(shape) == 3 else 1))
 
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
         row = self._row(i)

@@ -32,6 +32,11 @@ class StackSource(FileSource):
             return len(self.read(i, recipe).pixels)
         return frames.count(Extent((1, 1, len(self.paths[i]))), recipe)  # any size: it is not asked
 
+    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+        sizes = [files.header((path,), FrameRecipe()).shape for path in self.paths[i]]
+        width, height = max(s[0] for s in sizes), max(s[1] for s in sizes)
+        return Extent((width, height, len(sizes)))
+
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
         return frames.choose(self._stack(i), recipe)
 

@@ -13,7 +13,7 @@ from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.base import FileSource
 from featprobe.images import files
 from featprobe.images.intensity import WHITE, shown
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images.picture import Extent, FrameRecipe, Picture
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class StudySource(FileSource):
         if recipe.fusion == "late":
             return sum(self.views(i, recipe))
         return files.count_frames(next(p for p in self._modalities(i) if p), recipe)
+
+    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+        """That of its first modality, on whose grid the others lie."""
+        return files.header(next(p for p in self._modalities(i) if p), recipe)
 
     def read(self, i: int, recipe: FrameRecipe) -> Picture:
         found = [files.read(paths, recipe) if paths else None for paths in self._modalities(i)]

@@ -21,6 +21,7 @@ from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut,
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.results import Result
 from featprobe.evaluation.runs import carry_out
+from featprobe.evaluation.shown import Results
 from featprobe.features.feature_set import FeatureSet, unlabeled
 from featprobe.features.prepare import Prepare
 from featprobe.features.subjects import Subject
@@ -60,7 +61,7 @@ def evaluate(
     one_se: bool = True,
     metric: str | None = None,
     threshold: str | float = YOUDEN,
-) -> list[Result]:
+) -> Results:
     """Probe a feature set.
 
     ``full``: every candidate of the probe is fitted on train and the best one on val chosen,
@@ -103,7 +104,7 @@ def evaluate(
     )  # fmt: skip
     idle = [*made.idle(), *_idle_pool(features, views), *choosing.idle(made, data)]
     idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
-    out = []
+    out = Results()
     start = time.perf_counter()
     for cell in carry_out(made, data, chosen):
         result = result_of(

@@ -126,10 +126,9 @@ def reload_backbone(
     backbone = load_backbone(name, revision=revision, **chosen)
     height, width = _size(source.key["preprocess"])
     if (height, width) != backbone.preprocess.size and height == width:
-        with contextlib.suppress(
-            InputError
-        ):  # another network may have no such size: refused later
-            return load_backbone(name, revision=revision, image_size=height, **chosen)
+        with contextlib.suppress(InputError):  # one that has no such size is refused later
+            sized = backbone.preprocess.at(height)
+            return replace(backbone, name=source.backbone, preprocess=sized)
     return backbone
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.fingerprint import array_digest, digest
+from featprobe.core.shown import Shown
 from featprobe.datasets.encode import GIVEN, encode, split_column, text_column
 from featprobe.datasets.groups import NO_GROUPS
 from featprobe.features.bags import Bags
@@ -36,7 +37,7 @@ def view_part(text: str, view: str) -> tuple[str, int]:
     return match["name"], int(match["blocks"] or 1)
 
 
-class FeatureSet(Subject):
+class FeatureSet(Shown, Subject):
     """A read view of a complete store: one row an item whose frames were all extracted.
 
     ``ids``, ``groups``, ``split`` (N,) text; ``y`` (N,) or (N, C), or None without labels;
@@ -131,9 +132,11 @@ class FeatureSet(Subject):
     def rows(self) -> np.ndarray:
         return self._rows[0]
 
-    def __repr__(self) -> str:
-        views = ", ".join(f"{n}:{s[0]}" for n, s in self.store.layout.arrays.items())
-        return f"FeatureSet({self.dataset!r}, {self.backbone!r}, items={len(self)}, {views})"
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        shapes = self.store.layout.arrays.items()
+        outputs = " ".join(f"{n}:{'x'.join(map(str, s))}" for n, s in shapes)
+        known = {"items": len(self), "outputs": outputs, "task": self.task}
+        return (self.dataset, self.backbone), known | {"classes": len(self.classes)}
 
     @cached_property
     def left_out(self) -> list[LeftOut]:

@@ -13,6 +13,7 @@ from featprobe.core.errors import InputError, MissingPath, StoreError, UnknownNa
 from featprobe.datasets.manifest import add_labels
 from featprobe.datasets.reading import Reading
 from featprobe.datasets.texts import read_table
+from featprobe.features.asked import data_named
 from featprobe.store.cache import Entry, entries
 from featprobe.store.format import Items
 from featprobe.store.place import Place, Where
@@ -97,9 +98,9 @@ def _stores(cache: Where | Place, name: str) -> list[Entry]:
     known = list(entries(cache))
     of = {e.path.parent.name for e in known if name in (e.path.name, e.path.stem)}
     of |= {e.path.parent.name for e in known if e.path.stem.endswith(f"-{name}")}
-    of = {name} & {e.path.parent.name for e in known} or of
+    there = sorted({e.path.parent.name for e in known})
+    of = {data_named(name, there)} & set(there) or of
     if not of:
-        there = sorted({e.path.parent.name for e in known})
         raise UnknownName(
             f"no features of {name!r} in {cache}.{nearest(name, there)} There: "
             f"{', '.join(there) or 'nothing'}"

@@ -77,11 +77,21 @@ def _palette_white(ds: Any) -> int:
 
 
 def _guarded(path: Path, ds: Any) -> np.ndarray:
-    """``ds.pixel_array`` in RGB."""
+    """``ds.pixel_array`` in RGB: stored values, which :func:`values` takes to modality units.
+
+    Raises :class:`UnreadableItem` where they are not as stored: rescaled by whatever is installed,
+    they would be rescaled twice.
+    """
     from pydicom.pixels import pixel_array
 
     try:
-        return pixel_array(ds)
+        array = pixel_array(ds)
+        if "PixelData" in ds and array.dtype.kind not in "iub":
+            raise UnreadableItem(
+                f"{path}: pydicom gives {array.dtype} for whole numbers, so it rescales by itself; "
+                "install the version that featprobe asks for"
+            )
+        return array
     except BaseException as error:  # a decoder written in Rust panics past Exception
         if isinstance(error, (Exception, KeyboardInterrupt, SystemExit)):
             raise

@@ -10,7 +10,7 @@ from typing import Any
 from featprobe.core.errors import MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, dicom, frames, itk, nifti, raster
 from featprobe.images.padding import guess
-from featprobe.images.picture import FrameRecipe, Picture, Volume
+from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume
 
 # Each module has extent(path, recipe) and load(path, recipe); DICOM's take the files of a series.
 _READERS: dict[str, Any] = {
@@ -56,24 +56,45 @@ def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
     """
     if recipe.frames == "foreground":
         return len(read(paths, recipe).pixels)
+    found = header(paths, recipe)
+    try:
+        return frames.count(found, recipe)
+    except Exception as error:
+        raise _unreadable(paths[0], error) from error
+
+
+def header(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
+    """Size and geometry of an item before it is cut into frames, from headers only."""
     kind = _kind(paths)
     try:
-        where = paths if kind == "dicom" else paths[0]
-        return frames.count(_READERS[kind].extent(where, recipe), recipe)
+        found: Extent = _READERS[kind].extent(paths if kind == "dicom" else paths[0], recipe)
+        return found
+    except Exception as error:
+        raise _unreadable(paths[0], error) from error
+
+
+def decoded(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
+    """The pixels of an item before they are cut into frames."""
+    kind = _kind(paths)
+    try:
+        found: Picture | Volume = _READERS[kind].load(
+            paths if kind == "dicom" else paths[0], recipe
+        )
+        return found
     except Exception as error:
         raise _unreadable(paths[0], error) from error
 
 
 def read(paths: Sequence[Path], recipe: FrameRecipe) -> Picture:
     """Decode an item. Whatever a decoder raises becomes :class:`UnreadableItem` with the path."""
-    kind = _kind(paths)
+    loaded = decoded(paths, recipe)
     try:
-        loaded = _READERS[kind].load(paths if kind == "dicom" else paths[0], recipe)
         if loaded.padding is None:
             padding, notes = guess(loaded.pixels)
             loaded = replace(loaded, padding=padding, notes=loaded.notes + notes)
-        act = frames.cut if isinstance(loaded, Volume) else frames.choose
-        return act(loaded, recipe)
+        if isinstance(loaded, Volume):
+            return frames.cut(loaded, recipe)
+        return frames.choose(loaded, recipe)
     except Exception as error:
         raise _unreadable(paths[0], error) from error
 

@@ -47,6 +47,11 @@ def load(path: Path, recipe: FrameRecipe) -> Volume:
     return Volume(array, _affine(path, image), notes=notes)
 
 
+def opened(path: Path, recipe: FrameRecipe) -> Any:
+    """nibabel's image, its voxels not read, by the content where its suffix says otherwise."""
+    return _open(path, recipe)[0]
+
+
 def _open(path: Path, recipe: FrameRecipe) -> tuple[Any, Extent]:
     import nibabel
 

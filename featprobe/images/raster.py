@@ -28,11 +28,23 @@ def extent(path: Path, recipe: FrameRecipe) -> Extent:
     """
     if tiff.is_tiff(path):
         return tiff.extent(path)
-    with _open(path) as image:
+    with opened(path) as image:
         width, height = image.size
-        if _has_exif(image) and image.getexif().get(0x0112, 1) >= 5:  # turned by a quarter
+        if _turn(image) >= 5:  # by a quarter
             width, height = height, width
         return Extent((width, height, 1))
+
+
+def orientation(path: Path) -> int:
+    """EXIF's orientation of a picture, 1 where it has none."""
+    if tiff.is_tiff(path):
+        return 1
+    with opened(path) as image:
+        return _turn(image)
+
+
+def _turn(image: ImageFile.ImageFile) -> int:
+    return int(image.getexif().get(0x0112, 1)) if _has_exif(image) else 1
 
 
 def load(path: Path, recipe: FrameRecipe) -> Picture:
@@ -43,7 +55,7 @@ def load(path: Path, recipe: FrameRecipe) -> Picture:
     """
     if tiff.is_tiff(path):
         return tiff.load(path, recipe)
-    with _open(path) as image:
+    with opened(path) as image:
         array, several = None, int(getattr(image, "n_frames", 1))
         if image.fp is not None and image.format == "PNG":
             array = png.decode(image.fp, image.size)
@@ -65,7 +77,7 @@ def _has_exif(image: ImageFile.ImageFile) -> bool:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[ImageFile.ImageFile]:
+def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     """The image with its size checked. Pillow's own guard refuses at twice its limit."""
     Image.MAX_IMAGE_PIXELS = max_pixels()
     with Clamped(path) as f, warnings.catch_warnings():

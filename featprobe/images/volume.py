@@ -48,6 +48,17 @@ def frame_count(shape: tuple[int, ...], affine: np.ndarray, plane: str = "auto")
     return int(shape[world_axes(affine).index(across)])
 
 
+def orientation(affine: np.ndarray, plane: str = "auto") -> tuple[list[int], list[int]]:
+    """The array axes that become columns, rows and frames, and the direction (1, -1) of each."""
+    axes = world_axes(affine)
+    order, signs = [], []
+    for world, direction in VIEWS[choose_plane(affine, plane)]:
+        axis = axes.index(world)
+        order.append(axis)
+        signs.append(direction * (1 if affine[world, axis] >= 0 else -1))
+    return order, signs
+
+
 def as_frames(
     volume: np.ndarray, affine: np.ndarray, plane: str = "auto"
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -56,12 +67,7 @@ def as_frames(
     Axes are permuted and flipped to the nearest anatomical ones; nothing is resampled. Returns
     the frames and the affine that maps (column, row, frame, 1) to RAS millimetres.
     """
-    axes = world_axes(affine)
-    order, signs = [], []
-    for world, direction in VIEWS[choose_plane(affine, plane)]:
-        axis = axes.index(world)
-        order.append(axis)
-        signs.append(direction * (1 if affine[world, axis] >= 0 else -1))
+    order, signs = orientation(affine, plane)
     move = np.zeros((4, 4))
     move[3, 3] = 1
     for new, (axis, sign) in enumerate(zip(order, signs)):

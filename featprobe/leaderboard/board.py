@@ -11,6 +11,7 @@ from typing import Any
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation.results import Result
+from featprobe.features.asked import data_named, model_named
 from featprobe.leaderboard.leagues import League, distinctions, leagues
 from featprobe.metrics import measures as metrics
 
@@ -121,10 +122,12 @@ def choose(
             f"no results in {where}; run 'featprobe knn', 'fewshot' or 'linear' on extracted "
             "features first"
         )
-    for wanted, known in (
-        (data, {r.dataset for r in results}),
-        (model, {r.backbone for r in results}),
-    ):
+    sets, models = {r.dataset for r in results}, {r.backbone for r in results}
+    chosen = [
+        [means(name, known) for name in wanted]
+        for means, wanted, known in ((data_named, data, sets), (model_named, model, models))
+    ]
+    for wanted, known in zip(chosen, (sets, models)):
         for name in wanted:
             if name not in known:
                 raise UnknownName(
@@ -133,7 +136,7 @@ def choose(
                 )
     return [
         r for r in results
-        if (not data or r.dataset in data) and (not model or r.backbone in model)
+        if (not data or r.dataset in chosen[0]) and (not model or r.backbone in chosen[1])
     ]  # fmt: skip
 
 

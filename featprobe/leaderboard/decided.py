@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from featprobe.core.shown import ends
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.labels import setting
-from featprobe.leaderboard.uncertainty import ends
 from featprobe.metrics import measures as metrics
 from featprobe.metrics.operating import Operating
 

@@ -32,7 +32,7 @@ from featprobe.backbones.load import load_backbone, resolve
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
-from featprobe.datasets.load import load_dataset
+from featprobe.datasets.load import entry_named, load_dataset
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.images.picture import FrameRecipe
@@ -178,9 +178,10 @@ def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     if "data" not in given:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
     text = given.pop("data")
-    if not (folder / text).exists():
-        text = DATA.named(text)
-    if text not in DATA:
+    named = entry_named(text, folder)
+    if named:
+        text = named
+    else:
         if re.fullmatch(r"[\w-]+", text) and not (folder / text).exists():
             raise UnknownName(
                 f"{place}: unknown data set {text!r}: no such folder beside the file and no such "

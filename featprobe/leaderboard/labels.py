@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation.results import Result
+from featprobe.evaluation.shown import chosen
 from featprobe.finetuning.settings import Training
 from featprobe.probes.named import PROBES
 from featprobe.probes.selection import Criterion
@@ -19,7 +20,7 @@ def setting(r: Result) -> str:
     """The setting of a result in a few characters: ``k=20``, ``1 % of train, C=0.01``."""
     level = f"by {r.settings['level']}" if "level" in r.settings else ""
     part = f"{100 * r.settings['subset']:g} % of train" if "subset" in r.settings else ""
-    return ", ".join(filter(None, (part, _chosen(r), *unusual(r), *_selected(r), level)))
+    return ", ".join(filter(None, (part, chosen(r), *unusual(r), *_selected(r), level)))
 
 
 def _selected(r: Result) -> list[str]:
@@ -74,24 +75,6 @@ def _told(name: str, value: object) -> str:
 
 def _shortened(said: list[str], most: int = SAID) -> list[str]:
     return [*said[:most], "..."] if len(said) > most else said
-
-
-def _chosen(r: Result) -> str:
-    """What val chose, a view among several too, or the number of shots or folds."""
-    if r.shots is not None:
-        unit = "patients" if r.settings.get("by") == "patient" else "shots"
-        return f"{r.shots} {unit} x {r.settings['tries']}"
-    if r.protocol == "cv":
-        return f"{r.settings['folds']} folds"
-    if "repeats" in r.settings:
-        return f"{r.settings['repeats']} splits"
-    said = [f"{r.view} {r.pool}" if r.pool != "mean" else r.view] if "views" in r.settings else []
-    for key in r.searched or [k for k in ("k", "Cs") if k in r.params]:
-        name, value = key.split("__")[-1], r.params.get(key)
-        if value is not None:
-            told = f"{value:.3g}" if isinstance(value, float) else str(value)
-            said.append(f"{name.removesuffix('s')}={told}")
-    return ", ".join(said)
 
 
 def probe_name(r: Result) -> str:

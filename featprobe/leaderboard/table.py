@@ -10,6 +10,7 @@ from typing import Any
 
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import try_folder, write_text_atomic
+from featprobe.core.shown import ends
 from featprobe.core.spreadsheet import Writer
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, uncertainty
@@ -36,7 +37,7 @@ def _with_interval(
 ) -> str:
     low, high = ci.get(metric, (math.nan, math.nan))
     found = _number(values, metric)
-    return found if found == "-" else found + uncertainty.ends((low, high))
+    return found if found == "-" else found + ends((low, high))
 
 
 def _number(values: dict[str, float], metric: str, digits: int = 3) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError
-from featprobe.finetuning.asked import asked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES
+from featprobe.finetuning.request import request
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
 from featprobe.leaderboard.given import at, checked
@@ -38,7 +38,7 @@ def make_tuning(entry: Mapping[str, Any], folder: Path, seed: int, place: str) -
 
     Keys beside :data:`OWN` are options of the recipe and fields of
     :class:`~featprobe.finetuning.settings.Training`, as of
-    :func:`~featprobe.finetuning.asked.asked`. ``preset``: a name, or a file in the folder.
+    :func:`~featprobe.finetuning.request.request`. ``preset``: a name, or a file in the folder.
     """
     if ("recipe" in entry) == ("preset" in entry):
         raise InputError(f"{place}: either 'recipe' or 'preset' is needed, not both")
@@ -48,10 +48,10 @@ def make_tuning(entry: Mapping[str, Any], folder: Path, seed: int, place: str) -
             preset = str(folder / preset)
         own = RECIPES.get(study(preset).recipe if preset else str(recipe))
     others = dict.fromkeys([f.name for f in (*fields(own), *fields(Training))], Any)
-    given = checked(entry, others | OWN, place)  # asked() looks at the others
+    given = checked(entry, others | OWN, place)  # request() looks at the others
     settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
     with at(place):
-        made = asked(recipe, preset, settings)
+        made = request(recipe, preset, settings)
         for lr in made.lrs:
             replace(made.training, lr=lr)  # refuses what is no rate
     return Tuning(made.recipe, made.training, made.lrs, given.get("name", ""))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
+from featprobe.core.shown import Shown
 from featprobe.store import claims, uses
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
 from featprobe.store.container import INDEX, STATUS, Container, what_is_wrong
@@ -29,7 +30,7 @@ class Damage:
         return f"{where}{self.array}: {self.what}"
 
 
-class FeatureStore(Container):
+class FeatureStore(Shown, Container):
     """One store: features by frame, their status, the table of items.
 
     F frames in shards of R. A shard is the unit of commit: it is written whole and is there or not.
@@ -42,6 +43,9 @@ class FeatureStore(Container):
     def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
         self._rows: dict[str, Rows] = {}
+
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        return (str(self.path),), {"frames": self.layout.frames, "arrays": list(self.layout.arrays)}
 
     # -- progress -------------------------------------------------------------------------------
 

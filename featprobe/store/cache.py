@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest
@@ -12,6 +12,8 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
 from featprobe.store.locate import place
 from featprobe.store.place import Place, Where
+
+Meant = Callable[[str, Collection[str]], str]
 
 
 def store_path(
@@ -63,24 +65,30 @@ def entries(cache: Where | Place) -> Iterator[Entry]:
 
 
 def find(
-    cache: Where | Place, datasets: Sequence[str] = (), backbones: Sequence[str] = ()
+    cache: Where | Place,
+    datasets: Sequence[str] = (),
+    backbones: Sequence[str] = (),
+    meant: tuple[Meant, Meant] = (lambda name, _: name, lambda name, _: name),
 ) -> tuple[list[FeatureStore], list[str]]:
     """Complete stores of the named data sets and backbones (all of them by default), and notes.
 
     Of stores that differ in the contents of the data set alone, and of the same features in two
     containers, the one last used counts. A backbone is named as in ``featprobe cache`` or by its
-    beginning up to ``@`` or ``-``. The notes say which stores are left out and why. Raises
-    :class:`UnknownName` for a name with no store at all.
+    beginning up to ``@`` or ``-``. ``meant``: what names of data sets and of backbones stand for,
+    of those that are there (:mod:`featprobe.features.asked`). The notes say which stores are left
+    out and why. Raises :class:`UnknownName` for a name with no store at all.
     """
     everything = list(entries(cache))
     stores = [e.store for e in everything if e.store is not None]
     notes = [e.error for e in everything if e.store is None]
-    for wanted, known, kind in (
-        (datasets, {s.dataset for s in stores}, "data set"),
-        (backbones, {s.backbone for s in stores}, "backbone"),
-    ):
+    there_are = {s.dataset for s in stores}, {s.backbone for s in stores}
+    datasets, backbones = (
+        [means(name, known) for name in wanted]
+        for means, wanted, known in zip(meant, (datasets, backbones), there_are)
+    )
+    for wanted, known, kind in zip((datasets, backbones), there_are, ("data set", "backbone")):
         for name in wanted:
-            if not any(_matches(name, k) for k in known):
+            if not any(called(k, name) for k in known):
                 there = ", ".join(sorted(known)) or "nothing"
                 raise UnknownName(
                     f"no features of {kind} {name!r} in {cache}.{nearest(name, known)} There: "
@@ -88,9 +96,9 @@ def find(
                 )
     chosen = []
     for store in stores:
-        if not any(_matches(n, store.dataset) for n in datasets or [store.dataset]):
+        if not any(called(store.dataset, n) for n in datasets or [store.dataset]):
             continue
-        if not any(_matches(n, store.backbone) for n in backbones or [store.backbone]):
+        if not any(called(store.backbone, n) for n in backbones or [store.backbone]):
             continue
         if store.complete:
             chosen.append(store)
@@ -145,7 +153,8 @@ def superseded(stores: Sequence[FeatureStore]) -> dict[FeatureStore, FeatureStor
     return {s: n for s, n in out.items() if s is not n}
 
 
-def _matches(wanted: str, name: str) -> bool:
+def called(name: str, wanted: str) -> bool:
+    """Whether a data set or backbone of that name is meant by ``wanted``, its beginning or all."""
     return name == wanted or name.startswith((f"{wanted}@", f"{wanted}-random"))
 
 

@@ -49,7 +49,7 @@ def test_entry_reads_its_official_layout(case):
     assert data.name == entry.name
     if entry.task == "segmentation":
         assert data.targets is None
-        assert data.mask_classes == entry.classes
+        assert data.masks.classes == entry.classes
     else:
         assert data.task == entry.task
         assert data.classes == entry.classes
@@ -61,7 +61,7 @@ def test_entry_reads_its_official_layout(case):
     assert dict(zip(ids, data.split.tolist())) == truth.split
     if len(set(data.groups)) < len(ids):
         assert data.group_origin == entry.group
-    masks = data.masks or [()] * len(ids)
+    masks = [data.masks.paths(i) if data.masks else [] for i in range(len(ids))]
     assert {i: len(m) for i, m in zip(ids, masks)} == truth.masks
     assert all(p.is_file() for m in masks for p in m)
 

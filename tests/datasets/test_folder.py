@@ -92,22 +92,22 @@ def test_images_beside_masks(tmp_path, images, masks):
     assert data.targets is None
     names = [*(f"case_{i}.nii.gz" for i in range(3)), "mr.1_0000.nii.gz"]
     assert data.ids.tolist() == [f"{images}/{n}" for n in names]
-    assert [len(m) for m in data.masks] == [1, 1, 0, 0]
-    assert data.masks[1][0] == tmp_path / masks / "case_1.nii"
+    assert [data.masks.has(i) for i in range(4)] == [True, True, False, False]
+    assert data.masks.paths(1) == [tmp_path / masks / "case_1.nii"]
 
 
 def test_masks_of_nnunet_names(tmp_path):
     nifti(tmp_path / "imagesTr" / "a_0000.nii.gz")
     nifti(tmp_path / "labelsTr" / "a.nii.gz", 2)
     data = load_dataset(tmp_path)
-    assert data.masks == ((tmp_path / "labelsTr" / "a.nii.gz",),)
+    assert data.masks.paths(0) == [tmp_path / "labelsTr" / "a.nii.gz"]
 
 
 def test_every_real_hippocampus_has_its_mask(real_data):
     data = load_dataset(real_data / "hippocampus")
     assert len(data) == 130
-    for paths, mask in zip(data.source.paths, data.masks):
-        assert [paths[0].name] == [m.name for m in mask]
+    for i, paths in enumerate(data.source.paths):
+        assert [paths[0].name] == [m.name for m in data.masks.paths(i)]
 
 
 def test_flat_files_have_no_labels(tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.core.errors import InputError, MissingPath
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import (
     assemble,
     encode,
@@ -115,13 +116,13 @@ def test_assemble_drops_rows_without_files_from_every_column(tmp_path):
         "x", tmp_path, "abc", paths, FrameRecipe(), tmp_path, listed_in="t.csv", on_disk=5,
         targets=np.array([0, 1, 2]), task="multiclass", classes=("p", "q", "r"),
         groups=pandas.Series(["g", "h", "g"]), split=np.array(["train", "val", "test"]),
-        masks=[(tmp_path / "m",), (), ()], mask_classes=("b", "f"),
+        masks=Masks.of([tmp_path / "m", None, None], ("b", "f")),
     )  # fmt: skip
     assert data.ids.tolist() == ["a", "c"]
     assert data.targets.tolist() == [0, 2]
     assert data.groups.tolist() == ["g", "g"]
     assert data.split.tolist() == ["train", "test"]
-    assert data.masks == ((tmp_path / "m",), ())
+    assert [data.masks.paths(i) for i in range(2)] == [[tmp_path / "m"], []]
     assert data.notes == ["1 of the 3 items of t.csv have no file and are left out"]
     assert data.skipped == {"image without a row in t.csv": 3}
     with pytest.raises(MissingPath, match=r"none of the 1 images of t\.csv are there, first 'a'"):

@@ -5,9 +5,12 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.version import Version
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
+from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, padding
 from featprobe.images.intensity import rule_of, shown, value_range
 from featprobe.images.picture import FrameRecipe, Picture
@@ -139,6 +142,64 @@ def test_a_frames_own_rescale_stands_for_the_one_at_the_root(tmp_path):
     got = read(tmp_path / "e.dcm", plane="sagittal").pixels
     want = stored * np.array([1, 1, 3]).reshape(-1, 1, 1) - 3
     assert sorted(f.sum() for f in got) == sorted(w.sum() for w in want)
+
+
+def by_frame(array, ds):
+    """What pydicom's pull request 2359 makes of ``apply_rescale``: each frame by its own macro."""
+    items = [i.PixelValueTransformationSequence[0] for i in ds.PerFrameFunctionalGroupsSequence]
+    lines = np.array([(float(i.RescaleSlope), float(i.RescaleIntercept)) for i in items])
+    return array * lines[:, 0].reshape(-1, 1, 1) + lines[:, 1].reshape(-1, 1, 1)
+
+
+def test_what_pydicom_decodes_is_as_stored(tmp_path):
+    """Fails under a pydicom that rescales while it decodes."""
+    stored = make_enhanced(tmp_path / "e.dcm", [0, 2, 4], slopes=[1, 2, 3])
+    ds = pydicom.dcmread(tmp_path / "e.dcm")
+    for array in (pydicom.pixels.pixel_array(ds), ds.pixel_array):
+        np.testing.assert_array_equal(array, stored)
+        assert array.dtype == np.int16
+    ds = pydicom.dcmread(film(tmp_path / "a.dcm", RescaleSlope=2))
+    np.testing.assert_array_equal(pydicom.pixels.pixel_array(ds), RAW)
+
+
+@pytest.mark.parametrize("name", ["apply_rescale", "apply_modality_lut"])
+def test_frames_are_rescaled_once_whatever_pydicoms_functions_do(tmp_path, monkeypatch, name):
+    stored = make_enhanced(tmp_path / "e.dcm", [0, 2, 4], slopes=[1, 2, 3])
+    want = stored * np.array([1, 2, 3]).reshape(-1, 1, 1) - 3
+    np.testing.assert_array_equal(by_frame(stored, pydicom.dcmread(tmp_path / "e.dcm")), want)
+    for module in (pydicom.pixels, pydicom.pixels.processing):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, by_frame)
+    got = read(tmp_path / "e.dcm", plane="sagittal").pixels
+    assert sorted(f.sum() for f in got) == sorted(w.sum() for w in want)
+
+
+def test_pixels_that_are_rescaled_while_they_are_decoded_are_refused(tmp_path, monkeypatch):
+    make_enhanced(tmp_path / "e.dcm", [0, 2, 4], slopes=[1, 2, 3])
+    decode = pydicom.pixels.pixel_array
+    monkeypatch.setattr(pydicom.pixels, "pixel_array", lambda ds: by_frame(decode(ds), ds))
+    with pytest.raises(UnreadableItem, match=r"pydicom gives float64 .*rescales by itself"):
+        read(tmp_path / "e.dcm", plane="sagittal")
+
+
+def test_pydicom_is_capped_below_what_has_not_been_tried():
+    """2359 is open; a release that has it is looked at before it is allowed."""
+    from configparser import ConfigParser
+    from pathlib import Path
+
+    import featprobe
+
+    setup = Path(featprobe.__file__).parents[1] / "setup.cfg"
+    if not setup.is_file():
+        pytest.skip("not the repository")
+    declared = ConfigParser()
+    declared.read(setup)
+    asked = next(
+        Requirement(line) for line in declared["options"]["install_requires"].splitlines()
+        if line.startswith("pydicom")
+    )  # fmt: skip
+    assert Version(pydicom.__version__) in asked.specifier
+    assert Version("3.1.0") not in asked.specifier
 
 
 def test_windows_of_frames_that_differ_are_said_and_a_sigmoid_of_a_frame_is_read(tmp_path):

@@ -14,18 +14,26 @@ from featprobe.store.format import Layout
 from featprobe.testing.cases import fill, make_items, make_key
 
 
-def cached(cache: Path, arrays: dict[str, np.ndarray], y: np.ndarray, **columns: Any) -> FeatureSet:
+def cached(
+    cache: Path,
+    arrays: dict[str, np.ndarray],
+    y: np.ndarray,
+    *,
+    dataset: str = "films",
+    backbone: str = "net",
+    **columns: Any,
+) -> FeatureSet:
     """One frame an item: ``arrays`` (N, D) of each output, targets, and other columns of items."""
     n = len(y)
     if "classes" not in columns:
         columns["classes"] = tuple("abcdefgh"[: int(y.max()) + 1])
     stored = {name: x.astype(np.float32)[:, None] for name, x in arrays.items()}
-    key = make_key(outputs=dict.fromkeys(arrays, 1), dtype="float32")
+    key = make_key(outputs=dict.fromkeys(arrays, 1), dtype="float32", weights=backbone)
     layout = Layout(n, n, {name: x.shape[1:] for name, x in stored.items()})
     store = create_store(
-        "zarr", store_path(cache, "films", "net", key.digest), key, layout, np.arange(n),
+        "zarr", store_path(cache, dataset, backbone, key.digest), key, layout, np.arange(n),
         np.zeros(n, int), make_items(n, targets=y, **columns),
-        {"dataset": "films", "backbone": "net"}, {"random": True},
+        {"dataset": dataset, "backbone": backbone}, {"random": True},
     )  # fmt: skip
     fill(store, stored)
     store.finish({})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, find, index_files
 from featprobe.images import nifti
 from featprobe.images.picture import FrameRecipe
@@ -31,7 +32,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     names = sorted(images)
     return assemble(
         "btcv", base, names, [images[n] for n in names], recipe, memory, listed_in="img",
-        masks=[(masks[n],) if n in masks else () for n in names], mask_classes=ORGANS,
+        masks=Masks.of([masks.get(n) for n in names], ORGANS, origin="label/"),
     )  # fmt: skip
 
 

@@ -13,13 +13,15 @@ import numpy as np
 from featprobe.core.errors import UnknownName, nearest
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.entry import Entry
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, find
 from featprobe.datasets.studies import StudySource
 from featprobe.images.picture import FrameRecipe
 
 CLASSES = ("LGG", "HGG")
 MODALITIES = ("t1ce", "t1", "t2", "flair")
-TISSUES = ("background", "necrosis", "edema", "unused", "enhancing tumor")
+TISSUES = ("background", "necrosis", "edema", "enhancing tumor")
+VALUES = {"background": (0,), "necrosis": (1,), "edema": (2,), "enhancing tumor": (4,)}
 
 
 def _volume(folder: Path, kind: str) -> Path | None:
@@ -49,7 +51,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, modality: str) -> Data
         else FileSource(found, memory),
         listed_in="the patients' folders", task="multiclass", classes=CLASSES,
         targets=np.array([grade for grade, _ in patients]),
-        masks=[(m,) if m else () for m in segmented], mask_classes=TISSUES,
+        masks=Masks.of(segmented, TISSUES, given=VALUES, origin="segmentations of the challenge"),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from featprobe.core.errors import MissingPath
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, index_files
 from featprobe.images import nifti
 from featprobe.images.picture import FrameRecipe
@@ -26,7 +27,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     masks = [found.get(f"segmentation-{n}") for n in numbers]
     return assemble(
         "lits17", root, (f"volume-{n}" for n in numbers), [found[f"volume-{n}"] for n in numbers],
-        recipe, memory, masks=[(m,) if m else () for m in masks], mask_classes=TISSUES,
+        recipe, memory, masks=Masks.of(masks, TISSUES, origin="segmentation-N beside volume-N"),
     )  # fmt: skip
 
 

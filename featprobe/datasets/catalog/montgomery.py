@@ -11,6 +11,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
+from featprobe.datasets.masks import MaskFile, Masks
 from featprobe.datasets.official import assemble, final_digit, find, index_files
 from featprobe.images.picture import FrameRecipe
 
@@ -27,9 +28,19 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     return assemble(
         "montgomery", root, names, [images[n] for n in names], recipe, memory,
         targets=np.array([final_digit(images[n]) for n in names]), task="multiclass",
-        classes=CLASSES, mask_classes=("background", "lung"),
-        masks=tuple(tuple(lung[n] for lung in lungs if n in lung) for n in names),
+        classes=CLASSES, masks=_lungs(names, *lungs),
     )  # fmt: skip
+
+
+def _lungs(names: list[str], left: dict[str, Path], right: dict[str, Path]) -> Masks | None:
+    """Left and right lung as two classes (the patient's sides, as the folders have them)."""
+    files = tuple(
+        tuple(MaskFile(lung[n], k) for k, lung in enumerate((left, right), 1) if n in lung)
+        for n in names
+    )
+    if not any(files):
+        return None
+    return Masks(files, ("background", "left lung", "right lung"), origin="ManualMask/")
 
 
 ENTRY = Entry(

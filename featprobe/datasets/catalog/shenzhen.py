@@ -11,6 +11,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import Entry
+from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, final_digit, find, index_files
 from featprobe.images.picture import FrameRecipe
 
@@ -26,9 +27,12 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     return assemble(
         "shenzhen", root, names, [images[n] for n in names], recipe, memory,
         targets=np.array([final_digit(images[n]) for n in names]), task="multiclass",
-        classes=CLASSES, mask_classes=("background", "lung"),
-        masks=tuple((masks[n],) if n in masks else () for n in names),
+        classes=CLASSES, masks=_lungs([masks.get(n) for n in names]),
     )  # fmt: skip
+
+
+def _lungs(masks: list[Path | None]) -> Masks | None:
+    return Masks.of(masks, ("background", "lung"), origin="mask/") if any(masks) else None
 
 
 ENTRY = Entry(

@@ -1,4 +1,4 @@
-"""finetuning/predictor.py: a saved head on the exported backbone gives the network's own scores."""
+"""head_probe.py: a saved head on the exported backbone gives the network's own scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from featprobe.core import paths as settings
 from featprobe.core.errors import InputError, MissingPath, StoreError
 from featprobe.evaluation import results
 from featprobe.evaluation.predict import features_of, predict, reload_backbone
-from featprobe.finetuning import run
+from featprobe.finetuning import plan
+from featprobe.finetuning import trained as trained_module
 from featprobe.probes.loading import read_saved
 from tests.conftest import make_tiny
 from tests.extraction.commands import save_tiny
@@ -99,14 +100,14 @@ def test_a_head_that_cannot_be_kept_costs_no_result(tmp_path: Path, monkeypatch)
     def fails(*_):
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr(run, "save_head", fails)
+    monkeypatch.setattr(trained_module, "save_head", fails)
     result = trained(make_tiny(), pictures(24), "bitfit", training=QUICK, folder=tmp_path / "run")
     assert "the trained head is not kept: the disk is full" in result.notes
     assert results.read(settings.cache_root())[0].id == result.id
 
 
 def test_a_table_that_lacks_a_column_is_told_before_anything_is_decoded(monkeypatch) -> None:
-    monkeypatch.setattr(run, "kept_frames", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(plan, "kept_frames", lambda *_, **__: 1 / 0)
     with pytest.raises(MissingPath, match="nofile"):
         trained(make_tiny(), pictures(24), training=QUICK, subgroups="nofile.csv:sex")
 

@@ -15,7 +15,7 @@ from featprobe.finetuning.studies import study
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A recipe, its training, and the learning rates among which val chooses."""
 
     recipe: Recipe
@@ -23,9 +23,9 @@ class Asked:
     lrs: tuple[float, ...] = ()
 
 
-def asked(
+def request(
     recipe: str | None = None, preset: str | None = None, given: Mapping[str, Any] | None = None
-) -> Asked:
+) -> Request:
     """What a recipe or a preset, and values for some of its names, ask for.
 
     ``given``: options of the recipe and fields of :class:`Training` by name; they come before a
@@ -63,4 +63,4 @@ def asked(
                 f"recipe {recipe} has no setting {name!r}.{nearest(name, [*own, *known])} "
                 f"Its own: {', '.join(own) or 'none'}; of every training: {', '.join(known)}"
             )
-    return Asked(make_recipe(recipe, **options), Training(**training), lrs)
+    return Request(make_recipe(recipe, **options), Training(**training), lrs)

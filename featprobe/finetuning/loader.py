@@ -19,7 +19,7 @@ SCORED = 256  # frames that are scored together at most, unless an item has more
 
 
 @dataclass(frozen=True)
-class Part:
+class MicroBatch:
     """Rows that go through the network together: of a step's loss they are ``share``.
 
     ``last``: the step follows. ``seed``: of what is drawn for them; None takes all frames.
@@ -31,10 +31,10 @@ class Part:
     seed: tuple[int, ...] | None = None
 
 
-Fed = tuple[Part, Batch, Tensor]
+Fed = tuple[MicroBatch, Batch, Tensor]
 
 
-class Feed:
+class FrameLoader:
     """Reads the frames of rows.
 
     ``items`` (N,): the item in ``frames`` of each row; ``targets``: of each row, as the loss takes
@@ -46,8 +46,8 @@ class Feed:
     ) -> None:
         self.frames, self.items, self.targets, self.most = frames, items, targets, most
 
-    def read(self, part: Part) -> Fed:
-        """The frames and targets of a part."""
+    def read(self, part: MicroBatch) -> Fed:
+        """The frames and targets of one."""
         choose = None
         if self.most is not None and part.seed is not None:
             rng, most = np.random.default_rng(part.seed), self.most
@@ -58,21 +58,21 @@ class Feed:
         batch = self.frames.batch(self.items[part.rows].tolist(), choose)
         return part, batch, self.targets[part.rows]
 
-    def plan(self, rows: np.ndarray) -> Iterator[Part]:
-        """Parts that cover rows in order, each of at most :data:`SCORED` frames."""
+    def micro_batches(self, rows: np.ndarray) -> Iterator[MicroBatch]:
+        """Those that cover rows in order, each of at most :data:`SCORED` frames."""
         counts = self.frames.count[self.items[rows]]
         begin = frames = 0
         for end, n in enumerate(counts.tolist()):
             if frames and frames + n > SCORED:
-                yield Part(rows[begin:end])
+                yield MicroBatch(rows[begin:end])
                 begin, frames = end, 0
             frames += n
         if begin < len(rows):
-            yield Part(rows[begin:])
+            yield MicroBatch(rows[begin:])
 
     @contextmanager
-    def ahead(self, parts: Iterable[Part]) -> Iterator[Iterator[Fed]]:
-        """``with feed.ahead(parts) as fed: for part, batch, target in fed``."""
+    def prefetched(self, parts: Iterable[MicroBatch]) -> Iterator[Iterator[Fed]]:
+        """``with loader.prefetched(parts) as fed: for part, batch, target in fed``."""
         with ThreadPoolExecutor(1, "frames") as pool:
             todo = iter(parts)
             queue: deque[Future[Fed]] = deque()
