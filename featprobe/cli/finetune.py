@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,10 +19,14 @@ from featprobe.cli.common import (
     unused_keys,
     workers_option,
 )
-from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.level_options import level_options, read_level
 from featprobe.cli.probing import bootstrap_options, read_settings
-from featprobe.cli.selecting import chosen_by, select_option, threshold_option
+from featprobe.cli.selection_options import chosen_by, select_option, threshold_option
 from featprobe.cli.verb import MAIN, Verb, options
+from featprobe.core.errors import Unfinished
+
+if TYPE_CHECKING:
+    from featprobe.evaluation.results import Result
 
 # option -> field of Training
 FIELDS = {
@@ -182,11 +186,10 @@ def command(
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import show_results
     from featprobe.core.threads import cores
-    from featprobe.finetuning.asked import asked
-    from featprobe.finetuning.predictor import FILE as HEAD
-    from featprobe.finetuning.run import finetune
+    from featprobe.finetuning.request import request
+    from featprobe.finetuning.run import PROBLEMS, finetune
 
-    wanted = asked(recipe, preset, {**given, "seed": seed, **read_settings(more)})
+    wanted = request(recipe, preset, {**given, "seed": seed, **read_settings(more)})
     if folder is not None and len(subset) > 1:
         raise click.UsageError("--run is the folder of one training, not of several --subset")
     backbone = load_backbone(
@@ -210,9 +213,18 @@ def command(
         if as_json:
             for result in made:
                 print(result.to_json(), flush=True)
-    if as_json or not found:
-        return
-    show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
+    if found and not as_json:
+        show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
+        _name_what_is_kept(found)
+    problems = [text for result in found for text in result.provenance.get(PROBLEMS, ())]
+    if problems:
+        raise Unfinished("; ".join(dict.fromkeys(problems)), 1)
+
+
+def _name_what_is_kept(found: list[Result]) -> None:
+    """How the trained backbone and its head are used."""
+    from featprobe.finetuning.head_probe import FILE as HEAD
+
     for result in found:
         kept = Path(result.provenance["folder"])
         if (kept / "backbone").is_dir():

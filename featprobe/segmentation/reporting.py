@@ -14,7 +14,7 @@ from featprobe.evaluation import results
 from featprobe.evaluation.protocols import CrossVal
 from featprobe.evaluation.results import Result
 from featprobe.metrics.cases import FIELDS
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean
 from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.partition import Protocol
@@ -24,15 +24,15 @@ from featprobe.splits.partition import Split
 from featprobe.splits.shots import digest_of
 from featprobe.stats.components import components
 from featprobe.stats.intervals import intervals
+from featprobe.stats.mean_over_tries import over_draws
 from featprobe.stats.resampling import bootstrap
-from featprobe.stats.tries import over_draws
 
 VERB, TASK = "segment", "segmentation"
 
 
 def result_of(
     work: Work, protocol: Protocol, split: Split, outcome: Outcome, resamples: int, label: str = ""
-) -> tuple[Result, Scored, np.ndarray | None]:
+) -> tuple[Result, ItemScores, np.ndarray | None]:
     """The Result, the cases that it is of, and their folds in a cross-validation."""
     cases, tokens = work.cases, work.cases.tokens
     test, folds = split.test, None
@@ -43,7 +43,7 @@ def result_of(
         for k, r in enumerate(rows):
             folds[r] = k
     truth = cases.voxels[test]
-    scored = Scored(
+    scored = ItemScores(
         TASK, cases.ids[test], truth, cases.groups[test], outcome.scores, rows, cases.foreground
     )
     tries = scored.values()
@@ -106,7 +106,7 @@ def result_of(
     return result, scored, folds
 
 
-def keep(root: Path, result: Result, scored: Scored, folds: np.ndarray | None) -> None:
+def keep(root: Path, result: Result, scored: ItemScores, folds: np.ndarray | None) -> None:
     """Append a result and what its cases reached to the cache; where that fails, a note says so."""
     stacked = np.stack(scored.tries) if folds is None else np.empty((1, *_shape(scored)))
     if folds is not None:
@@ -128,15 +128,17 @@ def labels_digest(cases: Cases) -> str:
     )
 
 
-def _shape(scored: Scored) -> tuple[int, int]:
+def _shape(scored: ItemScores) -> tuple[int, int]:
     return len(scored.ids), scored.tries[0].shape[1]
 
 
-def _spread(scored: Scored, outcome: Outcome) -> dict[str, float]:
+def _spread(scored: ItemScores, outcome: Outcome) -> dict[str, float]:
     """Standard deviation of each metric between seeds."""
     if not outcome.spread:
         return {}
-    each = Scored(TASK, scored.ids, scored.y, scored.groups, outcome.spread, None, scored.classes)
+    each = ItemScores(
+        TASK, scored.ids, scored.y, scored.groups, outcome.spread, None, scored.classes
+    )
     return {
         n: float(np.std(v, ddof=1)) for n, v in each.values().items() if ":" not in n
     }  # fmt: skip
@@ -163,7 +165,7 @@ def _split(cases: Cases, split: Split, outcome: Outcome) -> dict[str, Any]:
     return {**out, "draws": digest_of(outcome.draws, cases.ids)} if outcome.draws else out
 
 
-def _notes(cases: Cases, split: Split, scored: Scored, work: Work) -> list[str]:
+def _notes(cases: Cases, split: Split, scored: ItemScores, work: Work) -> list[str]:
     """What of the cases a reader has to know."""
     out = []
     for name, rows in (("train", split.train), ("test", split.test)):

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from featprobe.backbones.shaping import field_of_view
+from featprobe.backbones.resizing import field_of_view
 from featprobe.backbones.spec import Preprocess
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader
 from featprobe.images.grids import FrameGrid
 from featprobe.images.masks import Mask
-from featprobe.images.picture import Extent, FrameRecipe
 
 
 class Phantoms:
@@ -61,7 +61,7 @@ class Phantoms:
         self.split_origin, self.group_origin, self.data = "none", "told", self
         key = SimpleNamespace(digest="of phantoms", to_dict=lambda: {"preprocess": {}})
         self.features = SimpleNamespace(key=key, provenance={}, left_out=[])
-        header = Extent((side, side, frames))
+        header = ImageHeader((side, side, frames))
         self._grid = FrameGrid.of(header, FrameRecipe(), self._view)
 
     def _view(self, height: int, width: int):

@@ -13,7 +13,7 @@ from featprobe.evaluation import results
 from featprobe.evaluation.protocols import CrossVal, Full
 from featprobe.leaderboard.board import build
 from featprobe.leaderboard.compare import compare
-from featprobe.leaderboard.standings import Standings
+from featprobe.leaderboard.rank_ranges import RankRanges
 from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.named import make_decoder
 from featprobe.segmentation.partition import Shots, split_cases
@@ -89,7 +89,7 @@ def test_results_are_ranked_and_tested_as_of_classification(cases: Cases, tmp_pa
     for one in (cases, Cases(weak)):
         segment(one, LINEAR, training=QUICK, cache=tmp_path, save=True)
     found = results.read(tmp_path)
-    rows = build(found, stand=Standings(tmp_path))
+    rows = build(found, stand=RankRanges(tmp_path))
     assert [r.rank for r in rows] == [1, 2]
     assert rows[0].result.backbone == "told"
     assert rows[0].metric == "dice"
