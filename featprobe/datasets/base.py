@@ -100,7 +100,7 @@ class Dataset(Shown):
     def from_arrays(
         cls, images: Any, y: Any = None, *, groups: Any = None, split: Any = None, ids: Any = None,
         classes: Sequence[str] = (), task: str | None = None, volumes: bool = False,
-        name: str = "arrays", recipe: FrameRecipe | None = None,
+        name: str = "arrays", recipe: FrameRecipe | None = None, masks: Any = None,
     ) -> Dataset:  # fmt: skip
         """Items that are arrays in memory.
 
@@ -108,11 +108,14 @@ class Dataset(Shown):
         F frames; or a list of N such arrays of different sizes. ``y``: see
         :func:`~featprobe.datasets.encode.encode`. ``groups`` (N,): the patient of each item;
         ``split`` (N,): train, val, test or "" everywhere; ``ids`` (N,): unique, by default the
-        place of each. Raises :class:`InputError` that says what was expected and what came.
+        place of each. ``masks``: N arrays of labels, of the shapes of the images. Raises
+        :class:`InputError` that says what was expected and what came.
         """
         arrays = rows_of(images, volumes)
-        return cls._of(ArraySource(arrays), sum(map(len, arrays)), y, groups, split, ids, classes,
+        made = cls._of(ArraySource(arrays), sum(map(len, arrays)), y, groups, split, ids, classes,
                        task, name, recipe)  # fmt: skip
+        made.set_masks(None if masks is None else Masks.of_arrays(masks))
+        return made
 
     @classmethod
     def from_files(

@@ -31,6 +31,10 @@ GROUPS = (
     "mrn", "personid", "pid", "patid", "patientnumber", "patientno", "subjectnumber", "usubjid",
     "ptid", "casesubmitterid", "bcrpatientbarcode", "medicalrecordnumber", "group",
 )  # fmt: skip
+MASKS = (
+    "mask", "maskpath", "maskfile", "maskfilename", "segmentation", "segmentationpath", "seg",
+    "segpath", "masks", "segmentationmask", "labelmap",
+)  # fmt: skip
 SPLITS = ("split", "fold", "subset", "partition")
 # What is measured of everybody, or describes the picture: 0 and 1 there are no finding.
 _COVARIATE = {

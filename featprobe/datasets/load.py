@@ -20,6 +20,7 @@ from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
+from featprobe.datasets.mask_layouts import with_masks_file
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet
 from featprobe.datasets.reading import Reading, read_split_map
@@ -97,6 +98,8 @@ def load_dataset(
     split_column: str | None = None,
     split_map: Mapping[str, str] | Sequence[str] = (),
     bare: bool = False,
+    masks: str | Sequence[str] = (),
+    mask_classes: Sequence[str] = (),
     cache: str | os.PathLike[str] | None = None,
     derived: str = "skip",
     **options: Any,
@@ -108,9 +111,10 @@ def load_dataset(
     single image, volume or DICOM file. No pixels are decoded here.
 
     ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``,
-    ``separator``, ``uncertain``, ``missing``, ``path``, ``split_column``, ``split_map``, ``bare``:
-    how labels, patients and split are read, see :class:`~featprobe.datasets.reading.Reading`; what
-    is likely and not certain is an error that names them, and one without effect is an error too.
+    ``separator``, ``uncertain``, ``missing``, ``path``, ``split_column``, ``split_map``, ``bare``,
+    ``masks``, ``mask_classes``: how labels, patients, split and masks are read, see
+    :class:`~featprobe.datasets.reading.Reading`; what is likely and not certain is an error that
+    names them, and one without effect is an error too.
     ``split``: a file of :func:`~featprobe.datasets.split_file.write_split` to use as the official
     split. ``cache``: where generated data sets and content digests are kept. ``derived``:
     ``skip`` leaves masks, thumbnails and DICOM objects made from images out of a folder, ``keep``
@@ -128,7 +132,8 @@ def load_dataset(
     reading = Reading(
         tuple([label] if isinstance(label, str) else label), group, task, separator, uncertain,
         tuple([missing] if isinstance(missing, str) else missing), path, split_column,
-        read_split_map(split_map), bare,
+        read_split_map(split_map), bare, (masks,) if isinstance(masks, str) else tuple(masks),
+        tuple(mask_classes),
     )  # fmt: skip
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
     recipe = FrameRecipe(**rules)
@@ -196,19 +201,21 @@ def _load(
                 f"{path}: --label of a folder is none, folder or parent, not "
                 f"{' '.join(reading.label)}; columns are those of a manifest"
             )
-        reading.only("a folder", "label", "group", "split_column", "split_map")
+        reading.only(
+            "a folder", "label", "group", "split_column", "split_map", "masks", "mask_classes"
+        )
         if reading.split_column not in (None, "none"):
             raise InputError(f"{path}: --split-column of a folder can only be none")
         return load_folder(path, name, recipe, reading, memory, derived)
     if suffix in TABLES:
         return load_manifest(path, name, recipe, Path(root) if root else None, reading, memory)
-    reading.only(f"{path.name}: a file of arrays or images", "group")
+    reading.only(f"{path.name}: a file of arrays or images", "group", "masks", "mask_classes")
     if suffix in (".h5", ".hdf5") and recipe.key is None:  # with a key it is a single image
         return _regroup(reading.group, load_h5(path, name, recipe, memory))
     if suffix == ".npz" and recipe.key is None:
         return _regroup(reading.group, load_npz(path, name, recipe))
     if files.kind_of(path):
-        return load_single(path, name, recipe, memory)
+        return with_masks_file(load_single(path, name, recipe, memory), reading)
     raise InputError(
         f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or "
         "an image"

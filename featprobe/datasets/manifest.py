@@ -15,6 +15,7 @@ from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.columns import GROUPS, SPLITS, group_column, label_columns, named
 from featprobe.datasets.groups import RULES, infer_groups, label_texts
 from featprobe.datasets.labels import set_labels
+from featprobe.datasets.mask_columns import mask_columns, masks_of_table
 from featprobe.datasets.parts import split_column
 from featprobe.datasets.paths import Finder, path_columns
 from featprobe.datasets.reading import Reading
@@ -50,13 +51,16 @@ def load_manifest(
     base = (root or path.parent).expanduser().resolve()
     columns = path_columns(path, table, base, recipe.modalities, reading)
     id_column = (named(table.columns, ("id",)) or [""])[0] if recipe.modalities else ""
-    special = [*columns, *([id_column] if id_column else [])]
+    masks = mask_columns(path, table, base, reading)
+    special = [*columns, *masks, *([id_column] if id_column else [])]
     group, doubted_group = group_column(table, reading, special)
     parts, split, told, doubted = split_column(path, table, reading, [*special, group or ""])
     labels, more = label_columns(path, table, reading, [*special, group or "", split])
     used = [c for c in (*labels, group, split) if c]
     table, parts, rest = _kept(path, table, parts, columns, used)
     data = _items(path, table, base, name, recipe, columns, id_column, memory)
+    if masks:
+        data.set_masks(masks_of_table(path, table, base, masks, reading, memory))
     data.notes += [*told, *more, *rest]
     data.doubt("patients", doubted_group)
     data.doubt("split", doubted)

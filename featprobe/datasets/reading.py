@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, fields
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import SPLITS
+from featprobe.datasets.mask_classes import read_classes
 
 UNCERTAIN = ("ignore", "zeros", "ones", "own")
 OPTIONS = {
     "label": "--label", "group": "--group", "task": "--task", "separator": "--separator",
     "uncertain": "--uncertain", "missing": "--missing", "path": "--path",
     "split_column": "--split-column", "split_map": "--split-map",
+    "masks": "--masks", "mask_classes": "--mask-classes",
 }  # fmt: skip
 
 
@@ -29,7 +31,9 @@ class Reading:
     NA, NaN, None, null and -1; blank always does. ``path``: the column of file paths.
     ``split_column``: its name, or ``none``. ``split_map``: train, val, test or ``none`` (left out)
     for the names in the split column or of the split folders. ``bare``: items alone, as for a
-    prediction; neither labels nor split are looked for.
+    prediction; neither labels, split nor masks are looked for. ``masks``: of a folder the folder
+    of its masks, ``CLASS=FOLDER`` for one a class, of a table columns of files; ``none``: none are
+    read. ``mask_classes``: see :func:`~featprobe.datasets.mask_classes.read_classes`.
 
     Raises :class:`InputError` for a value that is none of those.
     """
@@ -44,6 +48,8 @@ class Reading:
     split_column: str | None = None
     split_map: Mapping[str, str] = field(default_factory=dict)
     bare: bool = False
+    masks: tuple[str, ...] = ()
+    mask_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.uncertain is not None and self.uncertain not in UNCERTAIN:
@@ -52,6 +58,7 @@ class Reading:
             )
         if self.separator == "":
             raise InputError("--separator is empty; give the text between labels, such as '|'")
+        read_classes(self.mask_classes)
         for name, part in self.split_map.items():
             if part not in (*SPLITS, "none"):
                 raise InputError(
