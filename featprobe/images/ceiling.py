@@ -104,7 +104,8 @@ def _maximised(there: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Labels of cells by gain: what a cell adds to the Dice of its class at the Dice reached."""
     held = there.sum(1)
     best, most = np.zeros(len(held), np.int64), -1.0
-    dice, size = np.zeros(len(total)), np.zeros(len(total))
+    dice: np.ndarray = np.zeros(len(total))
+    size: np.ndarray = np.zeros(len(total))
     for _ in range(_ROUNDS):
         gain = (2 * there - dice * held[:, None]) / np.maximum(total + size, 1)
         gain[:, 0] = 0

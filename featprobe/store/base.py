@@ -10,7 +10,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
 from featprobe.core.shown import Shown
-from featprobe.store import claims, uses
+from featprobe.store import claims, quantised, uses
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
 from featprobe.store.container import INDEX, STATUS, Container, what_is_wrong
 from featprobe.store.format import DONE, FAILED
@@ -133,7 +133,7 @@ class FeatureStore(Shown, Container):
         wanted = {n: (stop - start, *s) for n, s in self.layout.arrays.items()}
         if given != wanted or len(status) != stop - start or len(reasons) != stop - start:
             raise InputError(f"{self.path}: shard {shard} is {wanted}, not {given}")
-        values = {n: np.ascontiguousarray(v, self.key.dtype) for n, v in arrays.items()}
+        values = {n: quantised.on_disk(v, self.key.dtype) for n, v in arrays.items()}
         try:
             if self.attributes.get("complete"):
                 self.update(complete=None, failed=None)
@@ -147,13 +147,13 @@ class FeatureStore(Shown, Container):
             rows.forget(shard)
 
     def read(
-        self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
-    ) -> np.ndarray:
-        """Features (n, L, ...) of one output as stored; ``blocks`` takes the last ones only.
+        self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None,
+        decoded: bool = True,
+    ) -> np.ndarray:  # fmt: skip
+        """Features (n, L, ...) of one output as stored, of int8 as floats if ``decoded``.
 
-        ``frames``: a slice, or an index (n,) in ascending order without repeats; all by default.
-        Every file read whole is checked; of a file of which only few frames are wanted its size is.
-        Raises :class:`StoreError` naming the shard that is damaged.
+        ``blocks`` takes the last ones only. ``frames``: a slice, or an index (n,) in ascending order without repeats; all by default.
+        Every file read whole is checked, of others the size; :class:`StoreError` names the shard.
         """
         if name not in self.layout.arrays:
             have = ", ".join(self.layout.arrays)
@@ -161,7 +161,8 @@ class FeatureStore(Shown, Container):
                 f"{self.path} has no {name!r}.{nearest(name, self.layout.arrays)} It has: {have}"
             )
         rows = None if frames is None else self._index_of(frames)
-        return self._array(name).read(blocks, rows)
+        found = self._array(name).read(blocks, rows)
+        return quantised.decode(found) if decoded and self.key.dtype == "int8" else found
 
     def _index_of(self, frames: slice | np.ndarray) -> np.ndarray | None:
         if isinstance(frames, slice):
@@ -194,7 +195,8 @@ class FeatureStore(Shown, Container):
                 return self._damaged(name, shard, error)
 
             self._rows[name] = Rows(
-                self.layout.frames, self.layout.shard, self.layout.arrays[name], self.key.dtype,
+                self.layout.frames, self.layout.shard,
+                quantised.stored_shape(self.layout.arrays[name], self.key.dtype), self.key.dtype,
                 self.path.local is not None, locate, pending, wrap,
             )  # fmt: skip
         return self._rows[name]

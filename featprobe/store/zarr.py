@@ -18,6 +18,7 @@ from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
 from featprobe.store.container import STATUS, table_name, what_is_wrong
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
 from featprobe.store.place import Place, aside
+from featprobe.store.quantised import stored_shape
 
 if TYPE_CHECKING:
     import zarr
@@ -68,7 +69,8 @@ class ZarrStore(FeatureStore):
             group = zarr.open_group(folder, mode="w", zarr_format=3)
             frames = layout.frames
             for name, shape in layout.arrays.items():
-                _lay(group, name, (frames, *shape), (layout.shard, *shape), key.dtype)
+                kept = stored_shape(shape, key.dtype)
+                _lay(group, name, (frames, *kept), (layout.shard, *kept), key.dtype)
             _lay(group, STATUS, (frames,), (layout.shard,), "uint8")
             _lay(group, "reason", (frames,), (layout.shard,), "string")
             for name, values in index.items():
