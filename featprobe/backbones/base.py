@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from featprobe.backbones.code import code_digest
 from featprobe.backbones.own import Take, own_adapter
-from featprobe.backbones.shaping import crop, fits, place, resize, windowed
+from featprobe.backbones.resizing import crop, fits, place, resize, windowed
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError
 from featprobe.core.shown import Shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.shaping import field_of_view
+from featprobe.backbones.resizing import field_of_view
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
@@ -17,8 +17,8 @@ from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.masks import Masks
 from featprobe.features.feature_set import FeatureSet
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.grids import FrameGrid, View
-from featprobe.images.picture import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
 from featprobe.store.quantised import INT8, error, stored_shape

@@ -14,7 +14,7 @@ import featprobe as fp
 from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.datasets.base import Dataset
 from featprobe.features.tokens import TokenSet, open_tokens
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ from featprobe.store.cache import store_path
 from featprobe.store.format import Layout
 from featprobe.testing.cases import make_items, make_key
 from featprobe.backbones.spec import Preprocess
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 cache, volumes, slices = Path(sys.argv[1]), 500, 100
 shape, shard = (1, 8, 8, 32), int(sys.argv[2])

@@ -6,16 +6,16 @@ import itertools
 
 import numpy as np
 import pytest
+from featprobe.backbones.shaping import field_of_view
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from featprobe.backbones.shaping import field_of_view
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError
 from featprobe.datasets.load import load_dataset
 from featprobe.images.ceiling import best_labels, occupancy
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader
 from featprobe.images.grids import FrameGrid
-from featprobe.images.picture import Extent, FrameRecipe
 
 WHOLE = Preprocess(resize=(28, 28), crop=None)
 
@@ -26,7 +26,7 @@ def dice(a, b, k=1):
 
 def grid_of(shape, preprocess=WHOLE, fit="stretch", affine=None, **recipe):
     made = FrameRecipe(fit=fit, **recipe)
-    header = Extent(tuple(shape) if affine is not None else tuple(shape[::-1]), affine)
+    header = ImageHeader(tuple(shape) if affine is not None else tuple(shape[::-1]), affine)
     return FrameGrid.of(header, made, lambda h, w: field_of_view(h, w, preprocess, fit))
 
 
