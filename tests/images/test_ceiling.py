@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from featprobe.backbones.shaping import field_of_view
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from featprobe.backbones.resizing import field_of_view
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError
 from featprobe.datasets.load import load_dataset
