@@ -64,10 +64,14 @@ def open_store(
         opened = next(filter(None, (_complete(p, key) for p in paths.values())), opened)
     if opened is None:
         opened = found_again(root, key, dataset.name, backbone.name)
-    if opened is not None:
+    if opened is not None and opened.attributes.get("index") != "lost":
         opened.touch()
         return opened
     plan = plan_frames(dataset, max(1, o.workers), o.progress)
+    if opened is not None:
+        opened.set_index(plan.item, plan.index)
+        opened.touch()
+        return opened
     return _create(path, key, plan, backbone, dataset, o.batch_size, store, o.target.type)
 
 

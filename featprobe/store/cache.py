@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest
 from featprobe.images.versions import kind_named, versions_of
-from featprobe.store import claims, uses
+from featprobe.store import attributes, claims, uses
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
 from featprobe.store.locate import place
@@ -194,3 +194,4 @@ def discard(path: Place) -> None:
     path.remove()
     claims.folder(path).remove()
     uses.file(path).remove()
+    attributes.file(path).remove()

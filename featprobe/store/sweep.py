@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from featprobe.store import claims, uses
+from featprobe.store import attributes, claims, uses
 from featprobe.store.cache import discard, entries, superseded
 from featprobe.store.containers import kind_of
 from featprobe.store.locate import place
 from featprobe.store.place import PARTIAL, Place, Where, lock
+
+BESIDE = (claims.SUFFIX, uses.SUFFIX, attributes.SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def litter(cache: Where | Place) -> Iterator[Litter]:
             if name.endswith(PARTIAL):
                 if not _alive(path):
                     yield Litter(path, "half made by a run that was killed", _size(path))
-            elif name.startswith(".") and name.endswith((claims.SUFFIX, uses.SUFFIX)):
-                of = name[1:].removesuffix(claims.SUFFIX).removesuffix(uses.SUFFIX)
+            elif name.startswith(".") and name.endswith(BESIDE):
+                of = name[1:].rpartition(".")[0]
                 if of not in names:
                     yield Litter(path, f"{of} is gone", _size(path))
             elif kind_of(path) is not None:
