@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import featprobe as fp
 from featprobe.cli.main import main
@@ -55,6 +56,27 @@ def test_a_trained_backbone_and_its_head_are_read(study: Path, tmp_path: Path) -
     head = fp.load_probe("trained/head.safetensors")
     p = head.predict_proba(np.float32(EXPECTED["trained"]))
     np.testing.assert_allclose(p, EXPECTED["head"], atol=1e-6)
+
+
+def test_a_training_that_was_killed_goes_on(study: Path) -> None:
+    def finished(folder: str) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
+        training = fp.Training(epochs=4, batch=8, lr=1e-3, ema=0.9, augment=("flip",))
+        (result,) = fp.finetune(
+            fp.load_backbone("net"), fp.load_dataset("shapes.npz"), fp.make_recipe("lora", rank=2),
+            training, device="cpu", workers=0, resamples=20, folder=folder, cache="new",
+        )  # fmt: skip
+        (file,) = Path(folder).glob("lr=*.pt")
+        return result.provenance["history"], torch.load(file, weights_only=True)["weights"]
+
+    before = torch.load("half/lr=0.001.pt", weights_only=True)["standing"]
+    assert before["step"] == 6
+    (history, weights), (anew, others) = finished("half"), finished("anew")
+    assert history[:2] == before["history"], "its first epochs were not trained again"
+    assert [e["step"] for e in history] == [e["step"] for e in anew]
+    np.testing.assert_allclose([e["loss"] for e in history], [e["loss"] for e in anew], rtol=1e-4)
+    assert weights.keys() == others.keys()
+    for name, value in weights.items():
+        torch.testing.assert_close(value, others[name], rtol=1e-3, atol=1e-4)
 
 
 def test_results_and_their_scores_are_read(study: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -16,9 +16,10 @@ from torch.nn import functional as F
 
 from featprobe.backbones.code import code_digest
 from featprobe.backbones.own import Take, own_adapter
-from featprobe.backbones.shaping import crop, fits, place, resize, windowed
+from featprobe.backbones.resizing import crop, fits, place, resize, windowed
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError
+from featprobe.core.shown import Shown
 
 Level = float | np.ndarray  # one value for all channels, or (3,)
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -56,8 +57,8 @@ class Adapter(Protocol):
         """
 
 
-@dataclass
-class Backbone:
+@dataclass(repr=False)
+class Backbone(Shown):
     """A frozen network.
 
     ``name``: for tables and folders; it says when weights are random. ``origin``: where the
@@ -68,11 +69,11 @@ class Backbone:
     """
 
     name: str
-    module: nn.Module = field(repr=False)
+    module: nn.Module
     adapter: Adapter
     preprocess: Preprocess
     origin: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict, repr=False)
+    config: dict[str, Any] = field(default_factory=dict)
     random: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     version: int | str | None = None
@@ -128,6 +129,17 @@ class Backbone:
     def outputs(self) -> Mapping[str, tuple[int, int]]:
         """Name -> (blocks available, width D)."""
         return self.adapter.outputs
+
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        height, width = self.preprocess.size
+        count = sum(p.numel() for p in self.module.parameters())
+        return (self.name,), {
+            "input": f"{height}x{width}",
+            "outputs": " ".join(f"{n}:{b}x{d}" for n, (b, d) in self.outputs.items()),
+            "parameters": f"{count / 1e6:.3g}M",
+            "weights": "random" if self.random else "pretrained",
+            "device": str(self.device),
+        }
 
     @property
     def default_outputs(self) -> tuple[str, ...]:

@@ -74,6 +74,12 @@ def _network(
         return hf.load(source)
     drawn_at_random = replace(source, init="random")
     if "model" in held:
+        if not held["model"]:
+            raise InputError(
+                f"{folder}: has the weights of a network that no name builds again: build it "
+                f"yourself and load {WEIGHTS} into it; models of timm:NAME, open_clip:ARCH:TAG and "
+                "of the catalog are built by their names"
+            )
         inner = resolve(str(held["model"]))
         preprocess = source.preprocess or hf.preprocess_of(source)
         loaded = build(replace(inner, init="random", seed=source.seed, preprocess=preprocess))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, json_option
+from featprobe.cli.common import cache_option, json_option
+from featprobe.cli.verb import Verbs
 
 if TYPE_CHECKING:
-    from featprobe.store.cache import Entry
+    from featprobe.store.cache import CacheEntry
 
 
 @click.group(
+    cls=Verbs,
     invoke_without_command=True,
     epilog="""\b
 Examples:
@@ -49,7 +51,7 @@ def _tell(ctx: click.Context, as_json: bool, row: dict[str, Any], line: str) -> 
     print(json.dumps(row) if as_json or ctx.obj[1] else line, flush=True)
 
 
-def _row(e: Entry) -> dict[str, Any]:
+def _row(e: CacheEntry) -> dict[str, Any]:
     row: dict[str, Any] = {
         "store": e.path.stem, "path": str(e.path), "bytes": e.bytes, "last_use": e.last_use / 1e9,
         "state": e.state,
@@ -71,7 +73,7 @@ def _ago(seconds: float) -> str:
     return "now"
 
 
-@command.command(cls=Verb)
+@command.command()
 @click.option("--data", multiple=True, metavar="NAME...", help="Only of these data sets.")
 @json_option
 @click.pass_context
@@ -186,19 +188,19 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
     return 1 if unmended or (bad and not repair) else 0
 
 
-def _mended(e: Entry) -> Entry:
+def _mended(e: CacheEntry) -> CacheEntry:
     """The store with what is known from elsewhere written anew, which is said."""
     from featprobe.core.errors import StoreError
-    from featprobe.store.cache import Entry
+    from featprobe.store.cache import CacheEntry
     from featprobe.store.mending import mend
 
     try:
         store, made = mend(e.path)
     except StoreError as error:
-        return Entry(e.path, None, str(error))
+        return CacheEntry(e.path, None, str(error))
     if made:
         click.echo(f"{e.path.name}: written anew: {', '.join(made)}", err=True)
-    return Entry(e.path, store)
+    return CacheEntry(e.path, store)
 
 
 @command.command()
@@ -220,10 +222,10 @@ def rm(ctx: click.Context, store: str) -> None:
 @click.pass_context
 def gc(ctx: click.Context, yes: bool, as_json: bool) -> None:
     """Remove leftovers of killed runs and stores of data that has changed."""
-    from featprobe.store.sweep import litter
+    from featprobe.store.garbage import find_garbage
 
     n = total = 0
-    for x in list(litter(_root(ctx))):
+    for x in list(find_garbage(_root(ctx))):
         if yes:
             x.remove()
         row = {"path": str(x.path), "why": x.why, "bytes": x.bytes, "removed": yes}

@@ -3,90 +3,82 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from featprobe.cli.verb import MAIN, options
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Verb(click.Command):
-    """A command whose repeatable options take several values: ``--k 1 5 20``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        several = {
-            name
-            for p in self.params
-            if isinstance(p, click.Option) and p.multiple
-            for name in p.opts
-        }
-        out: list[str] = []
-        current, taken = "", 0
-        for arg in args:
-            if arg.startswith("-") and not _number(arg):
-                name, _, value = arg.partition("=")
-                current, taken = (name if name in several else ""), int(bool(value))
-            elif current:
-                if taken:
-                    out.append(current)
-                taken += 1
-            out.append(arg)
-        return super().parse_args(ctx, out)
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one decorator, shown in this order."""
-
-    def apply(f: F) -> F:
-        for decorator in reversed(decorators):
-            f = decorator(f)
-        return f
-
-    return apply
-
-
-split_version_option = click.option(
-    "--split-version", type=click.IntRange(1, 2), default=2, show_default=True,
-    help="1: splits and draws as results have them that say no version.",
+split_version_option = options(
+    click.option(
+        "--split-version", type=click.IntRange(1, 2), default=2, show_default=True,
+        help="1: splits and draws as results have them that say no version.",
+    ),
+    group="Split and selection",
 )  # fmt: skip
-cache_option = click.option(
-    "--cache", type=str, metavar="DIR",
-    help="Where stores and results live, or s3://... for stores.  [default: $FEATPROBE_CACHE]",
+cache_option = options(
+    click.option(
+        "--cache", type=str, metavar="DIR",
+        help="Where stores and results live, or s3://... for stores.  [default: $FEATPROBE_CACHE]",
+    ),
+    group="Output",
 )  # fmt: skip
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
+json_option = options(
+    click.option(
+        "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
+    ),
+    group="Output",
+)  # fmt: skip
+quiet_option = options(click.option("--quiet", is_flag=True, help="No progress."), group="Output")
+batch_option = options(
+    click.option(
+        "--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]"
+    ),
+    group="Device and speed",
+)
+workers_option = options(
+    click.option(
+        "--workers", type=click.IntRange(min=0),
+        help="Decode processes of a device; 0: none apart.  [default: its share of cores, at most "
+        "8]",
+    ),
+    group="Device and speed",
+)  # fmt: skip
+device_option = options(
+    click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N."),
+    group="Device and speed",
+)
+choice_options = options(
+    click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
+    click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
 )
 across_option = click.option(
     "--across", multiple=True, type=click.Choice(["image-size", "selection", "seed"]),
     help="Rank results together that differ in this, which are leagues of their own otherwise.",
 )  # fmt: skip
 model_options = options(
-    click.option(
-        "--model", required=True,
-        help="Catalog name, hub id (org/name), folder, YAML, timm:NAME or open_clip:ARCH:TAG.",
+    options(
+        click.option(
+            "--model", required=True,
+            help="Catalog name, hub id (org/name), folder, YAML, timm:NAME or open_clip:ARCH:TAG.",
+        ),
+        click.option(
+            "--data", required=True,
+            help="Catalog name, folder, CSV manifest, MedMNIST npz, volume or DICOM file.",
+        ),
+        click.option("--init", type=click.Choice(["random"]), help="Random weights, the control."),
+        group=MAIN,
     ),
-    click.option(
-        "--data", required=True,
-        help="Catalog name, folder, CSV manifest, MedMNIST npz, volume or DICOM file.",
-    ),
-    click.option("--revision", help="Of the hub id."),
     click.option(
         "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
         help="A checkpoint file: safetensors or the original authors' .pth.",
     ),
+    click.option("--revision", help="Of the hub id."),
     click.option(
         "--strip-prefix", default="", metavar="PREFIX",
         help="What the keys of that file begin with, where it is not recognised: net.encoder.",
@@ -95,13 +87,16 @@ model_options = options(
         "--ignore-keys", multiple=True, metavar="PATTERN...",
         help="Keys of that file that do not belong to the network: 'head.*'.",
     ),
-    click.option("--init", type=click.Choice(["random"]), help="Random weights, the control."),
     click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's."),
+    group="Backbone",
 )  # fmt: skip
 label_options = options(
-    click.option(
-        "--label", multiple=True, metavar="COLUMN...",
-        help="Label columns of a table; none: no labels; of a folder: none, folder, parent.",
+    options(
+        click.option(
+            "--label", multiple=True, metavar="COLUMN...",
+            help="Label columns of a table; none: no labels; of a folder: none, folder, parent.",
+        ),
+        group=MAIN,
     ),
     click.option(
         "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
@@ -116,33 +111,9 @@ label_options = options(
         "--missing", multiple=True, metavar="VALUE...",
         help="Label texts that mean unknown.  [default: blank, NA, NaN, None, null, -1, ...]",
     ),
+    group="Labels and patients",
 )  # fmt: skip
-loading_options = options(
-    click.option(
-        "--root", type=click.Path(path_type=Path),
-        help="Folder of a catalog data set, or of a manifest's paths.",
-    ),
-    click.option("--name", help="Name of the data set in the cache."),
-    label_options,
-    click.option(
-        "--group", default="auto", show_default=True,
-        help="Patients: auto, none, folder, regex:PATTERN, or a manifest's column.",
-    ),
-    click.option("--path", metavar="COLUMN", help="Of a manifest's file paths."),
-    click.option(
-        "--split-column", metavar="COLUMN", help="Of a manifest's split; none: no split is read."
-    ),
-    click.option(
-        "--split-map", multiple=True, metavar="NAME=PART...",
-        help="train, val, test or none (left out) for names of a split: dev=val.",
-    ),
-    click.option(
-        "--split", type=click.Path(path_type=Path), help="A file of 'featprobe data split'."
-    ),
-    click.option(
-        "--option", "catalog_options", multiple=True, metavar="NAME=VALUE...",
-        help="Of a catalog data set, see 'featprobe data show NAME'.",
-    ),
+frame_options = options(
     click.option(
         "--plane", default="auto", show_default=True,
         type=click.Choice(["auto", "axial", "coronal", "sagittal", "all"]), help="Of volumes.",
@@ -171,6 +142,38 @@ loading_options = options(
     click.option(
         "--channel", type=click.IntRange(min=0), help="Which volume of a file with four axes."
     ),
+    group="Frames and intensity",
+)  # fmt: skip
+loading_options = options(
+    label_options,
+    options(
+        click.option(
+            "--group", default="auto", show_default=True,
+            help="Patients: auto, none, folder, regex:PATTERN, or a manifest's column.",
+        ),
+        group=MAIN,
+    ),
+    click.option(
+        "--root", type=click.Path(path_type=Path),
+        help="Folder of a catalog data set, or of a manifest's paths.",
+    ),
+    click.option("--name", help="Name of the data set in the cache."),
+    click.option("--path", metavar="COLUMN", help="Of a manifest's file paths."),
+    click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
+    click.option(
+        "--option", "catalog_options", multiple=True, metavar="NAME=VALUE...",
+        help="Of a catalog data set, see 'featprobe data show NAME'.",
+    ),
+    click.option(
+        "--split", type=click.Path(path_type=Path), help="A file of 'featprobe data split'."
+    ),
+    click.option(
+        "--split-column", metavar="COLUMN", help="Of a manifest's split; none: no split is read."
+    ),
+    click.option(
+        "--split-map", multiple=True, metavar="NAME=PART...",
+        help="train, val, test or none (left out) for names of a split: dev=val.",
+    ),
     click.option(
         "--modalities", multiple=True, metavar="COLUMN...",
         help="Path columns of a manifest that make up a study.",
@@ -183,7 +186,17 @@ loading_options = options(
         "--derived", default="skip", show_default=True, type=click.Choice(["skip", "keep"]),
         help="Masks beside images, thumbnails, DICOM SEG, doses and pictures of reports.",
     ),
-    click.option("--key", help="Which array of an npz, HDF5 or MATLAB file."),
+    click.option(
+        "--masks", multiple=True, metavar="PLACE...",
+        help="Segmentation masks: a folder (CLASS=FOLDER for one a class), a manifest's column, "
+        "none.  [default: images/ beside labels/ or masks/, x_mask, a column mask]",
+    ),
+    click.option(
+        "--mask-classes", multiple=True, metavar="NAME...",
+        help="Of the values 0, 1, ... of masks; or NAME=VALUE, NAME=#rrggbb.",
+    ),
+    frame_options,
+    group="Data",
 )  # fmt: skip
 
 

@@ -4,7 +4,36 @@ from __future__ import annotations
 
 import click
 
-from featprobe.cli.common import Verb, across_option, cache_option, json_option, note
+from featprobe.cli.common import (
+    across_option,
+    cache_option,
+    choice_options,
+    json_option,
+    note,
+)
+from featprobe.cli.verb import Verb, options
+
+test_options = options(
+    click.option(
+        "--test", default="permutation", show_default=True,
+        type=click.Choice(["permutation", "delong", "mcnemar"]),
+        help="delong: of the AUROC of one class; mcnemar: of accuracy, one item a patient.",
+    ),
+    click.option(
+        "--resamples", default=1000, show_default=True, type=click.IntRange(min=20),
+        help="Swaps of the permutation test.",
+    ),
+    click.option(
+        "--power", is_flag=True,
+        help="What this study could find (minimum detectable difference, power 0.8), for the next "
+        "one.",
+    ),
+    click.option(
+        "--difference", type=float, metavar="D",
+        help="With --power: the patients that a study needs to find a true difference of D.",
+    ),
+    group="Metrics and intervals",
+)  # fmt: skip
 
 
 @click.command(
@@ -19,8 +48,7 @@ Examples:
   featprobe compare --power --difference 0.02
 """,
 )
-@click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
-@click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones.")
+@choice_options
 @click.option(
     "--between", default="backbones", show_default=True,
     type=click.Choice(["backbones", "probes", "all"]),
@@ -39,23 +67,7 @@ Examples:
     help="auroc, auroc:CLASS, f1, ...  [default: auroc, quadratic_kappa of ordinal tasks, r2 of "
     "regression]",
 )
-@click.option(
-    "--test", default="permutation", show_default=True,
-    type=click.Choice(["permutation", "delong", "mcnemar"]),
-    help="delong: of the AUROC of one class; mcnemar: of accuracy, one item a patient.",
-)  # fmt: skip
-@click.option(
-    "--resamples", default=1000, show_default=True, type=click.IntRange(min=20),
-    help="Swaps of the permutation test.",
-)  # fmt: skip
-@click.option(
-    "--power", is_flag=True,
-    help="What this study could find (minimum detectable difference, power 0.8), for the next one.",
-)  # fmt: skip
-@click.option(
-    "--difference", type=float, metavar="D",
-    help="With --power: the patients that a study needs to find a true difference of D.",
-)  # fmt: skip
+@test_options
 @across_option
 @cache_option
 @json_option

@@ -8,15 +8,17 @@ from typing import Any
 import click
 
 from featprobe.cli.common import cache_option, json_option
+from featprobe.cli.verb import Verb
 
 
 @click.command(
+    cls=Verb,
     epilog="""\b
 Examples:
   featprobe doctor
   featprobe doctor --model dinov2_vitl14
   featprobe doctor --json > report.json     to put into an issue
-"""
+""",
 )
 @click.option("--model", help="Also say what this backbone would need.")
 @cache_option

@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 
 from featprobe.cli.common import cache_option
+from featprobe.cli.verb import Verb
 
 
 @click.command(
+    cls=Verb,
     epilog="""\b
 Examples:
   featprobe export dinov2_vits14-1a2b3c4d5e6f --to parquet films.parquet
   featprobe export 1a2b3c4d5e6f --to npy ./films      cls.npy, mean.npy, ...
   featprobe export 1a2b3c4d5e6f --to hdf5 ./films.h5
-"""
+""",
 )
 @click.argument("store")
 @click.argument("out")

@@ -11,20 +11,91 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import (
-    Verb,
+    batch_option,
     cache_option,
+    device_option,
     json_option,
     loading_options,
     model_options,
     note,
     open_dataset,
+    quiet_option,
     unused_keys,
+    workers_option,
 )
+from featprobe.cli.masks import told_masks
+from featprobe.cli.verb import MAIN, Verb, options
 from featprobe.core.errors import MissingPath
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
     from featprobe.features.feature_set import FeatureSet
+
+
+extract_options = options(
+    options(
+        click.option(
+            "--features", multiple=True, metavar="NAME...",
+            help="Of cls, mean, projection, logits, tokens (tokens:5 keeps five blocks).  "
+            "[default: cls mean projection, those there are]",
+        ),
+        click.option(
+            "--blocks", default=4, show_default=True, help="How many last blocks to store."
+        ),
+        group=MAIN,
+    ),
+    options(
+        click.option(
+            "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+            help="Of random weights.",
+        ),
+        group="Backbone",
+    ),
+    options(
+        device_option,
+        click.option(
+            "--devices", metavar="A,B,...", default="",
+            help="Several, a process each: 0,1 are cuda:0 and cuda:1.",
+        ),
+        click.option(
+            "--engine", default="local", show_default=True, type=click.Choice(["local", "ray"]),
+            help="ray: a cluster's devices ($RAY_ADDRESS, or one that runs here; else this "
+            "machine's).",
+        ),
+        click.option(
+            "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
+            help="Of the forward pass.  [default: float32 on a CPU, bf16 on a GPU]",
+        ),
+        batch_option,
+        workers_option,
+        click.option(
+            "--item-timeout", default=300.0, show_default=True, metavar="SECONDS",
+            help="An item that takes longer to decode is left out.",
+        ),
+        click.option(
+            "--compile", "compiled", is_flag=True, help="Compile the blocks with torch.compile."
+        ),
+        click.option(
+            "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
+            help="Extract the I-th of N parts only, as one task of a job array.",
+        ),
+        group="Device and speed",
+    ),
+    options(
+        click.option(
+            "--dtype", default="float16", show_default=True,
+            type=click.Choice(["float16", "float32"]), help="On disk.",
+        ),
+        click.option(
+            "--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]),
+            help="The container; one of the other kind that is complete is used as it is.",
+        ),
+        click.option("--strict", is_flag=True, help="Stop at the first unreadable item."),
+        click.option("--retry-failed", is_flag=True, help="Try recorded failures again."),
+        quiet_option,
+        group="Output",
+    ),
+)  # fmt: skip
 
 
 @click.command(
@@ -42,56 +113,8 @@ Run again, it reuses what is complete and goes on where it stopped.
 """,
 )
 @model_options
-@click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of random weights."
-)
-@click.option(
-    "--features",
-    multiple=True,
-    metavar="NAME...",
-    help="Of cls, mean, projection, logits, tokens (tokens:5 keeps five blocks).  "
-    "[default: cls mean projection, those there are]",
-)
-@click.option("--blocks", default=4, show_default=True, help="How many last blocks to store.")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
-@click.option(
-    "--devices", metavar="A,B,...", default="",
-    help="Several, a process each: 0,1 are cuda:0 and cuda:1.",
-)  # fmt: skip
-@click.option(
-    "--engine", default="local", show_default=True, type=click.Choice(["local", "ray"]),
-    help="ray: a cluster's devices ($RAY_ADDRESS, or one that runs here; else this machine's).",
-)  # fmt: skip
-@click.option(
-    "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
-    help="Of the forward pass.  [default: float32 on a CPU, bf16 on a GPU]",
-)  # fmt: skip
-@click.option(
-    "--dtype", default="float16", show_default=True, type=click.Choice(["float16", "float32"]),
-    help="On disk.",
-)  # fmt: skip
-@click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
-@click.option(
-    "--workers", type=click.IntRange(min=0),
-    help="Decode processes of a device; 0: none apart.  [default: its share of cores, at most 8]",
-)  # fmt: skip
-@click.option(
-    "--item-timeout", default=300.0, show_default=True, metavar="SECONDS",
-    help="An item that takes longer to decode is left out.",
-)  # fmt: skip
-@click.option("--compile", "compiled", is_flag=True, help="Compile the blocks with torch.compile.")
-@click.option(
-    "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
-    help="Extract the I-th of N parts only, as one task of a job array.",
-)  # fmt: skip
-@click.option(
-    "--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]),
-    help="The container; one of the other kind that is complete is used as it is.",
-)  # fmt: skip
+@extract_options
 @loading_options
-@click.option("--strict", is_flag=True, help="Stop at the first unreadable item.")
-@click.option("--retry-failed", is_flag=True, help="Try recorded failures again.")
-@click.option("--quiet", is_flag=True, help="No progress.")
 @cache_option
 @json_option
 def command(
@@ -198,6 +221,8 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     parts = Counter(p for p in dataset.split.tolist() if p)
     sizes = ": " + ", ".join(f"{p} {n}" for p, n in parts.items()) if parts else ""
     print(f"  split     {dataset.split_origin}{sizes}")
+    if dataset.masks is not None:
+        print(f"  masks     {told_masks(dataset.masks)}")
     recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
     print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
     for fact, values in s.looks.items():

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb
 from featprobe.cli.probing import probe_options, run_probe, set_option, values
+from featprobe.cli.verb import Verb
 
 
 @click.command(

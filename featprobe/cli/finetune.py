@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from featprobe.cli.common import (
-    Verb,
+    device_option,
     loading_options,
     model_options,
     note,
     open_dataset,
-    options,
+    quiet_option,
     split_version_option,
     unused_keys,
+    workers_option,
 )
-from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.level_options import level_options, read_level
 from featprobe.cli.probing import bootstrap_options, read_settings
-from featprobe.cli.selecting import chosen_by, select_option, threshold_option
+from featprobe.cli.selection_options import chosen_by, select_option, threshold_option
+from featprobe.cli.verb import MAIN, Verb, options
+from featprobe.core.errors import Unfinished
+
+if TYPE_CHECKING:
+    from featprobe.evaluation.results import Result
 
 # option -> field of Training
 FIELDS = {
@@ -31,7 +37,29 @@ FIELDS = {
 }  # fmt: skip
 
 training_options = options(
-    click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="[default: 20]"),
+    options(
+        click.option(
+            "--recipe", metavar="NAME", help="Which parameters train.  [default: full]"
+        ),
+        click.option(
+            "--preset", metavar="NAME", help="Recipe and settings of a study, or of a YAML file."
+        ),
+        click.option(
+            "--epochs", type=click.FloatRange(min=0, min_open=True),
+            help="Times that train is passed through.  [default: 20]",
+        ),
+        click.option(
+            "--lr", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="LR...",
+            help="Of the backbone; of several, each a training, val chooses.  [default: the "
+            "recipe's]",
+        ),
+        click.option(
+            "--set", "more", multiple=True, metavar="NAME=VALUE...",
+            help="Options of the recipe (rank=8, blocks=2) and further settings (clip=1 "
+            "ema=0.999).",
+        ),
+        group=MAIN,
+    ),
     click.option(
         "--batch", type=click.IntRange(min=1), metavar="ITEMS", help="A step's.  [default: 32]"
     ),
@@ -40,13 +68,11 @@ training_options = options(
         help="In which a batch goes through the network, to save memory.  [default: 1]",
     ),
     click.option(
-        "--lr", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="LR...",
-        help="Of the backbone; of several, each a training, val chooses.  [default: the recipe's]",
+        "--head-lr", type=float, metavar="LR", help="Of the head.  [default: 0.001, of frozen 0.01]"
     ),
     click.option(
-        "--head-lr", type=float, metavar="LR", help="[default: 0.001, of frozen 0.01]"
+        "--weight-decay", type=float, help="Of all but biases and norms.  [default: 0.05]"
     ),
-    click.option("--weight-decay", type=float, help="[default: 0.05]"),
     click.option(
         "--layer-decay", type=float, help="A block's rate is that of the one above it times this."
     ),
@@ -54,7 +80,6 @@ training_options = options(
     click.option("--balanced", is_flag=True, help="Classes weigh the same."),
     click.option("--patience", type=click.IntRange(min=1), metavar="EPOCHS",
         help="Stop when val has not become better for so long."),
-    select_option,
     click.option("--ema", type=float, metavar="DECAY", help="Keep an average of the weights."),
     click.option(
         "--features", "view", metavar="VIEW",
@@ -72,15 +97,42 @@ training_options = options(
         "--augment", multiple=True, metavar="NAME...",
         help="Of flip, vflip, crop, rotate, brightness, contrast, noise, erase.  [default: none]",
     ),
-    click.option("--checkpointing", is_flag=True, help="Compute blocks twice to save memory."),
     click.option("--refit", is_flag=True, help="Train once more on train and val, and test that."),
-    click.option(
-        "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
-        help="[default: float32 on a CPU, bf16 on a GPU]",
+    group="Training",
+)  # fmt: skip
+run_options = options(
+    options(
+        click.option(
+            "--subset", multiple=True, type=float, default=(1.0,), metavar="FRACTION...",
+            help="Of train and val; several, one run each.  [default: 1]",
+        ),
+        click.option(
+            "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+            help="Of the split, the order of items and random weights.",
+        ),
+        split_version_option,
+        select_option,
+        threshold_option,
+        group="Split and selection",
     ),
-    click.option(
-        "--set", "more", multiple=True, metavar="NAME=VALUE...",
-        help="Options of the recipe (rank=8, blocks=2) and further settings (clip=1 ema=0.999).",
+    options(
+        device_option,
+        click.option(
+            "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
+            help="[default: float32 on a CPU, bf16 on a GPU]",
+        ),
+        click.option("--checkpointing", is_flag=True, help="Compute blocks twice to save memory."),
+        workers_option,
+        group="Device and speed",
+    ),
+    options(
+        click.option(
+            "--run", "folder", type=click.Path(path_type=Path), metavar="DIR",
+            help="Keep the training here.  [default: finetuned/... in the cache]",
+        ),
+        click.option("--title", default="", help="Its name in tables."),
+        quiet_option,
+        group="Output",
     ),
 )  # fmt: skip
 
@@ -102,28 +154,10 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 """,
 )
 @model_options
-@click.option("--recipe", metavar="NAME", help="Which parameters train.  [default: full]")
-@click.option("--preset", metavar="NAME", help="Recipe and settings of a study, or of a YAML file.")
 @training_options
-@click.option(
-    "--subset", multiple=True, type=float, default=(1.0,), metavar="FRACTION...",
-    help="Of train and val; several, one run each.  [default: 1]",
-)  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
-    help="Of the split, the order of items and random weights.")  # fmt: skip
-@split_version_option
-@click.option("--run", "folder", type=click.Path(path_type=Path), metavar="DIR",
-    help="Keep the training here.  [default: finetuned/... in the cache]")  # fmt: skip
-@click.option("--title", default="", help="Its name in tables.")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
-@click.option(
-    "--workers", type=click.IntRange(min=0),
-    help="Decode processes; 0: none apart.  [default: the cores, at most 8]",
-)  # fmt: skip
+@run_options
 @loading_options
-@click.option("--quiet", is_flag=True, help="No progress.")
 @level_options
-@threshold_option
 @bootstrap_options
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
@@ -152,11 +186,10 @@ def command(
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import show_results
     from featprobe.core.threads import cores
-    from featprobe.finetuning.asked import asked
-    from featprobe.finetuning.predictor import FILE as HEAD
-    from featprobe.finetuning.run import finetune
+    from featprobe.finetuning.request import request
+    from featprobe.finetuning.run import PROBLEMS, finetune
 
-    wanted = asked(recipe, preset, {**given, "seed": seed, **read_settings(more)})
+    wanted = request(recipe, preset, {**given, "seed": seed, **read_settings(more)})
     if folder is not None and len(subset) > 1:
         raise click.UsageError("--run is the folder of one training, not of several --subset")
     backbone = load_backbone(
@@ -180,9 +213,18 @@ def command(
         if as_json:
             for result in made:
                 print(result.to_json(), flush=True)
-    if as_json or not found:
-        return
-    show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
+    if found and not as_json:
+        show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
+        _name_what_is_kept(found)
+    problems = [text for result in found for text in result.provenance.get(PROBLEMS, ())]
+    if problems:
+        raise Unfinished("; ".join(dict.fromkeys(problems)), 1)
+
+
+def _name_what_is_kept(found: list[Result]) -> None:
+    """How the trained backbone and its head are used."""
+    from featprobe.finetuning.head_probe import FILE as HEAD
+
     for result in found:
         kept = Path(result.provenance["folder"])
         if (kept / "backbone").is_dir():

@@ -7,22 +7,27 @@ from pathlib import Path
 import click
 
 from featprobe.cli.common import cache_option
+from featprobe.cli.verb import Verb
 
 
 @click.command(
+    cls=Verb,
     epilog="""\b
 Examples:
   featprobe import films.parquet                       what 'featprobe export' wrote
   featprobe import ours.npy --items ours.csv --name films --backbone ours
 \b
 The table has a line for every row of features: id, and optionally group, split, label.
-"""
+""",
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--name", help="Of the data set, for features made elsewhere.")
 @click.option("--backbone", help="What made them.")
 @click.option("--items", type=click.Path(path_type=Path), metavar="CSV", help="The table.")
-@click.option("--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]))
+@click.option(
+    "--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]),
+    help="The container.",
+)  # fmt: skip
 @cache_option
 def command(
     path: Path, name: str | None, backbone: str | None, items: Path | None, store: str,

@@ -7,14 +7,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from featprobe.cli.common import Verb
-from featprobe.cli.probing import (
-    probe_options,
-    run_probe,
-    save_option,
-)
-from featprobe.cli.selecting import chosen_by, select_options
-from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
+from featprobe.cli.probing import probe_options, run_probe, save_option
+from featprobe.cli.protocol_options import full, one_way, way_options
+from featprobe.cli.selection_options import chosen_by, select_options
+from featprobe.cli.verb import Verb, options
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
@@ -41,6 +37,48 @@ def _use_preset(ctx: click.Context, _: click.Parameter, name: str | None) -> str
     return name
 
 
+search_options = options(
+    options(
+        click.option(
+            "--metric", default="cosine", show_default=True, type=click.Choice(["cosine", "l2"]),
+            help="By what neighbours are near.",
+        ),
+        click.option(
+            "--vote", default="softmax", show_default=True,
+            type=click.Choice(["softmax", "uniform", "distance"]), help="What a neighbour weighs.",
+        ),
+        click.option(
+            "--temperature", default=0.07, show_default=True, help="Of the softmax vote."
+        ),
+        click.option(
+            "--smoothing", default=1.0, show_default=True, help="Of mlknn; 1 is Laplace's."
+        ),
+        group="Probe",
+    ),
+    options(
+        click.option(
+            "--index", default="auto", show_default=True,
+            type=click.Choice(["auto", "flat", "ivf", "hnsw", "ivfpq"]),
+            help="flat is exact; the others are approximate and say their recall. auto: flat until "
+            "it would take about a minute, then ivfpq.",
+        ),
+        click.option(
+            "--nprobe", type=click.IntRange(min=1),
+            help="Lists that ivf and ivfpq search.  [default: 16, doubled until recall is 0.95]",
+        ),
+        click.option(
+            "--ef", type=click.IntRange(min=1),
+            help="Candidates that hnsw keeps.  [default: 128, doubled until recall is 0.95]",
+        ),
+        click.option(
+            "--device", default="auto", show_default=True,
+            type=click.Choice(["auto", "cpu", "cuda"]), help="Of the exact search.",
+        ),
+        group="Device and speed",
+    ),
+)  # fmt: skip
+
+
 @click.command(
     cls=Verb,
     epilog="""\b
@@ -65,39 +103,11 @@ Examples:
     "--k", multiple=True, type=click.IntRange(min=1), default=(20,), show_default=True,
     metavar="K...", help="Numbers of neighbours.",
 )  # fmt: skip
-@click.option(
-    "--metric", default="cosine", show_default=True, type=click.Choice(["cosine", "l2"])
-)  # fmt: skip
-@click.option(
-    "--vote", default="softmax", show_default=True,
-    type=click.Choice(["softmax", "uniform", "distance"]), help="What a neighbour weighs.",
-)  # fmt: skip
-@click.option("--temperature", default=0.07, show_default=True, help="Of the softmax vote.")
-@click.option("--smoothing", default=1.0, show_default=True, help="Of mlknn; 1 is Laplace's.")
-@click.option(
-    "--index", default="auto", show_default=True,
-    type=click.Choice(["auto", "flat", "ivf", "hnsw", "ivfpq"]),
-    help="flat is exact; the others are approximate and say their recall. auto: flat until it "
-    "would take about a minute, then ivfpq.",
-)  # fmt: skip
-@click.option(
-    "--nprobe", type=click.IntRange(min=1),
-    help="Lists that ivf and ivfpq search.  [default: 16, doubled until recall is 0.95]",
-)  # fmt: skip
-@click.option(
-    "--ef", type=click.IntRange(min=1),
-    help="Candidates that hnsw keeps.  [default: 128, doubled until recall is 0.95]",
-)  # fmt: skip
-@click.option(
-    "--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]),
-    help="Of the exact search.",
-)  # fmt: skip
+@search_options
 @click.option(
     "--loo", is_flag=True, help="Leave one out: each item is scored by all other patients."
 )
-@subset_option
-@folds_option
-@repeats_option
+@way_options
 @save_option
 @select_options
 @probe_options

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, across_option, cache_option, json_option, note
+from featprobe.cli.common import (
+    across_option,
+    cache_option,
+    choice_options,
+    json_option,
+    note,
+)
+from featprobe.cli.verb import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +40,7 @@ against, metric, resamples, seed, split_version, out. An example is docs/example
 """,
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.yaml]")
-@click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
-@click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones.")
+@choice_options
 @click.option(
     "--metric", metavar="METRIC",
     help="Ranks.  [default: auroc, quadratic_kappa of ordinal tasks, r2 of regression]",
@@ -72,7 +78,7 @@ def command(
     from featprobe.core import paths as settings
     from featprobe.evaluation import results
     from featprobe.leaderboard.board import build
-    from featprobe.leaderboard.standings import Standings
+    from featprobe.leaderboard.rank_ranges import RankRanges
     from featprobe.leaderboard.table import make_ready, print_board, write
     from featprobe.metrics import measures as metrics
 
@@ -94,7 +100,7 @@ def command(
             _end(ctx, outcome)
     else:
         found = results.latest(results.read(root, note))
-    stand = Standings(root, margin)
+    stand = RankRanges(root, margin)
     board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
         note(text)

@@ -6,21 +6,30 @@ from typing import Any
 
 import click
 
-from featprobe.cli.common import Verb
-from featprobe.cli.probing import (
-    probe_options,
-    run_probe,
-    save_option,
-    set_option,
-    values,
-)
-from featprobe.cli.selecting import chosen_by, select_options
-from featprobe.cli.ways import folds_option, full, one_way, repeats_option, subset_option
+from featprobe.cli.probing import probe_options, run_probe, save_option, set_option, values
+from featprobe.cli.protocol_options import full, one_way, way_options
+from featprobe.cli.selection_options import chosen_by, select_options
+from featprobe.cli.verb import Verb, options
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
     "solver": "--solver",
 }  # fmt: skip
+
+
+head_options = options(
+    click.option("--no-refit", is_flag=True, help="Test the fit on train alone, without val."),
+    click.option("--no-standardize", is_flag=True, help="Use the features as they are."),
+    click.option("--balanced", is_flag=True, help="Of logistic: classes weigh the same."),
+    click.option(
+        "--solver", type=click.Choice(["batched", "sklearn"]),
+        help="Of logistic: sklearn is a plain loop of its fits.",
+    ),
+    click.option(
+        "--calibrate", is_flag=True, help="Scale the scores by a temperature (Guo et al. 2017)."
+    ),
+    group="Probe",
+)  # fmt: skip
 
 
 @click.command(
@@ -52,20 +61,9 @@ Examples:
     "--C", "cs", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="C...",
     help="Candidates of logistic and ordinal.  [default: 45 values from 1e-6 to 1e5]",
 )  # fmt: skip
-@click.option("--no-refit", is_flag=True, help="Test the fit on train alone, without val.")
-@click.option("--no-standardize", is_flag=True, help="Use the features as they are.")
-@click.option("--balanced", is_flag=True, help="Of logistic: classes weigh the same.")
-@click.option(
-    "--solver", type=click.Choice(["batched", "sklearn"]),
-    help="Of logistic: sklearn is a plain loop of its fits.",
-)  # fmt: skip
-@click.option(
-    "--calibrate", is_flag=True, help="Scale the scores by a temperature (Guo et al. 2017)."
-)
+@head_options
 @set_option
-@subset_option
-@folds_option
-@repeats_option
+@way_options
 @save_option
 @select_options
 @probe_options
@@ -95,8 +93,8 @@ def command(
     from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import CrossVal
     from featprobe.probes.calibrated import CalibratedProbe
-    from featprobe.probes.named import PROBES
     from featprobe.probes.presets import preset as study
+    from featprobe.probes.registry import PROBES
 
     one_way(repeats, subset, common["save_to"], folds)
     params: dict[str, Any] = {}

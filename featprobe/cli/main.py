@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from featprobe.cli.edge import escaping
+from featprobe.cli.safe_output import escaping
 from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, Unfinished, nearest, reason
 

@@ -10,10 +10,12 @@ import click
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.spec import OUTPUTS, ModelSpec
 from featprobe.cli.common import json_option
+from featprobe.cli.verb import Verbs
 from featprobe.core.errors import UnknownName, nearest
 
 
 @click.group(
+    cls=Verbs,
     invoke_without_command=True,
     epilog="""\b
 Examples:

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, cache_option, json_option, note
+from featprobe.cli.common import (
+    batch_option,
+    cache_option,
+    device_option,
+    json_option,
+    note,
+    quiet_option,
+    workers_option,
+)
+from featprobe.cli.verb import Verb, options
 from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
-    from featprobe.evaluation.judged import Judged
     from featprobe.evaluation.predict import Predictions
+    from featprobe.evaluation.score_predictions import PredictionScores
 
 
 @click.command(
@@ -39,16 +48,19 @@ Examples:
 )  # fmt: skip
 @click.option("--name", help="Name of the data set in the cache.")
 @click.option("--model", help="Where the backbone is now, if not where it was.")
-@click.option(
-    "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
-    help="Its checkpoint file, where it was loaded from one.",
-)  # fmt: skip
-@click.option("--revision", help="Of the hub id.")
 @click.option("--out", type=click.Path(path_type=Path), help="The CSV.  [default: standard output]")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16 on a CPU, else 128]")
-@click.option("--workers", type=click.IntRange(min=0), help="Decode processes; 0: none apart.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@options(
+    click.option(
+        "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
+        help="Its checkpoint file, where it was loaded from one.",
+    ),
+    click.option("--revision", help="Of the hub id."),
+    group="Backbone",
+)  # fmt: skip
+@device_option
+@batch_option
+@workers_option
+@quiet_option
 @cache_option
 @json_option
 def command(
@@ -109,7 +121,7 @@ def command(
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
 
 
-def _worth(judged: Judged | None) -> list[str]:
+def _worth(judged: PredictionScores | None) -> list[str]:
     """The metrics of labelled images, a line each."""
     if judged is None:
         return []

@@ -11,12 +11,13 @@ import click
 
 from featprobe.cli.common import (
     cache_option,
+    choice_options,
     json_option,
     note,
-    options,
     split_version_option,
 )
-from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.level_options import level_options, read_level
+from featprobe.cli.verb import options
 
 if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
@@ -41,29 +42,37 @@ bootstrap_options = options(
     ),
     cache_option,
     json_option,
+    group="Metrics and intervals",
 )  # fmt: skip
 probe_options = options(
-    click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets."),
-    click.option("--model", multiple=True, metavar="NAME...", help="Only these backbones."),
+    choice_options,
     click.option(
         "--features", "view", multiple=True, metavar="VIEW...",
         help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...; of several, val chooses."
         "  [default: cls, or mean]",
     ),
-    click.option(
-        "--pool", multiple=True, default=("mean",), show_default=True,
-        type=click.Choice(["mean", "max", "mean+std"]),
-        help="How the slices of a volume become one row; of several, val chooses.",
-    ),
-    click.option("--normalize", is_flag=True, help="Scale each row to unit length."),
-    click.option(
-        "--pca", type=click.IntRange(min=1), metavar="D",
-        help="Keep the first D principal components of the fitted items.",
+    options(
+        click.option(
+            "--pool", multiple=True, default=("mean",), show_default=True,
+            type=click.Choice(["mean", "max", "mean+std"]),
+            help="How the slices of a volume become one row; of several, val chooses.",
+        ),
+        click.option("--normalize", is_flag=True, help="Scale each row to unit length."),
+        click.option(
+            "--pca", type=click.IntRange(min=1), metavar="D",
+            help="Keep the first D principal components of the fitted items.",
+        ),
+        group="Features",
     ),
     level_options,
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
-        help="Of the split and of all draws."),
-    split_version_option,
+    options(
+        click.option(
+            "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+            help="Of the split and of all draws.",
+        ),
+        split_version_option,
+        group="Split and selection",
+    ),
     bootstrap_options,
 )  # fmt: skip
 
@@ -92,7 +101,7 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
     from typing import get_type_hints
 
     from featprobe.core.options import checked
-    from featprobe.probes.named import PROBES
+    from featprobe.probes.registry import PROBES
 
     known = get_type_hints(PROBES.get(probe).__init__)
     given = read_settings(settings)
@@ -117,10 +126,10 @@ def run_probe(
 ) -> None:
     """Run a probe under each protocol on the chosen feature sets, keep and show the results.
 
-    ``how`` val chooses, as of :func:`~featprobe.cli.selecting.chosen_by`; ``asked``: the values of
-    the other :data:`probe_options`. A feature set that cannot be probed is
-    named on standard error and the rest goes on; when none can, the first reason is the error. So
-    is one of several protocols under which it cannot.
+    ``how`` val chooses, as of :func:`~featprobe.cli.selection_options.chosen_by`; ``asked``: the
+    values of the other :data:`probe_options`. A feature set that cannot be probed is named on
+    standard error and the rest goes on; when none can, the first reason is the error. So is one of
+    several protocols under which it cannot.
     """
     from featprobe.core.errors import FeatprobeError
     from featprobe.evaluation.evaluate import evaluate

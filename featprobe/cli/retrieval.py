@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb
-from featprobe.cli.imagetext import data_options
+from featprobe.cli.imagetext_options import data_options
 from featprobe.cli.probing import bootstrap_options, cached_sets, on_each
+from featprobe.cli.verb import Verb
 
 if TYPE_CHECKING:
     from featprobe.features.feature_set import FeatureSet
@@ -59,10 +59,10 @@ def command(
 
 
 def _print(shown: list[Retrieval]) -> None:
+    from featprobe.core.shown import ends
     from featprobe.imagetext.retrieval import DEPTHS, DIRECTIONS
     from featprobe.leaderboard.footnotes import Footnotes
     from featprobe.leaderboard.terminal import make_table, show
-    from featprobe.leaderboard.uncertainty import ends
 
     heads = [h for k in DEPTHS for h in (f"recall@{k} [95 %]", "chance")]
     heads = ["data", "backbone", "from", *heads, "median rank [95 %]", "images (patients)"]

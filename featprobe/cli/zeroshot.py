@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import Verb, split_version_option
-from featprobe.cli.imagetext import data_options
+from featprobe.cli.common import split_version_option
+from featprobe.cli.imagetext_options import data_options
 from featprobe.cli.probing import bootstrap_options, cached_sets, on_each, show_results
+from featprobe.cli.verb import Verb
 
 if TYPE_CHECKING:
     from featprobe.evaluation.results import Result

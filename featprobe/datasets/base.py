@@ -13,6 +13,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.fingerprint import digest
+from featprobe.core.shown import Shown
 from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.sources import (
@@ -24,14 +25,14 @@ from featprobe.datasets.sources import (
     paths_of,
     rows_of,
 )
+from featprobe.images.decoded_image import PLANES, DecodedImage, FrameRecipe, ImageHeader
 from featprobe.images.files import kind_of_name
 from featprobe.images.grids import FrameGrid, View
-from featprobe.images.picture import PLANES, Extent, FrameRecipe, Picture
 from featprobe.images.raster import orientation
 
 
-@dataclass
-class Dataset:
+@dataclass(repr=False)
+class Dataset(Shown):
     """Items and what is known of them.
 
     ``ids`` (N,) unique text. ``targets``: None; int (N,) for multiclass and ordinal, -1 where
@@ -99,7 +100,7 @@ class Dataset:
     def from_arrays(
         cls, images: Any, y: Any = None, *, groups: Any = None, split: Any = None, ids: Any = None,
         classes: Sequence[str] = (), task: str | None = None, volumes: bool = False,
-        name: str = "arrays", recipe: FrameRecipe | None = None,
+        name: str = "arrays", recipe: FrameRecipe | None = None, masks: Any = None,
     ) -> Dataset:  # fmt: skip
         """Items that are arrays in memory.
 
@@ -107,11 +108,14 @@ class Dataset:
         F frames; or a list of N such arrays of different sizes. ``y``: see
         :func:`~featprobe.datasets.encode.encode`. ``groups`` (N,): the patient of each item;
         ``split`` (N,): train, val, test or "" everywhere; ``ids`` (N,): unique, by default the
-        place of each. Raises :class:`InputError` that says what was expected and what came.
+        place of each. ``masks``: N arrays of labels, of the shapes of the images. Raises
+        :class:`InputError` that says what was expected and what came.
         """
         arrays = rows_of(images, volumes)
-        return cls._of(ArraySource(arrays), sum(map(len, arrays)), y, groups, split, ids, classes,
+        made = cls._of(ArraySource(arrays), sum(map(len, arrays)), y, groups, split, ids, classes,
                        task, name, recipe)  # fmt: skip
+        made.set_masks(None if masks is None else Masks.of_arrays(masks))
+        return made
 
     @classmethod
     def from_files(
@@ -183,11 +187,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __repr__(self) -> str:
-        return (
-            f"Dataset({self.name!r}, items={len(self)}, task={self.task}, "
-            f"classes={len(self.classes)}, groups={len(np.unique(self.groups))})"
-        )
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        masked = {} if self.masks is None else {"masks": self.masks.count}
+        return (self.name,), {
+            "items": len(self), "task": self.task, "classes": len(self.classes),
+            "groups": len(np.unique(self.groups)), **masked,
+        }  # fmt: skip
 
     def doubt(self, kind: str, texts: Sequence[str]) -> None:
         """Add lines to :attr:`doubts`."""
@@ -209,15 +214,15 @@ class Dataset:
             return 1
         return orientation(paths[i][0])
 
-    def header(self, i: int) -> Extent:
+    def header(self, i: int) -> ImageHeader:
         """Size and geometry of item i before it is cut into frames: from its file's header, or from
         its pixels where the source has no header."""
         if hasattr(self.source, "header"):
-            found: Extent = self.source.header(i, self.recipe)
+            found: ImageHeader = self.source.header(i, self.recipe)
             return found
         whole = self.source.read(i, replace(self.recipe, frames="all"))
         frames, height, width = whole.pixels.shape[:3]
-        return Extent((width, height, frames))
+        return ImageHeader((width, height, frames))
 
     def grid(self, i: int, view: Callable[[int, int], View]) -> FrameGrid:
         """How the frames of item i, seen as ``view`` says of a (height, width), lie in its voxels.
@@ -237,7 +242,7 @@ class Dataset:
         """Number of frames of item i, from the file's header."""
         return self.source.frames(i, self.recipe)
 
-    def open(self, i: int) -> Picture:
+    def open(self, i: int) -> DecodedImage:
         """Decoded pixels of item i with window, geometry and notes."""
         return self.source.read(i, self.recipe)
 

@@ -22,7 +22,8 @@ from featprobe.core._version import __version__
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
-from featprobe.metrics.scored import Scored
+from featprobe.core.shown import Shown, ends
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
 from featprobe.store.format import without_pixels
@@ -31,8 +32,8 @@ NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "th
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 
-@dataclass
-class Result:
+@dataclass(repr=False)
+class Result(Shown):
     """What one probe reached on one feature set under one protocol.
 
     ``metrics``: name -> value on test; ``ci``: name -> 95 % interval under new patients, NaN where
@@ -43,17 +44,17 @@ class Result:
     tries and from patients (:class:`~featprobe.stats.components.Components`). A metric of one class
     is called ``auroc:CLASS``. ``class_sizes``: class (label) -> ``items`` and ``patients`` of it in
     test. ``subgroups``: metrics by the values of a column
-    (:meth:`~featprobe.evaluation.levels.Reading.subgroups`). ``selected``: chosen on validation
-    data among settings of the ``searched`` parameters (True also where there was nothing to
-    choose); only these enter a leaderboard.
-    ``key``: digest of the feature store's key, ``labels``: of targets, patients and split.
-    ``random``: the backbone has random weights. ``overlap``: why the backbone is known to have seen
-    this data set in pretraining, empty where it is not. ``cost``: of a training, ``trainable`` and
-    all ``parameters``, ``seconds``, ``peak_memory`` in bytes, ``images_per_second``; empty where
-    nothing was trained but a probe. ``thresholds``: class -> the threshold of its score that was
-    chosen on val (of two classes that of the second one), one for each fold of a cross-validation.
-    ``asked``: digest of the whole request, candidates too, by which a later one is known to be
-    done; empty in results of earlier versions.
+    (:meth:`~featprobe.evaluation.levels.LevelReading.subgroups`). ``selected``: chosen on
+    validation data among settings of the ``searched`` parameters (True also where there was nothing
+    to choose); only these enter a leaderboard. ``key``: digest of the feature store's key,
+    ``labels``: of targets, patients and split. ``random``: the backbone has random weights.
+    ``overlap``: why the backbone is known to have seen this data set in pretraining, empty where it
+    is not. ``cost``: of a training, ``trainable`` and all ``parameters``, ``seconds``,
+    ``peak_memory`` in bytes, ``images_per_second``; empty where nothing was trained but a probe.
+    ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
+    of the second one), one for each fold of a cross-validation. ``asked``: digest of the whole
+    request, candidates too, by which a later one is known to be done; empty in results of earlier
+    versions.
     """
 
     dataset: str
@@ -117,22 +118,31 @@ class Result:
         ]  # fmt: skip
         return digest(asked)
 
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        chosen = {n: self.params.get(n) for n in self.searched}
+        chosen |= {"shots": self.shots} if self.shots else {}
+        value = {n: self.value(n) for n in list(self.metrics)[:1]}  # the one that ranks
+        names = (self.dataset, self.backbone, self.probe)
+        return names, chosen | value | {"test": self.sizes.get("test", 0)}
+
+    def value(self, metric: str) -> str:
+        """``0.812 [0.770, 0.851]``: a metric with its interval."""
+        nan = float("nan")
+        return f"{self.metrics.get(metric, nan):.3f}{ends(self.ci.get(metric, (nan, nan)))}"
+
     def to_frame(self) -> Any:
         """A pandas DataFrame, one row a metric: its ``value``, ``low`` and ``high`` of the 95 %
         interval, and ``chance``, beside what the result is of."""
         import pandas as pd
 
         nan = float("nan")
-        of = {"dataset": self.dataset, "backbone": self.backbone, "probe": self.probe,
-              "protocol": self.protocol, "shots": self.shots}  # fmt: skip
+        of = (self.dataset, self.backbone, self.probe, self.protocol, self.shots)
         rows = [
-            {
-                **of, "metric": n, "value": v, "low": self.ci.get(n, (nan, nan))[0],
-                "high": self.ci.get(n, (nan, nan))[1], "chance": self.chance.get(n, nan),
-            }
+            (*of, n, v, *self.ci.get(n, (nan, nan)), self.chance.get(n, nan))
             for n, v in self.metrics.items()
-        ]  # fmt: skip
-        return pd.DataFrame(rows)
+        ]
+        heads = "dataset backbone probe protocol shots metric value low high chance"
+        return pd.DataFrame(rows, columns=heads.split())
 
     def to_json(self) -> str:
         """One line of JSON; an undefined metric is null."""
@@ -143,16 +153,7 @@ class Result:
         """The inverse of :meth:`to_json`; fields of a later version are left out."""
         known = {f.name for f in fields(cls)}
         kept = {k: v for k, v in d.items() if k in known}
-        for name in (
-            "metrics",
-            "ci",
-            "chance",
-            "spread",
-            "val",
-            "components",
-            "cost",
-            "thresholds",
-        ):
+        for name in NUMBERS:
             kept[name] = numbers(kept.get(name, {}))
         for part in kept.get("subgroups", {}).get("values", {}).values():
             part |= {n: numbers(part[n]) for n in ("metrics", "ci")}
@@ -221,7 +222,7 @@ def scores_file(cache: Path, result: Result) -> Path:
     return results_file(cache).parent / "scores" / f"{result.id}.npz"
 
 
-def scored(cache: Path, result: Result) -> Scored:
+def scored(cache: Path, result: Result) -> ItemScores:
     """The kept scores of a result, at the level of its metrics.
 
     Raises :class:`InputError` where they are not there, damaged, or of a version that kept no
@@ -245,7 +246,7 @@ def scored(cache: Path, result: Result) -> Scored:
     if "tested" in arrays:
         rows = [np.flatnonzero(r) for r in arrays["tested"]]
         tries = [p[r] for p, r in zip(tries, rows)]
-    out = Scored(
+    out = ItemScores(
         result.task, arrays["ids"], arrays["y"], arrays["groups"], tries, rows,
         tuple(arrays.get("classes", np.array([], dtype=str)).tolist()),
         list(arrays.get("cuts", ())),

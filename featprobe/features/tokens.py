@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.shaping import field_of_view
+from featprobe.backbones.resizing import field_of_view
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
+from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.masks import Masks
 from featprobe.features.feature_set import FeatureSet
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.grids import FrameGrid, View
-from featprobe.images.picture import FrameRecipe
 from featprobe.store.cache import find
 
 TOKENS = "tokens"
 
 
-class TokenSet:
+class TokenSet(Shown):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;
@@ -58,11 +59,10 @@ class TokenSet:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __repr__(self) -> str:
-        return (
-            f"TokenSet({self.dataset!r}, {self.backbone!r}, items={len(self)}, "
-            f"blocks={self.blocks}, grid={self.grid}, width={self.width})"
-        )
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        return (self.dataset, self.backbone), {
+            "items": len(self), "blocks": self.blocks, "grid": self.grid, "width": self.width,
+        }  # fmt: skip
 
     @property
     def size(self) -> tuple[int, int]:

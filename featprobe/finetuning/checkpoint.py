@@ -2,67 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from featprobe.core.errors import InputError, StoreError, reason
-from featprobe.finetuning.average import Average
 from featprobe.finetuning.network import Network
+from featprobe.finetuning.state import TrainState
 
 FORMAT = 1
 
 
-@dataclass
-class State:
-    """What changes while a network trains."""
-
-    network: Network
-    live: list[nn.Module]
-    optimizer: Any
-    average: Average | None
-    scaler: Any = None
-
-
-@dataclass
-class Standing:
-    """Where a training stands: what a checkpoint keeps beside weights and optimizer.
-
-    ``history``: an entry an epoch; ``best``: the weights of the best epoch; ``total``: the sum of
-    the losses of the ``counted`` steps of this epoch so far; ``top``: the best merit on val
-    (:class:`~featprobe.probes.selection.Criterion`), of ``best_step``; ``waited``: epochs since
-    then. ``merit`` and ``val``, the ranking metric: of the weights to be kept, the best or the
-    last. ``judging``: of the ``seconds``, those that went into looking at val. ``done``: patience
-    is over; ``ended``: the network holds the weights to be kept.
-    """
-
-    step: int = 0
-    total: float = 0.0
-    counted: int = 0
-    seconds: float = 0.0
-    judging: float = 0.0
-    peak: int = 0
-    waited: int = 0
-    top: tuple[float, float] = (-math.inf, -math.inf)
-    best_step: int = 0
-    merit: tuple[float, float] = (-math.inf, -math.inf)
-    val: float = math.nan
-    best: dict[str, Tensor] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
-    done: bool = False
-    ended: bool = False
-
-
-def kept(network: Network, live: Iterable[nn.Module]) -> dict[str, Tensor]:
+def weights_of(state: TrainState) -> dict[str, Tensor]:
     """Name -> copy on the CPU of all that training changes, and of the whole head."""
-    moving = {id(b) for module in live for b in module.buffers()}
+    network = state.network
+    moving = {id(b) for module in state.trainable.live for b in module.buffers()}
     out: dict[str, Tensor] = {}
     for name, p in network.named_parameters():
         if p.requires_grad or name.startswith("head."):
@@ -74,27 +32,29 @@ def kept(network: Network, live: Iterable[nn.Module]) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def put_back(network: Network, values: dict[str, Tensor]) -> None:
-    """The inverse of :func:`kept`."""
+def load_weights(network: Network, values: dict[str, Tensor]) -> None:
+    """The inverse of :func:`weights_of`."""
     own = dict(network.named_parameters()) | dict(network.named_buffers())
     for name, value in values.items():
         own[name].copy_(value)
 
 
-def write(file: Path, state: State, standing: Standing, spec: dict[str, Any]) -> None:
-    """Save a training, under the name of ``file`` once it is complete.
+def write(state: TrainState) -> None:
+    """Save a trial to its file, which appears under its name once it is complete.
 
-    Of one that has ended the weights are those to be kept, and its optimizer is not needed.
+    Of one that has ended the weights are those to be kept, and nothing else is needed.
     """
+    file, ended, average = state.experiment.file, state.ended, state.average
+    scaler = None if ended else state.experiment.accelerator.scaler
     values = {
         "format": FORMAT,
-        "spec": spec,
-        "weights": kept(state.network, state.live),
-        "optimizer": None if standing.ended else state.optimizer.state_dict(),
-        "average": [] if state.average is None or standing.ended else state.average.values,
-        "averaged": 0 if state.average is None else state.average.steps,
-        "scaler": None if state.scaler is None else state.scaler.state_dict(),
-        "standing": {**vars(standing), "best": {} if standing.ended else standing.best},
+        "spec": state.experiment.spec,
+        "weights": weights_of(state),
+        "optimizer": None if ended else state.optimizer.state_dict(),
+        "average": [] if average is None or ended else average.values,
+        "averaged": 0 if average is None or ended else average.steps,
+        "scaler": None if scaler is None else scaler.state_dict(),
+        "standing": {**state.values(), "best": {} if ended else state.best},
     }
     temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
@@ -115,11 +75,12 @@ def write(file: Path, state: State, standing: Standing, spec: dict[str, Any]) ->
             temporary.unlink(missing_ok=True)
 
 
-def read(file: Path, state: State, spec: dict[str, Any]) -> Standing:
-    """Put a saved training back; :class:`InputError` when it is of another one, saying how.
+def read(state: TrainState) -> None:
+    """Put a saved trial back; :class:`InputError` when it is of another one, saying how.
 
     Raises :class:`StoreError` for a damaged file.
     """
+    file, scaler = state.experiment.file, state.experiment.accelerator.scaler
     try:
         saved = torch.load(file, map_location="cpu", weights_only=True)
         version, old, weights = saved["format"], saved["spec"], saved["weights"]
@@ -132,17 +93,15 @@ def read(file: Path, state: State, spec: dict[str, Any]) -> Standing:
             f"{file}: a checkpoint of format {version}, this version of featprobe has {FORMAT}; "
             "delete it to train anew"
         )
-    refuse_other(file, old, spec)
-    put_back(state.network, weights)
+    refuse_other(file, old, state.experiment.spec)
+    load_weights(state.network, weights)
     if saved["optimizer"] is not None:
         state.optimizer.load_state_dict(saved["optimizer"])
     if state.average is not None and saved["average"]:
-        for value, other in zip(state.average.values, saved["average"], strict=True):
-            value.copy_(other)
-        state.average.steps = saved["averaged"]
-    if state.scaler is not None and saved["scaler"]:
-        state.scaler.load_state_dict(saved["scaler"])
-    return Standing(**saved["standing"])
+        state.average.restore(saved["average"], saved["averaged"])
+    if scaler is not None and saved["scaler"]:
+        scaler.load_state_dict(saved["scaler"])
+    state.restore(saved["standing"])
 
 
 def refuse_other(file: Path, old: dict[str, Any], spec: dict[str, Any]) -> None:

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from featprobe.backbones.base import Backbone
 from featprobe.core.devices import frames_at_once
 from featprobe.extraction.device import out_of_memory
-from featprobe.finetuning.feeding import SCORED, Feed
+from featprobe.finetuning.loader import SCORED
+from featprobe.finetuning.memory import enough_memory
 from featprobe.finetuning.network import Network
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
+from featprobe.finetuning.state import TrainState
 
 
 def outputs(
-    network: Network, backbone: Backbone, feed: Feed, rows: np.ndarray, accelerator: Accelerator,
-    read: Callable[[Tensor, Tensor], Tensor],
-) -> list[np.ndarray]:  # fmt: skip
+    state: TrainState, rows: np.ndarray, read: Callable[[Tensor, Tensor], Tensor]
+) -> list[np.ndarray]:
     """What ``read`` gives of features (f, D) and counts (B,), float32, for items in their order.
 
     All frames are taken. So many go through the network together as there is memory for: 256 on a
-    GPU, or half as often as that does not suffice.
+    GPU, or half as often as that does not suffice. Raises :class:`InputError` where one is too
+    much.
     """
+    experiment, network = state.experiment, state.network
+    loader, device = experiment.loader, experiment.accelerator.device
     network.eval()
-    out, most = [], frames_at_once(accelerator.device, SCORED, torch.get_num_threads())
-    with torch.inference_mode(), accelerator.autocast(), feed.ahead(feed.plan(rows)) as parts:
+    out, most = [], frames_at_once(device, SCORED, torch.get_num_threads())
+    with (
+        enough_memory(device, experiment.effective),
+        torch.inference_mode(),
+        experiment.accelerator.autocast(),
+        loader.prefetched(loader.micro_batches(rows)) as parts,
+    ):
         for _, frames, _ in parts:
-            x = backbone.normalised(frames.shown(accelerator.device))
+            x = state.backbone.normalised(frames.shown(device))
             features = None
             while features is None:
                 features = _features(network, x, most)

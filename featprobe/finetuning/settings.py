@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.options import Checked, Needs
+from featprobe.core.shown import changed_fields
 from featprobe.probes.selection import AUTO, selectable
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
@@ -81,6 +82,8 @@ class Training(Checked):
         "final_lr": ("schedule", ("cosine",)),
         "epochs": ("steps", (None,)),
     }
+
+    __repr__ = changed_fields
 
     def owner(self) -> str:
         return "a training"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from featprobe.evaluation.results import Result
@@ -65,9 +64,3 @@ def size(r: Result) -> str:
     least = rarest(r)
     said = f"{r.sizes['test']} ({r.sizes['test_groups']})"
     return said if least is None else f"{said}, rarest {least[1]} ({least[2]})"
-
-
-def ends(ci: tuple[float, float], form: str = ".3f") -> str:
-    """`` [0.770, 0.851]``, nothing where there is no interval."""
-    low, high = ci
-    return "" if math.isnan(low) else f" [{low:{form}}, {high:{form}}]"

@@ -15,7 +15,7 @@ import numpy as np
 from featprobe.core.errors import InputError, nearest
 from featprobe.metrics.curve import Curve
 from featprobe.metrics.decisions import Multiclass, Multilabel
-from featprobe.metrics.operating import Operating
+from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.metrics.sums import nan_mean
 from featprobe.metrics.values import Regression
 
@@ -110,7 +110,7 @@ class Measure:
     ``classes``: their names, if values of single classes are wanted, which are called
     ``auroc:NAME``. ``wanted``: which metrics, by default all of the task, those of single classes
     with them. ``cut``: thresholds (1,) of the second of two classes, or (C,) of labels, where
-    decisions at these are wanted too (:class:`~featprobe.metrics.operating.Operating`).
+    decisions at these are wanted too (:class:`~featprobe.metrics.operating_point.OperatingPoint`).
 
     The formulas are in :class:`~featprobe.metrics.curve.Curve`,
     :class:`~featprobe.metrics.decisions.Multiclass`, ``Multilabel`` and
@@ -129,10 +129,10 @@ class Measure:
         classes: Sequence[str] = (),
         cut: np.ndarray | None = None,
     ) -> None:
-        of_task = names(task) if cut is None else (*names(task), *Operating.NAMES)
+        of_task = names(task) if cut is None else (*names(task), *OperatingPoint.NAMES)
         self.names = of_task if wanted is None else tuple(wanted)
         bases = {n.partition(":")[0] for n in self.names}
-        if cut is None and (without := sorted(bases & set(Operating.NAMES))):
+        if cut is None and (without := sorted(bases & set(OperatingPoint.NAMES))):
             raise InputError(f"no thresholds were chosen here, so there is no {without[0]}")
         if foreign := sorted(bases - set(of_task)):
             raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
@@ -142,7 +142,7 @@ class Measure:
         self._curves: list[Curve] = []
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
         self._others: Multiclass | Multilabel | Regression | None = None
-        self._decided: Operating | None = None
+        self._decided: OperatingPoint | None = None
         if task == "regression":
             self._others = Regression(y, p[:, 0], code, groups)
             return
@@ -151,9 +151,9 @@ class Measure:
                 known = ~np.isnan(y[:, c]) if y.ndim == 2 else slice(None)
                 positive = y[known, c] == 1 if y.ndim == 2 else y == c
                 self._curves.append(Curve(positive, p[known, c], code[known], groups))
-        if cut is not None and bases & set(Operating.NAMES):
-            self._decided = Operating(y, p, code, groups, cut)
-        if bases - set(Curve.NAMES) - set(Operating.NAMES):
+        if cut is not None and bases & set(OperatingPoint.NAMES):
+            self._decided = OperatingPoint(y, p, code, groups, cut)
+        if bases - set(Curve.NAMES) - set(OperatingPoint.NAMES):
             kind = Multilabel if y.ndim == 2 else Multiclass
             self._others = kind(y, p, code, groups)
 

@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.shown import changed
 from featprobe.probes.checks import check_scores, check_x, is_regression
-from featprobe.probes.constants import constants, settled
-from featprobe.probes.parameters import Parameters
+from featprobe.probes.parameters import Parameters, defaults
 from featprobe.probes.saving import Savable
 from featprobe.probes.selection import Criterion
+from featprobe.probes.single_class import constants, settled
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
 from featprobe.splits import assign as splits
 
@@ -66,8 +67,7 @@ class Probe(Parameters, Savable):
         return {k: v for k, v in vars(self).items() if k not in self.rebuilt}
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params(deep=False).items())
-        return f"{type(self).__name__}({shown})"
+        return changed(self, self.get_params(deep=False), defaults(type(self)))
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags

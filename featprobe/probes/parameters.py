@@ -14,6 +14,11 @@ from featprobe.core.options import Needs, annotations_of, checked, idle, run_che
 USES = ("candidates", "fit_candidates", "score_tries", "within", "_fits")
 
 
+def defaults(kind: type) -> dict[str, Any]:
+    """Constructor argument -> its default."""
+    return {n: p.default for n, p in inspect.signature(kind.__init__).parameters.items()}  # type: ignore[misc]
+
+
 def _checking(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def call(self: Parameters, *args: Any, **options: Any) -> Any:
@@ -53,8 +58,7 @@ class Parameters:
 
     def idle(self) -> list[str]:
         """Parameters that were changed and have no effect beside the others, one line each."""
-        usual = {n: p.default for n, p in inspect.signature(type(self).__init__).parameters.items()}
-        return list(idle(self.get_params(deep=False), usual, self.needs))
+        return list(idle(self.get_params(deep=False), defaults(type(self)), self.needs))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Constructor arguments, as scikit-learn's ``clone`` wants them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,6 +36,18 @@ class RidgeProbe(Probe):
 
     def __init__(self, alphas: float | Sequence[float] | None = None) -> None:
         self.alphas = alphas
+
+    @classmethod
+    def of(cls, coef: np.ndarray, intercept: np.ndarray, standardizer: Standardizer) -> Self:
+        """A fitted probe of values, of weights (1, D) and intercepts (1,) that came about
+        otherwise. They are of standardised features; ``alphas`` says nothing about them.
+        """
+        made = cls(alphas=1.0)
+        made.n_features_in_, made.best_, made._keep = coef.shape[1], {"alphas": 1.0}, 0
+        made._labels, made._values = False, True
+        made._standardize = standardizer
+        made._path = RidgePath(np.ones(1), coef[None], intercept[None])
+        return made
 
     def candidates(self) -> list[dict[str, Any]]:
         values = ALPHAS if self.alphas is None else np.atleast_1d(np.asarray(self.alphas, float))

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from featprobe.metrics.operating import Operating
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
+from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.stats.score import reach, score_interval, wilson
 from featprobe.stats.support import POINTS, Support
 
@@ -23,7 +23,7 @@ WILSON = "Wilson score, effective patients"
 AREA = "Newcombe score, effective patients"
 LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
 NONE = "none"
-_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *Operating.NAMES)
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *OperatingPoint.NAMES)
 METHODS = {
     **dict.fromkeys(_SHARES, WILSON),
     "kappa": WILSON,
@@ -51,7 +51,7 @@ class Intervals(NamedTuple):
 
 
 def intervals(
-    scored: Scored, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
+    scored: ItemScores, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
 ) -> Intervals:
     """The interval of each metric in ``boot``, under new patients.
 
@@ -200,7 +200,7 @@ def _studentised(
 
 
 def _notes(
-    scored: Scored,
+    scored: ItemScores,
     values: Mapping[str, float],
     boot: Mapping[str, np.ndarray],
     found: Mapping[str, tuple[float, float]],

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from featprobe.core.fingerprint import digest
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 SUFFIX = ".copy"
 
@@ -24,12 +24,14 @@ def sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, "seal": digest(plain)[:16]}
 
 
-def file(store: Place) -> Place:
+def file(store: StoragePath) -> StoragePath:
     """Where the copy of a store lies."""
     return store.parent / f".{store.name}{SUFFIX}"
 
 
-def keep(store: Place, attributes: Mapping[str, Any], about: Mapping[str, Any] | None) -> None:
+def keep(
+    store: StoragePath, attributes: Mapping[str, Any], about: Mapping[str, Any] | None
+) -> None:
     """Write the copy; ``about``: that of the table of items in force, None: as it was."""
     known = copy(store)
     if about is None:
@@ -39,7 +41,7 @@ def keep(store: Place, attributes: Mapping[str, Any], about: Mapping[str, Any] |
         file(store).write(text.encode(), sync=False)
 
 
-def copy(store: Place) -> tuple[dict[str, Any], dict[str, Any]] | None:
+def copy(store: StoragePath) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Attributes and what is said of the table of items; None without a sound copy."""
     try:
         found = json.loads(file(store).read())

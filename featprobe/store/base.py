@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
+from featprobe.core.shown import Shown
 from featprobe.store import attributes as written
-from featprobe.store import claims, uses
+from featprobe.store import last_used, locks
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
 from featprobe.store.container import INDEX, STATUS, Container, as_index
 from featprobe.store.damage import Damage, errors, what_is_wrong
 from featprobe.store.format import DONE, FAILED
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 
-class FeatureStore(Container):
+class FeatureStore(Shown, Container):
     """One store: features by frame, their status, the table of items.
 
     F frames in shards of R. A shard is the unit of commit: it is written whole and is there or not.
@@ -28,9 +29,12 @@ class FeatureStore(Container):
     written about it as JSON, ``attributes["provenance"]`` how it came about.
     """
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
         self._rows: dict[str, Rows] = {}
+
+    def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
+        return (str(self.path),), {"frames": self.layout.frames, "arrays": list(self.layout.arrays)}
 
     # -- progress -------------------------------------------------------------------------------
 
@@ -88,13 +92,13 @@ class FeatureStore(Container):
             raise self._damaged(STATUS, shard, error) from error
         return out
 
-    def claim(self, shard: int, committed: bool = False) -> claims.Claim | None:
+    def claim(self, shard: int, committed: bool = False) -> locks.ShardLock | None:
         """A lock on a shard for this process, to be used with ``with``.
 
         None when another process works on it, or when it has been committed since (unless
-        ``committed``, to extract it again). See :mod:`featprobe.store.claims`.
+        ``committed``, to extract it again). See :mod:`featprobe.store.locks`.
         """
-        claim = claims.take(self.path, str(shard))
+        claim = locks.take(self.path, str(shard))
         if claim is not None and not committed and self._chunk(STATUS, shard) is not None:
             claim.release()
             return None
@@ -102,7 +106,7 @@ class FeatureStore(Container):
 
     def claimed(self) -> list[int]:
         """Shards that some process works on now."""
-        return sorted(int(n) for n in claims.held(self.path) if n.isdecimal())
+        return sorted(int(n) for n in locks.held(self.path) if n.isdecimal())
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -204,7 +208,7 @@ class FeatureStore(Container):
 
     def touch(self) -> None:
         """Mark as used now: of stores of changed data, the one last used counts."""
-        uses.touch(self.path)
+        last_used.touch(self.path)
         if not written.file(self.path).exists():  # of a store by an earlier version
             with contextlib.suppress(StoreError):
                 written.keep(self.path, self.attributes, self.items().about)

@@ -9,7 +9,7 @@ from typing import Any
 from featprobe.core.errors import StoreError, reason
 from featprobe.store import attributes
 from featprobe.store.chunks import Damaged
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def what_is_wrong(error: Exception) -> str:
     return f"cannot be read ({reason(error)})"
 
 
-def damaged(store: Place, what: str, error: Exception) -> StoreError:
+def damaged(store: StoragePath, what: str, error: Exception) -> StoreError:
     """The error for a file of a store that cannot be read, with the way out."""
     if isinstance(error, PermissionError):
         return StoreError(f"{what} {what_is_wrong(error)}; nothing is damaged: let it be read")
@@ -44,7 +44,7 @@ def damaged(store: Place, what: str, error: Exception) -> StoreError:
     )
 
 
-def way_out(store: Place, error: Exception) -> str:
+def way_out(store: StoragePath, error: Exception) -> str:
     """What to do where the attributes of a store cannot be read."""
     if isinstance(error, PermissionError):
         return "let it be read"

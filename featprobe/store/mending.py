@@ -11,17 +11,17 @@ from featprobe.core.errors import StoreError, reason
 from featprobe.store import attributes
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import container, kind_of, open_store
-from featprobe.store.locate import place
-from featprobe.store.place import Place, Where
+from featprobe.store.locate import storage_path
+from featprobe.store.storage_path import StoragePath, Where
 
 
-def mend(path: Where | Place) -> tuple[FeatureStore, list[str]]:
+def mend(path: Where | StoragePath) -> tuple[FeatureStore, list[str]]:
     """The store there, readable, and the files that were written anew, by name.
 
     Raises :class:`StoreError` where it stays unreadable: without a copy of its attributes, or where
     files may not be read or written.
     """
-    where, made = place(path), []
+    where, made = storage_path(path), []
     known = attributes.copy(where)
     try:
         try:

@@ -13,7 +13,7 @@ from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
 from featprobe.store.container import STATUS, table_name
 from featprobe.store.damage import damaged
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
-from featprobe.store.place import LocalPlace, Place, aside
+from featprobe.store.storage_path import LocalPath, StoragePath, aside
 from featprobe.store.zarr_layout import (
     Meta,
     checked,
@@ -45,14 +45,14 @@ class ZarrStore(FeatureStore):
     kind = "zarr"
     suffix = SUFFIX
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
         self._metas: dict[str, Meta] = {}
 
     # -- attributes -----------------------------------------------------------------------------
 
     @classmethod
-    def _attributes(cls, where: Place) -> dict[str, Any]:
+    def _attributes(cls, where: StoragePath) -> dict[str, Any]:
         attributes: dict[str, Any] = json.loads((where / META).read())["attributes"]
         return attributes
 
@@ -64,7 +64,7 @@ class ZarrStore(FeatureStore):
 
     @classmethod
     def _lay_out(
-        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        cls, where: StoragePath, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
         items: Items, attributes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         import zarr
@@ -189,7 +189,7 @@ class ZarrStore(FeatureStore):
                 whole(group, name, values)
                 (self.path / name).remove()
                 self._metas.pop(name, None)
-                for file, _ in LocalPlace(folder / name).files():
+                for file, _ in LocalPath(folder / name).files():
                     (self.path / name / file).write((folder / name / file).read_bytes())
 
     def _tables(self) -> list[str]:

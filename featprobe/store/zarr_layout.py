@@ -13,7 +13,7 @@ import numpy as np
 
 from featprobe.store.chunks import Damaged, crc32c
 from featprobe.store.format import COLUMNS, Items, Layout
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 if TYPE_CHECKING:
     import zarr
@@ -44,12 +44,12 @@ class Meta:
         """Of a chunk without its checksum."""
         return prod(self.chunk) * self.dtype.itemsize
 
-    def file(self, array: Place, chunk: int) -> Place:
+    def file(self, array: StoragePath, chunk: int) -> StoragePath:
         """The file of the n-th chunk along the first axis."""
         return array / self._separator.join(["c", str(chunk), *["0"] * (len(self.shape) - 1)])
 
 
-def zarr_place(where: Place) -> Any:
+def zarr_place(where: StoragePath) -> Any:
     """What zarr opens a place by."""
     if where.local is not None:
         return where.local

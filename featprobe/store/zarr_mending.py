@@ -11,7 +11,7 @@ import numpy as np
 
 from featprobe.store.chunks import Damaged, crc32c
 from featprobe.store.format import COLUMNS
-from featprobe.store.place import aside
+from featprobe.store.storage_path import aside
 from featprobe.store.zarr_layout import Meta, checked, decode, lay, lay_shards
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from featprobe.backbones import load
+from featprobe.finetuning import export as exporting
 from tests.extraction.commands import save_tiny
 from tests.extraction.films import class_films
 
@@ -111,6 +113,51 @@ def test_a_mistake_is_one_line(place: Path, args, told: str, run) -> None:
     assert code == 2
     assert told in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_an_export_that_is_not_verified_is_kept_and_ends_with_1(
+    place: Path, run, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(exporting, "load_backbone", lambda _folder: 1 / 0)
+    asked = quick(place, "--recipe", "bitfit", "--run", tmp_path / "run", "--quiet")
+    code, out, err = run(*asked)
+    assert code == 1
+    assert "AUROC" in out  # what was measured is printed
+    said = [line for line in err.splitlines() if "export cannot be read back" in line]
+    assert len(said) == 1
+    assert f"kept in {tmp_path / 'run' / 'backbone-unverified'}" in said[0]
+    code, out, err = run(*asked, "--json")
+    assert code == 1
+    (result,) = map(json.loads, out.splitlines())
+    assert any("export cannot be read back" in text for text in result["notes"])
+    monkeypatch.undo()
+    head = tmp_path / "run" / "head.safetensors"
+    assert run("predict", head, "--data", place / "films", "--quiet")[0] == 0
+    assert run(*asked)[0] == 0  # the finished training is exported again
+    assert not (tmp_path / "run" / "backbone-unverified").exists()
+
+
+def test_a_backbone_is_loaded_once_and_its_export_read_back_once(
+    place: Path, run, monkeypatch, tmp_path: Path
+) -> None:
+    loads, original = [], load._load
+
+    def counted(source):
+        loads.append(source.place)
+        return original(source)
+
+    monkeypatch.setattr(load, "_load", counted)
+    asked = quick(place, "--recipe", "last-n", "--set", "refit=true", "--quiet")
+    code, _, err = run(*asked, "--lr", 1e-3, 1e-4, "--run", tmp_path / "run")
+    assert code == 0, err
+    assert loads == [str(place / "model"), str(tmp_path / "run" / "backbone-unverified")]
+    loads.clear()
+    assert run(*asked, "--subset", 0.5, 1)[0] == 0
+    assert loads[0] == str(place / "model")
+    assert len(loads) == 3  # one of each training's exports
+    loads.clear()
+    assert run("predict", tmp_path / "run" / "head.safetensors", "--data", place / "films")[0] == 0
+    assert loads == [str(tmp_path / "run" / "backbone")]
 
 
 def test_data_without_labels_have_nothing_to_train_on(place: Path, tmp_path: Path, run) -> None:

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 import featprobe as fp
+from featprobe.backbones import load
 from featprobe.cli.main import main
 from featprobe.core.errors import InputError
-from featprobe.evaluation.judged import far_outside
 from featprobe.evaluation.predict import predict, reload_backbone, source_of
+from featprobe.evaluation.score_predictions import far_outside
 from featprobe.probes.loading import read_saved
 from featprobe.probes.saving import save_probe
 
@@ -99,12 +100,18 @@ def test_another_recipe_is_refused(probe_file, new, backbone) -> None:
         predict(read_saved(probe_file), backbone, data)
 
 
-def test_the_recipe_and_the_input_size_are_the_probes_own(class_folders, tmp_path, new, run):
+def test_the_recipe_and_the_input_size_are_the_probes_own(
+    class_folders, tmp_path, new, run, monkeypatch
+):
     small = fp.load_backbone("resnet18", init="random", image_size=64, seed=3)
     features = fp.extract(small, fp.load_dataset(class_folders, intensity="percentile=5,95"))
     probe = fp.PrototypeProbe().fit(features.x(), features.y)
     file = save_probe(probe, tmp_path / "p.safetensors", source_of(features))
+    loads, original = [], load._load
+    monkeypatch.setattr(load, "_load", lambda source: loads.append(source) or original(source))
     again = reload_backbone(read_saved(file).features)
+    assert len(loads) == 1
+    assert again.name == small.name
     assert again.weights_sha256 == small.weights_sha256
     assert again.preprocess == small.preprocess
     assert run("predict", file, "--data", new, "--quiet")[0] == 0
@@ -167,9 +174,9 @@ def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:
 
 def read_saved_like(probe):
     """A saved probe that never was in a file."""
-    from featprobe.probes.loading import Saved
+    from featprobe.probes.loading import SavedProbe
 
-    return Saved(probe, None)
+    return SavedProbe(probe, None)
 
 
 def test_mistakes_are_told(run, probe_file, new, tmp_path) -> None:

@@ -14,15 +14,15 @@ from featprobe.cli.knn import PRESETS as KNN_PRESETS
 from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.core.options import annotations_of, checked
 from featprobe.evaluation.evaluate import make_probe
-from featprobe.finetuning.asked import asked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
 from featprobe.finetuning.recipes.vpt import VPT
+from featprobe.finetuning.request import request
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import STUDIES
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
 from featprobe.probes.presets import PRESETS
+from featprobe.probes.registry import PROBES
 from featprobe.probes.ridge import RidgeProbe
 from featprobe.probes.selection import selectable
 from tests.probes.every import QUICK
@@ -147,7 +147,7 @@ def test_presets_are_made_of_options_there_are() -> None:
         made.check_params()
         assert not made.idle()
     for study in STUDIES:
-        made_of = asked(preset=study)
+        made_of = request(preset=study)
         assert isinstance(made_of.recipe, Recipe)
         assert not made_of.recipe.idle() + made_of.training.idle()
 

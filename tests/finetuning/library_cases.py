@@ -28,7 +28,7 @@ def test_a_trained_model_comes_back(name: str, tmp_path) -> None:
         tuned, _ = trained(backbone, recipe, steps=1)
         before = features(tuned.plain())
         assert (before["mean"] - fresh["mean"]).abs().max() > 1e-4
-        backbone = load_backbone(export(tuned.plain(), tmp_path / recipe.name, {}))
+        backbone = load_backbone(export(tuned.plain(), tmp_path / recipe.name, {}).folder)
         after = features(backbone)
         assert all(torch.equal(before[n], after[n]) for n in before)
         assert backbone.origin["model"] == name

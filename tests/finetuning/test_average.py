@@ -33,7 +33,7 @@ def test_norms_by_batch_are_averaged_with_their_weights() -> None:
     theirs = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
     moving = statistics([net, net[1]])
     assert len(moving) == 2  # each once, and not how many batches there were
-    ours = Average([*net.parameters(), *moving], 0.9)
+    ours = Average(list(net.parameters()), 0.9, moving)
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     for _ in range(5):
         optimizer.zero_grad()

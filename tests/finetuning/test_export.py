@@ -27,9 +27,9 @@ from featprobe.backbones.load import load_backbone
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import HALF, Preprocess
 from featprobe.cli.main import main
-from featprobe.core.errors import InputError
+from featprobe.core.errors import InputError, reason
 from featprobe.finetuning import export as exporting
-from featprobe.finetuning.export import TOLERANCE, Differs, export
+from featprobe.finetuning.export import TOLERANCE, export
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.block_expansion import BlockExpansion
 from featprobe.finetuning.recipes.full import Full
@@ -54,6 +54,17 @@ from tests.finetuning.tuned import features, small_backbone, trained
 ABOUT = {"recipe": {"name": "full"}, "dataset": "films", "result": {"auroc": 0.5}}
 
 
+def verified(backbone: Backbone, folder: Path, about: dict) -> Path:
+    """Export a backbone that is read back as it was; what is returned is what is read again."""
+    found = export(backbone, folder, about)
+    assert not found.problem
+    assert not folder.with_name(f"{folder.name}-unverified").exists()
+    again = load_backbone(found.folder)
+    assert (found.backbone.name, found.backbone.origin) == (again.name, again.origin)
+    assert found.backbone.weights_sha256 == again.weights_sha256
+    return found.folder
+
+
 def numberless(config: dict) -> dict:
     """A configuration without the number format that transformers notes in its parts."""
     parts = {k: v for k, v in config.items() if k != "dtype"}
@@ -70,7 +81,7 @@ def round_trip(backbone: Backbone, recipe: Recipe, folder: Path) -> Backbone:
     tuned, _ = trained(backbone, recipe)
     before = features(tuned.plain())
     assert (before["mean"][:, -1] - fresh["mean"][:, -1]).abs().max() > 1e-4  # it is trained
-    again = load_backbone(export(tuned.plain(), folder, ABOUT))
+    again = load_backbone(verified(tuned.plain(), folder, ABOUT))
     after = features(again)
     assert before.keys() == after.keys()
     for name, values in before.items():
@@ -192,7 +203,7 @@ def test_the_authors_interpolation_is_part_of_a_plain_folder(tmp_path, monkeypat
     monkeypatch.setitem(CATALOG, "mini", made)
     backbone = load_backbone("mini", init="random")
     stirred(backbone.module)
-    folder = export(backbone, tmp_path / "out", {})
+    folder = verified(backbone, tmp_path / "out", {})
     text = json.loads((folder / "config.json").read_text())
     assert (text["interpolate_offset"], text["interpolate_antialias"]) == (0.1, False)
     ours = features(load_backbone(folder))
@@ -208,7 +219,7 @@ def test_the_authors_interpolation_is_part_of_a_plain_folder(tmp_path, monkeypat
 def test_other_input_sizes_come_back(tmp_path) -> None:
     small_backbone("vit", tmp_path)
     backbone = load_backbone(tmp_path / "vit", image_size=48)
-    again = load_backbone(export(backbone, tmp_path / "out", ABOUT))
+    again = load_backbone(verified(backbone, tmp_path / "out", ABOUT))
     assert again.preprocess == backbone.preprocess
     assert again.preprocess.size == (48, 48)
 
@@ -255,50 +266,119 @@ def test_real_models_of_timm_torchvision_and_open_clip_come_back() -> None:
     in_a_process("../finetuning/library_cases.py", "timm", "open_clip")
 
 
-def test_what_cannot_be_built_again_is_refused_when_it_is_exported(tmp_path, monkeypatch) -> None:
+# --- what is not read back as it was trained -----------------------------------------------------
+
+
+def unverified(backbone: Backbone, folder: Path, problem: str) -> Path:
+    """Export a backbone that is not read back; its weights are there all the same."""
+    ours = {t.numpy().tobytes() for t in backbone.module.state_dict().values()}
+    found = export(backbone, folder, ABOUT)
+    assert problem in found.problem
+    assert f"it is kept in {found.folder}, compare before you use it" in found.problem
+    assert "\n" not in found.problem
+    assert found.folder == folder.with_name(f"{folder.name}-unverified")
+    assert not folder.exists()
+    assert found.backbone.origin["name"] == str(found.folder)
+    (file,) = found.folder.glob("[ms]*.safetensors")
+    assert ours == {t.numpy().tobytes() for t in load_file(file).values()}
+    assert json.loads((found.folder / "featprobe.json").read_text())["about"] == ABOUT
+    return found.folder
+
+
+def test_what_cannot_be_built_again_is_kept(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(timm_models, "load", library)
     backbone = load_backbone("timm:net")
     for origin, message in (
-        ({}, "known by no name, from which its architecture cannot be built again"),
-        ({"name": "net.yaml"}, "known by net.yaml, from which"),
-        ({"name": "timm:other"}, "cannot be exported: timm:other: not here"),
+        ({}, "has the weights of a network that no name builds again"),
+        ({"name": "net.yaml"}, "has the weights of a network that no name builds again"),
+        ({"name": "timm:other"}, "its export cannot be read back: timm:other: not here"),
     ):
-        with pytest.raises(InputError, match=message):
-            export(replace(backbone, origin=origin), tmp_path / "out", {})
+        unverified(replace(backbone, origin=origin), tmp_path / "out", message)
     backbone.module.conv = nn.Conv2d(3, 8, 4, 4, bias=False)
-    with pytest.raises(InputError, match=r"the weights do not fit: 1 missing \(conv.bias\)"):
-        export(backbone, tmp_path / "out", {})
-    assert list(tmp_path.iterdir()) == []
+    unverified(backbone, tmp_path / "out", "the weights do not fit: 1 missing (conv.bias)")
+    assert [p.name for p in tmp_path.iterdir()] == ["out-unverified"]
+    verified(load_backbone("timm:net"), tmp_path / "out", ABOUT)  # replaces it
 
 
-def test_a_network_with_something_added_is_refused(tmp_path) -> None:
+def test_a_module_of_ones_own_is_kept(tmp_path) -> None:
+    take = {"mean": lambda out: out.last_hidden_state.mean((2, 3))}
+    own = Backbone.from_module(Net(), {"crop": 32}, take)
+    unverified(own, tmp_path / "out", "no name builds again: build it yourself and load state.safe")
+
+
+def test_a_network_with_something_added_is_kept(tmp_path) -> None:
     backbone = make_tiny()
     backbone.module.encoder.layer[0].extra = nn.Linear(2, 2)
-    with pytest.raises(InputError, match=r"cannot be exported: what was written: the weights do"):
-        export(backbone, tmp_path / "out", {})
-    with pytest.raises(InputError, match="read back, its weights would differ"):
-        export(replace(make_tiny(), module=make_tiny().module.half()), tmp_path / "out", {})
+    unverified(backbone, tmp_path / "a", "cannot be read back: what was written: the weights do")
+    half = replace(make_tiny(), module=make_tiny().module.half())
+    unverified(half, tmp_path / "b", "read back, its weights (embeddings.cls_token, embedd")
     backbone = make_tiny()
     backbone.module.layernorm.register_forward_hook(lambda _m, _a, out: out + 1)
-    with pytest.raises(Differs, match="read back, its features would differ: .* kept in .*out"):
-        export(backbone, tmp_path / "out", {})
-    assert load_backbone(tmp_path / "out").weights_sha256 == backbone.weights_sha256
+    folder = unverified(backbone, tmp_path / "c", "read back, its features differ: cls by up to 1")
+    assert load_backbone(folder).weights_sha256 == backbone.weights_sha256
 
 
-@pytest.mark.parametrize(("off", "refused"), [(2e-7, False), (2e-5, False), (1e-3, True)])
-def test_features_may_differ_by_rounding_and_no_more(off, refused, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no such kernel"), OSError("gone"), InputError("no")]
+)
+def test_an_error_when_it_is_read_back_costs_nothing(error, tmp_path, monkeypatch) -> None:
+    def fails(_folder: Path) -> Backbone:
+        raise error
+
+    monkeypatch.setattr(exporting, "load_backbone", fails)
+    unverified(make_tiny(), tmp_path / "out", f"its export cannot be read back: {reason(error)}; ")
+
+
+def test_a_network_that_does_not_run_when_it_is_read_back_is_kept(tmp_path, monkeypatch) -> None:
+    def broken(folder: Path) -> Backbone:
+        read = load_backbone(folder)
+        read.module.forward = lambda **_: 1 / 0
+        return read
+
+    monkeypatch.setattr(exporting, "load_backbone", broken)
+    unverified(make_tiny(), tmp_path / "out", "read back, it does not run: ZeroDivisionError")
+
+
+def test_a_kill_while_it_is_read_back_costs_nothing(tmp_path, monkeypatch) -> None:
+    def killed(_folder: Path) -> Backbone:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exporting, "load_backbone", killed)
+    with pytest.raises(KeyboardInterrupt):
+        export(make_tiny(), tmp_path / "out", ABOUT)
+    kept = load_backbone(tmp_path / "out-unverified")
+    assert kept.weights_sha256 == make_tiny().weights_sha256
+
+
+# 2.4e-7 is what CLIP and BLIP differ by on some processors: weights are laid out otherwise in
+# memory after reading, and products of them are summed in another order
+@pytest.mark.parametrize(
+    ("off", "differs"), [(2.4e-7, False), (2e-5, False), (1e-3, True), (float("nan"), True)]
+)
+def test_features_may_differ_by_rounding_and_no_more(off, differs, tmp_path, monkeypatch) -> None:
     def rounded(folder):
         read = load_backbone(folder)
         read.module.layernorm.register_forward_hook(lambda _m, _a, out: out * (1 + off))
         return read
 
     monkeypatch.setattr(exporting, "load_backbone", rounded)
-    if not refused:
-        assert export(make_tiny(), tmp_path / "out", {}) == tmp_path / "out"
-        return
-    with pytest.raises(Differs):
-        export(make_tiny(), tmp_path / "out", {})
-    assert (tmp_path / "out" / "model.safetensors").is_file()
+    if differs:
+        unverified(make_tiny(), tmp_path / "out", "read back, its features differ: cls by up to")
+    else:
+        found = export(make_tiny(), tmp_path / "out", {})
+        assert (found.folder, found.problem) == (tmp_path / "out", "")
+    monkeypatch.undo()
+    (folder,) = tmp_path.glob("out*")
+    assert load_backbone(folder).weights_sha256 == make_tiny().weights_sha256
+
+
+def test_an_earlier_export_stays_where_a_new_one_is_not_verified(tmp_path, monkeypatch) -> None:
+    verified(make_tiny(), tmp_path / "out", {"dataset": "a"})
+    backbone = make_tiny(seed=1)
+    backbone.module.layernorm.register_forward_hook(lambda _m, _a, out: out + 1)
+    assert export(backbone, tmp_path / "out", {"dataset": "b"}).problem
+    assert load_backbone(tmp_path / "out").origin["about"] == {"dataset": "a"}
+    assert load_backbone(tmp_path / "out-unverified").origin["about"] == {"dataset": "b"}
 
 
 # --- folders -------------------------------------------------------------------------------------
@@ -306,7 +386,7 @@ def test_features_may_differ_by_rounding_and_no_more(off, refused, tmp_path, mon
 
 def test_only_an_earlier_export_is_replaced(tmp_path) -> None:
     backbone = make_tiny()
-    folder = export(backbone, tmp_path / "deep/out", {"dataset": "a"})
+    folder = verified(backbone, tmp_path / "deep/out", {"dataset": "a"})
     assert folder == tmp_path / "deep/out"
     export(make_tiny(seed=1), folder, {"dataset": "b"})
     assert load_backbone(folder).origin["about"] == {"dataset": "b"}
@@ -324,7 +404,7 @@ def test_only_an_earlier_export_is_replaced(tmp_path) -> None:
 
 
 def test_a_failure_leaves_the_earlier_export(tmp_path, monkeypatch) -> None:
-    folder = export(make_tiny(), tmp_path / "out", {"dataset": "a"})
+    folder = verified(make_tiny(), tmp_path / "out", {"dataset": "a"})
     backbone = make_tiny(seed=1)
 
     def full(*_args: object, **_given: object) -> None:
@@ -389,7 +469,7 @@ DAMAGES = {
 def test_a_damaged_export_is_told_in_one_line(damage, tmp_path) -> None:
     backbone = small_backbone("vit", tmp_path)
     VPT(prompts=2).apply(backbone)
-    folder = export(backbone, tmp_path / "out", {})
+    folder = verified(backbone, tmp_path / "out", {})
     act, message = DAMAGES[damage]
     act(folder)
     with pytest.raises(InputError, match=message) as error:
@@ -399,7 +479,7 @@ def test_a_damaged_export_is_told_in_one_line(damage, tmp_path) -> None:
 
 
 def test_other_weights_for_an_export_are_refused(tmp_path) -> None:
-    folder = export(make_tiny(), tmp_path / "out", {})
+    folder = verified(make_tiny(), tmp_path / "out", {})
     with pytest.raises(InputError, match="has its own weights: leave --weights out"):
         load_backbone(folder, weights=folder / "model.safetensors")
 
@@ -411,7 +491,7 @@ def test_extract_takes_the_folder_and_results_say_what_it_was_trained_on(
     class_folders, tmp_path
 ) -> None:
     tuned, _ = trained(make_tiny(), VPT(prompts=2))
-    folder = export(tuned.plain(), tmp_path / "tuned", {"recipe": "vpt", "dataset": "digits"})
+    folder = verified(tuned.plain(), tmp_path / "tuned", {"recipe": "vpt", "dataset": "digits"})
     with pytest.raises(SystemExit) as done:
         main(["extract", "--model", str(folder), "--data", "digits", "--device", "cpu"])
     assert not done.value.code

@@ -17,9 +17,10 @@ from featprobe.backbones.load import load_backbone
 from featprobe.core import devices
 from featprobe.core.errors import InputError, StoreError
 from featprobe.evaluation.results import read
-from featprobe.finetuning import checkpoint, checks, frames, inference, loop
-from featprobe.finetuning import run as module
-from featprobe.finetuning.export import Differs, export
+from featprobe.finetuning import checkpoint, checks, frames, inference, loop, plan
+from featprobe.finetuning import fit as fitting
+from featprobe.finetuning import trained as trained_module
+from featprobe.finetuning.export import export
 from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.settings import Training
@@ -41,7 +42,7 @@ def untrained(monkeypatch) -> None:
     def none(*_args, **_more):
         raise AssertionError("a training began")
 
-    monkeypatch.setattr(module, "carry_out", none)
+    monkeypatch.setattr(fitting, "run_trial", none)
 
 
 @pytest.mark.parametrize("kind", ["unknown", "balanced"])
@@ -80,48 +81,51 @@ def test_the_mass_of_targets_is_what_losses_of_parts_are_weighed_by(
 
 
 def test_the_scale_of_fp16_is_kept_and_is_no_other_trainings(tmp_path: Path, monkeypatch) -> None:
-    original, seen = module.accelerator_of, []
+    original, seen = plan.accelerator_of, []
 
     def scaled(*given):
         made = original(*given)
         made.scaler = torch.amp.GradScaler("cpu")
         return made
 
-    def write(file, state, standing, spec):
-        if not standing.ended:
-            seen.append(state.scaler.state_dict()["_growth_tracker"])
-        kept(file, state, standing, spec)
+    def write(state):
+        if not state.ended:
+            scaler = state.experiment.accelerator.scaler
+            seen.append(scaler.state_dict()["_growth_tracker"])
+        kept(state)
 
     kept = checkpoint.write
-    monkeypatch.setattr(module, "accelerator_of", scaled)
+    monkeypatch.setattr(plan, "accelerator_of", scaled)
     monkeypatch.setattr(checkpoint, "write", write)
     trained(make_tiny(), pictures(40), lrs=[1e-3, 1e-4])
     assert seen == [3, 6, 9, 3, 6, 9]
     seen.clear()
-    judge = loop.judge
+    validate = loop.validate
 
-    def killed(run, accelerator, standing, average):
-        if standing.step == 6:
+    def killed(state):
+        if state.step == 6:
             raise KeyboardInterrupt
-        judge(run, accelerator, standing, average)
+        validate(state)
 
-    monkeypatch.setattr(loop, "judge", killed)
+    monkeypatch.setattr(loop, "validate", killed)
     with pytest.raises(KeyboardInterrupt):
         trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
-    monkeypatch.setattr(loop, "judge", judge)
+    monkeypatch.setattr(loop, "validate", validate)
     trained(make_tiny(), pictures(40), folder=tmp_path / "run", training={"lr": 1e-3})
     assert seen == [3, 6, 9]
 
 
 def test_what_a_training_needed_is_let_go(monkeypatch) -> None:
-    held, original = [], module.carry_out
+    held, original = [], fitting.run_trial
 
-    def spy(task, lr, *more):
-        trial = original(task, lr, *more)
-        held.append((len(task.accelerator._models), len(task.accelerator._optimizers)))
-        return trial
+    def spy(experiment, *more):
+        state = original(experiment, *more)
+        accelerator = experiment.accelerator
+        held.append((len(accelerator._models), len(accelerator._optimizers)))
+        assert state.optimizer is None
+        return state
 
-    monkeypatch.setattr(module, "carry_out", spy)
+    monkeypatch.setattr(fitting, "run_trial", spy)
     trained(make_tiny(), pictures(24), lrs=[1e-3, 1e-4], training=SHORT)
     assert held == [(0, 0), (0, 0)]
 
@@ -202,15 +206,15 @@ def test_of_two_that_decode_at_once_one_is_kept_whole(cache: Path, monkeypatch) 
 
 
 def test_a_warmup_longer_than_the_second_training_is_cut(monkeypatch) -> None:
-    original, steps = module.carry_out, []
+    original, steps = fitting.run_trial, []
 
-    def first_epoch(task, lr, whole_for=None):
-        trial = original(task, lr, whole_for)
-        trial.standing.best_step = 1
-        steps.append((trial.run.steps, trial.run.training.warmup))
-        return trial
+    def first_epoch(experiment, *more):
+        state = original(experiment, *more)
+        state.best_step = 1
+        steps.append((experiment.steps, experiment.effective.warmup))
+        return state
 
-    monkeypatch.setattr(module, "carry_out", first_epoch)
+    monkeypatch.setattr(fitting, "run_trial", first_epoch)
     trained(make_tiny(), pictures(40), "bitfit", training={"warmup": 9.0, "refit": True})
     assert steps == [(9, 9), (4, 4)]
 
@@ -259,7 +263,7 @@ def test_a_backbone_that_cannot_be_exported_does_not_take_the_numbers_along(
     def none(*_):
         raise InputError("tiny: cannot be exported: why")
 
-    monkeypatch.setattr(module, "export", none)
+    monkeypatch.setattr(trained_module, "export", none)
     result = trained(make_tiny(), pictures(24), "bitfit", training=SHORT)
     (kept,) = read(cache)
     assert kept.id == result.id
@@ -269,16 +273,21 @@ def test_a_backbone_that_cannot_be_exported_does_not_take_the_numbers_along(
 
 
 def test_features_that_differ_cost_neither_backbone_nor_head(cache: Path, monkeypatch) -> None:
-    def differs(plain, folder, about):
-        export(plain, folder, about)
-        raise Differs(f"read back, its features would differ; it is kept in {folder}")
+    def differs(backbone, folder, about):
+        backbone.module.layernorm.register_forward_hook(lambda _m, _a, out: out + 1)
+        return export(backbone, folder, about)
 
-    monkeypatch.setattr(module, "export", differs)
+    monkeypatch.setattr(trained_module, "export", differs)
     result = trained(make_tiny(), pictures(24), "bitfit", training=SHORT)
     folder = Path(result.provenance["folder"])
-    assert any("would differ" in text for text in result.notes)
-    kept = load_backbone(folder / "backbone")
-    assert read_saved(folder / "head.safetensors").features.key["weights"] == kept.weights_sha256
+    (problem,) = result.provenance["export_problems"]
+    assert problem in result.notes
+    assert "read back, its features differ: cls by up to" in problem
+    assert not (folder / "backbone").exists()
+    kept = load_backbone(folder / "backbone-unverified")
+    source = read_saved(folder / "head.safetensors").features
+    assert source.key["weights"] == kept.weights_sha256
+    assert source.origin["name"] == str(folder / "backbone-unverified")
 
 
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -301,13 +310,18 @@ def test_a_finished_training_is_not_written_again(tmp_path: Path) -> None:
 
 def test_without_val_nothing_is_chosen() -> None:
     rows = SimpleNamespace(train=np.arange(9), val=np.arange(0))
-    data, one = SimpleNamespace(split=rows), SimpleNamespace(num_processes=1)
-    module._enough(data, Training(), [], one)
+
+    def check(t: Training, *lrs: float) -> None:
+        one, data = SimpleNamespace(num_processes=1), SimpleNamespace(split=rows)
+        asked = SimpleNamespace(training=t, lrs=lrs or (1e-3,), data=data, accelerator=one)
+        plan.check_enough(asked)
+
+    check(Training())
     for t, lrs in ((Training(), [1e-3, 1e-4]), (Training(patience=2), [])):
         with pytest.raises(InputError, match="the split has no val items"):
-            module._enough(data, t, lrs, one)
+            check(t, *lrs)
     with pytest.raises(InputError, match="9 items a step cannot be cut into 16 parts"):
-        module._enough(data, Training(accumulate=16), [], one)
+        check(Training(accumulate=16))
 
 
 def test_scoring_goes_on_with_fewer_frames_when_memory_is_short(monkeypatch) -> None:
@@ -346,9 +360,9 @@ def test_fp16_needs_a_gpu() -> None:
 def test_the_device_is_not_that_of_an_earlier_run() -> None:
     from accelerate import PartialState
 
-    module.accelerator_of(torch.device("cpu"), "float32")
+    plan.accelerator_of(torch.device("cpu"), "float32")
     PartialState._shared_state["device"] = torch.device("meta")
-    assert module.accelerator_of(torch.device("cpu"), "bf16").device.type == "cpu"
+    assert plan.accelerator_of(torch.device("cpu"), "bf16").device.type == "cpu"
 
 
 def test_weights_that_blow_up_in_the_last_step_are_told() -> None:

@@ -11,7 +11,8 @@ import torch
 import featprobe as fp
 from featprobe.core.errors import InputError
 from featprobe.evaluation.results import read, scored
-from featprobe.finetuning import run as module
+from featprobe.finetuning import fit as fitting
+from featprobe.finetuning import plan, run
 from featprobe.finetuning.average import Average
 from featprobe.finetuning.recipes.base import Recipe, Trainable
 from featprobe.finetuning.recipes.named import RECIPES
@@ -55,7 +56,7 @@ def test_the_frozen_recipe_is_the_head_trained_on_cached_features(cache: Path) -
     split = {i: n for n, i in enumerate(features.ids.tolist())}
     assert features.y is not None
     x = torch.from_numpy(features.x().astype(np.float64))
-    part = module.split_items(features, fp.Full())[0].split.parts()
+    part = plan.split_items(features, fp.Full())[0].split.parts()
     fit = np.flatnonzero(part == "train")
     scale = x[fit].std(0, correction=0)
     x = ((x - x[fit].mean(0)) / torch.where(scale > 1e-12, scale, 1)).float()
@@ -124,7 +125,7 @@ def test_a_mean_over_slices_is_that_of_the_probes() -> None:
     backbone = make_tiny()
     data = pictures(12, frames=3)
     features = fp.extract(make_tiny(), data, dtype="float32", workers=0)
-    frames = module.kept_frames(backbone, data, Path(module.settings.cache_root()))
+    frames = plan.kept_frames(backbone, data, Path(plan.paths.cache_root()))
     batch = frames.batch(range(12))
     x = backbone.normalised(batch.shown(torch.device("cpu")))
     net = module_network(backbone)
@@ -261,9 +262,9 @@ def test_a_rate_that_diverges_is_not_chosen_and_alone_is_an_error(capsys) -> Non
 
 def test_what_is_no_backbone_or_training_is_told() -> None:
     with pytest.raises(InputError, match=r"backbone is a str; finetune takes load_backbone"):
-        module.finetune("tiny_vit14", pictures(4))  # type: ignore[arg-type]
+        run.finetune("tiny_vit14", pictures(4))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="training is a dict"):
-        module.finetune(make_tiny(), pictures(4), "full", {"epochs": 1})  # type: ignore[arg-type]
+        run.finetune(make_tiny(), pictures(4), "full", {"epochs": 1})  # type: ignore[arg-type]
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
@@ -331,14 +332,14 @@ def test_features_without_gradients_are_refused(monkeypatch) -> None:
 
 def test_statistics_of_frozen_batchnorm_stay_and_of_trained_ones_move(monkeypatch) -> None:
     states = {}
-    original = module.carry_out
+    original = fitting.run_trial
 
-    def spy(task, lr, *more):
-        trial = original(task, lr, *more)
-        states[task.recipe.name] = dict(trial.run.backbone.module.named_buffers())
-        return trial
+    def spy(experiment, *more):
+        state = original(experiment, *more)
+        states[experiment.recipe.name] = dict(state.backbone.module.named_buffers())
+        return state
 
-    monkeypatch.setattr(module, "carry_out", spy)
+    monkeypatch.setattr(fitting, "run_trial", spy)
     net = fp.load_backbone("resnet18", init="random", image_size=32)
     before = {n: b.clone() for n, b in net.module.named_buffers()}
     for recipe in ("norm-only", "full"):
@@ -364,7 +365,7 @@ def test_ema_is_what_is_scored(cache: Path, monkeypatch) -> None:
 
 
 def test_late_fusion_is_refused() -> None:
-    from featprobe.images.picture import FrameRecipe
+    from featprobe.images.decoded_image import FrameRecipe
 
     data = pictures(20)
     data.recipe = FrameRecipe(modalities=("a", "b"), fusion="late")

@@ -18,7 +18,7 @@ from pydicom.data import get_testdata_file
 
 from featprobe.core.errors import MissingPath, UnreadableItem
 from featprobe.images import files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 PLAIN = FrameRecipe()
 ARRAY = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)

@@ -21,7 +21,7 @@ from featprobe.store import attributes
 from featprobe.store.containers import create_store, open_store
 from featprobe.store.format import Layout
 from featprobe.store.mending import mend
-from featprobe.store.place import LocalPlace
+from featprobe.store.storage_path import LocalPath
 from featprobe.testing import faults
 from featprobe.testing.cases import fill, make_features, make_items, make_key
 from tests.store.test_cache import make
@@ -118,7 +118,7 @@ def test_without_a_copy_the_attributes_stay_lost_in_one_line(whole: Path, tmp_pa
     main_file = metadata(path)[-1]
     (path / main_file).write_bytes(b"")
     for spoil in (lambda f: f.write_bytes(b"{}"), lambda f: f.unlink()):
-        spoil(Path(str(attributes.file(LocalPlace(path)))))
+        spoil(Path(str(attributes.file(LocalPath(path)))))
         with pytest.raises(StoreError, match="'featprobe cache rm .*' removes it") as error:
             mend(path)
         assert "\n" not in str(error.value)
@@ -146,10 +146,10 @@ def test_stores_of_earlier_versions_get_a_copy_when_they_are_used(old: str, tmp_
 
 
 def refusing(file: Path) -> Callable[..., bytes]:
-    """``LocalPlace.read`` without permission for one file."""
-    read = LocalPlace.read
+    """``LocalPath.read`` without permission for one file."""
+    read = LocalPath.read
 
-    def refused(self: LocalPlace, *a: int) -> bytes:
+    def refused(self: LocalPath, *a: int) -> bytes:
         if Path(str(self)) == file:
             raise PermissionError(13, "Permission denied", str(file))
         return read(self, *a)
@@ -165,7 +165,7 @@ def test_a_file_that_may_not_be_read_is_not_damaged(
             continue  # none of ours reads it
         path = fresh(whole, tmp_path / "cache")
         with monkeypatch.context() as patch:
-            patch.setattr(LocalPlace, "read", refusing(path / name))
+            patch.setattr(LocalPath, "read", refusing(path / name))
             if not name.startswith(("reason/", "status/", "frame_index/")):  # not asked for
                 with pytest.raises(StoreError, match="Permission denied") as error:
                     told(path)
