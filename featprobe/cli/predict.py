@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,8 +24,10 @@ from featprobe.cli.verb import Verb, options
 from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
+    from featprobe.datasets.base import Dataset
     from featprobe.evaluation.predict import Predictions
     from featprobe.evaluation.score_predictions import PredictionScores
+    from featprobe.probes.saving import FeatureSource
 
 
 @click.command(
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 Examples:
   featprobe predict probe.safetensors --data ./new_xrays --out predicted.csv
   featprobe predict probe.safetensors --data new.csv --root ./images --json
+  featprobe predict hippo.safetensors --data ./new_volumes --out ./masks
   featprobe predict probe.safetensors --data ./new --model ./my_vit --weights epoch_90.safetensors
 """,
 )
@@ -48,7 +51,10 @@ Examples:
 )  # fmt: skip
 @click.option("--name", help="Name of the data set in the cache.")
 @click.option("--model", help="Where the backbone is now, if not where it was.")
-@click.option("--out", type=click.Path(path_type=Path), help="The CSV.  [default: standard output]")
+@click.option(
+    "--out", type=click.Path(path_type=Path),
+    help="The CSV, or the folder of masks.  [default: standard output; DATA-masks]",
+)  # fmt: skip
 @options(
     click.option(
         "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
@@ -56,6 +62,12 @@ Examples:
     ),
     click.option("--revision", help="Of the hub id."),
     group="Backbone",
+)  # fmt: skip
+@options(
+    click.option(
+        "--probabilities", is_flag=True, help="Of a decoder: write those of classes beside masks."
+    ),
+    group="Output",
 )  # fmt: skip
 @device_option
 @batch_option
@@ -67,38 +79,38 @@ def command(
     probe_file: Path, data: str, root: Path | None, name: str | None, model: str | None,
     weights: tuple[Path, ...], revision: str | None, out: Path | None, device: str,
     batch_size: int | None, workers: int | None, quiet: bool, cache: str | None, as_json: bool,
+    probabilities: bool,
 ) -> None:  # fmt: skip
     """Predict the classes of new images with a saved probe and the backbone it was made with.
 
-    Writes a table: id, a column of probabilities for each class, what is predicted. The backbone,
+    Writes a table: id, a column of probabilities for each class, what is predicted; of a decoder of
+    'featprobe segment' the masks, on the grid of each image. The backbone,
     its preprocessing and how slices are cut are the probe's own; another one is refused.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
+    how: dict[str, Any] = {
+        "cache": cache, "device": device, "batch_size": batch_size, "workers": workers,
+        "progress": False if quiet else "json" if as_json else True,
+    }  # fmt: skip
+    where: dict[str, Any] = {
+        "model": model, "weights": weights, "revision": revision, "beside": probe_file.parent,
+    }  # fmt: skip
+    from featprobe.segmentation.saving import is_decoder
+
+    if is_decoder(probe_file):
+        from featprobe.cli.predict_masks import predict_masks
+
+        predict_masks(probe_file, data, root, name, where, out, probabilities, as_json, how)
+        return
+    from featprobe.evaluation.predict import features_of, predict, reload_backbone
     from featprobe.probes.loading import read_saved
 
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
     saved = read_saved(probe_file)
-    from featprobe.core.errors import InputError
-    from featprobe.datasets.load import load_dataset
-    from featprobe.evaluation.predict import features_of, predict, reload_backbone
-
+    if probabilities:
+        raise click.UsageError(f"--probabilities is of a decoder; {probe_file} is a probe")
     source = features_of(saved, str(probe_file))
-    given = {"root": root, "name": name, "cache": cache, **source.key["recipe"]}
-    try:
-        dataset = load_dataset(data, **given)
-    except InputError:  # labels or splits that cannot be read are not needed
-        dataset = load_dataset(data, bare=True, **given)
-    named = name is not None or dataset.name != source.dataset
-    if not named and dataset.compute_fingerprint() != source.key["dataset"]:
-        # a folder that is called as the training set need not hold the same images
-        dataset.name = f"{dataset.name}-new"
-        note(f"other images than those of {source.dataset}: cached as {dataset.name}")
-    backbone = reload_backbone(
-        source, model=model, weights=weights, revision=revision, beside=probe_file.parent
-    )
-    found = predict(
-        saved, backbone, dataset, cache=cache, device=device, batch_size=batch_size,
-        workers=workers, progress=False if quiet else "json" if as_json else True,
-    )  # fmt: skip
+    dataset = new_images(source, data, root, name, cache)
+    found = predict(saved, reload_backbone(source, **where), dataset, **how)
     for text in found.notes:
         note(text)
     if source.thresholds:
@@ -119,6 +131,26 @@ def command(
     with out.open("w", encoding="utf-8", newline="") as f:
         _write(found, f)
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
+
+
+def new_images(
+    source: FeatureSource, data: str, root: Path | None, name: str | None, cache: str | None
+) -> Dataset:
+    """The images of ``--data``, cut as those of the saved probe; labels are not needed."""
+    from featprobe.core.errors import InputError
+    from featprobe.datasets.load import load_dataset
+
+    given = {"root": root, "name": name, "cache": cache, **source.key["recipe"]}
+    try:
+        dataset = load_dataset(data, **given)
+    except InputError:  # labels or splits that cannot be read are not needed
+        dataset = load_dataset(data, bare=True, **given)
+    named = name is not None or dataset.name != source.dataset
+    if not named and dataset.compute_fingerprint() != source.key["dataset"]:
+        # a folder that is called as the training set need not hold the same images
+        dataset.name = f"{dataset.name}-new"
+        note(f"other images than those of {source.dataset}: cached as {dataset.name}")
+    return dataset
 
 
 def _worth(judged: PredictionScores | None) -> list[str]:

@@ -154,7 +154,7 @@ def predict(
     source = features_of(saved, "the saved probe")
     key = FeatureKey(**source.key)
     as_made(dataset, FrameRecipe(**key.recipe))
-    _same(key, source, backbone, dataset)
+    check_same(key, source, backbone, dataset)
     features = extract(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
         features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
@@ -202,7 +202,11 @@ def _readers(key: FeatureKey) -> dict[str, int | str]:
     return {p: v for p, v in key.versions.items() if p not in BACKBONE_PARTS}
 
 
-def _same(key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset) -> None:
+def check_same(
+    key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset
+) -> None:
+    """Raise :class:`InputError` where a backbone or images are not those that features with this
+    key were made with, naming what differs."""
     from featprobe.core.fingerprint import digest
 
     here = replace(

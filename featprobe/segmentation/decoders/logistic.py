@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
 from featprobe.probes.standardizer import Standardizer
 from featprobe.segmentation.cases import Cases
-from featprobe.segmentation.decoders.base import Network
+from featprobe.segmentation.decoders.base import Network, Shape
 from featprobe.segmentation.decoders.linear import LinearNetwork
 from featprobe.segmentation.fitted import Networks, Solved
 from featprobe.segmentation.patches import gather
@@ -28,17 +29,21 @@ class LogisticDecoder(Solved):
     A patch counts for each class by the share of its cells that are of it. ``Cs``: val chooses;
     ``most``: patches that are drawn of the training items, half of them with foreground, each
     weighted by how many it stands for. No epochs, no learning rate. Multi-label: a sigmoid for each
-    label, of patches that are for the most part of it or not.
+    label, of patches that are for the most part of it or not. ``background``: what the odds of
+    background are multiplied with, of which val chooses too, because the most probable class is
+    not the decision with the best Dice (not for multi-label masks).
     """
 
     name: ClassVar[str] = "logistic"
     Cs: tuple[float, ...] = (1e-4, 1e-2, 1.0)
+    background: tuple[float, ...] = (1.0, 0.5, 0.25)
     most: int = 30_000
     blocks: int = 1
 
     def check(self) -> None:
-        if not self.Cs or min(self.Cs) <= 0 or self.most < 1 or self.blocks < 1:
-            raise InputError("Cs, most and blocks of decoder logistic must be positive")
+        values = (*self.Cs, *self.background, self.most, self.blocks)
+        if not self.Cs or not self.background or min(values) <= 0:
+            raise InputError("Cs, background, most and blocks of decoder logistic must be positive")
 
     def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Networks:
         found = gather(cases, self, rows, self.most, seed)
@@ -64,20 +69,35 @@ class LogisticDecoder(Solved):
             coef = np.concatenate([-coef, coef], 1) / 2
             intercept = np.concatenate([-intercept, intercept], 1) / 2
         networks: list[Network] = []
-        for w, b in zip(coef, intercept):
-            network = LinearNetwork(cases.shape(self), norm=False)
+        factors = (1.0,) if cases.multilabel else self.background
+        for w, b, factor in ((*pair, f) for pair in zip(coef, intercept) for f in factors):
+            network = _linear(cases.shape(self))
             with torch.no_grad():
                 network.linear.weight.zero_()
                 network.linear.bias.fill_(_NEVER)
                 network.linear.weight[codes] = torch.from_numpy(w).float()
                 network.linear.bias[codes] = torch.from_numpy(b).float()
+                if not cases.multilabel:
+                    network.linear.bias[0] += math.log(factor)
             networks.append(network.eval())
         lost = int((~path.converged).sum())
         notes = [f"logistic fits of {lost} values of C did not converge"] if lost else []
         if found.of > len(found.x):
             notes.append(f"fitted to {len(found.x)} of {found.of} patches of the training items")
-        candidates = [{"C": c} for c in self.Cs]
+        candidates = [{"C": c, "background": f} for c in self.Cs for f in factors]
         return Networks(self, networks, candidates, cases.multilabel, notes)
+
+    def restored(
+        self, shape: Shape, arrays: dict[str, np.ndarray], candidate: dict[str, Any],
+        multilabel: bool,
+    ) -> Networks:  # fmt: skip
+        network = _linear(shape).eval()
+        network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
+        return Networks(self, [network], [candidate], multilabel, [])
+
+
+def _linear(shape: Shape) -> LinearNetwork:
+    return LinearNetwork(shape, norm=False)
 
 
 def _shares(labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
