@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 
 from featprobe.backbones.base import Backbone
 from featprobe.core import paths as settings
-from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.core.fingerprint import digest
 from featprobe.core.progress import Progress
+from featprobe.core.versions import versions_of
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.studies import StudySource
 from featprobe.extraction.options import Settings
@@ -115,7 +114,7 @@ def _create(
             "kinds": sorted(dataset.kinds()),
             "skipped": dataset.skipped,
             **views_of(dataset),
-            "versions": versions_of(),
+            "versions": versions_of(PACKAGES),
             "python": platform.python_version(),
         },
     )  # fmt: skip
@@ -134,11 +133,6 @@ def views_of(dataset: Dataset) -> dict[str, list[list[int]]]:
         except (FeatprobeError, OSError):
             found.append([])
     return {"views": found} if any(len(set(v)) > 1 for v in found) else {}
-
-
-def versions_of() -> dict[str, str]:
-    """Versions of what decodes and what computes."""
-    return {p: version(p) for p in PACKAGES} | {"featprobe": __version__}
 
 
 def items_of(dataset: Dataset) -> Items:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from featprobe.core.atomic import try_folder, write_text_atomic
 from featprobe.core.errors import InputError, reason
-from featprobe.core.fingerprint import try_folder, write_text_atomic
 from featprobe.core.shown import ends
 from featprobe.core.spreadsheet import Writer
 from featprobe.evaluation.results import Result

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import InputError, MissingExtra, reason
-from featprobe.core.fingerprint import write_text_atomic
 from featprobe.store.format import COLUMNS, Items
 
 HEADER = "featprobe.json"
