@@ -8,6 +8,7 @@ NONE = (  # what probes share, and what is done with them
     "base",
     "checks",
     "constants",
+    "feature_range",
     "loading",
     "named",
     "neighbours",
