@@ -186,6 +186,15 @@ loading_options = options(
         "--derived", default="skip", show_default=True, type=click.Choice(["skip", "keep"]),
         help="Masks beside images, thumbnails, DICOM SEG, doses and pictures of reports.",
     ),
+    click.option(
+        "--masks", multiple=True, metavar="PLACE...",
+        help="Segmentation masks: a folder (CLASS=FOLDER for one a class), a manifest's column, "
+        "none.  [default: images/ beside labels/ or masks/, x_mask, a column mask]",
+    ),
+    click.option(
+        "--mask-classes", multiple=True, metavar="NAME...",
+        help="Of the values 0, 1, ... of masks; or NAME=VALUE, NAME=#rrggbb.",
+    ),
     frame_options,
     group="Data",
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from featprobe.cli.audit_text import print_audit
 from featprobe.cli.common import (
     cache_option,
     json_option,
@@ -109,7 +110,7 @@ def check(
     if as_json:
         print(json.dumps(found.to_dict()))
     else:
-        _print(found)
+        print_audit(found)
     if strict and found.problems:
         raise SystemExit(1)
 
@@ -215,7 +216,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
     from featprobe.core import paths as settings
     from featprobe.core.errors import FeatprobeError
     from featprobe.evaluation.protocols import make_split
-    from featprobe.extraction.remarks import of_features
+    from featprobe.extraction.notes import of_features
     from featprobe.features.feature_set import FeatureSet
     from featprobe.features.leakage import near_duplicates
     from featprobe.store.cache import entries
@@ -242,53 +243,3 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
     found.near_duplicates = near_duplicates(features, s.parts(), threshold)
     made = "official split" if (dataset.split != "").any() else "split of seed 0"
     found.near_checked = f"by {features.backbone}, cosine of {threshold} or more, {made}"
-
-
-def _print(a: Audit) -> None:
-    print(f"{a.name}: {a.items} items, {a.frames} frames, {a.patients} patients")
-    print(f"  labels    {a.label_origin or 'none'}")
-    print(f"  patients  {a.group_origin}")
-    print(f"  split     {a.split_origin}")
-    for text in a.about:
-        print(f"  note      {text}")
-    total = sum(a.files.values())
-    print(f"  files     {total} = " + " + ".join(f"{n} {kind}" for kind, n in a.files.items()))
-    for fact, values in a.looks.items():
-        if fact != "size" and (fact == "black and white" or len(values) > 1):
-            told = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
-            print(f"  {fact}: {told}")
-    print("  sizes     " + ", ".join(f"{s} ({n})" for s, n in a.sizes.items()))
-    parts = sorted({p for c in a.counts.values() for p in c})
-    print("\n  {:24}".format("class") + "".join(f"{p:>12}" for p in parts))
-    for name, counts in a.counts.items():
-        print(f"  {name:24}" + "".join(f"{counts.get(p, 0):>12}" for p in parts))
-    print()
-    for kind, texts in a.doubts.items():
-        _findings(f"doubts about {kind}", texts)
-    _findings(
-        "patients in two splits", [f"{g}: {', '.join(s)}" for g, s in a.patients_in_splits.items()]
-    )
-    _findings(
-        "patients in two classes",
-        [f"{g}: {', '.join(s)}" for g, s in a.patients_in_classes.items()],
-    )
-    _findings("identical images", [" = ".join(d) for d in a.duplicates])
-    _findings("  of them across splits, classes or patients", [" = ".join(d) for d in a.leaking])
-    near = [f"{x} ~ {y} ({s:.4f})" for x, y, s in a.near_duplicates]
-    _findings(f"near-duplicates across splits ({a.near_checked})", near)
-    _findings("unreadable", [f"{i}: {r}" for i, r in a.unreadable.items()])
-    _findings("constant", a.constant)
-    _findings("shown all black or all white", [f"{i}: {t}" for i, t in a.unseen.items()])
-    _findings("that goes with the class or the split", a.confounders)
-    _findings("of an odd size", [f"{i}: {s}" for i, s in a.odd_sizes.items()])
-    _findings("labels that look alike", [f"{x!r}, {y!r}" for x, y in a.alike_labels])
-    _findings("notes of the readers", [f"{i}: {t}" for i, t in a.notes.items()])
-    print(f"\n{a.problems} findings to look at")
-
-
-def _findings(what: str, lines: list[str], most: int = 10) -> None:
-    print(f"  {len(lines):6} {what}")
-    for line in lines[:most]:
-        print("           " + " ".join(line.split()))
-    if len(lines) > most:
-        note(f"         ... and {len(lines) - most} more (all with --json)")

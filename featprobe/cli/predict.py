@@ -27,8 +27,8 @@ from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
-    from featprobe.evaluation.judged import Judged
     from featprobe.evaluation.predict import Predictions
+    from featprobe.evaluation.score_predictions import PredictionScores
 
 
 @click.command(
@@ -158,7 +158,7 @@ def _opened(
             return dataset, [f"labels are not read, so nothing is judged: {error}"]
 
 
-def _worth(judged: Judged | None) -> list[str]:
+def _worth(judged: PredictionScores | None) -> list[str]:
     """The metrics of labelled images, a line each."""
     if judged is None:
         return []

@@ -6,7 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from featprobe.core.fingerprint import array_digest
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts, follows
-from featprobe.datasets.settling import settle
-from featprobe.images.intensity import shown
-from featprobe.images.looks import Look, look
+from featprobe.datasets.mask_audit import MaskAudit, audit_masks
+from featprobe.datasets.shared_intensity import settle
+from featprobe.images.appearance import Appearance, appearance_of
+from featprobe.images.intensity import apply_rule
 
 
 @dataclass
@@ -31,7 +32,8 @@ class Audit:
     patients. ``near_duplicates``: (id, id, cosine) across splits, from features. ``about``: notes
     on the data set as a whole. ``doubts``: what was guessed at loading, by kind.
     ``unseen``: items shown all black or all white. ``confounders``: rules, dtypes, sizes, scanners
-    that go with the class or the split; ``looks``: these, fact -> value -> items.
+    that go with the class or the split; ``looks``: these, fact -> value -> items. ``masks``: what
+    was found in the masks, None without any.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Audit:
     unseen: dict[str, str] = field(default_factory=dict)
     confounders: list[str] = field(default_factory=list)
     looks: dict[str, dict[str, int]] = field(default_factory=dict)
+    masks: MaskAudit | None = None
 
     @property
     def problems(self) -> int:
@@ -68,13 +71,14 @@ class Audit:
         found = (
             self.patients_in_splits, self.leaking, self.near_duplicates, self.unreadable,
             self.constant, self.unseen, self.confounders, self.odd_sizes, self.alike_labels,
-            *self.doubts.values(),
+            *self.doubts.values(), *(self.masks.findings.values() if self.masks else ()),
         )  # fmt: skip
         return sum(len(f) for f in found)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**self.__dict__, "problems": self.problems}
+        masks = None if self.masks is None else asdict(self.masks)
+        return {**self.__dict__, "masks": masks, "problems": self.problems}
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class _Seen:
     constant: bool = False
     notes: str = ""
     problem: str = ""
-    look: Look | None = None
+    appearance: Appearance | None = None
 
 
 def _look(dataset: Dataset, i: int) -> _Seen:
@@ -94,7 +98,7 @@ def _look(dataset: Dataset, i: int) -> _Seen:
         pixels = picture.pixels
         rule = dataset.recipe.intensity
         return _Seen(
-            look=look(picture, *shown(picture, rule), rule),
+            appearance=appearance_of(picture, *apply_rule(picture, rule), rule),
             frames=len(pixels),
             shape=f"{pixels.shape[1]} x {pixels.shape[2]}",
             digest=array_digest(pixels),
@@ -148,7 +152,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
     if dataset.task in ("multiclass", "ordinal"):
         out.patients_in_classes = _several(dataset.groups.tolist(), classes)
     _sizes(out, ids, seen)
-    looks = [s.look for s in seen]
+    looks = [s.appearance for s in seen]
     facts = [one.facts if one else None for one in looks]
     out.looks = counts(facts)
     out.unseen = {i: one.seen for i, one in zip(ids, looks) if one and one.seen}
@@ -156,6 +160,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
     labels = ["+".join(c) for c in classes] if labelled else [""] * len(ids)
     out.confounders = follows(facts, labels, dataset.split.tolist())
     _duplicates(out, dataset, seen, classes)
+    out.masks = audit_masks(dataset, workers, show)
     return out
 
 

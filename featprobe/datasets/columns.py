@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.datasets.class_order import as_numbers
 from featprobe.datasets.labels import is_binary
-from featprobe.datasets.order import as_numbers
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.targets import blank
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ GROUPS = (
     "patient", "patientid", "subject", "subjectid", "participantid", "participant", "caseid",
     "mrn", "personid", "pid", "patid", "patientnumber", "patientno", "subjectnumber", "usubjid",
     "ptid", "casesubmitterid", "bcrpatientbarcode", "medicalrecordnumber", "group",
+)  # fmt: skip
+MASKS = (
+    "mask", "maskpath", "maskfile", "maskfilename", "segmentation", "segmentationpath", "seg",
+    "segpath", "masks", "segmentationmask", "labelmap",
 )  # fmt: skip
 SPLITS = ("split", "fold", "subset", "partition")
 # What is measured of everybody, or describes the picture: 0 and 1 there are no finding.
@@ -88,7 +92,7 @@ def wanted(path: Path, table: pandas.DataFrame, names: Iterable[str]) -> None:
 
 
 def label_columns(
-    path: Path, table: pandas.DataFrame, reading: Reading, special: Iterable[str]
+    path: Path, table: pandas.DataFrame, reading: ReadOptions, special: Iterable[str]
 ) -> tuple[list[str], list[str]]:
     """The columns of labels, and what is to be told of the choice.
 
@@ -157,7 +161,7 @@ def _values(table: pandas.DataFrame, column: str) -> str:
 
 
 def group_column(
-    table: pandas.DataFrame, reading: Reading, special: Iterable[str]
+    table: pandas.DataFrame, reading: ReadOptions, special: Iterable[str]
 ) -> tuple[str | None, list[str]]:
     """The column of patients, and what is to be doubted of the choice.
 

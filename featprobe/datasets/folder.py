@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,22 +12,27 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
-from featprobe.datasets.derived import sort_out
-from featprobe.datasets.groups import infer_groups, label_texts, stem_of
+from featprobe.datasets.class_order import ordered
+from featprobe.datasets.derived import MASK, sort_out
+from featprobe.datasets.groups import infer_groups, label_texts
 from featprobe.datasets.layout import read_layout
-from featprobe.datasets.masks import Masks
-from featprobe.datasets.names import scheme_of
-from featprobe.datasets.order import ordered
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.mask_layouts import (
+    folders_of,
+    masks_of_folder,
+    named_folders,
+    of_channel,
+)
+from featprobe.datasets.patient_names import scheme_of
+from featprobe.datasets.read_options import ReadOptions
+from featprobe.datasets.tree import walk
 from featprobe.images import dicom, files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 # Files that lie beside images and are none: a folder of such is no class that was lost.
 TEXTS = {
     ".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".log", ".html", ".pdf", ".py",
     ".ipynb", ".ini", ".cfg", ".doc", ".docx", ".xls", ".xlsx", ".sh", ".db", ".out", ".parquet",
 }  # fmt: skip
-IMAGES_OF_MASKS = {("images", "labels"), ("images", "masks"), ("imagesTr", "labelsTr")}
 
 
 @dataclass
@@ -41,75 +46,57 @@ class _Found:
     others: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    masks: list[Path] = field(default_factory=list)
 
     def skip(self, kind: str, n: int = 1) -> None:
         if n:
             self.skipped[kind] = self.skipped.get(kind, 0) + n
 
 
-def walk(root: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, hidden ones left out; a symlink loop is entered once.
-
-    Raises :class:`InputError` for a folder that cannot be listed.
-    """
-    seen = set()
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename}: the folder cannot be listed: {error.strerror}")
-
-    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(d for d in folders if not d.startswith((".", "__MACOSX")))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(folder, name)
-
-
 def load_folder(
     root: Path,
     name: str,
     recipe: FrameRecipe,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     memory: Path | None = None,
     derived: str = "skip",
 ) -> Dataset:
     """Read a folder as a data set.
 
     Layouts, told apart by what is there: ``split/class/files``; ``class/files``; folders of
-    patients (no labels); ``images/`` beside ``labels/`` (the images are items without class, their
-    masks the files of the same name there); files alone (no labels): see
+    patients (no labels); ``images/`` beside ``labels/`` (the images are items without class, see
+    :mod:`~featprobe.datasets.mask_layouts`); files alone (no labels): see
     :func:`~featprobe.datasets.layout.read_layout`. A DICOM series that forms a volume is one item.
     ``derived``: see :func:`collect`.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     if not root.is_dir():
         raise InputError(f"{root}: not a folder")
-    names = {p.name for p in root.iterdir() if p.is_dir()}
-    for images, masks in IMAGES_OF_MASKS:
-        if {images, masks} <= names:
-            found = collect(root / images, derived)
-            alone = replace(reading, label=("none",), split_column="none")
-            data = _dataset(root, name, found, recipe, alone, memory)
-            data.set_masks(_masks(root / images, root / masks, found.paths))
-            return data
-    return _dataset(root, name, collect(root, derived), recipe, reading, memory)
+    beside = folders_of(root)
+    wanted = not reading.bare and reading.masks != ("none",) and derived != "keep"
+    named = named_folders(root, reading.masks) if wanted and reading.masks else {}
+    if beside:
+        found = collect(root / beside[0], derived)
+        reading = replace(reading, label=("none",), split_column="none")
+    else:
+        found = collect(root, derived, [Path(os.path.abspath(f)) for f in named])
+    _one_channel(found, recipe)
+    data = _dataset(root, name, found, recipe, reading, memory)
+    if wanted:
+        masks = masks_of_folder(root, data, found.masks, beside, named, reading)
+        if masks is not None:
+            masks.memory = memory and memory.with_suffix(".masks.json")
+            data.skipped.pop(MASK, None)
+            data.set_masks(masks)
+    return data
 
 
-def _masks(images: Path, masks: Path, items: Sequence[tuple[Path, ...]]) -> Masks:
-    """The mask of each item: same relative path, any suffix, nnU-Net's ``_0000`` dropped."""
-
-    def key(path: Path, folder: Path) -> str:
-        inner = path.relative_to(folder)
-        return (inner.parent / stem_of(inner.as_posix())).as_posix()
-
-    there = {key(p, masks): p for p in walk(masks) if files.kind_of(p)}
-    keys = [key(ps[0], images) for ps in items]
-    found = (there.get(k) or there.get(k.removesuffix("_0000")) for k in keys)
-    return Masks.of(list(found), origin=f"{masks.name}/")
+def _one_channel(found: _Found, recipe: FrameRecipe) -> None:
+    """Keep one channel of nnU-Net's images, the first or that of the recipe."""
+    kept = of_channel(found.paths, recipe.channel or 0)
+    found.skip("further channel of a case (--channel chooses one)", len(found.paths) - len(kept))
+    found.paths = [found.paths[i] for i in kept]
+    found.patients = [found.patients[i] for i in kept]
 
 
 def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None = None) -> Dataset:
@@ -119,18 +106,25 @@ def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None 
     )
 
 
-def collect(root: Path, derived: str = "skip") -> _Found:
+def collect(root: Path, derived: str = "skip", without: Sequence[Path] = ()) -> _Found:
     """All items below a folder, DICOM files gathered into series.
 
     ``derived``: what becomes of files made from images (masks, thumbnails, DICOM segmentations,
-    doses, captures of reports): ``skip`` counts them, ``keep`` makes them items.
+    doses, captures of reports): ``skip`` counts them, ``keep`` makes them items. ``without``:
+    folders that are left out.
     """
     found, slices = _Found(), []
-    kinds = {path: files.kind_of(path) for path in walk(root)}
+    kinds = {
+        path: files.kind_of(path)
+        for path in walk(root)
+        if not any(Path(os.path.abspath(path)).is_relative_to(folder) for folder in without)
+    }
     made = {} if derived == "keep" else sort_out(root, [p for p, kind in kinds.items() if kind])
     for path, kind in kinds.items():
         if path in made:
             found.skip(made[path])
+            if made[path] == MASK:
+                found.masks.append(path)
         elif kind == "dicom":
             slices.append(path)
         elif kind is None:
@@ -178,7 +172,7 @@ def _ids(root: Path, paths: list[tuple[Path, ...]]) -> list[str]:
 
 
 def _dataset(
-    root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: Reading,
+    root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: ReadOptions,
     memory: Path | None,
 ) -> Dataset:  # fmt: skip
     ids = _ids(root, found.paths)

@@ -15,19 +15,20 @@ from featprobe.core.fingerprint import digest
 from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.doubts import doubt
-from featprobe.datasets.effects import without_effect
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
 from featprobe.datasets.manifest import load_manifest
+from featprobe.datasets.mask_layouts import with_masks_file
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet
-from featprobe.datasets.reading import Reading, read_split_map
+from featprobe.datasets.read_options import ReadOptions, read_split_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import table_files
+from featprobe.datasets.unused_options import unused_options
 from featprobe.images import files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 # Data sets of one family share a module; their names stand here so that listing imports none.
 FAMILIES = {
@@ -97,6 +98,8 @@ def load_dataset(
     split_column: str | None = None,
     split_map: Mapping[str, str] | Sequence[str] = (),
     bare: bool = False,
+    masks: str | Sequence[str] = (),
+    mask_classes: Sequence[str] = (),
     cache: str | os.PathLike[str] | None = None,
     derived: str = "skip",
     **options: Any,
@@ -108,15 +111,16 @@ def load_dataset(
     single image, volume or DICOM file. No pixels are decoded here.
 
     ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``,
-    ``separator``, ``uncertain``, ``missing``, ``path``, ``split_column``, ``split_map``, ``bare``:
-    how labels, patients and split are read, see :class:`~featprobe.datasets.reading.Reading`; what
-    is likely and not certain is an error that names them, and one without effect is an error too.
-    ``split``: a file of :func:`~featprobe.datasets.split_file.write_split` to use as the official
-    split. ``cache``: where generated data sets and content digests are kept. ``derived``:
-    ``skip`` leaves masks, thumbnails and DICOM objects made from images out of a folder, ``keep``
-    reads them. ``options``: fields of the :class:`~featprobe.images.picture.FrameRecipe`
-    (``plane="coronal"``, ``intensity="minmax"``), and those that a catalog data set
-    declares (``uncertain="zeros"``, ``size="224"``).
+    ``separator``, ``uncertain``, ``missing``, ``path``, ``split_column``, ``split_map``, ``bare``,
+    ``masks``, ``mask_classes``: how labels, patients, split and masks are read, see
+    :class:`~featprobe.datasets.read_options.ReadOptions`; what is likely and not certain is an
+    error that names them, and one without effect is an error too. ``split``: a file of
+    :func:`~featprobe.datasets.split_file.write_split` to use as the official split. ``cache``:
+    where generated data sets and content digests are kept. ``derived``: ``skip`` leaves masks,
+    thumbnails and DICOM objects made from images out of a folder, ``keep`` reads them. ``options``:
+    fields of the :class:`~featprobe.images.decoded_image.FrameRecipe` (``plane="coronal"``,
+    ``intensity="minmax"``), and those that a catalog data set declares (``uncertain="zeros"``,
+    ``size="224"``).
 
     Raises :class:`~featprobe.core.errors.UnknownName`, :class:`~featprobe.core.errors.MissingPath`
     or :class:`~featprobe.core.errors.InputError`, each naming the file.
@@ -125,10 +129,11 @@ def load_dataset(
     entry = entry_named(text)
     if uncertain is not None and entry:
         options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits
-    reading = Reading(
+    reading = ReadOptions(
         tuple([label] if isinstance(label, str) else label), group, task, separator, uncertain,
         tuple([missing] if isinstance(missing, str) else missing), path, split_column,
-        read_split_map(split_map), bare,
+        read_split_map(split_map), bare, (masks,) if isinstance(masks, str) else tuple(masks),
+        tuple(mask_classes),
     )  # fmt: skip
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
     recipe = FrameRecipe(**rules)
@@ -142,7 +147,7 @@ def load_dataset(
         )
     if split is not None:
         apply_split(data, Path(split).expanduser())
-    data.notes.extend(without_effect(data))
+    data.notes.extend(unused_options(data))
     if root is not None and not entry and Path(text).suffix.lower() not in TABLES:
         data.notes.append(f"root {root} has no effect: it is for the paths of a table")
     if not bare and not entry:
@@ -151,7 +156,7 @@ def load_dataset(
 
 
 def _load(
-    text: str, root: str | os.PathLike[str] | None, name: str | None, reading: Reading,
+    text: str, root: str | os.PathLike[str] | None, name: str | None, reading: ReadOptions,
     cache: str | os.PathLike[str] | None, recipe: FrameRecipe, options: dict[str, Any],
     derived: str,
 ) -> Dataset:  # fmt: skip
@@ -196,19 +201,21 @@ def _load(
                 f"{path}: --label of a folder is none, folder or parent, not "
                 f"{' '.join(reading.label)}; columns are those of a manifest"
             )
-        reading.only("a folder", "label", "group", "split_column", "split_map")
+        reading.only(
+            "a folder", "label", "group", "split_column", "split_map", "masks", "mask_classes"
+        )
         if reading.split_column not in (None, "none"):
             raise InputError(f"{path}: --split-column of a folder can only be none")
         return load_folder(path, name, recipe, reading, memory, derived)
     if suffix in TABLES:
         return load_manifest(path, name, recipe, Path(root) if root else None, reading, memory)
-    reading.only(f"{path.name}: a file of arrays or images", "group")
+    reading.only(f"{path.name}: a file of arrays or images", "group", "masks", "mask_classes")
     if suffix in (".h5", ".hdf5") and recipe.key is None:  # with a key it is a single image
         return _regroup(reading.group, load_h5(path, name, recipe, memory))
     if suffix == ".npz" and recipe.key is None:
         return _regroup(reading.group, load_npz(path, name, recipe))
     if files.kind_of(path):
-        return load_single(path, name, recipe, memory)
+        return with_masks_file(load_single(path, name, recipe, memory), reading)
     raise InputError(
         f"{path}: not a data set; give a folder, a CSV or Parquet table, an npz or HDF5 file, or "
         "an image"

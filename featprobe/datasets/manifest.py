@@ -15,13 +15,14 @@ from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.columns import GROUPS, SPLITS, group_column, label_columns, named
 from featprobe.datasets.groups import RULES, infer_groups, label_texts
 from featprobe.datasets.labels import set_labels
+from featprobe.datasets.mask_columns import mask_columns, masks_of_table
 from featprobe.datasets.parts import split_column
 from featprobe.datasets.paths import Finder, path_columns
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.targets import Labelled
 from featprobe.datasets.texts import read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +33,7 @@ def load_manifest(
     name: str,
     recipe: FrameRecipe,
     root: Path | None = None,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     memory: Path | None = None,
 ) -> Dataset:
     """Read a manifest.
@@ -45,18 +46,21 @@ def load_manifest(
     extraction, unless all are. The recipe's modalities are columns of paths, and an item is the
     study of a row; its id is then the column ``id``, or the first path.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     table = read_table(path)
     base = (root or path.parent).expanduser().resolve()
     columns = path_columns(path, table, base, recipe.modalities, reading)
     id_column = (named(table.columns, ("id",)) or [""])[0] if recipe.modalities else ""
-    special = [*columns, *([id_column] if id_column else [])]
+    masks = mask_columns(path, table, base, reading)
+    special = [*columns, *masks, *([id_column] if id_column else [])]
     group, doubted_group = group_column(table, reading, special)
     parts, split, told, doubted = split_column(path, table, reading, [*special, group or ""])
     labels, more = label_columns(path, table, reading, [*special, group or "", split])
     used = [c for c in (*labels, group, split) if c]
     table, parts, rest = _kept(path, table, parts, columns, used)
     data = _items(path, table, base, name, recipe, columns, id_column, memory)
+    if masks:
+        data.set_masks(masks_of_table(path, table, base, masks, reading, memory))
     data.notes += [*told, *more, *rest]
     data.doubt("patients", doubted_group)
     data.doubt("split", doubted)
@@ -161,7 +165,7 @@ def _set_groups(
 
 
 def add_labels(
-    path: Path, table: pandas.DataFrame, data: Labelled, reading: Reading, used: Iterable[str]
+    path: Path, table: pandas.DataFrame, data: Labelled, reading: ReadOptions, used: Iterable[str]
 ) -> list[str]:
     """Labels from the columns of a table that are not ``used`` otherwise; what is to be told.
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.core.errors import InputError, UnreadableItem
+from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
-from featprobe.images.masks import COLOUR
+from featprobe.images.masks import COLOUR, UnknownValue
 
 MOST = 64  # different colours, beyond which a picture is no mask
 _COLOUR = re.compile(r"#([0-9a-fA-F]{6})$")
@@ -26,7 +26,7 @@ class ClassTable:
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Class indices (uint8) of the values of a mask.
 
-        Raises :class:`UnreadableItem` that names the values that are no class.
+        Raises :class:`UnknownValue` that names the values that are no class.
         """
         if self.by_colour:
             values = np.where(values < COLOUR, COLOUR + values.astype(np.int32) * 0x010101, values)
@@ -35,7 +35,8 @@ class ClassTable:
         odd = found[~np.isin(found, known)]
         if len(odd):
             told = ", ".join(shown(int(v)) for v in odd[:5]) + (", ..." if len(odd) > 5 else "")
-            raise UnreadableItem(f"value {told} is none of the classes ({self})")
+            is_none = "values {} are" if len(odd) > 1 else "value {} is"
+            raise UnknownValue(f"{is_none.format(told)} none of the classes ({self})")
         codes = np.array([self.values[int(v)] for v in found], np.uint8)
         return codes[place].reshape(values.shape)
 

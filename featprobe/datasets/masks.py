@@ -15,11 +15,9 @@ from featprobe.core.fingerprint import FileDigests, array_digest, digest
 from featprobe.core.shown import Shown
 from featprobe.datasets.mask_classes import ClassTable, class_table
 from featprobe.images import masks as images
+from featprobe.images.decoded_image import ImageHeader
 from featprobe.images.grids import VOID
 from featprobe.images.masks import Mask, Stored
-from featprobe.images.picture import Extent
-
-_BRIGHT = 128  # of a picture with lossy compression
 
 
 class MaskFile(NamedTuple):
@@ -56,7 +54,7 @@ class Masks(Shown):
     origin: str = ""
     unpaired: tuple[Path, ...] = ()
     memory: Path | None = None
-    header: Callable[[int], Extent] = field(default=lambda i: Extent((1, 1, 1)))
+    header: Callable[[int], ImageHeader] = field(default=lambda i: ImageHeader((1, 1, 1)))
     turn: Callable[[int], int] = field(default=lambda i: 1)
 
     @classmethod
@@ -72,6 +70,12 @@ class Masks(Shown):
             for row in rows
         )
         return cls(files, tuple(names), **more)  # type: ignore[arg-type]
+
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[np.ndarray], names: Sequence[str] = ()) -> Masks:
+        """Labels in memory: an array of (H, W) or (F, H, W) an item."""
+        files = tuple((MaskFile(np.asarray(a)),) for a in arrays)
+        return cls(files, tuple(names), origin="arrays")
 
     def __len__(self) -> int:
         return len(self.files)
@@ -153,13 +157,11 @@ class Masks(Shown):
         for f in self.files[i]:
             where = f.source if isinstance(f.source, Path) else "mask"
             try:
-                stored = _load(f)
-                values = images.conformed(stored, header, self.turn(i))
-                self._put(out, stored, values, f.label)
+                self._put(out, images.conformed(_load(f), header, self.turn(i)), f.label)
             except UnreadableItem as error:
                 text = str(error)
                 named = text if str(where) in text else f"{where}: {text}"
-                raise UnreadableItem(named) from error
+                raise type(error)(named) from error
         first = self.files[i][0].source
         return Mask(
             out,
@@ -168,16 +170,14 @@ class Masks(Shown):
             first if isinstance(first, Path) else None,
         )
 
-    def _put(self, out: np.ndarray, stored: Stored, values: np.ndarray, label: int | None) -> None:
+    def _put(self, out: np.ndarray, values: np.ndarray, label: int | None) -> None:
         if label is not None:
-            inside = values >= _BRIGHT if stored.lossy else values != 0
+            inside = values != 0
             if self.multilabel:
                 out[label] |= inside
             else:
                 out[inside] = label
             return
-        if stored.lossy and len(self.names) <= 2 and not stored.colour:
-            values = np.where(values >= _BRIGHT, 255, 0)
         if self.multilabel:
             for k, name in enumerate(self.classes):
                 out[k] |= np.isin(values, self.given.get(name, (k + 1,)))

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from featprobe.core.errors import MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, files, tiff
-from featprobe.images.picture import Extent, FrameRecipe, smallest
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader, smallest
 from featprobe.images.raster import opened
 from featprobe.images.volume import world_axes
 
@@ -23,6 +23,15 @@ NAMES = ("mask", "masks", "label", "labels", "seg", "segmentation", "gt", "annot
 ALIGNED = 0.1  # of a voxel: how far corners of a mask may lie from those of its image
 COLOUR = 1 << 24  # added to 0xRRGGBB, so that no colour is taken for a label
 _WHOLE = 1e-3
+_BRIGHT = 128
+
+
+class OtherGrid(UnreadableItem):
+    """A mask that does not lie on the grid of its image."""
+
+
+class UnknownValue(UnreadableItem):
+    """A value of a mask that is no class."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,6 @@ class Stored:
     values: np.ndarray
     affine: np.ndarray | None = None
     colour: bool = False
-    lossy: bool = False
 
 
 def load(path: Path) -> Stored:
@@ -122,7 +130,14 @@ def _picture(path: Path) -> Stored:
         else:
             values = np.asarray(turned.convert("RGB"))
     stored = whole(values[None])
-    return Stored(stored.values, None, stored.colour, lossy)
+    return _black_or_white(stored) if lossy else stored
+
+
+def _black_or_white(stored: Stored) -> Stored:
+    """A mask in a JPEG, which blurs values: 0 and 255, cut at half."""
+    if stored.colour or 0 < stored.values.max() < _BRIGHT:
+        raise UnreadableItem("a JPEG keeps no labels: only masks in black and white are read")
+    return Stored(np.where(stored.values >= _BRIGHT, 255, 0).astype(np.uint8))
 
 
 def palette(path: Path) -> dict[int, int] | None:
@@ -146,18 +161,17 @@ def _key(path: Path) -> str | None:
     ) else None  # fmt: skip
 
 
-def array_shape(header: Extent) -> tuple[int, int, int]:
+def array_shape(header: ImageHeader) -> tuple[int, int, int]:
     """The shape of an item's array: (X, Y, Z) of a volume, (F, H, W) without geometry."""
     shape = header.shape
     return shape if header.affine is not None else (shape[2], shape[1], shape[0])
 
 
-def conformed(stored: Stored, header: Extent, orientation: int = 1) -> np.ndarray:
+def conformed(stored: Stored, header: ImageHeader, orientation: int = 1) -> np.ndarray:
     """The values of a mask in the order of its image's array, axes permuted and flipped exactly.
 
     ``header``: of the image. ``orientation``: EXIF's of the image, for a mask that was drawn on its
-    pixels as they are stored. Raises :class:`UnreadableItem` that says how a mask of another grid
-    differs.
+    pixels as they are stored. Raises :class:`OtherGrid` that says how the mask's grid differs.
     """
     values, shape = stored.values, array_shape(header)
     if header.affine is None or stored.affine is None:
@@ -167,19 +181,19 @@ def conformed(stored: Stored, header: Extent, orientation: int = 1) -> np.ndarra
             return _turned(values, orientation)
         if header.affine is None and stored.affine is not None and values.T.shape == shape:
             return np.ascontiguousarray(values.T)  # (W, H, 1) of a NIfTI on a picture
-        raise UnreadableItem(f"it has shape {_by(values.shape)}, its image {_by(shape)}")
+        raise OtherGrid(f"it has shape {_by(values.shape)}, its image {_by(shape)}")
     between = np.linalg.solve(header.affine, stored.affine)
     axes = world_axes(between)  # of the mask, which axis of the image each runs along
     signs = [1 if between[a, k] >= 0 else -1 for k, a in enumerate(axes)]
     back = [axes.index(a) for a in range(3)]
     out = values[tuple(slice(None, None, s) for s in signs)].transpose(back)
     if out.shape != shape:
-        raise UnreadableItem(
+        raise OtherGrid(
             f"it has shape {_by(out.shape)}, its image {_by(shape)} (axes as the image has them)"
         )
     off = _offset(between, values.shape, axes, signs)
     if off > ALIGNED:
-        raise UnreadableItem(_difference(header.affine, stored.affine, between, axes, off))
+        raise OtherGrid(_difference(header.affine, stored.affine, between, axes, off))
     return np.ascontiguousarray(out)
 
 
@@ -222,7 +236,7 @@ def _by(numbers: Any) -> str:
     return " x ".join(f"{n:g}" for n in numbers)
 
 
-def spacing_of(header: Extent) -> tuple[float, float, float] | None:
+def spacing_of(header: ImageHeader) -> tuple[float, float, float] | None:
     """Millimetres along the axes of an item's array, None without geometry."""
     if header.affine is None:
         return None

@@ -177,9 +177,9 @@ def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:
 
 def read_saved_like(probe):
     """A saved probe that never was in a file."""
-    from featprobe.probes.loading import Saved
+    from featprobe.probes.loading import SavedProbe
 
-    return Saved(probe, None)
+    return SavedProbe(probe, None)
 
 
 def test_mistakes_are_told(run, probe_file, new, tmp_path) -> None:

@@ -65,7 +65,11 @@ def test_masks_are_counted_or_kept(tmp_path):
                 Image.fromarray(np.full((4, 4), i, np.uint8)).save(tmp_path / c / name)
     data = fp.load_dataset(tmp_path)
     assert data.ids.tolist() == ["a/a0.png", "a/a1.png", "b/b0.png", "b/b1.png"]
-    assert data.skipped == {MASK: 4}
+    assert data.skipped == {}
+    assert [data.masks.paths(i)[0].name for i in range(4)] == [
+        "a0_mask.png", "a1_mask.png", "b0_mask.png", "b1_mask.png"
+    ]  # fmt: skip
+    assert fp.load_dataset(tmp_path, masks="none").skipped == {MASK: 4}
     assert len(fp.load_dataset(tmp_path, derived="keep")) == 8
     with pytest.raises(InputError, match="use one of skip, keep"):
         fp.load_dataset(tmp_path, derived="some")

@@ -20,7 +20,7 @@ from featprobe.evaluation.predict import source_of
 from featprobe.images.versions import READERS
 from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.loading import read_saved
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from featprobe.probes.saving import FeatureSource, save_probe
 from tests.conftest import make_tiny
 from tests.finetuning.cases import pictures

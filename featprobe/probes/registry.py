@@ -1,0 +1,22 @@
+"""Probes by name: the modules of this package, and entry points ``featprobe.probe``."""
+
+from __future__ import annotations
+
+from featprobe.core.registry import Registry
+
+NONE = (  # what probes share, and what is done with them
+    "base",
+    "checks",
+    "feature_range",
+    "loading",
+    "neighbours",
+    "parameters",
+    "presets",
+    "registry",
+    "saving",
+    "selection",
+    "single_class",
+    "standardizer",
+    "temperature",
+)
+PROBES = Registry("probe", "featprobe.probes", "PROBE", exclude=NONE)
