@@ -22,6 +22,7 @@ from tests.finetuning.cases import pictures, trained
 QUICK = {"epochs": 2, "steps": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "data", "training"),
     [
