@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,27 @@ def windowed(x: Tensor, low: float, high: float) -> Tensor:
     if not high > low:
         return torch.zeros_like(x)
     return ((x - float(low)) / float(high - low)).clamp_(0, 1)
+
+
+def shown(
+    pixels: np.ndarray, low: Any, high: Any, preprocess: Preprocess, fit: str = "stretch",
+    device: Any = "cpu",
+) -> Tensor:  # fmt: skip
+    """Frames (F, 1 or 3, h, w) in [0, 1], as :meth:`featprobe.backbones.base.Backbone.shown`."""
+    if pixels.dtype == np.uint16:  # torch has no arithmetic for it
+        pixels = pixels.astype(np.int32)
+    pixels = np.ascontiguousarray(pixels)
+    x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+    x = x.to(device).float()
+    x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
+    windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
+    if fit != "pad" and len(windows) == 1 and fits(pixels.dtype, *windows[0]):
+        # nothing is cut off, so that windowing may follow the resize, on far fewer values
+        x = windowed(resize(x, preprocess, None), *windows[0])
+    else:
+        x = torch.cat([windowed(x, *w) for w in windows], dim=1)
+        x = place(x, preprocess) if fit == "pad" else resize(x, preprocess)
+    return crop(x, preprocess)
 
 
 def place(x: Tensor, preprocess: Preprocess) -> Tensor:

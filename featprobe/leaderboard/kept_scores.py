@@ -47,7 +47,7 @@ def load(cache: Path, members: Sequence[Result], metric: str) -> KeptScores:
         except InputError as error:
             kept.leave(r, "no scores", str(error))
             continue
-        if not all(np.isfinite(p).all() for p in scored.tries):
+        if not _sound(scored):
             file = results.scores_file(cache, r)
             kept.leave(r, "scores not finite", f"{file}: some scores are not finite")
             continue
@@ -75,6 +75,13 @@ def load(cache: Path, members: Sequence[Result], metric: str) -> KeptScores:
 def called(r: Result) -> str:
     """A result in a sentence."""
     return f"{r.dataset} / {r.backbone} / {probe_name(r)}"
+
+
+def _sound(scored: ItemScores) -> bool:
+    """Whether the scores are numbers; of cases, distances to what is not there are not defined."""
+    if scored.task == "segmentation":
+        return not any(np.isinf(p).any() for p in scored.tries)
+    return all(np.isfinite(p).all() for p in scored.tries)
 
 
 def _agreed(cache: Path, r: Result, metric: str, reached: float) -> float:

@@ -22,7 +22,7 @@ from featprobe.stats.resampling import RESAMPLES
 
 AFFORDABLE = 1_000_000  # scores of a model: of as many, a test takes seconds
 MARGIN = 0.02  # of a metric whose scale ends at 1
-SCALED = ("mae", "rmse")  # in the unit of the target: no margin suits all
+SCALED = ("mae", "rmse", "hd95", "asd")  # in the unit of the target: no margin suits all
 
 
 class RankRanges:

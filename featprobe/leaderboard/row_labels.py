@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from featprobe.core.errors import FeatprobeError
@@ -11,6 +12,8 @@ from featprobe.evaluation.shown import chosen
 from featprobe.finetuning.settings import Training
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import Criterion
+from featprobe.segmentation.decoders.named import make_decoder
+from featprobe.segmentation.training import Training as Decoding
 
 SEEN = "†"
 SAID = 3  # unusual parameters named in a table
@@ -35,6 +38,8 @@ def unusual(r: Result) -> list[str]:
     """Parameters of the probe that are not its defaults and were not searched, and preparation."""
     if finetuned(r):
         return _shortened(_training(r), 2 * SAID)
+    if segmented(r):
+        return _shortened(_decoding(r), 2 * SAID)
     said = [n for n in ("normalize",) if r.settings.get(n)]
     said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
     said += ["no refit"] if r.settings.get("refit") is False else []
@@ -52,6 +57,23 @@ def unusual(r: Result) -> list[str]:
 def finetuned(r: Result) -> bool:
     """Whether the backbone was trained."""
     return r.probe == "finetune"
+
+
+def segmented(r: Result) -> bool:
+    """Whether it is of masks, from a decoder on frozen tokens."""
+    return r.probe == "segment"
+
+
+def _decoding(r: Result) -> list[str]:
+    """Options of the decoder and of its training that are not the default."""
+    usual = Decoding().to_dict()
+    with contextlib.suppress(FeatprobeError):  # a decoder of a package that is not there
+        usual |= make_decoder(r.params["decoder"]).to_dict()
+    given = {n: v for n, v in r.params.items() if n in usual and n not in r.searched}
+    said = [_told(n, v) for n, v in given.items() if plain(v) != plain(usual[n])]
+    seeds = len(r.settings.get("seeds", ()))
+    said += [f"{seeds} seeds"] if seeds > 1 else []
+    return [*said, *(["refit"] if r.settings.get("refit") else [])]
 
 
 def _training(r: Result) -> list[str]:
@@ -85,6 +107,9 @@ def probe_name(r: Result) -> str:
     name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
     if finetuned(r):
         name = f"finetune {r.params.get('recipe', '')}".strip()
+    if segmented(r):
+        few = "fewshot " if r.protocol == "fewshot" else ""
+        return f"{few}segment {r.params.get('decoder', '')}".strip()
     # of several views, the one that was chosen is part of the setting
     return named(name, *(("", "") if "views" in r.settings else (r.view, r.pool)))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from featprobe.core.errors import InputError, nearest
+from featprobe.metrics.cases import Cases
 from featprobe.metrics.curve import Curve
 from featprobe.metrics.decisions import Multiclass, Multilabel
 from featprobe.metrics.operating_point import OperatingPoint
@@ -54,6 +55,13 @@ METRICS = {
     "rmse": Metric("RMSE", higher=False),
     "pearson": Metric("Pearson"),
     "spearman": Metric("Spearman", ranks=True),
+    "dice": Metric("Dice"),
+    "iou": Metric("IoU"),
+    "hd95": Metric("HD95 (mm)", higher=False),
+    "asd": Metric("ASD (mm)", higher=False),
+    "volume_error": Metric("volume error", higher=False),
+    "pooled_dice": Metric("pooled Dice"),
+    "pooled_jaccard": Metric("pooled Jaccard"),
 }
 _CLASSES = ("auroc", "accuracy", "balanced_accuracy", "f1", "ap", "kappa", "sens_at_95spec",
             "spec_at_95sens", "ece", "brier")  # fmt: skip
@@ -63,6 +71,7 @@ TASKS = {  # the first ranks, the first three are in tables
     "ordinal": ("quadratic_kappa", "accuracy", "balanced_accuracy",
                 *(n for n in _CLASSES if "accuracy" not in n)),
     "regression": ("r2", "mae", "pearson", "rmse", "spearman"),
+    "segmentation": Cases.NAMES,
 }  # fmt: skip
 
 
@@ -105,6 +114,8 @@ class Measure:
     multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
     averaged, decisions at 0.5.
     regression: ``y`` (N,), ``p`` (N, 1).
+    segmentation: ``y`` (N, C) voxels of each class, ``p`` (N, 8 C) what each case reached
+    (:class:`~featprobe.metrics.cases.Cases`); means over cases, then over classes.
 
     ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1; by default each is its own.
     ``classes``: their names, if values of single classes are wanted, which are called
@@ -141,10 +152,13 @@ class Measure:
         self._classes, self._every = list(classes), wanted is None
         self._curves: list[Curve] = []
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
-        self._others: Multiclass | Multilabel | Regression | None = None
+        self._others: Multiclass | Multilabel | Regression | Cases | None = None
         self._decided: OperatingPoint | None = None
         if task == "regression":
             self._others = Regression(y, p[:, 0], code, groups)
+            return
+        if task == "segmentation":
+            self._others = Cases(p, code, groups)
             return
         if self._on_curves:
             for c in range(p.shape[1]):

@@ -97,7 +97,8 @@ def _joined(
     tries: Mapping[str, np.ndarray], boot: Mapping[str, np.ndarray], shared: float, said: str,
 ) -> Intervals:  # fmt: skip
     n = scored.patients
-    fewest = n if scored.task == "regression" else Support(scored).both(None)
+    support = Support.of(scored)
+    fewest = n if support is None else support.both(None)
     ci = {}
     for name, alone in found.ci.items():
         if math.isnan(alone[0]):

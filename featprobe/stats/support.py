@@ -39,6 +39,11 @@ class Support:
         self.negative = self.patients - np.bincount(of[alone], minlength=n)
         self.items = np.bincount(y, minlength=n)
 
+    @classmethod
+    def of(cls, scored: ItemScores) -> Support | None:
+        """That of scored items, None of values and of segmented cases, which have no class."""
+        return None if scored.task in ("regression", "segmentation") else cls(scored)
+
     def both(self, column: int | None) -> int:
         """Patients of the rarer side: of one class, or of the class with the fewest of those there.
 

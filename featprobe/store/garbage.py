@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from featprobe.core.atomic import PARTIAL
 from featprobe.core.file_lock import lock
-from featprobe.store import last_used, locks
+from featprobe.store import attributes, last_used, locks
 from featprobe.store.cache import discard, entries, superseded
 from featprobe.store.containers import kind_of
 from featprobe.store.locate import storage_path
 from featprobe.store.storage_path import StoragePath, Where
+
+BESIDE = (locks.SUFFIX, last_used.SUFFIX, attributes.SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ def find_garbage(cache: Where | StoragePath) -> Iterator[Garbage]:
             if name.endswith(PARTIAL):
                 if not _alive(path):
                     yield Garbage(path, "half made by a run that was killed", _size(path))
-            elif name.startswith(".") and name.endswith((locks.SUFFIX, last_used.SUFFIX)):
-                of = name[1:].removesuffix(locks.SUFFIX).removesuffix(last_used.SUFFIX)
+            elif name.startswith(".") and name.endswith(BESIDE):
+                of = name[1:].rpartition(".")[0]
                 if of not in names:
                     yield Garbage(path, f"{of} is gone", _size(path))
             elif kind_of(path) is not None:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.core.errors import StoreError
 from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
-from featprobe.store.container import STATUS, table_name, what_is_wrong
+from featprobe.store.container import STATUS, table_name
+from featprobe.store.damage import damaged
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
-from featprobe.store.storage_path import StoragePath, aside
+from featprobe.store.storage_path import LocalPath, StoragePath, aside
 from featprobe.store.zarr_layout import (
-    ArrayMeta,
+    Meta,
     checked,
-    create_array,
-    create_small_array,
     decode,
     encode,
+    lay_shards,
+    whole,
     write_table,
-    zarr_location,
+    zarr_place,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ZarrStore(FeatureStore):
 
     def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
-        self._metas: dict[str, ArrayMeta] = {}
+        self._metas: dict[str, Meta] = {}
 
     # -- attributes -----------------------------------------------------------------------------
 
@@ -57,8 +57,7 @@ class ZarrStore(FeatureStore):
         return attributes
 
     def _put_attributes(self, attributes: Mapping[str, Any]) -> None:
-        document = json.loads((self.path / META).read())
-        document["attributes"] = attributes
+        document = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
         (self.path / META).write(json.dumps(document, indent=2).encode())
 
     # -- laying out -----------------------------------------------------------------------------
@@ -72,13 +71,9 @@ class ZarrStore(FeatureStore):
 
         with aside(where) as folder:
             group = zarr.open_group(folder, mode="w", zarr_format=3)
-            frames = layout.frames
-            for name, shape in layout.arrays.items():
-                create_array(group, name, (frames, *shape), (layout.shard, *shape), key.dtype)
-            create_array(group, STATUS, (frames,), (layout.shard,), "uint8")
-            create_array(group, "reason", (frames,), (layout.shard,), "string")
+            lay_shards(group, layout, key.dtype)
             for name, values in index.items():
-                create_small_array(group, name, values)
+                whole(group, name, values)
             write_table(group.create_group(table_name(items)), items)
             group.attrs.update(dict(attributes))
             where.adopt(folder, META)
@@ -151,6 +146,12 @@ class ZarrStore(FeatureStore):
         where = meta.file(self.path / "reason", shard)
         return decode(checked(where.read()))[: stop - start] if where.exists() else []
 
+    def _mend(self, about: Mapping[str, Any]) -> list[str]:
+        from featprobe.store.zarr_mending import mend
+
+        self._metas.clear()
+        return mend(self, about)
+
     # -- tables ---------------------------------------------------------------------------------
 
     def _frame_index(self, name: str) -> np.ndarray:
@@ -179,6 +180,21 @@ class ZarrStore(FeatureStore):
         targets = self._small(f"{name}/targets") if about["task"] else None
         return Items.made(columns, targets, about)
 
+    def _put_index(self, index: Mapping[str, np.ndarray]) -> None:
+        import zarr
+
+        with aside(self.path) as folder:
+            group = zarr.open_group(folder, mode="w", zarr_format=3)
+            for name, values in index.items():
+                whole(group, name, values)
+                (self.path / name).remove()
+                self._metas.pop(name, None)
+                for file, _ in LocalPath(folder / name).files():
+                    (self.path / name / file).write((folder / name / file).read_bytes())
+
+    def _tables(self) -> list[str]:
+        return [n for n in self.path.names() if n.startswith("items-")]
+
     def _put_table(self, name: str, items: Items) -> None:
         import zarr
 
@@ -193,20 +209,17 @@ class ZarrStore(FeatureStore):
 
     # -- zarr -----------------------------------------------------------------------------------
 
-    def _meta(self, name: str, whole: bool = False) -> ArrayMeta:
+    def _meta(self, name: str, whole: bool = False) -> Meta:
         """What an array's own metadata say; :class:`StoreError` where they are damaged."""
         if name not in self._metas:
             try:
-                found = ArrayMeta(json.loads((self.path / name / META).read()))
+                found = Meta(json.loads((self.path / name / META).read()))
                 rows, chunk = found.shape[0], found.chunk[0]
                 frames, shard = self.layout.frames, self.layout.shard
                 if (chunk != max(1, rows)) if whole else ((rows, chunk) != (frames, shard)):
                     raise Damaged("has another shape")
             except Exception as error:  # file, JSON, key and type errors
-                raise StoreError(
-                    f"{self.path / name / META} {what_is_wrong(error)}; the store is damaged: "
-                    f"'featprobe cache rm {self.path.stem}' and extract again"
-                ) from error
+                raise damaged(self.path, str(self.path / name / META), error) from error
             self._metas[name] = found
         return self._metas[name]
 
@@ -214,6 +227,6 @@ class ZarrStore(FeatureStore):
         """An array by way of zarr: slower, and of any layout."""
         import zarr
 
-        array = zarr.open_group(zarr_location(self.path), mode="r+", zarr_format=3)[name]
+        array = zarr.open_group(zarr_place(self.path), mode="r+", zarr_format=3)[name]
         assert isinstance(array, zarr.Array)
         return array

@@ -1,4 +1,4 @@
-"""How the arrays of a zarr store lie on disk: made by zarr, their chunks and metadata read here."""
+"""How arrays and tables of a store lie in zarr version 3: their metadata, and text in bytes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featprobe.store.chunks import Damaged, crc32c
-from featprobe.store.format import COLUMNS, Items
+from featprobe.store.format import COLUMNS, Items, Layout
+from featprobe.store.quantised import stored_shape
 from featprobe.store.storage_path import StoragePath
 
 if TYPE_CHECKING:
     import zarr
 
 
-class ArrayMeta:
+class Meta:
     """What is needed of an array's ``zarr.json``."""
 
     def __init__(self, d: Mapping[str, Any]) -> None:
@@ -49,8 +50,8 @@ class ArrayMeta:
         return array / self._separator.join(["c", str(chunk), *["0"] * (len(self.shape) - 1)])
 
 
-def zarr_location(where: StoragePath) -> Any:
-    """What zarr opens a path by."""
+def zarr_place(where: StoragePath) -> Any:
+    """What zarr opens a place by."""
     if where.local is not None:
         return where.local
     from zarr.storage import FsspecStore
@@ -58,7 +59,7 @@ def zarr_location(where: StoragePath) -> Any:
     return FsspecStore.from_url(str(where))
 
 
-def create_array(
+def lay(
     group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str
 ) -> zarr.Array:
     """An uncompressed array with a checksum in every chunk (features hardly compress).
@@ -77,18 +78,28 @@ def create_array(
         )  # fmt: skip
 
 
-def create_small_array(group: zarr.Group, name: str, values: np.ndarray) -> None:
+def lay_shards(group: zarr.Group, layout: Layout, dtype: str) -> None:
+    """The arrays whose chunks are shards, empty."""
+    frames, shard = layout.frames, layout.shard
+    for name, shape in layout.arrays.items():
+        kept = stored_shape(shape, dtype)
+        lay(group, name, (frames, *kept), (shard, *kept), dtype)
+    lay(group, "status", (frames,), (shard,), "uint8")
+    lay(group, "reason", (frames,), (shard,), "string")
+
+
+def whole(group: zarr.Group, name: str, values: np.ndarray) -> None:
     """A small array in one chunk."""
     shape = tuple(max(1, n) for n in values.shape)
     dtype = "string" if values.dtype.kind == "U" else values.dtype.name
-    create_array(group, name, values.shape, shape, dtype)[:] = values
+    lay(group, name, values.shape, shape, dtype)[:] = values
 
 
 def write_table(group: zarr.Group, items: Items) -> None:
     for column in COLUMNS:
-        create_small_array(group, column, getattr(items, column))
+        whole(group, column, getattr(items, column))
     if items.targets is not None:
-        create_small_array(group, "targets", items.targets)
+        whole(group, "targets", items.targets)
     group.attrs.update(items.about)
 
 

@@ -21,13 +21,17 @@ def test_after_an_error_the_old_content_is_there_and_nothing_else(
 ) -> None:
     path = tmp_path / "a"
     write_text_atomic(path, "old")
-    with pytest.raises(KeyboardInterrupt), written_aside(path) as aside:
-        if folder:
-            aside.mkdir()
-            aside = aside / "inside"
-        aside.write_text("half")
-        assert path.read_text() == "old"
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with written_aside(path) as aside:
+            if folder:
+                aside.mkdir()
+            (aside / "inside" if folder else aside).write_text("half")
+            assert path.read_text() == "old"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -47,5 +51,7 @@ def test_a_folder_appears_whole_and_never_over_another(tmp_path: Path) -> None:
 
 def test_names_of_what_is_being_written_are_hidden_and_never_the_same(tmp_path: Path) -> None:
     one, other = partial_name(tmp_path / "x.zarr"), partial_name(tmp_path / "x.zarr")
-    assert one != other and one.parent == tmp_path
-    assert one.name.startswith(".x.zarr.") and one.name.endswith(PARTIAL)
+    assert one != other
+    assert one.parent == tmp_path
+    assert one.name.startswith(".x.zarr.")
+    assert one.name.endswith(PARTIAL)

@@ -19,8 +19,10 @@ def test_a_lock_is_held_until_the_handle_is_closed(tmp_path: Path) -> None:
 
 def test_a_folder_can_be_locked(tmp_path: Path) -> None:
     one, other = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
-    assert file_lock.lock(one) is True and file_lock.lock(other) is False
-    os.close(one), os.close(other)
+    assert file_lock.lock(one) is True
+    assert file_lock.lock(other) is False
+    os.close(one)
+    os.close(other)
 
 
 def test_without_locks_nobody_is_refused(tmp_path: Path, monkeypatch) -> None:
