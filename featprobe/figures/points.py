@@ -9,7 +9,7 @@ from pathlib import Path
 
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.across import competitor
-from featprobe.leaderboard.labels import finetuned, probe_name
+from featprobe.leaderboard.labels import Among, finetuned, probe_name
 from featprobe.leaderboard.leagues import leagues
 from featprobe.metrics import measures as metrics
 
@@ -114,10 +114,10 @@ def over_cost(
     it."""
     out = []
     for (dataset, *_), members in sorted(leagues(results).items()):
-        name = metric or metrics.ranking(members[0].task)
+        name, among = metric or metrics.ranking(members[0].task), Among(members)
         found = [
             Point(
-                competitor(r, members), probe_name(r), known[r.id][cost], r.metrics[name],
+                competitor(r, among), probe_name(r), known[r.id][cost], r.metrics[name],
                 y_ends=r.ci.get(name, (math.nan, math.nan)),
             )
             for r in members

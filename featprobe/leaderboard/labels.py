@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.jsonvalues import plain
@@ -96,13 +96,23 @@ def named(probe: str, view: str = "", pool: str = "") -> str:
     return name + ("" if pool in ("", "mean", "bag") else f" pool {pool}")
 
 
-def backbone_name(r: Result, among: Sequence[Result]) -> str:
+class Among:
+    """Results that stand in one table, looked through once for :func:`backbone_name`."""
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self._variants: dict[tuple[str, str], set[str]] = {}
+        for r in results:
+            if not finetuned(r):  # a training makes features of its own, which says nothing of them
+                self._variants.setdefault((r.dataset, r.backbone), set()).add(r.variant)
+
+    def several(self, r: Result) -> bool:
+        """Whether its backbone is there with features that were made in different ways."""
+        return len(self._variants.get((r.dataset, r.backbone), ())) > 1 and not finetuned(r)
+
+
+def backbone_name(r: Result, among: Sequence[Result] | Among) -> str:
     """The backbone; marked where the same one appears with features made otherwise, or was
-    pretrained on the data. A training makes features of its own, which says nothing of it."""
-    same = {
-        o.variant for o in among
-        if (o.dataset, o.backbone) == (r.dataset, r.backbone) and not finetuned(o)
-    }  # fmt: skip
-    several = len(same) > 1 and not finetuned(r)
-    name = f"{r.backbone} #{r.variant[:4]}" if several else r.backbone
+    pretrained on the data."""
+    found = among if isinstance(among, Among) else Among(among)
+    name = f"{r.backbone} #{r.variant[:4]}" if found.several(r) else r.backbone
     return f"{name} {SEEN}" if r.overlap else name
