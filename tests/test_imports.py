@@ -37,6 +37,7 @@ ROOMS = (
     "leaderboard",
     "figures",
     "plots",
+    "report",
     "cli",
 )
 MODULES = {

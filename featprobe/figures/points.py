@@ -113,7 +113,8 @@ def over_cost(
     """For each league a cloud of the metric over a cost (of :func:`costs`), where two results have
     it."""
     out = []
-    for (dataset, *_), members in sorted(leagues(results).items()):
+    there = [r for r in results if cost in known.get(r.id, {})]
+    for (dataset, *_), members in sorted(leagues(there).items()):
         name, among = metric or metrics.ranking(members[0].task), Among(members)
         found = [
             Point(
@@ -121,7 +122,7 @@ def over_cost(
                 y_ends=r.ci.get(name, (math.nan, math.nan)),
             )
             for r in members
-            if cost in known.get(r.id, {}) and not math.isnan(r.metrics.get(name, math.nan))
+            if not math.isnan(r.metrics.get(name, math.nan))
         ]  # fmt: skip
         if len({p.x for p in found}) > 1:
             out.append(Cloud(dataset, COSTS[cost], metrics.about(name).label, found))

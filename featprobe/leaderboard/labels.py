@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.jsonvalues import plain
@@ -38,15 +40,22 @@ def unusual(r: Result) -> list[str]:
     said = [n for n in ("normalize",) if r.settings.get(n)]
     said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
     said += ["no refit"] if r.settings.get("refit") is False else []
-    try:
-        made = PROBES.get(r.probe)()
-    except FeatprobeError:  # zero-shot, or a probe of a package that is not there
-        return said
-    usual = {k: plain(v) for k, v in made.get_params(deep=False).items()}
+    usual = _usual(r.probe)
     for name, value in r.params.items():
         if name in usual and name not in r.searched and plain(value) != usual[name]:
             said.append(_told(name, value))
     return _shortened(said)
+
+
+@cache
+def _usual(probe: str) -> dict[str, Any]:
+    """Parameters of a probe as they are by default; none of zero-shot, or of a package that is not
+    there. Looked up once: a table has hundreds of rows of few probes."""
+    try:
+        made = PROBES.get(probe)()
+    except FeatprobeError:
+        return {}
+    return {k: plain(v) for k, v in made.get_params(deep=False).items()}
 
 
 def finetuned(r: Result) -> bool:
