@@ -33,6 +33,7 @@ ROOMS = (
     "extraction",
     "evaluation",
     "imagetext",
+    "segmentation",
     "finetuning",
     "leaderboard",
     "figures",

@@ -12,10 +12,10 @@ from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.catalog import CATALOG
-from featprobe.backbones.described import read_description
 from featprobe.backbones.exported import is_export, load_export, name_of
 from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
+from featprobe.backbones.yaml_description import read_description
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 
 GROUP = "featprobe.backbones"  # entry points of other distributions

@@ -12,7 +12,7 @@ from featprobe.cli.common import cache_option, json_option
 from featprobe.cli.verb import Verbs
 
 if TYPE_CHECKING:
-    from featprobe.store.cache import Entry
+    from featprobe.store.cache import CacheEntry
 
 
 @click.group(
@@ -51,7 +51,7 @@ def _tell(ctx: click.Context, as_json: bool, row: dict[str, Any], line: str) -> 
     print(json.dumps(row) if as_json or ctx.obj[1] else line, flush=True)
 
 
-def _row(e: Entry) -> dict[str, Any]:
+def _row(e: CacheEntry) -> dict[str, Any]:
     row: dict[str, Any] = {
         "store": e.path.stem, "path": str(e.path), "bytes": e.bytes, "last_use": e.last_use / 1e9,
         "state": e.state,
@@ -202,10 +202,10 @@ def rm(ctx: click.Context, store: str) -> None:
 @click.pass_context
 def gc(ctx: click.Context, yes: bool, as_json: bool) -> None:
     """Remove leftovers of killed runs and stores of data that has changed."""
-    from featprobe.store.sweep import litter
+    from featprobe.store.garbage import find_garbage
 
     n = total = 0
-    for x in list(litter(_root(ctx))):
+    for x in list(find_garbage(_root(ctx))):
         if yes:
             x.remove()
         row = {"path": str(x.path), "why": x.why, "bytes": x.bytes, "removed": yes}

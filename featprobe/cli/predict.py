@@ -24,8 +24,8 @@ from featprobe.cli.verb import Verb, options
 from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
-    from featprobe.evaluation.judged import Judged
     from featprobe.evaluation.predict import Predictions
+    from featprobe.evaluation.score_predictions import PredictionScores
 
 
 @click.command(
@@ -121,7 +121,7 @@ def command(
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
 
 
-def _worth(judged: Judged | None) -> list[str]:
+def _worth(judged: PredictionScores | None) -> list[str]:
     """The metrics of labelled images, a line each."""
     if judged is None:
         return []

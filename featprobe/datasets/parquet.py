@@ -19,11 +19,11 @@ from featprobe.datasets.columns import GROUPS, LABELS, named
 from featprobe.datasets.hdf5 import row_digests
 from featprobe.datasets.labels import set_labels
 from featprobe.datasets.parts import NAMES
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.tables import is_image, open_table, read_columns, split_name, table_files
 from featprobe.datasets.targets import add_array, add_text
 from featprobe.images import files as readers
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe
 
 KEPT_ROW_GROUPS = 4
 # What a file begins with, and the suffix by which its reader is found; Pillow knows the others.
@@ -49,7 +49,7 @@ class ParquetSource:
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         return 1
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         value, where = self._value(i)
         encoded, name = value, ""
         if isinstance(value, dict):
@@ -94,7 +94,7 @@ def load_parquet(
     path: Path,
     name: str,
     recipe: FrameRecipe,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     memory: Path | None = None,
 ) -> Dataset:
     """Read a Parquet file, a folder of them, or a folder saved by ``datasets``, as a data set.
@@ -105,7 +105,7 @@ def load_parquet(
     name, or that of the ``reading``. The split is the start of the file name
     (``train-00000-of-00002.parquet``), or the folder of an Arrow file, where all files have one.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     parts = table_files(path)
     schema, table, starts = read_columns(parts)
     column = next((c for c in schema.names if is_image(schema.field(c).type)), None)
@@ -164,8 +164,8 @@ def _class_names(schema: Any, column: str) -> list[str]:
 
 
 def _add_labels(
-    data: Dataset, path: Path, columns: list[str], table: dict[str, list[Any]], reading: Reading,
-    names: list[str],
+    data: Dataset, path: Path, columns: list[str], table: dict[str, list[Any]],
+    reading: ReadOptions, names: list[str],
 ) -> None:  # fmt: skip
     values = table[columns[0]]
     lists = any(isinstance(v, list) for v in values)

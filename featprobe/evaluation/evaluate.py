@@ -15,20 +15,20 @@ from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import plain
-from featprobe.evaluation import choosing, levels
+from featprobe.evaluation import levels, model_selection
 from featprobe.evaluation.fitted import Data, View
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.runs import carry_out
+from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.evaluation.shown import Results
 from featprobe.features.feature_set import FeatureSet, unlabeled
+from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
-from featprobe.features.subjects import Subject
 from featprobe.metrics import thresholds
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.splits.partition import VERSION, Dealer, known_targets
 from featprobe.stats.resampling import RESAMPLES
@@ -102,11 +102,11 @@ def evaluate(
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
         threshold=threshold,
     )  # fmt: skip
-    idle = [*made.idle(), *_idle_pool(features, views), *choosing.idle(made, data)]
+    idle = [*made.idle(), *_idle_pool(features, views), *model_selection.idle(made, data)]
     idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
     out = Results()
     start = time.perf_counter()
-    for cell in carry_out(made, data, chosen):
+    for cell in run_protocol(made, data, chosen):
         result = result_of(
             features,
             made.name,
@@ -168,7 +168,7 @@ def request(
 
 
 def _criterion(
-    subject: Subject, protocol: Protocol, select: str, one_se: bool, metric: str | None
+    subject: LabeledItems, protocol: Protocol, select: str, one_se: bool, metric: str | None
 ) -> Criterion | None:
     """By what val chooses; None for items without a task, which are refused later."""
     if isinstance(protocol, (FewShot, LeaveOneOut)) and (select, one_se) != (AUTO, True):
@@ -245,7 +245,7 @@ def labelled(
 
 
 def split_items(
-    subject: Subject, protocol: Protocol, probe: Probe | None = None
+    subject: LabeledItems, protocol: Protocol, probe: Probe | None = None
 ) -> tuple[Data, np.ndarray]:
     """The items whose label is known, without their features, and their rows in the subject.
 

@@ -14,12 +14,12 @@ import numpy as np
 from featprobe.backbones.catalog import CATALOG
 from featprobe.core.errors import InputError, MissingPath
 from featprobe.evaluation.findings.cells import listed
-from featprobe.evaluation.judged import Judged, far_outside, judged
+from featprobe.evaluation.score_predictions import PredictionScores, far_outside, score_predictions
 from featprobe.features.feature_set import FeatureSet
-from featprobe.features.subjects import LeftOut, Subject
-from featprobe.images.picture import FrameRecipe
+from featprobe.features.labeled_items import ExcludedItem, LabeledItems
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.probes.base import Probe
-from featprobe.probes.loading import Saved
+from featprobe.probes.loading import SavedProbe
 from featprobe.probes.saving import FeatureSource
 from featprobe.store.format import BACKBONE_PARTS, FeatureKey
 
@@ -42,9 +42,9 @@ class Predictions:
     classes: tuple[str, ...]
     scores: np.ndarray
     predicted: list[str]
-    left_out: list[LeftOut]
+    left_out: list[ExcludedItem]
     notes: list[str] = field(default_factory=list)
-    judged: Judged | None = None
+    judged: PredictionScores | None = None
 
 
 def source_of(
@@ -59,7 +59,7 @@ def source_of(
 
 
 def source_of_subject(
-    features: Subject, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
+    features: LabeledItems, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
 ) -> FeatureSource:
     """The same of features that are not stored, in a view that is named."""
     origin = dict(features.provenance.get("backbone") or {})
@@ -79,7 +79,7 @@ def source_of_subject(
     )
 
 
-def features_of(saved: Saved, where: str) -> FeatureSource:
+def features_of(saved: SavedProbe, where: str) -> FeatureSource:
     """The features of a saved probe; :class:`InputError` when the file does not name them."""
     if saved.features is None:
         raise InputError(
@@ -138,7 +138,7 @@ def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
 
 
 def predict(
-    saved: Saved, backbone: Backbone, dataset: Dataset, *,
+    saved: SavedProbe, backbone: Backbone, dataset: Dataset, *,
     cache: str | os.PathLike[str] | None = None, **options: Any,
 ) -> Predictions:  # fmt: skip
     """Extract what the probe needs of a data set, labelled or not, and predict.
@@ -148,7 +148,7 @@ def predict(
     architecture, preprocessing or frame recipe differ from the probe's, naming which, or when
     other images have the name of the probe's data set.
     """
-    from featprobe.datasets.settling import as_made
+    from featprobe.datasets.shared_intensity import as_made
     from featprobe.extraction.local import extract
 
     source = features_of(saved, "the saved probe")
@@ -168,7 +168,7 @@ def predict(
     names, scores = _named(probe, source, probe.predict_proba(x))
     predicted = _decided(source, names, scores)
     notes = [*probe.notes(), *_unlearnt(probe, source, names), *far_outside(probe, x)]
-    worth = judged(features, source.task, names, scores)
+    worth = score_predictions(features, source.task, names, scores)
     return Predictions(features.ids, names, scores, predicted, features.left_out, notes, worth)
 
 

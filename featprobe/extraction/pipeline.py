@@ -22,7 +22,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
 from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan
-from featprobe.images.looks import Look
+from featprobe.images.appearance import Appearance
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED
 
@@ -43,7 +43,7 @@ class Times:
 
 @dataclass
 class Outcome:
-    """What a run did: frames extracted, notes and looks by item (failures are in the store).
+    """What a run did: frames extracted, notes and appearances by item (failures are in the store).
 
     ``batch``: the size of batches at the end, smaller than at the start where memory was short.
     """
@@ -51,14 +51,14 @@ class Outcome:
     frames: int = 0
     batch: int = 0
     notes: dict[int, str] = field(default_factory=dict)
-    looks: dict[int, Look] = field(default_factory=dict)
+    appearances: dict[int, Appearance] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     stopped: bool = False
 
     def __iadd__(self, more: Outcome) -> Outcome:
         self.frames += more.frames
         self.notes |= more.notes
-        self.looks |= more.looks
+        self.appearances |= more.appearances
         self.stopped |= more.stopped
         for f in fields(Times):
             setattr(self.times, f.name, getattr(self.times, f.name) + getattr(more.times, f.name))
@@ -253,8 +253,8 @@ def run(
                         assert current.item == item
                         if current.pixels is None and strict:
                             raise UnreadableItem(current.text)
-                        if current.look is not None:
-                            outcome.looks[item] = current.look
+                        if current.appearance is not None:
+                            outcome.appearances[item] = current.appearance
                         if current.pixels is not None and current.text:
                             outcome.notes[item] = current.text
                     on_frames(_take(device, shard, current, plan))

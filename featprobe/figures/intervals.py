@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.board import Row
-from featprobe.leaderboard.labels import Among, backbone_name, probe_name, setting
+from featprobe.leaderboard.row_labels import Among, backbone_name, probe_name, setting
 from featprobe.metrics import measures as metrics
 
 NOWHERE = (math.nan, math.nan)

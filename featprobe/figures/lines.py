@@ -12,8 +12,8 @@ from featprobe.core.errors import InputError
 from featprobe.evaluation.results import Result
 from featprobe.features.feature_set import view_part
 from featprobe.leaderboard.across import competitor
-from featprobe.leaderboard.labels import Among
 from featprobe.leaderboard.leagues import identity
+from featprobe.leaderboard.row_labels import Among
 from featprobe.metrics import measures as metrics
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.across import competitor
-from featprobe.leaderboard.labels import Among, finetuned, probe_name
 from featprobe.leaderboard.leagues import leagues
+from featprobe.leaderboard.row_labels import Among, finetuned, probe_name
 from featprobe.metrics import measures as metrics
 
 COSTS = {

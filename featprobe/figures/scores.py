@@ -9,7 +9,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.metrics.decisions import BINS, bin_of
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean, ratio
 from featprobe.stats.resampling import LEVEL, draws
 
@@ -38,7 +38,7 @@ class Calibration(NamedTuple):
 
 
 def roc(
-    scored: Scored, of: str | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+    scored: ItemScores, of: str | None = None, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Band:
     """Sensitivity over 1 - specificity, straight between two thresholds as scikit-learn's.
 
@@ -46,13 +46,13 @@ def roc(
     point (macro), of two classes the second. Means over tries or folds. The band is pointwise: the
     percentiles of the curves under resamples of patients.
 
-    Raises :class:`InputError` for a regression, :class:`UnknownName` for another class.
+    Raises :class:`InputError` for a regression or segmentation, :class:`UnknownName` for another class.
     """
     return _curve(scored, of, _roc, resamples, seed)
 
 
 def precision_recall(
-    scored: Scored, of: str | None = None, *, resamples: int = RESAMPLES, seed: int = 0
+    scored: ItemScores, of: str | None = None, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Band:
     """Precision over recall; at each recall that of the highest threshold that reaches it, since
     between two thresholds precision is not a line (Davis and Goadrich 2006). Otherwise as
@@ -61,7 +61,7 @@ def precision_recall(
     return _curve(scored, of, _precision, resamples, seed)
 
 
-def calibration(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 0) -> Calibration:
+def calibration(scored: ItemScores, *, resamples: int = RESAMPLES, seed: int = 0) -> Calibration:
     """How often what scores say is true, in the bins of the ECE.
 
     Of two classes the probability of the second; of several the highest one, against how often it
@@ -100,11 +100,11 @@ def calibration(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 0) ->
     return Calibration(x[there], y, low, high, size[there] / len(score))
 
 
-def confusion(scored: Scored) -> np.ndarray:
+def confusion(scored: ItemScores) -> np.ndarray:
     """(C, C) items of the class of the row that are decided to be the class of the column, the mean
     over tries, the sum over folds. Of labels (C, 2, 2): absent and present, decided at 0.5.
 
-    Raises :class:`InputError` for a regression.
+    Raises :class:`InputError` for a regression or segmentation.
     """
     _classes(scored)
     total: np.ndarray | float = 0.0
@@ -125,15 +125,23 @@ def confusion(scored: Scored) -> np.ndarray:
     return np.asarray(total) * len(scored.ids) / tested
 
 
-def _classes(scored: Scored) -> None:
-    if scored.task == "regression":
-        raise InputError("a regression has neither ROC, calibration of decisions nor confusion")
+def has_decisions(task: str) -> bool:
+    """Whether scores of the task are of classes or labels, one column each."""
+    return task in ("multiclass", "ordinal", "multilabel")
+
+
+def _classes(scored: ItemScores) -> None:
+    if not has_decisions(scored.task):
+        raise InputError(
+            f"{scored.task} has neither ROC, calibration of decisions nor confusion: they are of "
+            "classes and labels"
+        )
 
 
 Points = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def _curve(scored: Scored, of: str | None, points: Points, resamples: int, seed: int) -> Band:
+def _curve(scored: ItemScores, of: str | None, points: Points, resamples: int, seed: int) -> Band:
     _classes(scored)
     wanted = _columns(scored, of)
 
@@ -152,7 +160,7 @@ def _curve(scored: Scored, of: str | None, points: Points, resamples: int, seed:
     return Band(GRID, *_banded(curves, scored.patients, resamples, seed))
 
 
-def _columns(scored: Scored, of: str | None) -> list[int]:
+def _columns(scored: ItemScores, of: str | None) -> list[int]:
     columns = scored.tries[0].shape[1]
     if of is None:
         return [1] if scored.y.ndim == 1 and columns == 2 else list(range(columns))

@@ -17,10 +17,10 @@ from featprobe.finetuning.reporting import view_of
 from featprobe.finetuning.state import TrainState
 from featprobe.finetuning.trial import measured, measured_rows
 from featprobe.probes.base import Probe
-from featprobe.probes.constants import constants
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.ridge import RidgeProbe
 from featprobe.probes.saving import save_probe
+from featprobe.probes.single_class import constants
 from featprobe.probes.standardizer import Standardizer
 
 FILE = "head.safetensors"

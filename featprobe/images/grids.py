@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader
 from featprobe.images.frames import picks
-from featprobe.images.picture import Extent, FrameRecipe
 from featprobe.images.volume import choose_plane, orientation, resampled_grid
 
 VOID = 255  # of a mask: not known, takes no part in losses and scores
@@ -107,7 +107,7 @@ class FrameGrid:
 
     @classmethod
     def of(
-        cls, header: Extent, recipe: FrameRecipe, view: Callable[[int, int], View],
+        cls, header: ImageHeader, recipe: FrameRecipe, view: Callable[[int, int], View],
         index: Sequence[np.ndarray] | None = None,
     ) -> FrameGrid:  # fmt: skip
         """The grid of an item with this header under a recipe.

@@ -11,8 +11,8 @@ import numpy as np
 
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.board import sortable
-from featprobe.leaderboard.labels import SEEN, Among, backbone_name, probe_name, unusual
 from featprobe.leaderboard.leagues import identity, leagues
+from featprobe.leaderboard.row_labels import SEEN, Among, backbone_name, probe_name, unusual
 from featprobe.metrics import measures as metrics
 
 # what no two data sets can share; all else of the identity is the protocol

@@ -11,7 +11,7 @@ from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.footnotes import Footnotes
-from featprobe.leaderboard.labels import Among, backbone_name, probe_name, setting
+from featprobe.leaderboard.row_labels import Among, backbone_name, probe_name, setting
 from featprobe.metrics import measures as metrics
 
 

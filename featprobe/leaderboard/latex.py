@@ -13,7 +13,7 @@ from featprobe.leaderboard import cost, legends
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.columns import board_heads, by_columns, cells, title
 from featprobe.leaderboard.footnotes import RAISED, Footnotes
-from featprobe.leaderboard.labels import SEEN, Among
+from featprobe.leaderboard.row_labels import SEEN, Among
 
 BOLD = "Bold: the best of a league, and what the tests of all pairs do not tell from it."
 _ESCAPED = {

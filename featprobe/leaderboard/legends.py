@@ -9,8 +9,8 @@ from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.columns import with_interval
-from featprobe.leaderboard.labels import SEEN, Among, probe_name, setting
-from featprobe.leaderboard.places import legend
+from featprobe.leaderboard.rank_legend import legend
+from featprobe.leaderboard.row_labels import SEEN, Among, probe_name, setting
 from featprobe.metrics import measures as metrics
 
 RANDOM = "random: weights drawn from a seed, not pretrained"

@@ -9,7 +9,7 @@ from typing import Any
 from featprobe.core.spreadsheet import Writer
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
-from featprobe.leaderboard.labels import probe_name, setting
+from featprobe.leaderboard.row_labels import probe_name, setting
 from featprobe.metrics import measures as metrics
 
 _PLACE = ("rank", "rank_low", "rank_high", "metric", "value", "not_worse", "margin", "pairs",

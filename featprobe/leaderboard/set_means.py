@@ -11,7 +11,7 @@ from featprobe.core.errors import InputError
 from featprobe.evaluation import results
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.across import Across
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import ratio
 from featprobe.stats.resampling import RESAMPLES, draws, interval
 
@@ -60,7 +60,7 @@ def means(cache: Path, of: Across, resamples: int = RESAMPLES, seed: int = 0) ->
     return Means(of.values.mean(1), low, high)
 
 
-def _scored(cache: Path, r: Result) -> Scored | None:
+def _scored(cache: Path, r: Result) -> ItemScores | None:
     try:
         return results.scored(cache, r)
     except InputError:
@@ -68,7 +68,7 @@ def _scored(cache: Path, r: Result) -> Scored | None:
 
 
 def _under(
-    row: list[Scored | None], metric: str, names: np.ndarray, counts: np.ndarray,
+    row: list[ItemScores | None], metric: str, names: np.ndarray, counts: np.ndarray,
     weight: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
     """(B,) the mean over seeds of a model on one data set; NaN where scores of a seed are gone."""

@@ -18,11 +18,11 @@ from featprobe.leaderboard.columns import (
     metric_heads,
     title,
 )
-from featprobe.leaderboard.decided import decided
 from featprobe.leaderboard.footnotes import Footnotes
-from featprobe.leaderboard.labels import Among, backbone_name, setting
 from featprobe.leaderboard.records import as_csv
+from featprobe.leaderboard.row_labels import Among, backbone_name, setting
 from featprobe.leaderboard.terminal import make_table, show
+from featprobe.leaderboard.threshold_metrics import threshold_metrics
 
 
 def print_results(results: Sequence[Result], title: str) -> None:
@@ -46,7 +46,7 @@ def print_results(results: Sequence[Result], title: str) -> None:
                 *more,
             )
         show(table)
-    lines = [*decided(results), *legends.subgroups(results), *legends.components(results)]
+    lines = [*threshold_metrics(results), *legends.subgroups(results), *legends.components(results)]
     print(*legends.of_results(results), *lines, sep="\n")
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")

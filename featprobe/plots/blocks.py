@@ -12,7 +12,7 @@ from featprobe.evaluation.results import Result
 from featprobe.figures.colours import FAINT, PALETTE
 from featprobe.figures.intervals import Block, of_board, of_classes, of_subgroups
 from featprobe.leaderboard.board import build
-from featprobe.leaderboard.standings import Standings
+from featprobe.leaderboard.rank_ranges import RankRanges
 from featprobe.metrics import measures as metrics
 from featprobe.plots.style import axes, label, styled
 
@@ -27,9 +27,10 @@ def forest(
     """Forest plot: each result with its 95 % interval, by rank, leagues apart from each other.
 
     Filled marks: what may be the best of its league. With a ``cache``, where the scores are kept,
-    by the tests of all pairs (:class:`~featprobe.leaderboard.standings.Standings`), else by value.
+    by the tests of all pairs (:class:`~featprobe.leaderboard.rank_ranges.RankRanges`), else by
+    value.
     """
-    board = build(results, metric, where=cache, stand=Standings(cache) if cache else None)
+    board = build(results, metric, where=cache, stand=RankRanges(cache) if cache else None)
     blocks = of_board(board)
     if len({b.metric for b in blocks}) > 1:
         raise InputError("results of different metrics have no common axis: name one by metric")

@@ -15,10 +15,10 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.core.shown import changed
 from featprobe.probes.checks import check_scores, check_x, is_regression
-from featprobe.probes.constants import constants, settled
 from featprobe.probes.parameters import Parameters, defaults
 from featprobe.probes.saving import Savable
 from featprobe.probes.selection import Criterion
+from featprobe.probes.single_class import constants, settled
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
 from featprobe.splits import assign as splits
 

@@ -18,7 +18,7 @@ import numpy as np
 from featprobe.core._version import __version__
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import array_digest, digest
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 
 FORMAT_VERSION = 1
 HEADER = "featprobe-probe"

@@ -14,10 +14,10 @@ from featprobe.evaluation.results import Result
 from featprobe.figures import intervals, lines, points, scores, sets
 from featprobe.leaderboard.across import across, competitor
 from featprobe.leaderboard.board import Row
-from featprobe.leaderboard.labels import Among
+from featprobe.leaderboard.row_labels import Among
 from featprobe.leaderboard.set_means import means
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.report import charts
 from featprobe.report.privacy import Hide
 from featprobe.report.svg import element
@@ -62,13 +62,13 @@ def by_league(board: Sequence[Row], cache: Path, hide: Hide) -> list[str]:
 def _of_scores(rows: Sequence[Row], cache: Path) -> list[str]:
     """ROC, precision-recall, calibration and confusion of the first rows with scores."""
     among = Among(row.result for row in rows)
-    found: list[tuple[str, Scored, Result]] = []
+    found: list[tuple[str, ItemScores, Result]] = []
     for row in rows[:TOP]:
         try:
             scored = kept.scored(cache, row.result)
         except InputError:
             continue
-        if scored.task != "regression" and sum(p.size for p in scored.tries) <= AFFORDABLE:
+        if scores.has_decisions(scored.task) and sum(p.size for p in scored.tries) <= AFFORDABLE:
             found.append((competitor(row.result, among), scored, row.result))
     if not found:
         return []

@@ -13,7 +13,7 @@ from featprobe.leaderboard import cost
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.columns import board_heads, by_columns, cells, title
 from featprobe.leaderboard.footnotes import Footnotes
-from featprobe.leaderboard.labels import Among
+from featprobe.leaderboard.row_labels import Among
 from featprobe.metrics import measures as metrics
 from featprobe.report.details import blocks
 from featprobe.report.privacy import Hide

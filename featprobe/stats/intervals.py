@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from featprobe.metrics.operating import Operating
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
+from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.stats.score import reach, score_interval, wilson
 from featprobe.stats.support import POINTS, Support
 
@@ -22,22 +22,26 @@ NOWHERE = (math.nan, math.nan)
 WILSON = "Wilson score, effective patients"
 AREA = "Newcombe score, effective patients"
 LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
+LOGIT = "patient bootstrap, logit scale"
 NONE = "none"
-_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *Operating.NAMES)
+_OVERLAPS = ("dice", "iou", "pooled_dice", "pooled_jaccard")  # shares of each case, not of errors
+_LENGTHS = ("hd95", "asd", "volume_error")
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *OperatingPoint.NAMES)
 METHODS = {
     **dict.fromkeys(_SHARES, WILSON),
     "kappa": WILSON,
     "quadratic_kappa": WILSON,
     "auroc": AREA,
     "ece": NONE,
-    **dict.fromkeys(("brier", "mae", "rmse", "r2"), LOG),
+    **dict.fromkeys(("brier", "mae", "rmse", "r2", *_LENGTHS), LOG),
+    **dict.fromkeys(_OVERLAPS, LOGIT),
     **dict.fromkeys(("pearson", "spearman"), FISHER),
 }
 BOUNDS = {
-    **dict.fromkeys((*_SHARES, "auroc", "ece"), (0.0, 1.0)),
+    **dict.fromkeys((*_SHARES, *_OVERLAPS, "auroc", "ece"), (0.0, 1.0)),
     **dict.fromkeys(("kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
     "r2": (-math.inf, 1.0),
-    **dict.fromkeys(("brier", "mae", "rmse"), (0.0, math.inf)),
+    **dict.fromkeys(("brier", "mae", "rmse", *_LENGTHS), (0.0, math.inf)),
 }  # of the metrics, for whoever adds a source of variance to an interval
 
 
@@ -51,7 +55,7 @@ class Intervals(NamedTuple):
 
 
 def intervals(
-    scored: Scored, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
+    scored: ItemScores, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
 ) -> Intervals:
     """The interval of each metric in ``boot``, under new patients.
 
@@ -67,7 +71,7 @@ def intervals(
     they are about normal. The quantile is that of t with patients minus one degrees, of AP with the
     patients of the rarer class.
     """
-    support = Support(scored) if scored.task != "regression" else None
+    support = Support.of(scored)
     patients = scored.patients
     found: dict[str, tuple[float, float]] = {}
     for name, resampled in boot.items():
@@ -75,7 +79,7 @@ def intervals(
         value = values.get(name, math.nan)
         if patients < FEWEST or math.isnan(value) or METHODS[base] == NONE:
             found[name] = NOWHERE
-        elif support is None or METHODS[base] in (LOG, FISHER):
+        elif support is None or METHODS[base] in (LOG, LOGIT, FISHER):
             found[name] = _studentised(base, value, resampled, patients)
         else:
             column = scored.classes.index(of) if of else None
@@ -177,14 +181,17 @@ def _studentised(
 ) -> tuple[float, float]:
     """t times the bootstrap's deviation on a scale where the metric is about normal.
 
-    Logarithms of errors and of 1 - R2 (a ratio of variances), Fisher's z of correlations. NaN where
-    the metric is at the end of its scale, which resampling never leaves.
+    Logarithms of errors and of 1 - R2 (a ratio of variances), log odds of means of overlaps,
+    Fisher's z of correlations. NaN where the metric is at the end of its scale, which resampling
+    never leaves.
     """
     defined = resampled[~np.isnan(resampled)]
     there: Callable[[Any], Any]
     back: Callable[[Any], Any]
     if METHODS[base] == FISHER:
         there, back = np.arctanh, np.tanh
+    elif METHODS[base] == LOGIT:
+        there, back = (lambda v: np.log(v / (1 - v))), (lambda v: 1 / (1 + np.exp(-v)))
     elif base == "r2":
         there, back = (lambda v: np.log(1 - v)), (lambda v: 1 - np.exp(v))
     else:
@@ -200,7 +207,7 @@ def _studentised(
 
 
 def _notes(
-    scored: Scored,
+    scored: ItemScores,
     values: Mapping[str, float],
     boot: Mapping[str, np.ndarray],
     found: Mapping[str, tuple[float, float]],

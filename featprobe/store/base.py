@@ -10,11 +10,11 @@ import numpy as np
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
 from featprobe.core.shown import Shown
-from featprobe.store import claims, uses
+from featprobe.store import last_used, locks
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
 from featprobe.store.container import INDEX, STATUS, Container, what_is_wrong
 from featprobe.store.format import DONE, FAILED
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class FeatureStore(Shown, Container):
     written about it as JSON, ``attributes["provenance"]`` how it came about.
     """
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
         self._rows: dict[str, Rows] = {}
 
@@ -103,13 +103,13 @@ class FeatureStore(Shown, Container):
             raise self._damaged(STATUS, shard, error) from error
         return out
 
-    def claim(self, shard: int, committed: bool = False) -> claims.Claim | None:
+    def claim(self, shard: int, committed: bool = False) -> locks.ShardLock | None:
         """A lock on a shard for this process, to be used with ``with``.
 
         None when another process works on it, or when it has been committed since (unless
-        ``committed``, to extract it again). See :mod:`featprobe.store.claims`.
+        ``committed``, to extract it again). See :mod:`featprobe.store.locks`.
         """
-        claim = claims.take(self.path, str(shard))
+        claim = locks.take(self.path, str(shard))
         if claim is not None and not committed and self._chunk(STATUS, shard) is not None:
             claim.release()
             return None
@@ -117,7 +117,7 @@ class FeatureStore(Shown, Container):
 
     def claimed(self) -> list[int]:
         """Shards that some process works on now."""
-        return sorted(int(n) for n in claims.held(self.path) if n.isdecimal())
+        return sorted(int(n) for n in locks.held(self.path) if n.isdecimal())
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ class FeatureStore(Shown, Container):
 
     def touch(self) -> None:
         """Mark as used now: of stores of changed data, the one last used counts."""
-        uses.touch(self.path)
+        last_used.touch(self.path)
 
     def finish(self, summary: Mapping[str, Any]) -> bool:
         """Mark the store complete, with the summary of the run that completed it.

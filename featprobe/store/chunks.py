@@ -17,7 +17,7 @@ from math import prod
 import google_crc32c
 import numpy as np
 
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 PIECE = 512 << 10  # stays in the cache of the processor between its copy and its checksum
 CHECK = 64 << 10  # above this google_crc32c is several times slower (measured: 29 to 5 GB/s)
@@ -57,7 +57,7 @@ class Chunk:
     ``crc``: their CRC-32C; None when its four bytes, least first, follow them and end the file.
     """
 
-    place: Place
+    place: StoragePath
     offset: int
     size: int
     crc: int | None = None

@@ -13,11 +13,11 @@ import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, StoreError, reason
 from featprobe.core.fingerprint import digest
-from featprobe.store import claims, uses
+from featprobe.store import last_used, locks
 from featprobe.store.chunks import Chunk, Damaged
 from featprobe.store.format import FORMAT_VERSION, FeatureKey, Items, Layout
-from featprobe.store.locate import place
-from featprobe.store.place import Place, Where
+from featprobe.store.locate import storage_path
+from featprobe.store.storage_path import StoragePath, Where
 
 STATUS = "status"
 INDEX = ("frame_item", "frame_index")
@@ -29,7 +29,7 @@ class Container(ABC):
     kind: ClassVar[str]
     suffix: ClassVar[str]
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         self.path = path
         self.attributes = attributes
         a = attributes
@@ -46,7 +46,7 @@ class Container(ABC):
     @classmethod
     def create(
         cls,
-        path: Where | Place,
+        path: Where | StoragePath,
         key: FeatureKey,
         layout: Layout,
         frame_item: np.ndarray,
@@ -61,7 +61,7 @@ class Container(ABC):
         ``names``: ``dataset`` and ``backbone``. A store that is there already is opened instead.
         Raises :class:`InputError` when the place cannot be written.
         """
-        where = place(path)
+        where = storage_path(path)
         attributes = {
             "featprobe": FORMAT_VERSION,
             **names,
@@ -83,17 +83,17 @@ class Container(ABC):
             if where.exists():
                 return cls.open(where, key)
             raise InputError(f"{where.parent}: cannot be written: {reason(error)}") from error
-        uses.touch(where)
+        last_used.touch(where)
         return cls.open(where, key)
 
     @classmethod
-    def open(cls, path: Where | Place, key: FeatureKey | None = None) -> Self:
+    def open(cls, path: Where | StoragePath, key: FeatureKey | None = None) -> Self:
         """Open a store for reading and writing. Reads its attributes and nothing else.
 
         Raises :class:`MissingPath`, or :class:`StoreError` for another format version, a damaged
         index, or, where ``key`` is given, a key that differs.
         """
-        where = place(path)
+        where = storage_path(path)
         try:
             attributes = cls._attributes(where)
             version = attributes.get("featprobe")
@@ -132,7 +132,7 @@ class Container(ABC):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        while (claim := claims.take(self.path, "store")) is None:
+        while (claim := locks.take(self.path, "store")) is None:
             time.sleep(0.01)
         with claim:
             yield
@@ -206,13 +206,13 @@ class Container(ABC):
     @classmethod
     @abstractmethod
     def _lay_out(
-        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        cls, where: StoragePath, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
         items: Items, attributes: Mapping[str, Any],
     ) -> None: ...  # fmt: skip
 
     @classmethod
     @abstractmethod
-    def _attributes(cls, where: Place) -> dict[str, Any]: ...
+    def _attributes(cls, where: StoragePath) -> dict[str, Any]: ...
 
     @abstractmethod
     def _put_attributes(self, attributes: Mapping[str, Any]) -> None: ...

@@ -17,7 +17,7 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
 from featprobe.store.container import STATUS, table_name, what_is_wrong
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
-from featprobe.store.place import Place, aside
+from featprobe.store.storage_path import StoragePath, aside
 
 if TYPE_CHECKING:
     import zarr
@@ -39,14 +39,14 @@ class ZarrStore(FeatureStore):
     kind = "zarr"
     suffix = SUFFIX
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
         self._metas: dict[str, _Meta] = {}
 
     # -- attributes -----------------------------------------------------------------------------
 
     @classmethod
-    def _attributes(cls, where: Place) -> dict[str, Any]:
+    def _attributes(cls, where: StoragePath) -> dict[str, Any]:
         attributes: dict[str, Any] = json.loads((where / META).read())["attributes"]
         return attributes
 
@@ -59,7 +59,7 @@ class ZarrStore(FeatureStore):
 
     @classmethod
     def _lay_out(
-        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        cls, where: StoragePath, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
         items: Items, attributes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         import zarr
@@ -238,12 +238,12 @@ class _Meta:
         """Of a chunk without its checksum."""
         return prod(self.chunk) * self.dtype.itemsize
 
-    def file(self, array: Place, chunk: int) -> Place:
+    def file(self, array: StoragePath, chunk: int) -> StoragePath:
         """The file of the n-th chunk along the first axis."""
         return array / self._separator.join(["c", str(chunk), *["0"] * (len(self.shape) - 1)])
 
 
-def zarr_place(where: Place) -> Any:
+def zarr_place(where: StoragePath) -> Any:
     """What zarr opens a place by."""
     if where.local is not None:
         return where.local

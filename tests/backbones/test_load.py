@@ -15,7 +15,7 @@ from transformers import AutoModel, ViTConfig
 
 from featprobe.backbones import load
 from featprobe.backbones.catalog import CATALOG
-from featprobe.backbones.files import fetched
+from featprobe.backbones.hub_files import fetched
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.spec import ModelSpec, Preprocess
 from featprobe.core.errors import InputError, MissingPath

@@ -14,8 +14,8 @@ import featprobe as fp
 from featprobe.backbones import load
 from featprobe.cli.main import main
 from featprobe.core.errors import InputError
-from featprobe.evaluation.judged import far_outside
 from featprobe.evaluation.predict import predict, reload_backbone, source_of
+from featprobe.evaluation.score_predictions import far_outside
 from featprobe.probes.loading import read_saved
 from featprobe.probes.saving import save_probe
 
@@ -174,9 +174,9 @@ def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:
 
 def read_saved_like(probe):
     """A saved probe that never was in a file."""
-    from featprobe.probes.loading import Saved
+    from featprobe.probes.loading import SavedProbe
 
-    return Saved(probe, None)
+    return SavedProbe(probe, None)
 
 
 def test_mistakes_are_told(run, probe_file, new, tmp_path) -> None:

@@ -15,7 +15,7 @@ FEATPROBE = Path(sys.executable).parent / "featprobe"
 
 def leaderboard(*args: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(BIN / "leaderboard"), *map(str, args)], capture_output=True, text=True, timeout=300,
+        [str(BIN / "leaderboard"), *map(str, args)], capture_output=True, text=True,
         env={**os.environ, "FEATPROBE": str(FEATPROBE)},
     )  # fmt: skip
 

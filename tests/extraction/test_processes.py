@@ -21,7 +21,7 @@ from PIL import Image
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, open_store
 from featprobe.store.format import DONE
-from featprobe.store.sweep import litter
+from featprobe.store.garbage import find_garbage
 from featprobe.testing import faults
 from tests.extraction import commands
 from tests.extraction.films import class_films
@@ -111,7 +111,7 @@ def test_kill_9_of_two_writers_at_random_moments_loses_nothing_committed(machine
         assert store.attributes["complete"]
         assert store.status().tolist() == [DONE] * FRAMES
         machine.check(store)
-        for left in litter(machine.folder / cache):
+        for left in find_garbage(machine.folder / cache):
             left.remove()
         assert not list((machine.folder / cache).rglob("*.partial"))
 

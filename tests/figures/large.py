@@ -40,7 +40,7 @@ def benchmark(models: int = 50, sets: int = 12, seeds: int = 3) -> list[Result]:
                                         "preprocess": {"resize": [256, 256], "crop": [224, 224]}},
                                 "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
                             },
-                            ci_method={n: "Wilson score" for n in METRICS},
+                            ci_method=dict.fromkeys(METRICS, "Wilson score"),
                         )
                     )  # fmt: skip
     return out

@@ -9,7 +9,7 @@ import numpy as np
 from featprobe.evaluation import results
 from featprobe.evaluation.results import Result
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.stats.intervals import intervals
 from featprobe.stats.resampling import bootstrap
 from tests.evaluation.test_results import result
@@ -37,7 +37,7 @@ def kept(
             + shared.normal(size=(n, k)) / 2
         )
         p = np.exp(logit) / np.exp(logit).sum(2, keepdims=True)
-    scored = Scored(task, ids, y, groups, list(p), None, classes)
+    scored = ItemScores(task, ids, y, groups, list(p), None, classes)
     values = scored.mean()
     boot = bootstrap(scored, resamples=60, seed=seed)
     found = intervals(scored, values, boot)

@@ -14,17 +14,17 @@ from sklearn.metrics import (
 
 from featprobe.core.errors import InputError, UnknownName
 from featprobe.figures import scores as module
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 
 
-def scored(n: int = 300, k: int = 2, digits: int = 3, tries: int = 1, seed: int = 0) -> Scored:
+def scored(n: int = 300, k: int = 2, digits: int = 3, tries: int = 1, seed: int = 0) -> ItemScores:
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(n) % k)
     logit = 1.2 * np.eye(k)[y] + rng.normal(size=(tries, n, k))
     p = (np.exp(logit) / np.exp(logit).sum(2, keepdims=True)).round(digits)
     groups = np.array([f"p{i % 90}" for i in range(n)])
     names = tuple("abcdef"[:k])
-    return Scored("multiclass", np.arange(n).astype(str), y, groups, list(p), None, names)
+    return ItemScores("multiclass", np.arange(n).astype(str), y, groups, list(p), None, names)
 
 
 @pytest.mark.parametrize("digits", [6, 1])
@@ -58,8 +58,8 @@ def test_of_several_classes_it_is_the_mean_and_of_one_its_own() -> None:
     of = scored(k=3, tries=2)
     each = [module.roc(of, c, resamples=0).y for c in of.classes]
     np.testing.assert_allclose(module.roc(of, resamples=0).y, np.mean(each, axis=0))
-    one = Scored("multiclass", of.ids, of.y, of.groups, of.tries[:1], None, of.classes)
-    two = Scored("multiclass", of.ids, of.y, of.groups, of.tries[1:], None, of.classes)
+    one = ItemScores("multiclass", of.ids, of.y, of.groups, of.tries[:1], None, of.classes)
+    two = ItemScores("multiclass", of.ids, of.y, of.groups, of.tries[1:], None, of.classes)
     both = [module.roc(s, "b", resamples=0).y for s in (one, two)]
     np.testing.assert_allclose(each[1], np.mean(both, axis=0))
     with pytest.raises(UnknownName, match="no class 'd'.* There: a, b, c"):
@@ -71,8 +71,10 @@ def test_unknown_labels_are_left_out_and_a_label_without_positives_too() -> None
     y = rng.integers(0, 2, (80, 3)).astype(float)
     y[:20, 0], y[:, 2] = np.nan, 0
     p = rng.uniform(size=(80, 3))
-    of = Scored("multilabel", np.arange(80), y, np.arange(80), [p], None, ("a", "b", "c"))
-    known = Scored("multilabel", of.ids[20:], y[20:], of.groups[20:], [p[20:]], None, of.classes)
+    of = ItemScores("multilabel", np.arange(80), y, np.arange(80), [p], None, ("a", "b", "c"))
+    known = ItemScores(
+        "multilabel", of.ids[20:], y[20:], of.groups[20:], [p[20:]], None, of.classes
+    )
     for made in (module.roc, module.precision_recall):
         np.testing.assert_allclose(
             made(of, "a", resamples=0).y, made(known, "a", resamples=0).y
@@ -99,12 +101,12 @@ def test_confusion_is_scikit_learns_over_tries_and_folds() -> None:
     each = [confusion_matrix(of.y, p.argmax(1)) for p in of.tries]
     np.testing.assert_allclose(module.confusion(of), np.mean(each, axis=0))
     rows = [np.arange(0, 150), np.arange(150, 300)]
-    folds = Scored(
+    folds = ItemScores(
         "multiclass", of.ids, of.y, of.groups, [of.tries[0][r] for r in rows], rows, of.classes
     )
     np.testing.assert_allclose(module.confusion(folds), each[0])
     labels = np.eye(3)[of.y]
-    many = Scored("multilabel", of.ids, labels, of.groups, [of.tries[0]], None, of.classes)
+    many = ItemScores("multilabel", of.ids, labels, of.groups, [of.tries[0]], None, of.classes)
     for c, found in enumerate(module.confusion(many)):
         np.testing.assert_allclose(
             found, confusion_matrix(labels[:, c], of.tries[0][:, c] >= 0.5)
@@ -112,7 +114,7 @@ def test_confusion_is_scikit_learns_over_tries_and_folds() -> None:
 
 
 def test_a_regression_has_none_of_it() -> None:
-    of = Scored("regression", np.arange(4), np.arange(4.0), np.arange(4), [np.zeros((4, 1))])
+    of = ItemScores("regression", np.arange(4), np.arange(4.0), np.arange(4), [np.zeros((4, 1))])
     for make in (module.roc, module.precision_recall, module.calibration, module.confusion):
-        with pytest.raises(InputError, match="regression has neither"):
+        with pytest.raises(InputError, match="regression has neither ROC"):
             make(of)

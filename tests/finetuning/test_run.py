@@ -365,7 +365,7 @@ def test_ema_is_what_is_scored(cache: Path, monkeypatch) -> None:
 
 
 def test_late_fusion_is_refused() -> None:
-    from featprobe.images.picture import FrameRecipe
+    from featprobe.images.decoded_image import FrameRecipe
 
     data = pictures(20)
     data.recipe = FrameRecipe(modalities=("a", "b"), fusion="late")

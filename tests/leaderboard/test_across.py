@@ -10,7 +10,7 @@ from featprobe.evaluation import results
 from featprobe.figures.sets import all_ranks, boxes, ranks, said
 from featprobe.leaderboard.across import across
 from featprobe.leaderboard.set_means import means
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from tests.evaluation.test_results import result
 from tests.figures.made import kept
 from tests.leaderboard.test_board import with_auroc
@@ -121,7 +121,7 @@ def test_a_mean_over_sets_resamples_patients_and_seeds_together(cache) -> None:
     rng = np.random.default_rng(1)
     drawn = np.zeros(400)
     for row in table.cells[0]:
-        scored: list[Scored] = [results.scored(cache, r) for r in row]
+        scored: list[ItemScores] = [results.scored(cache, r) for r in row]
         for b in range(400):
             counts = np.bincount(rng.integers(0, 60, 60), minlength=60)[:, None].astype(float)
             picked = [scored[k] for k in rng.integers(0, 2, 2)]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from featprobe.core.errors import InputError
 from featprobe.leaderboard import latex, records, table
-from featprobe.leaderboard.board import Standing, build
+from featprobe.leaderboard.board import RankRange, build
 from tests.leaderboard.test_board import with_auroc
 
 SPECIAL = set("\\{}&%$#_~^<>|\"'`")
@@ -23,8 +23,8 @@ SPECIAL = set("\\{}&%$#_~^<>|\"'`")
 def test_best_and_ties_are_bold_in_the_rules_of_booktabs() -> None:
     rows = [with_auroc(v, backbone=b) for v, b in ((0.9, "x"), (0.8, "y"), (0.7, "z"))]
     said = {
-        rows[0].id: Standing(1, 2, True, 0.05, 3), rows[1].id: Standing(1, 2, True, 0.05, 3),
-        rows[2].id: Standing(3, 3, False, 0.05, 3),
+        rows[0].id: RankRange(1, 2, True, 0.05, 3), rows[1].id: RankRange(1, 2, True, 0.05, 3),
+        rows[2].id: RankRange(3, 3, False, 0.05, 3),
     }  # fmt: skip
     text = latex.latex(build(rows, stand=lambda members, _: said))
     assert re.findall(r"\\textbf\{([\d.]+)", text) == ["0.900", "0.800"]
