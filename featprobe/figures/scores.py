@@ -46,7 +46,8 @@ def roc(
     point (macro), of two classes the second. Means over tries or folds. The band is pointwise: the
     percentiles of the curves under resamples of patients.
 
-    Raises :class:`InputError` for a regression or segmentation, :class:`UnknownName` for another class.
+    Raises :class:`InputError` for a regression or segmentation, :class:`UnknownName` for another
+    class.
     """
     return _curve(scored, of, _roc, resamples, seed)
 

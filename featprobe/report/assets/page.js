@@ -111,10 +111,11 @@
     const heads = table.heads.slice(1);  // the data set is the head of its league
     table.numeric = heads.map((h, i) => i === 0 || i > 3);
     table.value = heads.findIndex((h) => h === table.metric || h.startsWith(table.metric + " ["));
-    table.kinds = heads.map((h, i) => [i === 0 || i > 3 ? "num" : "name", i === table.value ? "value" : "", i > 2 && i !== table.value ? "wide" : ""].join(" ").trim());
+    const counts = heads.findIndex((h) => h.startsWith("test ("));  // words from there on
+    table.kinds = heads.map((h, i) => [i === 0 || (i > 3 && i < counts) ? "num" : "name", i === table.value ? "value" : "", i > 2 && i !== table.value ? "wide" : ""].join(" ").trim());
     table.by = null; table.down = false;
     const sorts = [];
-    const head = make("tr", {}, make("th", {class: "act"}, make("span", {class: "soft", "aria-label": "details"}, "")));
+    const head = make("tr", {}, make("th", {class: "act", scope: "col"}, make("span", {class: "unseen"}, "details")));
     heads.forEach((h, i) => {
       const button = make("button", {type: "button"}, h === "rank" ? "#" : h);
       if (h === "rank") button.setAttribute("aria-label", "rank");
