@@ -146,7 +146,9 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", required=False)
-@click.option("--repair", is_flag=True, help="Mark damaged shards for the next extract.")
+@click.option(
+    "--repair", is_flag=True, help="Mend metadata; mark damaged shards for the next extract."
+)
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) -> int:
@@ -156,10 +158,13 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
     from featprobe.store.cache import entries
 
     found = [store_named(_root(ctx), name)] if name else list(entries(_root(ctx)))
-    bad = 0
+    bad = unmended = 0
     for e in found:
+        if repair:
+            e = _mended(e)
         if e.store is None:
             bad += 1
+            unmended += 1
             row: dict[str, Any] = {"store": e.path.stem, "damage": [{"what": e.error}]}
             _tell(ctx, as_json, row, f"{e.path.name}: {e.error}")
             continue
@@ -180,7 +185,22 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
                 f"{e.path.name}: {n} shards are pending now; the same extract command writes them "
                 "anew", err=True,
             )  # fmt: skip
-    return 1 if bad and not repair else 0
+    return 1 if unmended or (bad and not repair) else 0
+
+
+def _mended(e: CacheEntry) -> CacheEntry:
+    """The store with what is known from elsewhere written anew, which is said."""
+    from featprobe.core.errors import StoreError
+    from featprobe.store.cache import CacheEntry
+    from featprobe.store.mending import mend
+
+    try:
+        store, made = mend(e.path)
+    except StoreError as error:
+        return CacheEntry(e.path, None, str(error))
+    if made:
+        click.echo(f"{e.path.name}: written anew: {', '.join(made)}", err=True)
+    return CacheEntry(e.path, store)
 
 
 @command.command()

@@ -262,6 +262,10 @@ class Dataset(Shown):
         """Which readers the items have; none where a source of one's own does not say."""
         return set(self.source.kinds()) if hasattr(self.source, "kinds") else set()
 
+    def former_kinds(self) -> set[str]:
+        """What :meth:`kinds` said before, where features under either are the same; else none."""
+        return set(self.source.former_kinds()) if hasattr(self.source, "former_kinds") else set()
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over ids and contents of all items: what the features depend on.

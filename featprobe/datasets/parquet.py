@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,6 +25,7 @@ from featprobe.datasets.tables import is_image, open_table, read_columns, split_
 from featprobe.datasets.targets import add_array, add_text
 from featprobe.images import files as readers
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe
+from featprobe.images.versions import kind_encoded
 
 KEPT_ROW_GROUPS = 4
 # What a file begins with, and the suffix by which its reader is found; Pillow knows the others.
@@ -51,9 +53,7 @@ class ParquetSource:
 
     def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         value, where = self._value(i)
-        encoded, name = value, ""
-        if isinstance(value, dict):
-            encoded, name = value.get("bytes"), value.get("path") or ""
+        encoded, name = _encoded(value)
         if not encoded:
             kept = f"its bytes are not in the table but in {name}" if name else "no image"
             raise UnreadableItem(f"{where}: {kept}")
@@ -71,6 +71,21 @@ class ParquetSource:
         return row_digests(sizes, self.memory, progress)
 
     def kinds(self) -> set[str]:
+        """Told by the content of every row, up to the first that is not a plain picture."""
+        return self._kinds
+
+    @cached_property
+    def _kinds(self) -> set[str]:
+        found = set()
+        for i in range(sum(int(s[-1]) for s in self.starts)):
+            encoded, name = _encoded(self._value(i)[0])
+            found |= {kind_encoded(encoded[:26], name)} if encoded else set()
+            if "raster" in found:
+                break
+        return found
+
+    def former_kinds(self) -> set[str]:
+        """What keys said before the content was looked at: features under them are the same."""
         return {"raster"}
 
     def _value(self, i: int) -> tuple[Any, str]:
@@ -88,6 +103,13 @@ class ParquetSource:
                     self._recent.popitem(last=False)
             column = self._recent[file, group]
         return column[i - int(self.starts[file][group])].as_py(), f"{self.files[file]}: row {i}"
+
+
+def _encoded(value: Any) -> tuple[bytes | None, str]:
+    """The bytes of a cell, and the name that stands beside them."""
+    if isinstance(value, dict):
+        return value.get("bytes"), value.get("path") or ""
+    return value, ""
 
 
 def load_parquet(

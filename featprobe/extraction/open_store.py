@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 from featprobe.backbones.base import Backbone
@@ -57,15 +58,36 @@ def open_store(
     paths = {k: store_path(root, dataset.name, backbone.name, key.digest, k) for k in SUFFIXES}
     path = paths.pop(store)
     opened = containers.open_store(path, key) if path.exists() else None
+    if opened is None:
+        opened = _formerly(root, key, backbone, dataset)
     if opened is None or not opened.complete:
         opened = next(filter(None, (_complete(p, key) for p in paths.values())), opened)
     if opened is None:
         opened = find_moved(root, key, dataset.name, backbone.name)
-    if opened is not None:
+    if opened is not None and opened.attributes.get("index") != "lost":
         opened.touch()
         return opened
     plan = plan_frames(dataset, max(1, o.workers), o.progress)
+    if opened is not None:
+        opened.set_index(plan.item, plan.index)
+        opened.touch()
+        return opened
     return _create(path, key, plan, backbone, dataset, o.batch_size, store, o.target.type)
+
+
+def _formerly(
+    root: str | os.PathLike[str], key: FeatureKey, backbone: Backbone, dataset: Dataset
+) -> FeatureStore | None:
+    """A store of the same features, whose key names more of the readers than it need."""
+    before = dataset.former_kinds()
+    old = replace(key, versions={**readers.versions_of(before), **backbone.versions})
+    if not before or old == key:
+        return None
+    for kind in SUFFIXES:
+        path = store_path(root, dataset.name, backbone.name, old.digest, kind)
+        if path.exists():
+            return containers.open_store(path, old)
+    return None
 
 
 def versions_of_key(backbone: Backbone, dataset: Dataset) -> dict[str, int | str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest
 from featprobe.images.versions import kind_named, versions_of
-from featprobe.store import last_used, locks
+from featprobe.store import attributes, last_used, locks
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
 from featprobe.store.locate import storage_path
@@ -194,3 +194,4 @@ def discard(path: StoragePath) -> None:
     path.remove()
     locks.folder(path).remove()
     last_used.file(path).remove()
+    attributes.file(path).remove()

@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from featprobe.store import last_used, locks
+from featprobe.store import attributes, last_used, locks
 from featprobe.store.cache import discard, entries, superseded
 from featprobe.store.containers import kind_of
 from featprobe.store.locate import storage_path
 from featprobe.store.storage_path import PARTIAL, StoragePath, Where, lock
+
+BESIDE = (locks.SUFFIX, last_used.SUFFIX, attributes.SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def find_garbage(cache: Where | StoragePath) -> Iterator[Garbage]:
             if name.endswith(PARTIAL):
                 if not _alive(path):
                     yield Garbage(path, "half made by a run that was killed", _size(path))
-            elif name.startswith(".") and name.endswith((locks.SUFFIX, last_used.SUFFIX)):
-                of = name[1:].removesuffix(locks.SUFFIX).removesuffix(last_used.SUFFIX)
+            elif name.startswith(".") and name.endswith(BESIDE):
+                of = name[1:].rpartition(".")[0]
                 if of not in names:
                     yield Garbage(path, f"{of} is gone", _size(path))
             elif kind_of(path) is not None:

@@ -16,6 +16,7 @@ from featprobe.store.chunks import Chunk, raw
 from featprobe.store.container import INDEX, STATUS, table_name
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
 from featprobe.store.locate import storage_path
+from featprobe.store.quantised import stored_shape
 from featprobe.store.storage_path import PARTIAL, StoragePath, aside
 
 SUFFIX = ".h5"
@@ -104,7 +105,8 @@ class HDF5Store(FeatureStore):
         folder, ends = self.path.local, [self.layout.bounds(s) for s in range(self.layout.shards)]
         name = folder / f".{ALL}.{uuid.uuid4().hex[:8]}{PARTIAL}"
         arrays: dict[str, tuple[tuple[int, ...], str]] = {STATUS: ((), "uint8")}
-        arrays |= {n: (s, self.key.dtype) for n, s in self.layout.arrays.items()}
+        dtype = self.key.dtype
+        arrays |= {n: (stored_shape(s, dtype), dtype) for n, s in self.layout.arrays.items()}
         try:
             with h5py.File(name, "w", libver="latest") as f:
                 for array, (shape, dtype) in arrays.items():
@@ -122,12 +124,32 @@ class HDF5Store(FeatureStore):
         finally:
             name.unlink(missing_ok=True)
 
+    def _mend(self, about: Mapping[str, Any]) -> list[str]:
+        """``features.h5``, which is made of the others."""
+        if not self.attributes.get("complete") or self.path.local is None or self._whole():
+            return []
+        self._consolidate()
+        return [ALL]
+
+    def _whole(self) -> bool:
+        import h5py
+
+        names = {STATUS, *self.layout.arrays, *INDEX}
+        try:
+            with h5py.File(self.path.local / ALL, "r") as f:  # type: ignore[operator]
+                return set(f) == names and all(len(f[n]) == self.layout.frames for n in names)
+        except Exception:  # whatever HDF5 makes of a damaged file
+            return False
+
     # -- tables ---------------------------------------------------------------------------------
 
     def _frame_index(self, name: str) -> np.ndarray:
         found = np.empty(self.layout.frames, "int64" if name == "frame_item" else "int32")
         hdf5_file.chunk(self.path / "index.h5", name).fill(raw(found))
         return found
+
+    def _put_index(self, index: Mapping[str, np.ndarray]) -> None:
+        (self.path / "index.h5").write(*hdf5_file.build(index, {}))
 
     def _verify_index(self) -> Iterator[tuple[str, Exception]]:
         yield from super()._verify_index()
@@ -140,6 +162,9 @@ class HDF5Store(FeatureStore):
         arrays, texts = hdf5_file.read(self.path / f"{name}.h5")
         columns = {n: np.array(texts[n], dtype=np.str_) for n in COLUMNS}
         return Items.made(columns, arrays.get("targets"), json.loads(texts["about"][0]))
+
+    def _tables(self) -> list[str]:
+        return [n.removesuffix(SUFFIX) for n in self.path.names() if n.startswith("items-")]
 
     def _put_table(self, name: str, items: Items) -> None:
         (self.path / f"{name}.h5").write(*_table_file(items))

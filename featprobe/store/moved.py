@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 from featprobe.core.errors import FeatprobeError
+from featprobe.store.attributes import copy, keep, sealed
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
-from featprobe.store.container import sealed
 from featprobe.store.containers import SUFFIXES, container, open_store
 from featprobe.store.format import FeatureKey
 from featprobe.store.locate import storage_path
@@ -47,8 +47,10 @@ def _linked(old: FeatureStore, where: StoragePath) -> FeatureStore:
         made = container(old.kind)(LocalPath(new), old.attributes)
         provenance = {**old.attributes["provenance"], "renamed_from": old.dataset}
         names = {"dataset": where.parent.name, "provenance": provenance}
-        made._put_attributes(sealed({**old.attributes, **names}))
+        made._put_attributes(attributes := sealed({**old.attributes, **names}))
         where.adopt(new, "")
+    known = copy(old.path)
+    keep(where, attributes, known[1] if known else None)
     return open_store(where, old.key)
 
 
