@@ -25,6 +25,7 @@ from featprobe.extraction.plan import FramePlan
 from featprobe.images.appearance import Appearance
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED
+from featprobe.store.quantised import written
 
 BEHIND = 2  # shards that wait to be written
 
@@ -73,7 +74,7 @@ class Shard:
         self.start, self.stop = store.layout.bounds(number)
         frames = self.stop - self.start
         self.arrays = {
-            name: np.zeros((frames, *shape), dtype=store.key.dtype)
+            name: np.zeros((frames, *shape), dtype=written(store.key.dtype))
             for name, shape in store.layout.arrays.items()
         }
         self.status = np.full(frames, DONE, dtype=np.uint8)
@@ -97,7 +98,7 @@ class Shard:
         """
         for name, values in features.items():
             with np.errstate(over="ignore"):
-                stored = values.astype(self.store.key.dtype)
+                stored = values.astype(written(self.store.key.dtype))
             fine = np.isfinite(stored).reshape(len(stored), -1).all(1)
             if not fine.all():
                 if np.isfinite(values[~fine]).all():

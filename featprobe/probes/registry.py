@@ -7,14 +7,15 @@ from featprobe.core.registry import Registry
 NONE = (  # what probes share, and what is done with them
     "base",
     "checks",
-    "constants",
+    "feature_range",
     "loading",
-    "named",
     "neighbours",
     "parameters",
     "presets",
+    "registry",
     "saving",
     "selection",
+    "single_class",
     "standardizer",
     "temperature",
 )

@@ -11,7 +11,7 @@ import numpy as np
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
 from featprobe.core.shown import Shown
 from featprobe.store import attributes as written
-from featprobe.store import last_used, locks
+from featprobe.store import last_used, locks, quantised
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
 from featprobe.store.container import INDEX, STATUS, Container, as_index
 from featprobe.store.damage import Damage, errors, what_is_wrong
@@ -122,7 +122,7 @@ class FeatureStore(Shown, Container):
         wanted = {n: (stop - start, *s) for n, s in self.layout.arrays.items()}
         if given != wanted or len(status) != stop - start or len(reasons) != stop - start:
             raise InputError(f"{self.path}: shard {shard} is {wanted}, not {given}")
-        values = {n: np.ascontiguousarray(v, self.key.dtype) for n, v in arrays.items()}
+        values = {n: quantised.on_disk(v, self.key.dtype) for n, v in arrays.items()}
         try:
             if self.attributes.get("complete"):
                 self.update(complete=None, failed=None)
@@ -136,13 +136,13 @@ class FeatureStore(Shown, Container):
             rows.forget(shard)
 
     def read(
-        self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
-    ) -> np.ndarray:
-        """Features (n, L, ...) of one output as stored; ``blocks`` takes the last ones only.
+        self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None,
+        decoded: bool = True,
+    ) -> np.ndarray:  # fmt: skip
+        """Features (n, L, ...) of one output as stored, of int8 as floats if ``decoded``.
 
-        ``frames``: a slice, or an index (n,) in ascending order without repeats; all by default.
-        Every file read whole is checked; of a file of which only few frames are wanted its size is.
-        Raises :class:`StoreError` naming the shard that is damaged.
+        ``blocks``: of the last ones. ``frames``: a slice, or an ascending index (n,) without
+        repeats. A file read whole is checked, else its size; :class:`StoreError` names the shard.
         """
         if name not in self.layout.arrays:
             have = ", ".join(self.layout.arrays)
@@ -150,7 +150,8 @@ class FeatureStore(Shown, Container):
                 f"{self.path} has no {name!r}.{nearest(name, self.layout.arrays)} It has: {have}"
             )
         rows = None if frames is None else self._index_of(frames)
-        return self._array(name).read(blocks, rows)
+        found = self._array(name).read(blocks, rows)
+        return quantised.decode(found) if decoded and self.key.dtype == "int8" else found
 
     def _index_of(self, frames: slice | np.ndarray) -> np.ndarray | None:
         if isinstance(frames, slice):
@@ -183,7 +184,8 @@ class FeatureStore(Shown, Container):
                 return self._damaged(name, shard, error)
 
             self._rows[name] = Rows(
-                self.layout.frames, self.layout.shard, self.layout.arrays[name], self.key.dtype,
+                self.layout.frames, self.layout.shard,
+                quantised.stored_shape(self.layout.arrays[name], self.key.dtype), self.key.dtype,
                 self.path.local is not None, locate, pending, wrap,
             )  # fmt: skip
         return self._rows[name]

@@ -16,6 +16,7 @@ from featprobe.store.chunks import Chunk, raw
 from featprobe.store.container import INDEX, STATUS, table_name
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
 from featprobe.store.locate import storage_path
+from featprobe.store.quantised import stored_shape
 from featprobe.store.storage_path import PARTIAL, StoragePath, aside
 
 SUFFIX = ".h5"
@@ -104,7 +105,8 @@ class HDF5Store(FeatureStore):
         folder, ends = self.path.local, [self.layout.bounds(s) for s in range(self.layout.shards)]
         name = folder / f".{ALL}.{uuid.uuid4().hex[:8]}{PARTIAL}"
         arrays: dict[str, tuple[tuple[int, ...], str]] = {STATUS: ((), "uint8")}
-        arrays |= {n: (s, self.key.dtype) for n, s in self.layout.arrays.items()}
+        dtype = self.key.dtype
+        arrays |= {n: (stored_shape(s, dtype), dtype) for n, s in self.layout.arrays.items()}
         try:
             with h5py.File(name, "w", libver="latest") as f:
                 for array, (shape, dtype) in arrays.items():

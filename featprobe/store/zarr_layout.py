@@ -13,6 +13,7 @@ import numpy as np
 
 from featprobe.store.chunks import Damaged, crc32c
 from featprobe.store.format import COLUMNS, Items, Layout
+from featprobe.store.quantised import stored_shape
 from featprobe.store.storage_path import StoragePath
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def lay_shards(group: zarr.Group, layout: Layout, dtype: str) -> None:
     """The arrays whose chunks are shards, empty."""
     frames, shard = layout.frames, layout.shard
     for name, shape in layout.arrays.items():
-        lay(group, name, (frames, *shape), (shard, *shape), dtype)
+        kept = stored_shape(shape, dtype)
+        lay(group, name, (frames, *kept), (shard, *kept), dtype)
     lay(group, "status", (frames,), (shard,), "uint8")
     lay(group, "reason", (frames,), (shard,), "string")
 

@@ -20,6 +20,7 @@ def leaderboard(*args: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_named_and_the_rest_is_ranked(class_folders, cache) -> None:
     done = leaderboard(
         "--init", "random", "--image-size", 32, "--quiet", "resnet18", "--", "no_such_set",

@@ -51,6 +51,7 @@ def printed(cells: list[Any], stream: str) -> str:
     return "".join(o["text"] for o in outputs if o.get("name") == stream)
 
 
+@pytest.mark.slow
 def test_own_images_become_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = run(ROOT / "examples" / "images_to_table.ipynb", tmp_path, monkeypatch)
     pages = shown(cells, "text/html")
@@ -66,6 +67,7 @@ def test_own_images_become_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert max(values) > 0.9  # the lesions that were drawn are found
 
 
+@pytest.mark.slow
 def test_own_features_become_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     cells = run(ROOT / "examples" / "features_to_figures.ipynb", tmp_path, monkeypatch)

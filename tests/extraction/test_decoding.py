@@ -57,6 +57,7 @@ def test_other_processes_decode_the_same(class_folders, tmp_path: Path) -> None:
     equal(decoded(data, pool()), decoded(data, here))
 
 
+@pytest.mark.slow
 def test_real_volumes_and_series_decode_the_same(real_data) -> None:
     for name in ("hippocampus/images", "brain_mr/FLAIR"):
         data = fp.load_dataset(real_data / name)
@@ -67,6 +68,7 @@ def test_arrays_in_memory_stay_in_this_process(real_data) -> None:
     assert not separable(fp.load_dataset(real_data / "pneumoniamnist_28.npz"))
 
 
+@pytest.mark.slow
 @given(
     arrays.arrays(
         st.sampled_from([np.uint8, np.int16, np.float32]),
@@ -87,6 +89,7 @@ def test_any_pixels_survive_the_journey(pixels) -> None:
     np.testing.assert_array_equal(got, pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -150,6 +153,7 @@ def test_decoding_waits_when_enough_bytes_are_ahead() -> None:
     assert len(begun) == 50
 
 
+@pytest.mark.slow
 def test_the_time_of_an_item_begins_when_its_decoder_is_there(
     class_folders, workers, tmp_path: Path, monkeypatch
 ) -> None:

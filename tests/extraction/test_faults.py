@@ -68,6 +68,7 @@ def films(tmp_path: Path) -> Path:
     return class_films(tmp_path / "films", 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_shard_in_flight_and_says_how_to_go_on(films, tmp_path, number):
     command = (
@@ -209,6 +210,7 @@ def test_convolutions_run_channels_last_with_the_same_features(class_folders, tm
 # -- compiled -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_compiled_blocks_give_the_same_features_for_one_shape(class_folders, tmp_path, monkeypatch):
     shapes: list[tuple[int, ...]] = []
     real = torch.compile

@@ -285,6 +285,7 @@ def only_store(cache: Path) -> Path | None:
     return stores[0] if stores else None
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_committed_and_the_rest_is_bit_equal(tmp_path: Path) -> None:
     folder = class_films(tmp_path / "films", 150)
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -23,6 +23,7 @@ TWO = ("cpu", "cpu")
 SBATCH = Path(fp.__file__).parent.parent / "bin" / "extract.sbatch"
 
 
+@pytest.mark.slow
 def test_two_processes_fill_a_store_that_equals_that_of_one(tiny_backbone, tmp_path) -> None:
     folder = make_films(tmp_path / "films", 40, {3: "flat", 17: "damaged"})
     data = fp.load_dataset(folder, group="none")
@@ -36,6 +37,7 @@ def test_two_processes_fill_a_store_that_equals_that_of_one(tiny_backbone, tmp_p
     assert not list((tmp_path / "there").rglob("*.shared"))
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_told_and_loses_nothing(tiny_backbone, tmp_path, capfd) -> None:
     folder = make_films(tmp_path / "films", 24, {5: "killed_once"})
     data = hostile(folder)
@@ -47,6 +49,7 @@ def test_a_killed_process_is_told_and_loses_nothing(tiny_backbone, tmp_path, cap
     assert "the process on cpu died (SIGKILL)" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_error_of_a_process_is_that_of_the_whole(tiny_backbone, tmp_path) -> None:
     folder = make_films(tmp_path / "films", 24, {9: "damaged"})
     data = fp.load_dataset(folder, group="none")
@@ -70,6 +73,7 @@ def test_a_data_set_that_cannot_be_sent_is_told(tiny_backbone, tmp_path) -> None
         extract(tiny_backbone, data, tmp_path / "c", devices=TWO)
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_all_and_stops_after_the_shards_in_flight(tmp_path) -> None:
     folder = make_films(tmp_path / "films", 600)
     command = [
@@ -148,6 +152,7 @@ def task(tmp_path: Path):
     return run
 
 
+@pytest.mark.slow
 def test_two_tasks_of_an_array_complete_one_store(task, tmp_path) -> None:
     args = [
         "--model", "dinov2_vits14", "--init", "random", "--image-size", "42", "--batch-size", "4",

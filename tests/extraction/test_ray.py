@@ -67,6 +67,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_actors_fill_a_store_that_equals_a_local_one(nodes, tiny_backbone, tmp_path) -> None:
     folder = make_films(tmp_path / "films", 40, {3: "flat", 17: "damaged"})
     data = fp.load_dataset(folder, group="none")
@@ -83,6 +84,7 @@ def test_actors_fill_a_store_that_equals_a_local_one(nodes, tiny_backbone, tmp_p
     assert ray.is_initialized()  # the caller's connection is left open
 
 
+@pytest.mark.slow
 def test_a_killed_node_loses_nothing(nodes, tiny_backbone, tmp_path, capfd) -> None:
     data = hostile(make_films(tmp_path / "films", 48, prefix="waits"))
     here = extract(tiny_backbone, data, tmp_path / "here", workers=0)
@@ -96,6 +98,7 @@ def test_a_killed_node_loses_nothing(nodes, tiny_backbone, tmp_path, capfd) -> N
     assert "unfinished shards are tried again" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_actor_is_replaced_and_a_shard_that_kills_them_all_is_named(
     nodes, tiny_backbone, tmp_path, capfd
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_killed_actor_is_replaced_and_a_shard_that_kills_them_all_is_named(
     assert "worker process has died); 1 unfinished shards are tried" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_error_of_an_actor_is_the_drivers(nodes, tiny_backbone, tmp_path) -> None:
     folder = make_films(tmp_path / "films", 24, {9: "damaged"})
     data = fp.load_dataset(folder, group="none")
@@ -118,6 +122,7 @@ def test_an_error_of_an_actor_is_the_drivers(nodes, tiny_backbone, tmp_path) -> 
         extract(tiny_backbone, data, tmp_path / "c", engine="ray", strict=True)
 
 
+@pytest.mark.slow
 def test_a_stop_lets_shards_in_flight_finish(nodes, tiny_backbone, tmp_path) -> None:
     from featprobe.extraction.open_store import open_store
     from featprobe.extraction.ray_engine import on_ray
@@ -139,6 +144,7 @@ def test_a_stop_lets_shards_in_flight_finish(nodes, tiny_backbone, tmp_path) -> 
     assert done % 4 == 0
 
 
+@pytest.mark.slow
 def test_the_command_line_is_quiet_and_stops_when_told(nodes, tmp_path) -> None:
     folder = make_films(tmp_path / "films", 1000)
     command = [
@@ -168,6 +174,7 @@ def test_the_command_line_is_quiet_and_stops_when_told(nodes, tmp_path) -> None:
 # -- without a cluster ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_devices_are_those_of_the_cluster(nodes) -> None:
     assert settle(Options(engine="ray")).target.type == "cpu"
     with pytest.raises(InputError, match="the Ray cluster has no GPU"):
@@ -197,6 +204,7 @@ def test_places_share_out_a_nodes_cores() -> None:
     assert cpu == [("small", 4, 0)] + [("big", 6, 0)] * 3 + [("bare", 1, 0)]
 
 
+@pytest.mark.slow
 def test_an_address_without_a_cluster_is_told(tmp_path) -> None:
     program = (
         "from featprobe.extraction.options import Options\n"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import featprobe as fp
 from featprobe.extraction.shard_schedule import ShardSchedule
 from featprobe.store.cache import entries
@@ -32,6 +34,7 @@ def test_shards_of_others_are_left_to_them_until_they_let_go(tiny_backbone, clas
     assert open_store(store.path).claimed() == []
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_finish_one_store_together(tmp_path: Path) -> None:
     class_films(tmp_path / "films", 100)
     command = [

@@ -49,6 +49,7 @@ def checkpoints(cache: Path) -> list[Path]:
     return list(cache.glob("finetuned/films/*/lr=*.pt"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["full", "lora"])
 def test_killed_between_steps_and_in_checkpoints_it_ends_with_the_same_weights(
     recipe: str, place: Path, tmp_path: Path
@@ -75,6 +76,7 @@ def test_killed_between_steps_and_in_checkpoints_it_ends_with_the_same_weights(
     ]
 
 
+@pytest.mark.slow
 def test_a_signal_keeps_the_step(place: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     stop = partial(after_steps, 3, signal.SIGINT)
@@ -86,6 +88,7 @@ def test_a_signal_keeps_the_step(place: Path, tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network(place: Path, tmp_path: Path) -> None:
     """Gradients of equal shares are averaged, so the losses are those of one process."""
     losses, values = {}, {}
@@ -121,20 +124,22 @@ from featprobe.cli.main import main
 from featprobe.finetuning import loop
 from featprobe.finetuning.average import statistics
 
-judge = loop.judge
+validate = loop.validate
 
-def looked(run, accelerator, standing, average):
-    own = [*statistics(run.trainable.live), *(average.values if average is not None else [])]
+def looked(state):
+    average = state.average
+    own = [*statistics(state.trainable.live), *(average.values if average is not None else [])]
     one, other = gather_object([[v.clone() for v in own]])
     same = len(one) > 40 and all(map(torch.equal, one, other))
     print("same" if same else "different", file=sys.stderr)
-    judge(run, accelerator, standing, average)
+    validate(state)
 
-loop.judge = looked
+loop.validate = looked
 main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_norms_by_batch_are_the_same_in_all_processes(place: Path, tmp_path: Path) -> None:
     script = tmp_path / "together.py"
     script.write_text(TOGETHER)
@@ -153,6 +158,7 @@ def test_norms_by_batch_are_the_same_in_all_processes(place: Path, tmp_path: Pat
     assert "different" not in done.stderr
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_told_by_a_real_process(place: Path, tmp_path: Path) -> None:
     def limit() -> None:
         import resource

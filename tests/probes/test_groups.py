@@ -14,7 +14,7 @@ from featprobe.neighbours.search import Bank
 from featprobe.probes.base import Probe, hold_out
 from featprobe.probes.registry import PROBES
 from featprobe.splits import assign as splits
-from tests.evaluation.test_runs import made
+from tests.evaluation.test_run_protocol import made
 from tests.probes.every import quick
 
 SEVERAL: dict[str, dict[str, Any]] = {  # what makes a probe split its rows once more

@@ -23,7 +23,7 @@ from featprobe.probes.base import Probe
 from featprobe.probes.checks import check_scores
 from featprobe.probes.loading import load_probe
 from featprobe.probes.registry import PROBES
-from tests.evaluation.test_runs import made, problem
+from tests.evaluation.test_run_protocol import made, problem
 from tests.probes.every import quick
 
 NAMES = ("a", "b", "c", "d", "e", "f")
