@@ -97,9 +97,6 @@ class FileDigests:
             return
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not truth
             self.memory.parent.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
-            write_text_atomic(self.memory, json.dumps(stamps))
-=======
             text = json.dumps(stamps)
             write_text_atomic(self.memory, f"{text}\n{_seal(text)}")
 
@@ -107,21 +104,3 @@ class FileDigests:
 def _seal(text: str) -> str:
     """What stands on the line after remembered digests: a false one would be believed."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def write_text_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def try_folder(folder: Path) -> None:
-    """Make a folder and see that files can be written in it; raises ``OSError``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
->>>>>>> main

@@ -13,11 +13,8 @@ import numpy as np
 
 from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import InputError, MissingExtra, reason
-<<<<<<< HEAD
-=======
-from featprobe.core.fingerprint import array_digest, write_text_atomic
+from featprobe.core.fingerprint import array_digest
 from featprobe.store.attributes import sealed
->>>>>>> main
 from featprobe.store.format import COLUMNS, Items
 
 HEADER = "featprobe.json"
