@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from featprobe.cli.common import note
 
+if TYPE_CHECKING:
+    from featprobe.backbones.base import Backbone
+    from featprobe.datasets.base import Dataset
+    from featprobe.segmentation.saving import SavedDecoder
+
 
 def predict_masks(
-    file: Path, data: str, root: Path | None, name: str | None, where: dict[str, Any],
-    out: Path | None, probabilities: bool, as_json: bool, how: dict[str, Any],
+    saved: SavedDecoder, dataset: Dataset, backbone: Backbone, out: Path | None,
+    probabilities: bool, as_json: bool, how: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write a mask for each item of ``--data``; a line each of what is in it."""
-    from featprobe.cli.predict import new_images
-    from featprobe.evaluation.predict import reload_backbone
     from featprobe.metrics.cases import FIELDS
     from featprobe.segmentation.predict import predict_masks as run
-    from featprobe.segmentation.saving import read_decoder
 
-    saved = read_decoder(file)
-    dataset = new_images(saved.source, data, root, name, how["cache"])
-    backbone = reload_backbone(saved.source, **where)
     folder = out or Path(f"{dataset.name}-masks")
     names = saved.classes if saved.multilabel else saved.classes[1:]
     items, dice = 0, []
-    for one in run(saved, backbone, dataset, folder, probabilities=probabilities, **how):
+    for one in run(saved, backbone, dataset, folder, probabilities=probabilities, say=note, **how):
         items += 1
         known = {}
         if one.scores is not None:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from featprobe.core._version import __version__
+from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import array_digest, digest
 from featprobe.probes.registry import PROBES
@@ -32,7 +33,7 @@ class FeatureSource:
     ``backbone``: the name in tables; ``origin``: where its weights come from, as the store's
     provenance says; ``key``: the store's FeatureKey as a dict. ``classes``: names of the columns,
     in order; none for values. ``thresholds``: class -> that of its score for decisions, where some
-    were chosen.
+    were chosen. ``kinds``: which readers the items of training had, empty where it is not known.
     """
 
     dataset: str
@@ -44,6 +45,7 @@ class FeatureSource:
     task: str
     classes: tuple[str, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 class Savable:
@@ -93,20 +95,17 @@ def save_probe(
 
     text = json.dumps(header)
     payload = save(writer.tensors, metadata={HEADER: text, "seal": seal(text, writer.tensors)})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        temporary.write_bytes(payload)
-        temporary.replace(file)
+        with written_aside(file) as aside:
+            aside.write_bytes(payload)
     except OSError as error:
         raise InputError(f"{file}: cannot be written: {reason(error)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return file
 
 
 def _said(features: FeatureSource) -> dict[str, Any]:
-    """Its fields; earlier versions do not know ``thresholds``, so none are not written."""
-    return {k: v for k, v in asdict(features).items() if k != "thresholds" or v}
+    """Its fields, without those that earlier versions do not know where they are empty."""
+    return {k: v for k, v in asdict(features).items() if k not in ("thresholds", "kinds") or v}
 
 
 def seal(text: str, tensors: dict[str, np.ndarray]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.evaluation.predict import check_same
+from featprobe.evaluation.applicable import named_apart, other_readers, refuse_other_features
 from featprobe.features.tokens import TokenSet
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.mask_writing import write_mask, write_probabilities
@@ -40,13 +40,13 @@ class Segmented:
 
 def predict_masks(
     saved: SavedDecoder, backbone: Backbone, dataset: Dataset, out: Path, *,
-    probabilities: bool = False, cache: str | os.PathLike[str] | None = None, **options: Any,
+    probabilities: bool = False, say: Callable[[str], None] = lambda text: None, cache: str | os.PathLike[str] | None = None, **options: Any,
 ) -> Iterator[Segmented]:  # fmt: skip
     """Extract the tokens that a decoder needs, and write the mask of each item below ``out``.
 
     Files have the item's id for a name; see :func:`~featprobe.images.mask_writing.write_mask` for
-    their kinds. ``probabilities``: those of the classes too, as ``ID_probabilities``. ``options``:
-    of ``extract``, whose store the tokens become. Raises :class:`InputError` where weights,
+    their kinds. ``probabilities``: those of the classes too, as ``ID_probabilities``. ``say`` is
+    told what a reader should know. ``options``: of ``extract``, whose store the tokens become. Raises :class:`InputError` where weights,
     preprocessing or frame recipe differ from those of the decoder, naming which.
     """
     from featprobe.datasets.shared_intensity import as_made
@@ -54,7 +54,10 @@ def predict_masks(
 
     key = FeatureKey(**saved.source.key)
     as_made(dataset, FrameRecipe(**key.recipe))
-    check_same(key, saved.source, backbone, dataset)
+    refuse_other_features(saved.source, backbone, dataset)
+    dataset, told = named_apart(saved.source, dataset)
+    for text in told + other_readers(saved.source, dataset):
+        say(text)
     features = extract(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
         features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
