@@ -40,14 +40,15 @@ class Segmented:
 
 def predict_masks(
     saved: SavedDecoder, backbone: Backbone, dataset: Dataset, out: Path, *,
-    probabilities: bool = False, say: Callable[[str], None] = lambda text: None, cache: str | os.PathLike[str] | None = None, **options: Any,
+    probabilities: bool = False, say: Callable[[str], None] = lambda text: None,
+    cache: str | os.PathLike[str] | None = None, **options: Any,
 ) -> Iterator[Segmented]:  # fmt: skip
     """Extract the tokens that a decoder needs, and write the mask of each item below ``out``.
 
     Files have the item's id for a name; see :func:`~featprobe.images.mask_writing.write_mask` for
     their kinds. ``probabilities``: those of the classes too, as ``ID_probabilities``. ``say`` is
-    told what a reader should know. ``options``: of ``extract``, whose store the tokens become. Raises :class:`InputError` where weights,
-    preprocessing or frame recipe differ from those of the decoder, naming which.
+    told what a reader should know. ``options``: of ``extract``, whose store the tokens become.
+    Raises :class:`InputError` where weights, preprocessing or frame recipe differ from those of the decoder, naming which.
     """
     from featprobe.datasets.shared_intensity import as_made
     from featprobe.extraction.local import extract
