@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from featprobe.core.atomic import write_text_atomic
 
 
 def digest(value: Any) -> str:
@@ -79,8 +80,16 @@ class FileDigests:
         if self.memory is None:
             return {}
         try:
-            return json.loads(self.memory.read_text())
-        except (OSError, ValueError):  # absent or cut short: only a memory, made anew
+            text, _, seal = self.memory.read_text(encoding="utf-8").partition("\n")
+            if seal and seal != _seal(text):
+                return {}
+            found = json.loads(text)
+            sound = isinstance(found, dict) and all(
+                isinstance(v, list) and len(v) == 5 and isinstance(v[4], str)
+                for v in found.values()
+            )
+            return found if sound else {}
+        except (OSError, ValueError):  # absent or damaged: only a memory, made anew
             return {}
 
     def _save(self, stamps: dict[str, list[Any]]) -> None:
@@ -88,21 +97,10 @@ class FileDigests:
             return
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not truth
             self.memory.parent.mkdir(parents=True, exist_ok=True)
-            write_text_atomic(self.memory, json.dumps(stamps))
+            text = json.dumps(stamps)
+            write_text_atomic(self.memory, f"{text}\n{_seal(text)}")
 
 
-def write_text_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def try_folder(folder: Path) -> None:
-    """Make a folder and see that files can be written in it; raises ``OSError``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+def _seal(text: str) -> str:
+    """What stands on the line after remembered digests: a false one would be believed."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

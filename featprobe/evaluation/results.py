@@ -8,17 +8,14 @@ import re
 import time
 import uuid
 import warnings
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featprobe.core import records
-from featprobe.core._version import __version__
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
@@ -160,17 +157,6 @@ class Result(Shown):
         return cls(**kept)
 
 
-def versions() -> dict[str, str]:
-    """Versions of what a probe runs on."""
-    out = {"featprobe": __version__}
-    for package in PACKAGES:
-        try:
-            out[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return out
-
-
 def results_file(cache: Path) -> Path:
     """``<cache>/results/results.jsonl``."""
     return cache / "results" / "results.jsonl"
@@ -235,7 +221,7 @@ def scored(cache: Path, result: Result) -> ItemScores:
     try:
         with np.load(file, allow_pickle=False) as f:
             arrays = dict(f)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # of a damaged archive numpy and zipfile raise of many kinds
         raise InputError(f"{file}: cannot be read: {reason(error)}; {again}") from None
     if missing := {"ids", "y", "scores", "groups"} - arrays.keys():
         raise InputError(f"{file}: kept without {', '.join(sorted(missing))}; {again}")

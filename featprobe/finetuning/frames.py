@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import FeatprobeError, InputError, StoreError, reason
-from featprobe.core.fingerprint import digest, write_text_atomic
+from featprobe.core.fingerprint import digest
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable
@@ -140,11 +141,11 @@ def _open(folder: Path) -> Frames:
             pixels = np.memmap(folder / "pixels.u16", dtype=np.uint16, mode="r")
         if len(pixels) != sizes.sum():
             raise ValueError(f"{len(pixels)} values where {sizes.sum()} are expected")
-    except (OSError, ValueError, KeyError) as error:
+        left_out = [ExcludedItem(*pair) for pair in index["left_out"]]
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise StoreError(
             f"{folder}: damaged frames ({reason(error)}); delete the folder, it is made again"
         ) from error
-    left_out = [ExcludedItem(*pair) for pair in index["left_out"]]
     return Frames(folder, count, shape, np.cumsum(sizes) - sizes, pixels, left_out)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.board import sortable
 from featprobe.leaderboard.leagues import identity, leagues
-from featprobe.leaderboard.row_labels import SEEN, backbone_name, probe_name, unusual
+from featprobe.leaderboard.row_labels import SEEN, Among, backbone_name, probe_name, unusual
 from featprobe.metrics import measures as metrics
 
 # what no two data sets can share; all else of the identity is the protocol
@@ -68,7 +68,7 @@ def across(
     return [t for t in made if t is not None]
 
 
-def competitor(r: Result, among: Sequence[Result]) -> str:
+def competitor(r: Result, among: Sequence[Result] | Among) -> str:
     """What is the same thing on every data set: backbone, probe, and what is unusual of it."""
     backbone = backbone_name(r, among).removesuffix(f" {SEEN}")
     return ", ".join([backbone, " ".join([probe_name(r), *unusual(r)])])
@@ -77,6 +77,12 @@ def competitor(r: Result, among: Sequence[Result]) -> str:
 def _protocol(r: Result, over: Collection[str]) -> Protocol:
     same = {k: v for k, v in identity(r).items() if k not in OF_DATA and k not in over}
     return *same.values(), "" if r.shots is None else f"{r.shots} shots"
+
+
+def _joined(r: Result, over: Collection[str]) -> tuple[str, ...]:
+    """What tells models apart that only joining their leagues has brought together."""
+    found = identity(r)
+    return tuple(found[k] for k in over if k != "seed")
 
 
 def _words(key: Protocol, others: Collection[Protocol]) -> str:
@@ -123,8 +129,12 @@ def _columns(
     said = []
     for key, of in sorted(leagues(members, over).items()):
         # several of one name (only their chosen settings differ): the last counts, as in a cell
+        alike: dict[tuple[str, ...], list[Result]] = {}
+        for r in of:
+            alike.setdefault(_joined(r, over), []).append(r)
         named = {
-            competitor(r, of): r for r in of
+            ", ".join(filter(None, (competitor(r, among), *more))): r
+            for more, there in alike.items() for among in [Among(there)] for r in there
             if not math.isinf(sortable(r, metric or metrics.ranking(r.task)))
         }  # fmt: skip
         at = (key[0], int(of[0].settings.get("seed") or 0))
