@@ -28,6 +28,7 @@ from featprobe.features.prepare import Prepare
 from featprobe.metrics import thresholds
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
+from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.splits.partition import VERSION, Dealer, known_targets
@@ -181,7 +182,10 @@ def _criterion(
 
 
 def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
-    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again."""
+    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again.
+
+    It knows where their features lie, so that it can say how far others are from them.
+    """
     made = make_probe(probe)
     if "select" in result.settings:  # a part of the probe may choose, too
         one_se = bool(result.settings.get("one_se", True))
@@ -190,7 +194,11 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
     data = labelled(features, protocol, [view], made)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows], groups=data.groups[rows])
+    x = data.read(view)[rows]
+    fitted = made.fresh(**kept).fit(x, data.y[rows], groups=data.groups[rows])
+    if not made.bags:
+        fitted.range_ = FeatureRange.of(x, data.groups[rows])
+    return fitted
 
 
 def asked_views(

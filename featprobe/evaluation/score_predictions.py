@@ -9,12 +9,8 @@ import numpy as np
 
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.metrics.item_scores import ItemScores
-from featprobe.probes.base import Probe
-from featprobe.probes.standardizer import Standardizer
 from featprobe.stats.intervals import intervals
 from featprobe.stats.resampling import RESAMPLES, bootstrap
-
-FAR = 3.0  # deviations of training, root mean square over features; it is 1 on average in training
 
 
 @dataclass(frozen=True)
@@ -31,18 +27,23 @@ class PredictionScores:
 def score_predictions(
     subject: LabeledItems, task: str, classes: Sequence[str], scores: np.ndarray
 ) -> PredictionScores | None:
-    """Metrics of scores (N, C) of the classes against the labels of a subject, met by name.
+    """Metrics of scores (N, C) of the classes, or values (N, 1), against the labels of a subject.
 
-    None where there are no labels, of another task, or none that the classes know. Intervals as of
-    ``evaluate``: patient-clustered, see :func:`featprobe.stats.intervals.intervals`.
+    Classes meet by name. None where there are no labels, of another task, or none that the classes
+    know. Intervals as of ``evaluate``: patient-clustered, see
+    :func:`featprobe.stats.intervals.intervals`.
     """
     y = subject.y
-    if y is None or subject.task != task or task == "regression":
+    if y is None or subject.task != task:
         return None
-    if not set(subject.classes) & set(classes):
+    y = np.asarray(y)
+    if task == "regression":
+        known = np.isfinite(y)
+    elif set(subject.classes) & set(classes):
+        y = _renumbered(y, subject.classes, classes)
+        known = ~np.isnan(y).all(1) if y.ndim == 2 else y >= 0
+    else:
         return None
-    y = _renumbered(np.asarray(y), subject.classes, classes)
-    known = ~np.isnan(y).all(1) if y.ndim == 2 else y >= 0
     if not known.any():
         return None
     items = ItemScores(
@@ -65,22 +66,3 @@ def _renumbered(y: np.ndarray, own: Sequence[str], classes: Sequence[str]) -> np
         return out
     codes = np.array([place.get(name, -1) for name in own] + [-1])  # the last is for -1
     return codes[y.astype(int)]
-
-
-def far_outside(probe: Probe, x: np.ndarray) -> list[str]:
-    """What to say of items (N, D) whose features lie far from those that a probe was fitted to.
-
-    Only of a probe that standardises, since it alone remembers where they lay.
-    """
-    found = [v for v in vars(probe).values() if isinstance(v, Standardizer)]
-    if not found or np.asarray(x).ndim != 2 or len(found[0].mean) != x.shape[1]:
-        return []
-    away = np.sqrt(np.mean(((x - found[0].mean) / found[0].scale) ** 2, axis=1))
-    far = int((away > FAR).sum())
-    if not far:
-        return []
-    return [
-        f"the features of {far} of {len(x)} items lie far outside those of training (up to "
-        f"{away.max():.1f} deviations, {FAR:g} and more are counted): such images were not among "
-        "them, and their predictions mean little"
-    ]

@@ -53,6 +53,11 @@ class LabeledItems(ABC):
         """Where the backbone comes from, and what ran it."""
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which readers the items have; empty where that is not known."""
+        return tuple(self.provenance.get("kinds") or ())
+
+    @property
     def remarks(self) -> list[str]:
         """Notes of every result on these items."""
         return []

@@ -29,7 +29,7 @@ class Images(LabeledItems):
         precision: str,
     ) -> None:  # fmt: skip
         self.dataset, self.backbone = dataset.name, backbone.name
-        self.frames = frames
+        self.frames, self._kinds = frames, tuple(sorted(dataset.kinds()))
         self._items = items_of(dataset)
         self.key = FeatureKey(
             weights=backbone.weights_sha256,
@@ -57,6 +57,10 @@ class Images(LabeledItems):
     @property
     def provenance(self) -> dict[str, Any]:
         return self._provenance
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return self._kinds
 
     @property
     def left_out(self) -> list[ExcludedItem]:

@@ -69,7 +69,8 @@ def read_saved(path: str | os.PathLike[str]) -> SavedProbe:
         probe = _Reader(tensors).probe(header["probe"])
         source = header["features"]
         if source is not None:
-            source = FeatureSource(**{**source, "classes": tuple(source["classes"])})
+            lists = {n: tuple(source.get(n, ())) for n in ("classes", "kinds")}
+            source = FeatureSource(**{**source, **lists})
     except FeatprobeError as error:
         raise StoreError(error if str(file) in str(error) else f"{file}: {error}") from error
     except Exception as error:  # a header that was tampered with fails in any way

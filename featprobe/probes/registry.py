@@ -7,6 +7,7 @@ from featprobe.core.registry import Registry
 NONE = (  # what probes share, and what is done with them
     "base",
     "checks",
+    "feature_range",
     "loading",
     "neighbours",
     "parameters",

@@ -124,16 +124,17 @@ from featprobe.cli.main import main
 from featprobe.finetuning import loop
 from featprobe.finetuning.average import statistics
 
-judge = loop.judge
+validate = loop.validate
 
-def looked(run, accelerator, standing, average):
-    own = [*statistics(run.trainable.live), *(average.values if average is not None else [])]
+def looked(state):
+    average = state.average
+    own = [*statistics(state.trainable.live), *(average.values if average is not None else [])]
     one, other = gather_object([[v.clone() for v in own]])
     same = len(one) > 40 and all(map(torch.equal, one, other))
     print("same" if same else "different", file=sys.stderr)
-    judge(run, accelerator, standing, average)
+    validate(state)
 
-loop.judge = looked
+loop.validate = looked
 main(sys.argv[1:])
 """
 
