@@ -48,7 +48,8 @@ def predict_masks(
     Files have the item's id for a name; see :func:`~featprobe.images.mask_writing.write_mask` for
     their kinds. ``probabilities``: those of the classes too, as ``ID_probabilities``. ``say`` is
     told what a reader should know. ``options``: of ``extract``, whose store the tokens become.
-    Raises :class:`InputError` where weights, preprocessing or frame recipe differ from those of the decoder, naming which.
+    Raises :class:`InputError` where weights, preprocessing or frame recipe differ from those of the
+    decoder, naming which.
     """
     from featprobe.datasets.shared_intensity import as_made
     from featprobe.extraction.local import extract
