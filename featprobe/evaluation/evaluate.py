@@ -20,7 +20,6 @@ from featprobe.evaluation import levels, model_selection
 from featprobe.evaluation.fitted import Data, View
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
 from featprobe.evaluation.reporting import keep, of_test, result_of
-from featprobe.evaluation.results import Result
 from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.evaluation.shown import Results
 from featprobe.features.feature_set import FeatureSet, unlabeled
@@ -29,7 +28,6 @@ from featprobe.features.prepare import Prepare
 from featprobe.metrics import thresholds
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
-from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.splits.partition import VERSION, Dealer, known_targets
@@ -174,26 +172,6 @@ def _criterion(
     if subject.task is None:
         return None
     return Criterion.of(subject.task, select, one_se, metric)
-
-
-def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
-    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again.
-
-    It knows where their features lie, so that it can say how far others are from them.
-    """
-    made = make_probe(probe)
-    if "select" in result.settings:  # a part of the probe may choose, too
-        one_se = bool(result.settings.get("one_se", True))
-        made.choosing_by(Criterion(result.task, result.settings["select"], one_se))
-    view = View(result.view, result.pool)
-    data = labelled(features, protocol, [view], made)
-    rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
-    kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    x = data.read(view)[rows]
-    fitted = made.fresh(**kept).fit(x, data.y[rows], groups=data.groups[rows])
-    if not made.bags:
-        fitted.range_ = FeatureRange.of(x, data.groups[rows])
-    return fitted
 
 
 def asked_views(
