@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import MissingPath, UnreadableItem, reason
-from featprobe.images import arrays, dicom, frames, itk, nifti, raster
+from featprobe.images import arrays, custom, dicom, frames, itk, nifti, raster
 from featprobe.images.padding import guess
 from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume
 
@@ -41,12 +41,16 @@ def kind_of(path: Path) -> str | None:
 def kind_of_name(name: str) -> str | None:
     """The kind that a file's name alone tells, None where it tells none."""
     name = name.lower()
-    found = (k for k in ("nifti", "dicom", "raster", "itk", "array") if _suffixed(name, k))
-    return next(found, None)
+    own = ((k, _READERS[k]) for k in ("nifti", "dicom", "raster", "itk", "array"))
+    for readers in (own, custom.readers().items()):
+        for kind, reader in readers:
+            if name.endswith(reader.SUFFIXES):
+                return kind
+    return None
 
 
-def _suffixed(name: str, kind: str) -> bool:
-    return bool(name.endswith(_READERS[kind].SUFFIXES))
+def _reader(kind: str) -> Any:
+    return _READERS.get(kind) or custom.readers()[kind]
 
 
 def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
@@ -67,7 +71,7 @@ def header(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
     """Size and geometry of an item before it is cut into frames, from headers only."""
     kind = _kind(paths)
     try:
-        found: Extent = _READERS[kind].extent(paths if kind == "dicom" else paths[0], recipe)
+        found: Extent = _reader(kind).extent(paths if kind == "dicom" else paths[0], recipe)
         return found
     except Exception as error:
         raise _unreadable(paths[0], error) from error
@@ -77,9 +81,7 @@ def decoded(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
     """The pixels of an item before they are cut into frames."""
     kind = _kind(paths)
     try:
-        found: Picture | Volume = _READERS[kind].load(
-            paths if kind == "dicom" else paths[0], recipe
-        )
+        found: Picture | Volume = _reader(kind).load(paths if kind == "dicom" else paths[0], recipe)
         return found
     except Exception as error:
         raise _unreadable(paths[0], error) from error
