@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import UnknownName, nearest
-from featprobe.core.plugins import added
+from featprobe.core.plugins import added, usable
 
 
 class Registry:
@@ -25,7 +25,8 @@ class Registry:
     names, several of which may share a module: there ``attribute`` is a mapping name -> plug-in,
     and the module's own name is none. ``exclude``: modules of the package that are no plug-ins.
     ``aliases``: other names of plug-ins, small, which :meth:`named` and :meth:`get` know.
-    Plug-ins of others must not reuse a built-in name.
+    A name that two have, or a plug-in of others and a built-in one, is an error when it is asked
+    for.
     """
 
     def __init__(
@@ -73,6 +74,10 @@ class Registry:
         """
         small = name.lower().replace("-", "_")
         return self.aliases.get(small, small if name not in self and small in self else name)
+
+    def all(self) -> dict[str, Any]:
+        """Name -> plug-in. One that cannot be used is left out, which is said once."""
+        return usable(dict(sorted(self._all().items())))
 
     def get(self, name: str) -> Any:
         """The plug-in of that name; :class:`UnknownName` with the nearest one otherwise."""

@@ -149,7 +149,9 @@ def as_csv(board: Sequence[Row]) -> str:
     writer = Writer(out, "\r\n")
     heads = ["data", "league", *_PLACE, "backbone", "random", "overlap", "probe", "setting",
              "view", "pool"]  # fmt: skip
-    names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]
+    there = {n for row in board for n in row.result.metrics if ":" not in n}
+    names = [n for n in metrics.METRICS if n in there]
+    names += sorted(there - set(names))  # of other packages, whether they are installed or not
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
     writer.writerow([*heads, "train", "val", "test", "test_patients", "split", "id", *cost.FIELDS,

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from featprobe.core.errors import InputError, nearest
+from featprobe.core.plugins import loaded
 from featprobe.metrics.curve import Curve
 from featprobe.metrics.decisions import Multiclass, Multilabel
 from featprobe.metrics.operating import Operating
+from featprobe.metrics.plugins import CustomMetric, Measured
 from featprobe.metrics.sums import nan_mean
 from featprobe.metrics.values import Regression
 
@@ -69,11 +71,22 @@ TASKS = {  # the first ranks, the first three are in tables
 def names(task: str) -> tuple[str, ...]:
     """The metrics that a task has; the first one ranks, the first three are shown in tables.
 
-    Raises :class:`InputError` for a task without metrics.
+    Those that others registered for it come last. Raises :class:`InputError` for a task without
+    metrics.
     """
     if task not in TASKS:
         raise InputError(f"no metrics for task {task!r}; there are {', '.join(TASKS)}")
-    return TASKS[task]
+    return TASKS[task] + tuple(n for n, m in custom().items() if task in m.tasks)
+
+
+def custom() -> dict[str, CustomMetric]:
+    """Name -> metric, of those that other packages and scripts registered."""
+    return loaded("metric", METRICS)
+
+
+def every() -> tuple[str, ...]:
+    """All metrics, of whatever task."""
+    return (*METRICS, *custom())
 
 
 def ranking(task: str) -> str:
@@ -87,9 +100,12 @@ def about(name: str) -> Metric:
     Raises :class:`InputError` for a name that no task has.
     """
     base, colon, of = name.partition(":")
+    others = custom()
+    if base in others:
+        return Metric(f"{others[base].label or base} {of}".strip(), others[base].higher)
     if base not in METRICS:
         raise InputError(
-            f"no metric {name!r}.{nearest(base, METRICS)} There are {', '.join(METRICS)}, and for "
+            f"no metric {name!r}.{nearest(base, every())} There are {', '.join(every())}, and for "
             "one class 'auroc:CLASS'"
         )
     found = METRICS[base]
@@ -143,6 +159,10 @@ class Measure:
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
         self._others: Multiclass | Multilabel | Regression | None = None
         self._decided: Operating | None = None
+        registered = [m for n, m in custom().items() if n in bases]
+        at = p[:, 0] if task == "regression" else p
+        self._registered = Measured(registered, y, at, code) if registered else None
+        bases -= {m.name for m in registered}
         if task == "regression":
             self._others = Regression(y, p[:, 0], code, groups)
             return
@@ -161,6 +181,7 @@ class Measure:
         """Name -> (B,) under ``counts`` (G, B) of the groups."""
         found = {} if self._others is None else self._others(counts)
         found |= {} if self._decided is None else self._decided(counts)
+        found |= {} if self._registered is None else self._registered(counts)
         curves = [curve(counts, self._on_curves) for curve in self._curves]
         found |= {n: np.stack([c[n] for c in curves]) for n in self._on_curves}
         out = {}
