@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from featprobe.evaluation.evaluate import evaluate
     from featprobe.evaluation.protocols import CrossVal, FewShot, Full
     from featprobe.evaluation.results import Result
+    from featprobe.evaluation.shown import Results
     from featprobe.extraction.local import extract
     from featprobe.features.feature_set import FeatureSet
     from featprobe.finetuning.recipes.named import make_recipe
@@ -60,6 +61,7 @@ _WHERE = {
     "OrdinalProbe": "probes.ordinal",
     "PrototypeProbe": "probes.prototype",
     "Result": "evaluation.results",
+    "Results": "evaluation.shown",
     "RidgeProbe": "probes.ridge",
     "MLPProbe": "probes.mlp",
     "SGDProbe": "probes.sgd",
@@ -90,6 +92,7 @@ __all__ = [
     "OrdinalProbe",
     "PrototypeProbe",
     "Result",
+    "Results",
     "RidgeProbe",
     "MLPProbe",
     "SGDProbe",

@@ -33,8 +33,11 @@ ROOMS = (
     "extraction",
     "evaluation",
     "imagetext",
+    "segmentation",
     "finetuning",
     "leaderboard",
+    "figures",
+    "plots",
     "cli",
 )
 MODULES = {
@@ -110,7 +113,9 @@ def test_what_texts_import_is_there() -> None:
 
 
 def test_inner_packages_hold_a_docstring_only() -> None:
-    inits = [p for p in ROOT.rglob("__init__.py") if p != ROOT / "__init__.py"]
+    # featprobe.plots loads its public names on first use, as featprobe does
+    public = {ROOT / "__init__.py", ROOT / "plots" / "__init__.py"}
+    inits = [p for p in ROOT.rglob("__init__.py") if p not in public]
     assert inits
     for path in inits:
         body = ast.parse(path.read_text()).body

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from featprobe.backbones.code import code_digest
 from featprobe.backbones.own import Take, own_adapter
-from featprobe.backbones.shaping import crop, fits, place, resize, windowed
+from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError
 from featprobe.core.shown import Shown
@@ -215,20 +215,7 @@ class Backbone(Shown):
         frames or (F, 3, h, w), float32 in [0, 1] on the device: windowed, resized in float with
         antialiasing, cropped.
         """
-        if pixels.dtype == np.uint16:  # torch has no arithmetic for it
-            pixels = pixels.astype(np.int32)
-        pixels = np.ascontiguousarray(pixels)
-        x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
-        x = x.to(self.device).float()
-        x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
-        windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
-        if fit != "pad" and len(windows) == 1 and fits(pixels.dtype, *windows[0]):
-            # nothing is cut off, so that windowing may follow the resize, on far fewer values
-            x = windowed(resize(x, self.preprocess, None), *windows[0])
-        else:
-            x = torch.cat([windowed(x, *w) for w in windows], dim=1)
-            x = place(x, self.preprocess) if fit == "pad" else resize(x, self.preprocess)
-        return crop(x, self.preprocess)
+        return shown(pixels, low, high, self.preprocess, fit, self.device)
 
     def normalised(self, x: Tensor) -> Tensor:
         """Frames (F, 1 or 3, h, w) in [0, 1] to network input (F, 3, H, W)."""

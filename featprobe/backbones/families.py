@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from featprobe.backbones import rules
+from featprobe.backbones import adapter_rules
+from featprobe.backbones.adapter_rules import Config, maps, tokens
 from featprobe.backbones.adapters import feature_map, pixels_of_any_size, pooled_map, sequence
 from featprobe.backbones.base import Adapter
 from featprobe.backbones.positions import follow_the_authors
-from featprobe.backbones.rules import Config, maps, tokens
 from featprobe.core.errors import InputError
 
 
@@ -50,29 +50,29 @@ class Family:
 
 _VIT = tokens("layers", arguments=pixels_of_any_size)
 _TEXT = ("text_model.", "text_projection.", "logit_scale", "logit_bias", "visual_projection.")
-_SWIN = Family(maps(rules.doubled, rules.strided))
-_CONVNEXT = Family(maps(rules.last, pooled_map, multiple=1))
-_CNN = Family(maps(rules.last, feature_map))
+_SWIN = Family(maps(adapter_rules.doubled, adapter_rules.strided))
+_CONVNEXT = Family(maps(adapter_rules.last, pooled_map, multiple=1))
+_CNN = Family(maps(adapter_rules.last, feature_map))
 _CLIP = Family(
-    rules.clip, "CLIPVisionModel",
+    adapter_rules.clip, "CLIPVisionModel",
     dict.fromkeys(("CLIPModel", "CLIPVisionModelWithProjection"), "CLIPVisionModelWithProjection"),
     drops=_TEXT,
 )  # fmt: skip
-_SIGLIP = Family(rules.siglip, "SiglipVisionModel", drops=_TEXT)
-_SIGLIP2 = Family(rules.siglip2, "Siglip2VisionModel", drops=_TEXT)
+_SIGLIP = Family(adapter_rules.siglip, "SiglipVisionModel", drops=_TEXT)
+_SIGLIP2 = Family(adapter_rules.siglip2, "Siglip2VisionModel", drops=_TEXT)
 _BLIPS = (
     "BlipModel", "BlipForImageTextRetrieval", "BlipForConditionalGeneration",
     "BlipForQuestionAnswering",
 )  # fmt: skip
 _BLIP = Family(
-    rules.blip, "BlipVisionModel", {name: name for name in _BLIPS},
-    finish=rules.blip_tower,
+    adapter_rules.blip, "BlipVisionModel", {name: name for name in _BLIPS},
+    finish=adapter_rules.blip_tower,
     drops=("text_decoder.", "text_encoder.", "text_proj.", "itm_head.", "vision_proj.", *_TEXT),
 )  # fmt: skip
 _MASKS = ("prompt_encoder.", "mask_decoder.", "shared_image_embedding.")
-_SAM = Family(rules.sam, "SamVisionModel", finish=rules.sam_any_size, drops=_MASKS)
+_SAM = Family(adapter_rules.sam, "SamVisionModel", finish=adapter_rules.sam_any_size, drops=_MASKS)
 _SAM2 = Family(
-    rules.sam2, "Sam2VisionModel", part="backbone", renamed={r"^vision_encoder\.": ""},
+    adapter_rules.sam2, "Sam2VisionModel", part="backbone", renamed={r"^vision_encoder\.": ""},
     drops=(
         *_MASKS, "memory_", "no_memory", "no_object_pointer", "mask_downsample.",
         "object_pointer_proj.", "occlusion_spatial_embedding", "temporal_positional_encoding",
@@ -93,18 +93,23 @@ FAMILIES: dict[str, Family] = {
     "dinov2": Family(tokens("encoder.layer")),
     "dinov2_with_registers": Family(tokens("encoder.layer", prefix=_registers)),
     "dinov3_vit": Family(tokens("model.layer", "norm", prefix=_registers)),
-    "dinov3_convnext": Family(maps(rules.last, sequence(32, prefix=1), cls=True, multiple=32)),
-    "vit": Family(_VIT, keywords=rules.without_pooler),
-    "deit": Family(
-        tokens("layers", prefix=2, arguments=pixels_of_any_size), keywords=rules.without_pooler
+    "dinov3_convnext": Family(
+        maps(adapter_rules.last, sequence(32, prefix=1), cls=True, multiple=32)
     ),
-    "beit": Family(rules.beit("layers"), keywords=rules.beit_pooler),
-    "data2vec-vision": Family(rules.beit("encoder.layer"), keywords=rules.beit_pooler),
-    "vit_mae": Family(rules.mae, amend=rules.unmasked, drops=("decoder.",)),
+    "vit": Family(_VIT, keywords=adapter_rules.without_pooler),
+    "deit": Family(
+        tokens("layers", prefix=2, arguments=pixels_of_any_size),
+        keywords=adapter_rules.without_pooler,
+    ),
+    "beit": Family(adapter_rules.beit("layers"), keywords=adapter_rules.beit_pooler),
+    "data2vec-vision": Family(
+        adapter_rules.beit("encoder.layer"), keywords=adapter_rules.beit_pooler
+    ),
+    "vit_mae": Family(adapter_rules.mae, amend=adapter_rules.unmasked, drops=("decoder.",)),
     "vit_msn": Family(_VIT),
     "ijepa": Family(
         tokens("layers", prefix=0, cls=False, arguments=pixels_of_any_size),
-        keywords=rules.without_pooler,
+        keywords=adapter_rules.without_pooler,
     ),
     "swin": _SWIN,
     "swinv2": _SWIN,
@@ -119,9 +124,9 @@ FAMILIES: dict[str, Family] = {
     "mobilenet_v1": Family(
         maps(lambda c: max(int(1024 * c.depth_multiplier), c.min_depth), feature_map)
     ),
-    "mobilenet_v2": Family(maps(rules.mobilenet_v2, feature_map)),
-    "hiera": Family(rules.hiera),
-    "pvt": Family(rules.pvt),
+    "mobilenet_v2": Family(maps(adapter_rules.mobilenet_v2, feature_map)),
+    "hiera": Family(adapter_rules.hiera),
+    "pvt": Family(adapter_rules.pvt),
     "clip": _within(_CLIP),
     "clip_vision_model": _CLIP,
     "siglip": _within(_SIGLIP),
@@ -167,7 +172,7 @@ class Plan:
         module = make(self.config, dtype=torch.float32, **self.keywords)
         if blocks := getattr(self.config, "linear_head_blocks", 0):
             c = self.config
-            return rules.LinearClassifier(module, c.hidden_size, blocks, c.num_labels)
+            return adapter_rules.LinearClassifier(module, c.hidden_size, blocks, c.num_labels)
         return module
 
     def finished(self, module: nn.Module) -> nn.Module:

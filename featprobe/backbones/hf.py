@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from featprobe.backbones.adapter_rules import LinearClassifier
 from featprobe.backbones.checkpoints import (
     HEADS,
     adopt,
@@ -19,8 +20,7 @@ from featprobe.backbones.checkpoints import (
     read_checkpoint,
 )
 from featprobe.backbones.families import Plan, known, plan
-from featprobe.backbones.files import fetched, hub_file, hub_reachable
-from featprobe.backbones.rules import LinearClassifier
+from featprobe.backbones.hub_files import fetched, hub_file, hub_reachable
 from featprobe.backbones.source import Loaded, Source, account, drawn, strictly
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError, reason

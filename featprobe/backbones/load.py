@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.backbones.base import Backbone
-from featprobe.backbones.described import read_description
 from featprobe.backbones.exported import is_export, load_export, name_of
 from featprobe.backbones.plugins import built, model, models
 from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
+from featprobe.backbones.yaml_description import read_description
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 
 # scheme -> module that loads it; each needs an extra

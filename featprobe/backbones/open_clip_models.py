@@ -17,7 +17,14 @@ from torch import Tensor, nn
 
 from featprobe.backbones.adapters import Maps, Tokens
 from featprobe.backbones.base import Adapter
-from featprobe.backbones.extras import fill, hub, library, provenance, state_of, weights_file
+from featprobe.backbones.optional_libraries import (
+    fill,
+    hub,
+    library,
+    provenance,
+    state_of,
+    weights_file,
+)
 from featprobe.backbones.positions import interpolate
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import INTERPOLATIONS, Preprocess

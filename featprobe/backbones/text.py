@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from featprobe.backbones.checkpoints import quiet
-from featprobe.backbones.files import hub_reachable
+from featprobe.backbones.hub_files import hub_reachable
 from featprobe.backbones.load import LIBRARIES, load_backbone, resolve
 from featprobe.backbones.source import Source, account
 from featprobe.core.errors import InputError, MissingPath, reason

@@ -8,7 +8,14 @@ from typing import Any
 
 from torch import nn
 
-from featprobe.backbones.extras import fill, hub, library, provenance, state_of, weights_file
+from featprobe.backbones.optional_libraries import (
+    fill,
+    hub,
+    library,
+    provenance,
+    state_of,
+    weights_file,
+)
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import INTERPOLATIONS, Preprocess
 from featprobe.backbones.timm_adapters import adapter

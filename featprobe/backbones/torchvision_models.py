@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from featprobe.backbones.adapters import caught
-from featprobe.backbones.extras import fill, library, state_of, weights_file
-from featprobe.backbones.files import fetched
+from featprobe.backbones.hub_files import fetched
+from featprobe.backbones.optional_libraries import fill, library, state_of, weights_file
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError, UnknownName, nearest

@@ -12,7 +12,7 @@ from featprobe.cli.common import cache_option, json_option
 from featprobe.cli.verb import Verbs
 
 if TYPE_CHECKING:
-    from featprobe.store.cache import Entry
+    from featprobe.store.cache import CacheEntry
 
 
 @click.group(
@@ -51,7 +51,7 @@ def _tell(ctx: click.Context, as_json: bool, row: dict[str, Any], line: str) -> 
     print(json.dumps(row) if as_json or ctx.obj[1] else line, flush=True)
 
 
-def _row(e: Entry) -> dict[str, Any]:
+def _row(e: CacheEntry) -> dict[str, Any]:
     row: dict[str, Any] = {
         "store": e.path.stem, "path": str(e.path), "bytes": e.bytes, "last_use": e.last_use / 1e9,
         "state": e.state,
@@ -146,7 +146,9 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", required=False)
-@click.option("--repair", is_flag=True, help="Mark damaged shards for the next extract.")
+@click.option(
+    "--repair", is_flag=True, help="Mend metadata; mark damaged shards for the next extract."
+)
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) -> int:
@@ -156,10 +158,13 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
     from featprobe.store.cache import entries
 
     found = [store_named(_root(ctx), name)] if name else list(entries(_root(ctx)))
-    bad = 0
+    bad = unmended = 0
     for e in found:
+        if repair:
+            e = _mended(e)
         if e.store is None:
             bad += 1
+            unmended += 1
             row: dict[str, Any] = {"store": e.path.stem, "damage": [{"what": e.error}]}
             _tell(ctx, as_json, row, f"{e.path.name}: {e.error}")
             continue
@@ -180,7 +185,22 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
                 f"{e.path.name}: {n} shards are pending now; the same extract command writes them "
                 "anew", err=True,
             )  # fmt: skip
-    return 1 if bad and not repair else 0
+    return 1 if unmended or (bad and not repair) else 0
+
+
+def _mended(e: CacheEntry) -> CacheEntry:
+    """The store with what is known from elsewhere written anew, which is said."""
+    from featprobe.core.errors import StoreError
+    from featprobe.store.cache import CacheEntry
+    from featprobe.store.mending import mend
+
+    try:
+        store, made = mend(e.path)
+    except StoreError as error:
+        return CacheEntry(e.path, None, str(error))
+    if made:
+        click.echo(f"{e.path.name}: written anew: {', '.join(made)}", err=True)
+    return CacheEntry(e.path, store)
 
 
 @command.command()
@@ -202,10 +222,10 @@ def rm(ctx: click.Context, store: str) -> None:
 @click.pass_context
 def gc(ctx: click.Context, yes: bool, as_json: bool) -> None:
     """Remove leftovers of killed runs and stores of data that has changed."""
-    from featprobe.store.sweep import litter
+    from featprobe.store.garbage import find_garbage
 
     n = total = 0
-    for x in list(litter(_root(ctx))):
+    for x in list(find_garbage(_root(ctx))):
         if yes:
             x.remove()
         row = {"path": str(x.path), "why": x.why, "bytes": x.bytes, "removed": yes}

@@ -216,7 +216,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
     from featprobe.core import paths as settings
     from featprobe.core.errors import FeatprobeError
     from featprobe.evaluation.protocols import make_split
-    from featprobe.extraction.remarks import of_features
+    from featprobe.extraction.notes import of_features
     from featprobe.features.feature_set import FeatureSet
     from featprobe.features.leakage import near_duplicates
     from featprobe.store.cache import entries

@@ -93,7 +93,7 @@ def _memory() -> int | None:
 def _hub() -> dict[str, Any]:
     from huggingface_hub import constants
 
-    from featprobe.backbones.files import hub_reachable
+    from featprobe.backbones.hub_files import hub_reachable
 
     return {
         "address": constants.ENDPOINT,
@@ -161,7 +161,7 @@ def needs(name: str) -> dict[str, Any]:
 
 def _here(source: Any) -> str | None:
     """The folder or file of the weights, if they are on this machine."""
-    from featprobe.backbones.files import hub_file
+    from featprobe.backbones.hub_files import hub_file
 
     if source.folder:
         return str(source.folder)

@@ -84,7 +84,8 @@ extract_options = options(
     options(
         click.option(
             "--dtype", default="float16", show_default=True,
-            type=click.Choice(["float16", "float32"]), help="On disk.",
+            type=click.Choice(["float16", "float32", "int8"]),
+            help="On disk; int8: a byte a value and a scale a vector.",
         ),
         click.option(
             "--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]),

@@ -19,9 +19,9 @@ from featprobe.cli.common import (
     unused_keys,
     workers_option,
 )
-from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.level_options import level_options, read_level
 from featprobe.cli.probing import bootstrap_options, read_settings
-from featprobe.cli.selecting import chosen_by, select_option, threshold_option
+from featprobe.cli.selection_options import chosen_by, select_option, threshold_option
 from featprobe.cli.verb import MAIN, Verb, options
 from featprobe.core.errors import Unfinished
 

@@ -8,9 +8,9 @@ import click
 from click.core import ParameterSource
 
 from featprobe.cli.probing import probe_options, run_probe, save_option
-from featprobe.cli.selecting import chosen_by, select_options
+from featprobe.cli.protocol_options import full, one_way, way_options
+from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
-from featprobe.cli.ways import full, one_way, way_options
 
 # The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
 # al. 2024 (wacv), Doerrich et al. 2024 (medmnist).

@@ -78,7 +78,7 @@ def command(
     from featprobe.core import paths as settings
     from featprobe.evaluation import results
     from featprobe.leaderboard.board import build
-    from featprobe.leaderboard.standings import Standings
+    from featprobe.leaderboard.rank_ranges import RankRanges
     from featprobe.leaderboard.table import make_ready, print_board, write
     from featprobe.metrics import measures as metrics
 
@@ -100,7 +100,7 @@ def command(
             _end(ctx, outcome)
     else:
         found = results.latest(results.read(root, note))
-    stand = Standings(root, margin)
+    stand = RankRanges(root, margin)
     board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
         note(text)

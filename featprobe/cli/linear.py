@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from featprobe.cli.probing import probe_options, run_probe, save_option, set_option, values
-from featprobe.cli.selecting import chosen_by, select_options
+from featprobe.cli.protocol_options import full, one_way, way_options
+from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
-from featprobe.cli.ways import full, one_way, way_options
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
@@ -93,8 +93,8 @@ def command(
     from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import CrossVal
     from featprobe.probes.calibrated import CalibratedProbe
-    from featprobe.probes.named import PROBES
     from featprobe.probes.presets import preset as study
+    from featprobe.probes.registry import PROBES
 
     one_way(repeats, subset, common["save_to"], folds)
     params: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from featprobe.cli.edge import escaping
+from featprobe.cli.safe_output import escaping
 from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, PluginWarning, Unfinished, nearest, reason
 
@@ -19,6 +19,7 @@ VERBS = {
     "knn": "k nearest neighbours on cached features.",
     "fewshot": "Learning curves from a few labelled items of each class.",
     "linear": "Logistic linear probe, C chosen on validation data.",
+    "segment": "Segment images by decoders on cached patch tokens.",
     "finetune": "Train a backbone, or a part of it, on the same splits.",
     "predict": "Classes of new images by a saved probe.",
     "zeroshot": "Classes described by texts, for image-text models.",

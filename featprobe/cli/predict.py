@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,9 @@ from featprobe.cli.common import (
     cache_option,
     device_option,
     json_option,
+    label_options,
     note,
+    open_dataset,
     quiet_option,
     workers_option,
 )
@@ -24,8 +26,9 @@ from featprobe.cli.verb import Verb, options
 from featprobe.core.spreadsheet import Writer
 
 if TYPE_CHECKING:
-    from featprobe.evaluation.judged import Judged
+    from featprobe.datasets.base import Dataset
     from featprobe.evaluation.predict import Predictions
+    from featprobe.evaluation.score_predictions import PredictionScores
 
 
 @click.command(
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 Examples:
   featprobe predict probe.safetensors --data ./new_xrays --out predicted.csv
   featprobe predict probe.safetensors --data new.csv --root ./images --json
+  featprobe predict head.safetensors --data followup.csv --label age --group patient
   featprobe predict probe.safetensors --data ./new --model ./my_vit --weights epoch_90.safetensors
 """,
 )
@@ -47,6 +51,22 @@ Examples:
     help="Folder of a catalog data set, or of a manifest's paths.",
 )  # fmt: skip
 @click.option("--name", help="Name of the data set in the cache.")
+@label_options
+@click.option(
+    "--group", default="auto", show_default=True,
+    help="Patients: auto, none, folder, regex:PATTERN, or a manifest's column.",
+)  # fmt: skip
+@options(
+    click.option("--path", metavar="COLUMN", help="Of a manifest's file paths."),
+    click.option(
+        "--option",
+        "catalog_options",
+        multiple=True,
+        metavar="NAME=VALUE...",
+        help="Of a catalog data set, see 'featprobe data show NAME'.",
+    ),
+    group="Data",
+)
 @click.option("--model", help="Where the backbone is now, if not where it was.")
 @click.option("--out", type=click.Path(path_type=Path), help="The CSV.  [default: standard output]")
 @options(
@@ -67,31 +87,26 @@ def command(
     probe_file: Path, data: str, root: Path | None, name: str | None, model: str | None,
     weights: tuple[Path, ...], revision: str | None, out: Path | None, device: str,
     batch_size: int | None, workers: int | None, quiet: bool, cache: str | None, as_json: bool,
+    **rest: Any,
 ) -> None:  # fmt: skip
-    """Predict the classes of new images with a saved probe and the backbone it was made with.
+    """Predict the classes or values of new images with a saved probe and its backbone.
 
-    Writes a table: id, a column of probabilities for each class, what is predicted. The backbone,
-    its preprocessing and how slices are cut are the probe's own; another one is refused.
+    Takes probes of --save and the head.safetensors of a fine-tuning. Writes a table: id, a column
+    of probabilities for each class, what is predicted. The backbone, its preprocessing and how
+    slices are cut are the probe's own; another one is refused. Where labels are known, metrics
+    with intervals are told on standard error.
     """
     from featprobe.probes.loading import read_saved
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
     saved = read_saved(probe_file)
-    from featprobe.core.errors import InputError
-    from featprobe.datasets.load import load_dataset
     from featprobe.evaluation.predict import features_of, predict, reload_backbone
 
     source = features_of(saved, str(probe_file))
-    given = {"root": root, "name": name, "cache": cache, **source.key["recipe"]}
-    try:
-        dataset = load_dataset(data, **given)
-    except InputError:  # labels or splits that cannot be read are not needed
-        dataset = load_dataset(data, bare=True, **given)
-    named = name is not None or dataset.name != source.dataset
-    if not named and dataset.compute_fingerprint() != source.key["dataset"]:
-        # a folder that is called as the training set need not hold the same images
-        dataset.name = f"{dataset.name}-new"
-        note(f"other images than those of {source.dataset}: cached as {dataset.name}")
+    given = {**rest, "root": root, "name": name, **source.key["recipe"]}
+    dataset, unread = _opened(data, cache, given, source.task)
+    for text in unread:
+        note(text)
     backbone = reload_backbone(
         source, model=model, weights=weights, revision=revision, beside=probe_file.parent
     )
@@ -121,7 +136,29 @@ def command(
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
 
 
-def _worth(judged: Judged | None) -> list[str]:
+def _opened(
+    data: str, cache: str | None, given: dict[str, Any], task: str
+) -> tuple[Dataset, list[str]]:
+    """The data set, with labels where they can be read, and what to say where they cannot.
+
+    Labels that are asked for must be read; others are tried as they are, then as of the probe's
+    ``task``.
+    """
+    from featprobe.core.errors import InputError
+
+    if any(given[n] for n in ("label", "task", "separator", "uncertain", "missing")):
+        return open_dataset(data, cache, {**given, "task": given["task"] or task}), []
+    try:
+        return open_dataset(data, cache, given), []
+    except InputError as error:
+        try:
+            return open_dataset(data, cache, {**given, "task": task}), []
+        except InputError:
+            dataset = open_dataset(data, cache, {**given, "bare": True})
+            return dataset, [f"labels are not read, so nothing is judged: {error}"]
+
+
+def _worth(judged: PredictionScores | None) -> list[str]:
     """The metrics of labelled images, a line each."""
     if judged is None:
         return []

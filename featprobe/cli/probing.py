@@ -16,7 +16,7 @@ from featprobe.cli.common import (
     note,
     split_version_option,
 )
-from featprobe.cli.levelling import level_options, read_level
+from featprobe.cli.level_options import level_options, read_level
 from featprobe.cli.verb import options
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
     from typing import get_type_hints
 
     from featprobe.core.options import checked
-    from featprobe.probes.named import PROBES
+    from featprobe.probes.registry import PROBES
 
     known = get_type_hints(PROBES.get(probe).__init__)
     given = read_settings(settings)
@@ -126,10 +126,10 @@ def run_probe(
 ) -> None:
     """Run a probe under each protocol on the chosen feature sets, keep and show the results.
 
-    ``how`` val chooses, as of :func:`~featprobe.cli.selecting.chosen_by`; ``asked``: the values of
-    the other :data:`probe_options`. A feature set that cannot be probed is
-    named on standard error and the rest goes on; when none can, the first reason is the error. So
-    is one of several protocols under which it cannot.
+    ``how`` val chooses, as of :func:`~featprobe.cli.selection_options.chosen_by`; ``asked``: the
+    values of the other :data:`probe_options`. A feature set that cannot be probed is named on
+    standard error and the rest goes on; when none can, the first reason is the error. So is one of
+    several protocols under which it cannot.
     """
     from featprobe.core.errors import FeatprobeError
     from featprobe.evaluation.evaluate import evaluate

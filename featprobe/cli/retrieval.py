@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.imagetext import data_options
+from featprobe.cli.imagetext_options import data_options
 from featprobe.cli.probing import bootstrap_options, cached_sets, on_each
 from featprobe.cli.verb import Verb
 

@@ -17,9 +17,9 @@ from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts, follows
 from featprobe.datasets.mask_audit import MaskAudit, audit_masks
-from featprobe.datasets.settling import settle
-from featprobe.images.intensity import shown
-from featprobe.images.looks import Look, look
+from featprobe.datasets.shared_intensity import settle
+from featprobe.images.appearance import Appearance, appearance_of
+from featprobe.images.intensity import apply_rule
 
 
 @dataclass
@@ -89,7 +89,7 @@ class _Seen:
     constant: bool = False
     notes: str = ""
     problem: str = ""
-    look: Look | None = None
+    appearance: Appearance | None = None
 
 
 def _look(dataset: Dataset, i: int) -> _Seen:
@@ -98,7 +98,7 @@ def _look(dataset: Dataset, i: int) -> _Seen:
         pixels = picture.pixels
         rule = dataset.recipe.intensity
         return _Seen(
-            look=look(picture, *shown(picture, rule), rule),
+            appearance=appearance_of(picture, *apply_rule(picture, rule), rule),
             frames=len(pixels),
             shape=f"{pixels.shape[1]} x {pixels.shape[2]}",
             digest=array_digest(pixels),
@@ -152,7 +152,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
     if dataset.task in ("multiclass", "ordinal"):
         out.patients_in_classes = _several(dataset.groups.tolist(), classes)
     _sizes(out, ids, seen)
-    looks = [s.look for s in seen]
+    looks = [s.appearance for s in seen]
     facts = [one.facts if one else None for one in looks]
     out.looks = counts(facts)
     out.unseen = {i: one.seen for i, one in zip(ids, looks) if one and one.seen}

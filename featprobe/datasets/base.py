@@ -25,9 +25,9 @@ from featprobe.datasets.sources import (
     paths_of,
     rows_of,
 )
+from featprobe.images.decoded_image import PLANES, DecodedImage, FrameRecipe, ImageHeader
 from featprobe.images.files import kind_of_name
 from featprobe.images.grids import FrameGrid, View
-from featprobe.images.picture import PLANES, Extent, FrameRecipe, Picture
 from featprobe.images.raster import orientation
 
 
@@ -214,15 +214,15 @@ class Dataset(Shown):
             return 1
         return orientation(paths[i][0])
 
-    def header(self, i: int) -> Extent:
+    def header(self, i: int) -> ImageHeader:
         """Size and geometry of item i before it is cut into frames: from its file's header, or from
         its pixels where the source has no header."""
         if hasattr(self.source, "header"):
-            found: Extent = self.source.header(i, self.recipe)
+            found: ImageHeader = self.source.header(i, self.recipe)
             return found
         whole = self.source.read(i, replace(self.recipe, frames="all"))
         frames, height, width = whole.pixels.shape[:3]
-        return Extent((width, height, frames))
+        return ImageHeader((width, height, frames))
 
     def grid(self, i: int, view: Callable[[int, int], View]) -> FrameGrid:
         """How the frames of item i, seen as ``view`` says of a (height, width), lie in its voxels.
@@ -242,7 +242,7 @@ class Dataset(Shown):
         """Number of frames of item i, from the file's header."""
         return self.source.frames(i, self.recipe)
 
-    def open(self, i: int) -> Picture:
+    def open(self, i: int) -> DecodedImage:
         """Decoded pixels of item i with window, geometry and notes."""
         return self.source.read(i, self.recipe)
 
@@ -261,6 +261,10 @@ class Dataset(Shown):
     def kinds(self) -> set[str]:
         """Which readers the items have; none where a source of one's own does not say."""
         return set(self.source.kinds()) if hasattr(self.source, "kinds") else set()
+
+    def former_kinds(self) -> set[str]:
+        """What :meth:`kinds` said before, where features under either are the same; else none."""
+        return set(self.source.former_kinds()) if hasattr(self.source, "former_kinds") else set()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.datasets.class_order import as_numbers
 from featprobe.datasets.labels import is_binary
-from featprobe.datasets.order import as_numbers
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.targets import blank
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def wanted(path: Path, table: pandas.DataFrame, names: Iterable[str]) -> None:
 
 
 def label_columns(
-    path: Path, table: pandas.DataFrame, reading: Reading, special: Iterable[str]
+    path: Path, table: pandas.DataFrame, reading: ReadOptions, special: Iterable[str]
 ) -> tuple[list[str], list[str]]:
     """The columns of labels, and what is to be told of the choice.
 
@@ -161,7 +161,7 @@ def _values(table: pandas.DataFrame, column: str) -> str:
 
 
 def group_column(
-    table: pandas.DataFrame, reading: Reading, special: Iterable[str]
+    table: pandas.DataFrame, reading: ReadOptions, special: Iterable[str]
 ) -> tuple[str | None, list[str]]:
     """The column of patients, and what is to be doubted of the choice.
 

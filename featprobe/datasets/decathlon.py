@@ -14,7 +14,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, find, index_files
 from featprobe.images import nifti
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 
 def load_decathlon(

@@ -9,7 +9,7 @@ import numpy as np
 
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.groups import label_texts, stem_of
-from featprobe.datasets.names import shared_starts
+from featprobe.datasets.patient_names import shared_starts
 
 _NO_LABEL = re.compile(
     r"(?i)unknown|unclear|undefined|missing|not[ _]available|na|n/?a|none|null|nan|\?+|-+|\."

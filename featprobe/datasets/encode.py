@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.datasets.order import ordered
+from featprobe.datasets.class_order import ordered
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
 SPLITS = ("train", "val", "test")

@@ -15,11 +15,11 @@ import numpy as np
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.datasets.base import Dataset
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetEntry:
     """A named data set.
 
     ``build(root, recipe, memory, **options)`` reads the official layout below ``root``.

@@ -12,6 +12,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
+from featprobe.datasets.class_order import ordered
 from featprobe.datasets.derived import MASK, sort_out
 from featprobe.datasets.groups import infer_groups, label_texts
 from featprobe.datasets.layout import read_layout
@@ -21,12 +22,11 @@ from featprobe.datasets.mask_layouts import (
     named_folders,
     of_channel,
 )
-from featprobe.datasets.names import scheme_of
-from featprobe.datasets.order import ordered
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.patient_names import scheme_of
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.tree import walk
 from featprobe.images import dicom, files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 # Files that lie beside images and are none: a folder of such is no class that was lost.
 TEXTS = {
@@ -57,7 +57,7 @@ def load_folder(
     root: Path,
     name: str,
     recipe: FrameRecipe,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     memory: Path | None = None,
     derived: str = "skip",
 ) -> Dataset:
@@ -69,7 +69,7 @@ def load_folder(
     :func:`~featprobe.datasets.layout.read_layout`. A DICOM series that forms a volume is one item.
     ``derived``: see :func:`collect`.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     if not root.is_dir():
         raise InputError(f"{root}: not a folder")
     beside = folders_of(root)
@@ -172,7 +172,7 @@ def _ids(root: Path, paths: list[tuple[Path, ...]]) -> list[str]:
 
 
 def _dataset(
-    root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: Reading,
+    root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: ReadOptions,
     memory: Path | None,
 ) -> Dataset:  # fmt: skip
     ids = _ids(root, found.paths)

@@ -10,7 +10,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.names import by_aspect, scheme_of
+from featprobe.datasets.patient_names import by_aspect, scheme_of
 
 _INDEX = re.compile(r"^(?P<patient>.+?)[_-](?P<index>[A-Za-z]{0,6}\d+)$")
 _PLACE = re.compile(r"(?i)(site|scanner|cent(er|re)|hospital|clinic|vendor|device|machine|batch)")
@@ -27,12 +27,12 @@ def infer_groups(
 
     ``none``: every item alone. ``folder``: the folder that holds the file. ``regex:PATTERN``: the
     pattern's group ``patient``, or its first group, searched in the id. ``auto``: a known scheme
-    (:data:`~featprobe.datasets.names.SCHEMES`); or what is left of the names without side, view,
-    modality, slice and visit (``001_left``, ``P001-0-slice12``); or names of the form
-    ``<patient>_<index>`` (``00000061_012.png``), believed only when the prefix recurs and yields
-    at least ten patients and a tenth as many patients as items; otherwise none. A guess that is
-    the class (``labels``, one text an item), or few prefixes that occur in every class, as sites
-    and scanners do, is not believed.
+    (:data:`~featprobe.datasets.patient_names.SCHEMES`); or what is left of the names without side,
+    view, modality, slice and visit (``001_left``, ``P001-0-slice12``); or names of the form
+    ``<patient>_<index>`` (``00000061_012.png``), believed only when the prefix recurs and yields at
+    least ten patients and a tenth as many patients as items; otherwise none. A guess that is the
+    class (``labels``, one text an item), or few prefixes that occur in every class, as sites and
+    scanners do, is not believed.
     """
     names = np.asarray(ids, dtype=np.str_)
     if rule == "none":

@@ -13,7 +13,7 @@ from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import FileDigests
 from featprobe.datasets.base import ArraySource, Dataset, Progress
 from featprobe.datasets.targets import add_array
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 X_NAMES, Y_NAMES = ("x", "images", "image", "data"), ("y", "labels", "label", "target")
 

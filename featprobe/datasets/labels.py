@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.datasets.order import ordered
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.class_order import ordered
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.targets import Labelled, add_text, blank, one_spelling
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ def is_binary(values: Sequence[str], missing: Sequence[str] = ()) -> bool:
 
 
 def set_labels(
-    path: Path, table: pandas.DataFrame, data: Labelled, columns: Sequence[str], reading: Reading
+    path: Path,
+    table: pandas.DataFrame,
+    data: Labelled,
+    columns: Sequence[str],
+    reading: ReadOptions,
 ) -> list[str]:
     """Targets from the columns of labels; returns what is to be told of them, a line each.
 
@@ -68,7 +72,7 @@ def set_labels(
 
 
 def _check_missing(
-    path: Path, table: pandas.DataFrame, columns: Sequence[str], reading: Reading
+    path: Path, table: pandas.DataFrame, columns: Sequence[str], reading: ReadOptions
 ) -> None:
     there = {v for c in columns for v in table[c]}
     for text in reading.missing:
@@ -78,7 +82,7 @@ def _check_missing(
             )
 
 
-def _marks(texts: Sequence[str], reading: Reading) -> set[str]:
+def _marks(texts: Sequence[str], reading: ReadOptions) -> set[str]:
     """The texts of uncertainty in a column that else is of 0 and 1; none where it is not."""
     missing = {m.lower() for m in reading.missing}
     marks = {t.lower() for t in texts} & set(UNCERTAIN_TEXTS) - missing
@@ -87,7 +91,7 @@ def _marks(texts: Sequence[str], reading: Reading) -> set[str]:
 
 
 def _settled(
-    path: Path, column: str, texts: Sequence[str], marks: set[str], reading: Reading
+    path: Path, column: str, texts: Sequence[str], marks: set[str], reading: ReadOptions
 ) -> list[str]:
     """One column of 0, 1 and -1 with -1 made what the policy says."""
     rest = {t.lower() for t in texts} - marks
@@ -103,7 +107,7 @@ def _settled(
     return [value if t.lower() in marks else t for t in texts]
 
 
-def _separator(path: Path, column: str, values: list[str], reading: Reading) -> str | None:
+def _separator(path: Path, column: str, values: list[str], reading: ReadOptions) -> str | None:
     """What parts several labels in a cell, None where each is one."""
     asked = reading.separator
     if asked is not None:
@@ -148,7 +152,11 @@ def _sets(data: Labelled, column: str, values: list[str], separator: str) -> lis
 
 
 def _matrix(
-    path: Path, table: pandas.DataFrame, data: Labelled, columns: Sequence[str], reading: Reading
+    path: Path,
+    table: pandas.DataFrame,
+    data: Labelled,
+    columns: Sequence[str],
+    reading: ReadOptions,
 ) -> list[str]:
     """Columns of present, absent, uncertain and unknown as (N, C) of 1, 0 and NaN."""
     policy = reading.uncertain or "ignore"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from featprobe.core.errors import InputError
-from featprobe.datasets.names import is_numbering, looks_like_patient
 from featprobe.datasets.parts import NAMES, is_likely_part, part_of, way_out
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.patient_names import is_numbering, looks_like_patient
+from featprobe.datasets.read_options import ReadOptions
 
 Parts = tuple[str, ...]  # the folders of an item, from the top
 # Folders that hold the images and say nothing of them.
@@ -38,7 +38,7 @@ class Layout:
 
 def read_layout(
     root: Path, ids: Sequence[str], parts: Sequence[Parts], headers: Sequence[str],
-    reading: Reading,
+    reading: ReadOptions,
 ) -> Layout:  # fmt: skip
     """Split, classes and patients from the folders of the items.
 
@@ -88,7 +88,7 @@ def _few(n: int) -> int:
 
 
 def _is_split(
-    tops: Counter[str], parts: Sequence[Parts], depth: int, root: Path, reading: Reading
+    tops: Counter[str], parts: Sequence[Parts], depth: int, root: Path, reading: ReadOptions
 ) -> bool:
     """Whether the folders at a depth are a split; an error where it cannot be known."""
     certain = [n for n in tops if part_of(n, reading) not in (None, "none")]
@@ -111,7 +111,7 @@ def _is_split(
 
 def _divide(
     out: Layout, parts: Sequence[Parts], depth: int, tops: Counter[str], root: Path,
-    reading: Reading,
+    reading: ReadOptions,
 ) -> None:  # fmt: skip
     """Give each item its part; items of other folders are left out by name."""
     unsure = [n for n in tops if part_of(n, reading) is None and is_likely_part(n)]
@@ -137,7 +137,7 @@ def _divide(
 
 
 def _divide_below(
-    out: Layout, parts: Sequence[Parts], depth: int, root: Path, reading: Reading
+    out: Layout, parts: Sequence[Parts], depth: int, root: Path, reading: ReadOptions
 ) -> None:
     """Parts of a split inside of the class folders: ``cat/train``, ``cat/test``, ``dog/train``."""
     inner = Counter(p[depth + 1] for p in parts if len(p) > depth + 1)
@@ -159,7 +159,7 @@ def _divide_below(
 
 def _classes(
     out: Layout, ids: Sequence[str], parts: Sequence[Parts], headers: Sequence[str], root: Path,
-    reading: Reading, passed: bool,
+    reading: ReadOptions, passed: bool,
 ) -> None:  # fmt: skip
     """Labels from the folders at ``out.depth``, or patients."""
     depth, inside = out.depth, [i for i in range(len(parts)) if i not in out.left_out]

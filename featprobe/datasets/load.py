@@ -15,7 +15,6 @@ from featprobe.core.fingerprint import digest
 from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.doubts import doubt
-from featprobe.datasets.effects import without_effect
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
@@ -23,12 +22,13 @@ from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.mask_layouts import with_masks_file
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet
-from featprobe.datasets.reading import Reading, read_split_map
+from featprobe.datasets.read_options import ReadOptions, read_split_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import table_files
+from featprobe.datasets.unused_options import unused_options
 from featprobe.images import files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 # Data sets of one family share a module; their names stand here so that listing imports none.
 FAMILIES = {
@@ -113,14 +113,14 @@ def load_dataset(
     ``root``: folder of a catalog data set or of a manifest's paths. ``label``, ``group``, ``task``,
     ``separator``, ``uncertain``, ``missing``, ``path``, ``split_column``, ``split_map``, ``bare``,
     ``masks``, ``mask_classes``: how labels, patients, split and masks are read, see
-    :class:`~featprobe.datasets.reading.Reading`; what is likely and not certain is an error that
-    names them, and one without effect is an error too.
-    ``split``: a file of :func:`~featprobe.datasets.split_file.write_split` to use as the official
-    split. ``cache``: where generated data sets and content digests are kept. ``derived``:
-    ``skip`` leaves masks, thumbnails and DICOM objects made from images out of a folder, ``keep``
-    reads them. ``options``: fields of the :class:`~featprobe.images.picture.FrameRecipe`
-    (``plane="coronal"``, ``intensity="minmax"``), and those that a catalog data set
-    declares (``uncertain="zeros"``, ``size="224"``).
+    :class:`~featprobe.datasets.read_options.ReadOptions`; what is likely and not certain is an
+    error that names them, and one without effect is an error too. ``split``: a file of
+    :func:`~featprobe.datasets.split_file.write_split` to use as the official split. ``cache``:
+    where generated data sets and content digests are kept. ``derived``: ``skip`` leaves masks,
+    thumbnails and DICOM objects made from images out of a folder, ``keep`` reads them. ``options``:
+    fields of the :class:`~featprobe.images.decoded_image.FrameRecipe` (``plane="coronal"``,
+    ``intensity="minmax"``), and those that a catalog data set declares (``uncertain="zeros"``,
+    ``size="224"``).
 
     Raises :class:`~featprobe.core.errors.UnknownName`, :class:`~featprobe.core.errors.MissingPath`
     or :class:`~featprobe.core.errors.InputError`, each naming the file.
@@ -129,7 +129,7 @@ def load_dataset(
     entry = entry_named(text)
     if uncertain is not None and entry:
         options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits
-    reading = Reading(
+    reading = ReadOptions(
         tuple([label] if isinstance(label, str) else label), group, task, separator, uncertain,
         tuple([missing] if isinstance(missing, str) else missing), path, split_column,
         read_split_map(split_map), bare, (masks,) if isinstance(masks, str) else tuple(masks),
@@ -147,7 +147,7 @@ def load_dataset(
         )
     if split is not None:
         apply_split(data, Path(split).expanduser())
-    data.notes.extend(without_effect(data))
+    data.notes.extend(unused_options(data))
     if root is not None and not entry and Path(text).suffix.lower() not in TABLES:
         data.notes.append(f"root {root} has no effect: it is for the paths of a table")
     if not bare and not entry:
@@ -156,7 +156,7 @@ def load_dataset(
 
 
 def _load(
-    text: str, root: str | os.PathLike[str] | None, name: str | None, reading: Reading,
+    text: str, root: str | os.PathLike[str] | None, name: str | None, reading: ReadOptions,
     cache: str | os.PathLike[str] | None, recipe: FrameRecipe, options: dict[str, Any],
     derived: str,
 ) -> Dataset:  # fmt: skip

@@ -18,11 +18,11 @@ from featprobe.datasets.labels import set_labels
 from featprobe.datasets.mask_columns import mask_columns, masks_of_table
 from featprobe.datasets.parts import split_column
 from featprobe.datasets.paths import Finder, path_columns
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.targets import Labelled
 from featprobe.datasets.texts import read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +33,7 @@ def load_manifest(
     name: str,
     recipe: FrameRecipe,
     root: Path | None = None,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     memory: Path | None = None,
 ) -> Dataset:
     """Read a manifest.
@@ -46,7 +46,7 @@ def load_manifest(
     extraction, unless all are. The recipe's modalities are columns of paths, and an item is the
     study of a row; its id is then the column ``id``, or the first path.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     table = read_table(path)
     base = (root or path.parent).expanduser().resolve()
     columns = path_columns(path, table, base, recipe.modalities, reading)
@@ -165,7 +165,7 @@ def _set_groups(
 
 
 def add_labels(
-    path: Path, table: pandas.DataFrame, data: Labelled, reading: Reading, used: Iterable[str]
+    path: Path, table: pandas.DataFrame, data: Labelled, reading: ReadOptions, used: Iterable[str]
 ) -> list[str]:
     """Labels from the columns of a table that are not ``used`` otherwise; what is to be told.
 

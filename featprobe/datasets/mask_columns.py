@@ -11,7 +11,7 @@ from featprobe.datasets.columns import MASKS, named, wanted
 from featprobe.datasets.mask_layouts import told
 from featprobe.datasets.masks import MaskFile, Masks
 from featprobe.datasets.paths import Finder
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.images import files
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def mask_columns(
-    path: Path, table: pandas.DataFrame, base: Path, reading: Reading
+    path: Path, table: pandas.DataFrame, base: Path, reading: ReadOptions
 ) -> dict[str, str]:
     """Columns of mask files, each with the class it is of (empty: values are classes).
 
@@ -45,7 +45,7 @@ def mask_columns(
 
 
 def masks_of_table(
-    path: Path, table: pandas.DataFrame, base: Path, columns: dict[str, str], reading: Reading,
+    path: Path, table: pandas.DataFrame, base: Path, columns: dict[str, str], reading: ReadOptions,
     memory: Path | None,
 ) -> Masks:  # fmt: skip
     """The masks of the rows; a blank is an item without a mask, several files are parted by |."""

@@ -18,7 +18,7 @@ from featprobe.datasets.groups import stem_of
 from featprobe.datasets.mask_classes import read_classes
 from featprobe.datasets.mask_pairs import CHANNEL, paired
 from featprobe.datasets.masks import MaskFile, Masks
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.tree import walk
 from featprobe.images import files
 
@@ -55,7 +55,7 @@ def named_folders(root: Path, texts: Sequence[str]) -> dict[Path, str]:
 
 def masks_of_folder(
     root: Path, data: Dataset, beside: Sequence[Path], pair: tuple[str, str] | None,
-    named: Mapping[Path, str], reading: Reading,
+    named: Mapping[Path, str], reading: ReadOptions,
 ) -> Masks | None:  # fmt: skip
     """The masks of the items of a folder; None where there are none.
 
@@ -104,7 +104,7 @@ def _images(folder: Path) -> list[Path]:
     return [p for p in walk(folder) if files.kind_of(p)]
 
 
-def with_masks_file(data: Dataset, reading: Reading) -> Dataset:
+def with_masks_file(data: Dataset, reading: ReadOptions) -> Dataset:
     """A data set of one image with the mask file of ``--masks``."""
     if reading.masks in ((), ("none",)):
         return data
@@ -115,7 +115,7 @@ def with_masks_file(data: Dataset, reading: Reading) -> Dataset:
     return data
 
 
-def told(masks: Masks, reading: Reading, *places: Path) -> Masks:
+def told(masks: Masks, reading: ReadOptions, *places: Path) -> Masks:
     """The masks with the classes that are said: by the reading, else by the ``dataset.json`` of the
     first of some folders that has one."""
     if reading.mask_classes and masks.multilabel:

@@ -15,9 +15,9 @@ from featprobe.core.fingerprint import FileDigests, array_digest, digest
 from featprobe.core.shown import Shown
 from featprobe.datasets.mask_classes import ClassTable, class_table
 from featprobe.images import masks as images
+from featprobe.images.decoded_image import ImageHeader
 from featprobe.images.grids import VOID
 from featprobe.images.masks import Mask, Stored
-from featprobe.images.picture import Extent
 
 
 class MaskFile(NamedTuple):
@@ -54,7 +54,7 @@ class Masks(Shown):
     origin: str = ""
     unpaired: tuple[Path, ...] = ()
     memory: Path | None = None
-    header: Callable[[int], Extent] = field(default=lambda i: Extent((1, 1, 1)))
+    header: Callable[[int], ImageHeader] = field(default=lambda i: ImageHeader((1, 1, 1)))
     turn: Callable[[int], int] = field(default=lambda i: 1)
 
     @classmethod

@@ -11,7 +11,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import SPLITS, ArraySource, Dataset
 from featprobe.datasets.targets import add_array
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 
 def load_npz(path: Path, name: str, recipe: FrameRecipe, classes: Sequence[str] = ()) -> Dataset:

@@ -13,7 +13,7 @@ from featprobe.core.errors import InputError, MissingPath, nearest
 from featprobe.datasets.base import Dataset, FileSource, Source
 from featprobe.datasets.folder import walk
 from featprobe.images import raster
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 if TYPE_CHECKING:
     import pandas

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,11 +20,12 @@ from featprobe.datasets.columns import GROUPS, LABELS, named
 from featprobe.datasets.hdf5 import row_digests
 from featprobe.datasets.labels import set_labels
 from featprobe.datasets.parts import NAMES
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.tables import is_image, open_table, read_columns, split_name, table_files
 from featprobe.datasets.targets import add_array, add_text
 from featprobe.images import files as readers
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe
+from featprobe.images.versions import kind_encoded
 
 KEPT_ROW_GROUPS = 4
 # What a file begins with, and the suffix by which its reader is found; Pillow knows the others.
@@ -49,11 +51,9 @@ class ParquetSource:
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         return 1
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         value, where = self._value(i)
-        encoded, name = value, ""
-        if isinstance(value, dict):
-            encoded, name = value.get("bytes"), value.get("path") or ""
+        encoded, name = _encoded(value)
         if not encoded:
             kept = f"its bytes are not in the table but in {name}" if name else "no image"
             raise UnreadableItem(f"{where}: {kept}")
@@ -71,6 +71,21 @@ class ParquetSource:
         return row_digests(sizes, self.memory, progress)
 
     def kinds(self) -> set[str]:
+        """Told by the content of every row, up to the first that is not a plain picture."""
+        return self._kinds
+
+    @cached_property
+    def _kinds(self) -> set[str]:
+        found = set()
+        for i in range(sum(int(s[-1]) for s in self.starts)):
+            encoded, name = _encoded(self._value(i)[0])
+            found |= {kind_encoded(encoded[:26], name)} if encoded else set()
+            if "raster" in found:
+                break
+        return found
+
+    def former_kinds(self) -> set[str]:
+        """What keys said before the content was looked at: features under them are the same."""
         return {"raster"}
 
     def _value(self, i: int) -> tuple[Any, str]:
@@ -90,11 +105,18 @@ class ParquetSource:
         return column[i - int(self.starts[file][group])].as_py(), f"{self.files[file]}: row {i}"
 
 
+def _encoded(value: Any) -> tuple[bytes | None, str]:
+    """The bytes of a cell, and the name that stands beside them."""
+    if isinstance(value, dict):
+        return value.get("bytes"), value.get("path") or ""
+    return value, ""
+
+
 def load_parquet(
     path: Path,
     name: str,
     recipe: FrameRecipe,
-    reading: Reading | None = None,
+    reading: ReadOptions | None = None,
     memory: Path | None = None,
 ) -> Dataset:
     """Read a Parquet file, a folder of them, or a folder saved by ``datasets``, as a data set.
@@ -105,7 +127,7 @@ def load_parquet(
     name, or that of the ``reading``. The split is the start of the file name
     (``train-00000-of-00002.parquet``), or the folder of an Arrow file, where all files have one.
     """
-    reading = reading or Reading()
+    reading = reading or ReadOptions()
     parts = table_files(path)
     schema, table, starts = read_columns(parts)
     column = next((c for c in schema.names if is_image(schema.field(c).type)), None)
@@ -164,8 +186,8 @@ def _class_names(schema: Any, column: str) -> list[str]:
 
 
 def _add_labels(
-    data: Dataset, path: Path, columns: list[str], table: dict[str, list[Any]], reading: Reading,
-    names: list[str],
+    data: Dataset, path: Path, columns: list[str], table: dict[str, list[Any]],
+    reading: ReadOptions, names: list[str],
 ) -> None:  # fmt: skip
     values = table[columns[0]]
     lists = any(isinstance(v, list) for v in values)

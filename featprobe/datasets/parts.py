@@ -12,7 +12,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.columns import SPLITS, named, wanted
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 
 if TYPE_CHECKING:
     import pandas
@@ -38,7 +38,7 @@ def is_likely_part(name: str) -> bool:
     return not is_part(name) and _LIKELY.search(name) is not None
 
 
-def part_of(name: str, reading: Reading) -> str | None:
+def part_of(name: str, reading: ReadOptions) -> str | None:
     """train, val, test or none for a name, None where neither the user nor custom says."""
     text = name.strip()
     if text in reading.split_map:
@@ -52,7 +52,7 @@ def way_out(names: Sequence[str]) -> str:
 
 
 def split_column(
-    path: Path, table: pandas.DataFrame, reading: Reading, special: Sequence[str]
+    path: Path, table: pandas.DataFrame, reading: ReadOptions, special: Sequence[str]
 ) -> tuple[np.ndarray | None, str, list[str], list[str]]:
     """The part of each row (``none``: left out), its column, what to tell and what to doubt.
 

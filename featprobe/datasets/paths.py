@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from featprobe.core.errors import InputError
 from featprobe.datasets.columns import PATHS, named, wanted
 from featprobe.datasets.folder import collect, walk
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.images import files
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Finder:
 
 
 def path_columns(
-    path: Path, table: pandas.DataFrame, base: Path, modalities: Sequence[str], reading: Reading
+    path: Path, table: pandas.DataFrame, base: Path, modalities: Sequence[str], reading: ReadOptions
 ) -> list[str]:
     """The column of file paths, or the columns of the modalities.
 

@@ -17,26 +17,26 @@ from featprobe.core.errors import InputError
 from featprobe.core.options import annotations_of, checked
 from featprobe.core.plugins import came, known_facts
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
-from featprobe.images.picture import FrameRecipe
+from featprobe.datasets.entry import DatasetEntry
+from featprobe.images.decoded_image import FrameRecipe
 
 FACTS = ("title", "modality", "task", "classes", "items", "group", "split", "licence", "citation",
          "home", "layout", "folder")  # fmt: skip
 
 
-def plugin(name: str, value: Any, of: str, **facts: Any) -> Entry:
-    """An :class:`Entry`, or a function that returns a Dataset.
+def plugin(name: str, value: Any, of: str, **facts: Any) -> DatasetEntry:
+    """An :class:`DatasetEntry`, or a function that returns a Dataset.
 
     A function of ``root`` reads files, which lie in ``--root`` or ``$FEATPROBE_DATA/NAME``; one of
     nothing brings its own. ``facts``: what ``featprobe data`` shows of it (:data:`FACTS`), as in an
-    Entry.
+    DatasetEntry.
     """
-    if isinstance(value, Entry):
+    if isinstance(value, DatasetEntry):
         known_facts("dataset", name, facts, ())
         return replace(value, name=name)
     if not callable(value) or isinstance(value, type):
         raise InputError(
-            f"dataset {name}: expected an Entry or a function that returns a Dataset, got "
+            f"dataset {name}: expected a DatasetEntry or a function that returns a Dataset, got "
             f"{came(value)}"
         )
     known_facts("dataset", name, facts, FACTS)
@@ -45,10 +45,10 @@ def plugin(name: str, value: Any, of: str, **facts: Any) -> Entry:
         raise InputError(
             f"dataset {name}: its function takes ({', '.join(takes)}), known are () and (root)"
         )
-    kinds = annotations_of(Entry)
+    kinds = annotations_of(DatasetEntry)
     told = {f: checked(f, v, kinds[f], f"dataset {name}") for f, v in facts.items()}
     usual = {"title": f"of {of}", "modality": "", "task": "", "classes": (), "home": of}
-    return Entry(
+    return DatasetEntry(
         **{**usual, **told}, name=name, build=_builder(name, value, bool(takes)),
         generate=None if takes else lambda folder: None,
     )  # fmt: skip

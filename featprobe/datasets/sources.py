@@ -13,7 +13,7 @@ import numpy as np
 from featprobe.core.errors import InputError, MissingPath
 from featprobe.core.fingerprint import FileDigests, array_digest, digest
 from featprobe.images import files, frames
-from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite
 from featprobe.images.versions import kinds_of
 
 Progress = Callable[[int], None]
@@ -25,7 +25,7 @@ class Source(Protocol):
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         """Number of frames of item i, without decoding pixels."""
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         """Decode item i."""
 
     def contents(self, progress: Progress | None = None) -> list[str]:
@@ -48,11 +48,11 @@ class FileSource:
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         return files.count_frames(self.paths[i], recipe)
 
-    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+    def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
         """Size and geometry of item i before it is cut into frames."""
         return files.header(self.paths[i], recipe)
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         return files.read(self.paths[i], recipe)
 
     def contents(self, progress: Progress | None = None) -> list[str]:
@@ -99,20 +99,20 @@ class ArraySource:
             return len(self.read(i, recipe).pixels)
         return frames.count(self.header(i, recipe), recipe)
 
-    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+    def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
         """Size of item i before frames are chosen."""
         shape = self._shape(i)
         if len(shape) == 3 and shape[-1] == 3:
-            return Extent((shape[1], shape[0], 1))
-        return Extent((shape[-1], shape[-2], shape[0] if len(shape) == 3 else 1))
+            return ImageHeader((shape[1], shape[0], 1))
+        return ImageHeader((shape[-1], shape[-2], shape[0] if len(shape) == 3 else 1))
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         row = self._row(i)
         if row.dtype not in (np.uint8, np.uint16, np.int16, np.int32):
             row = row.astype(np.float32)
         row, notes = finite(row, f"row {i}")
         stack = row.ndim == 3 and row.shape[-1] != 3
-        return frames.choose(Picture(row if stack else row[None], notes=notes), recipe)
+        return frames.choose(DecodedImage(row if stack else row[None], notes=notes), recipe)
 
     def contents(self, progress: Progress | None = None) -> list[str]:
         out = []

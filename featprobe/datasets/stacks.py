@@ -11,7 +11,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import FileSource
 from featprobe.images import files, frames
-from featprobe.images.picture import Extent, FrameRecipe, Picture
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader
 
 
 def natural(path: Path) -> list[str | int]:
@@ -30,17 +30,19 @@ class StackSource(FileSource):
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         if recipe.frames == "foreground":
             return len(self.read(i, recipe).pixels)
-        return frames.count(Extent((1, 1, len(self.paths[i]))), recipe)  # any size: it is not asked
+        return frames.count(
+            ImageHeader((1, 1, len(self.paths[i]))), recipe
+        )  # any size: it is not asked
 
-    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+    def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
         sizes = [files.header((path,), FrameRecipe()).shape for path in self.paths[i]]
         width, height = max(s[0] for s in sizes), max(s[1] for s in sizes)
-        return Extent((width, height, len(sizes)))
+        return ImageHeader((width, height, len(sizes)))
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         return frames.choose(self._stack(i), recipe)
 
-    def _stack(self, i: int) -> Picture:
+    def _stack(self, i: int) -> DecodedImage:
         slices = []
         for path in self.paths[i]:
             picture = files.read((path,), FrameRecipe())  # the rule is for the stack, not a slice
@@ -51,11 +53,11 @@ class StackSource(FileSource):
             slices = [s if s.ndim == 3 else np.repeat(s[..., None], 3, 2) for s in slices]
         shapes = {s.shape for s in slices}
         if len(shapes) == 1:
-            return Picture(np.stack(slices))
+            return DecodedImage(np.stack(slices))
         size = np.max([s.shape for s in slices], axis=0)
         out = np.zeros((len(slices), *size), dtype=np.result_type(*slices))
         for frame, s in zip(out, slices):
             y, x = (size[:2] - s.shape[:2]) // 2
             frame[y : y + s.shape[0], x : x + s.shape[1]] = s
         note = f"slices of {len(shapes)} sizes, centred on black in {size[0]} x {size[1]}"
-        return Picture(out, notes=(note,))
+        return DecodedImage(out, notes=(note,))

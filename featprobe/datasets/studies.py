@@ -12,8 +12,8 @@ import numpy as np
 from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.base import FileSource
 from featprobe.images import files
-from featprobe.images.intensity import WHITE, shown
-from featprobe.images.picture import Extent, FrameRecipe, Picture
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader
+from featprobe.images.intensity import WHITE, apply_rule
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class StudySource(FileSource):
             return sum(self.views(i, recipe))
         return files.count_frames(next(p for p in self._modalities(i) if p), recipe)
 
-    def header(self, i: int, recipe: FrameRecipe) -> Extent:
+    def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
         """That of its first modality, on whose grid the others lie."""
         return files.header(next(p for p in self._modalities(i) if p), recipe)
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         found = [files.read(paths, recipe) if paths else None for paths in self._modalities(i)]
         there = [p for p in found if p is not None]
         scaled = [None if p is None else _scaled(p, recipe.intensity) for p in found]
@@ -66,7 +66,7 @@ class StudySource(FileSource):
         }  # fmt: skip
         if recipe.fusion == "late":
             pixels, sizes = _in_turn([p for p in scaled if p is not None])
-            return Picture(pixels, sizes=sizes, **about)
+            return DecodedImage(pixels, sizes=sizes, **about)
         shapes = {p.pixels.shape for p in there}
         if len(shapes) > 1 or there[0].pixels.ndim != 3:
             told = ", ".join(
@@ -79,7 +79,7 @@ class StudySource(FileSource):
         black = np.zeros(there[0].pixels.shape, dtype=np.uint16)
         colours = [black if p is None else p for p in scaled]
         pixels = np.stack([*colours, *[black] * (3 - len(colours))], axis=-1)
-        return Picture(pixels, affine=there[0].affine, **about)
+        return DecodedImage(pixels, affine=there[0].affine, **about)
 
 
 def _in_turn(views: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
@@ -99,9 +99,9 @@ def _in_turn(views: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
     return out, sizes
 
 
-def _scaled(picture: Picture, rule: str) -> np.ndarray:
+def _scaled(picture: DecodedImage, rule: str) -> np.ndarray:
     """Grey frames as uint16, 0 black and 65535 white under an intensity rule."""
-    pixels, levels = shown(picture, rule)
+    pixels, levels = apply_rule(picture, rule)
     low, high = (float(v) for v in levels)
     if not high > low:
         return np.zeros(pixels.shape, dtype=np.uint16)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.datasets.order import as_numbers, ordered
+from featprobe.datasets.class_order import as_numbers, ordered
 
 # Texts that mean unknown: what pandas.read_csv takes for no value (and writes), and -1.
 NO_VALUE = (

@@ -15,20 +15,21 @@ from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import plain
-from featprobe.evaluation import choosing, levels
+from featprobe.evaluation import levels, model_selection
 from featprobe.evaluation.fitted import Data, View
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.runs import carry_out
+from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.evaluation.shown import Results
 from featprobe.features.feature_set import FeatureSet, unlabeled
+from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
-from featprobe.features.subjects import Subject
 from featprobe.metrics import thresholds
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
+from featprobe.probes.feature_range import FeatureRange
+from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.splits.partition import VERSION, Dealer, known_targets
 from featprobe.stats.resampling import RESAMPLES
@@ -102,11 +103,11 @@ def evaluate(
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
         threshold=threshold,
     )  # fmt: skip
-    idle = [*made.idle(), *_idle_pool(features, views), *choosing.idle(made, data)]
+    idle = [*made.idle(), *_idle_pool(features, views), *model_selection.idle(made, data)]
     idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
     out = Results()
     start = time.perf_counter()
-    for cell in carry_out(made, data, chosen):
+    for cell in run_protocol(made, data, chosen):
         result = result_of(
             features,
             made.name,
@@ -168,7 +169,7 @@ def request(
 
 
 def _criterion(
-    subject: Subject, protocol: Protocol, select: str, one_se: bool, metric: str | None
+    subject: LabeledItems, protocol: Protocol, select: str, one_se: bool, metric: str | None
 ) -> Criterion | None:
     """By what val chooses; None for items without a task, which are refused later."""
     if isinstance(protocol, (FewShot, LeaveOneOut)) and (select, one_se) != (AUTO, True):
@@ -181,7 +182,10 @@ def _criterion(
 
 
 def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
-    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again."""
+    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again.
+
+    It knows where their features lie, so that it can say how far others are from them.
+    """
     made = make_probe(probe)
     if "select" in result.settings:  # a part of the probe may choose, too
         one_se = bool(result.settings.get("one_se", True))
@@ -190,7 +194,11 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
     data = labelled(features, protocol, [view], made)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    return made.fresh(**kept).fit(data.read(view)[rows], data.y[rows], groups=data.groups[rows])
+    x = data.read(view)[rows]
+    fitted = made.fresh(**kept).fit(x, data.y[rows], groups=data.groups[rows])
+    if not made.bags:
+        fitted.range_ = FeatureRange.of(x, data.groups[rows])
+    return fitted
 
 
 def asked_views(
@@ -245,7 +253,7 @@ def labelled(
 
 
 def split_items(
-    subject: Subject, protocol: Protocol, probe: Probe | None = None
+    subject: LabeledItems, protocol: Protocol, probe: Probe | None = None
 ) -> tuple[Data, np.ndarray]:
     """The items whose label is known, without their features, and their rows in the subject.
 

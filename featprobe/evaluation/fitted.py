@@ -11,8 +11,8 @@ import numpy as np
 from featprobe.evaluation.protocols import Split
 from featprobe.features.prepare import Prepare
 from featprobe.probes.base import Probe
-from featprobe.probes.constants import constants, settled
 from featprobe.probes.selection import Criterion
+from featprobe.probes.single_class import constants, settled
 
 
 class View(NamedTuple):
@@ -56,7 +56,7 @@ class Data:
         return 1 if self.task == "regression" else self.classes
 
 
-class Fitted:
+class FittedProbe:
     """A probe fitted to some items in one view: its candidates score other items."""
 
     def __init__(self, probe: Probe, data: Data, view: View, rows: np.ndarray) -> None:
@@ -78,7 +78,7 @@ def complete(raw: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: 
     """Scores of all classes, zero for those that training (``fitted``) did not have.
 
     A label of which training had one value only is scored as that value, one of which it knew
-    nothing 0, see :func:`~featprobe.probes.constants.constants`.
+    nothing 0, see :func:`~featprobe.probes.single_class.constants`.
     """
     if fitted.ndim == 2:
         return settled(raw, constants(fitted))

@@ -11,7 +11,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.scored import HOW, Scored
+from featprobe.metrics.item_scores import HOW, ItemScores
 from featprobe.stats.intervals import intervals
 from featprobe.stats.resampling import bootstrap
 
@@ -26,7 +26,8 @@ class Level:
 
     ``how``: ``mean`` or ``max`` of the scores of its items. ``of``, for studies: the study of each
     item, as a mapping from ids or as ``FILE:COLUMN`` (see :func:`column`). Targets are joined as in
-    :meth:`~featprobe.metrics.scored.Scored.by_unit`. Resampling is by patient at every level.
+    :meth:`~featprobe.metrics.item_scores.ItemScores.by_unit`. Resampling is by patient at every
+    level.
     """
 
     name: str = "item"
@@ -57,7 +58,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Reading:
+class LevelReading:
     """A level and a subgroup column, looked up for the items of one test set.
 
     ``unit`` (N,): the study or patient of each item, None at the level of items. ``subgroup`` (N,):
@@ -69,11 +70,11 @@ class Reading:
     name: str = ""
     subgroup: np.ndarray | None = None
 
-    def reported(self, scored: Scored) -> Scored:
+    def reported(self, scored: ItemScores) -> ItemScores:
         """The scores at the level."""
         return scored if self.unit is None else scored.by_unit(self.unit, self.level.how)
 
-    def subgroups(self, scored: Scored, resamples: int, seed: int) -> dict[str, Any]:
+    def subgroups(self, scored: ItemScores, resamples: int, seed: int) -> dict[str, Any]:
         """Metrics of each subgroup of the items, with sizes, intervals and the worst one named.
 
         At a level above items the scores of a unit are joined over its items in the subgroup.
@@ -89,7 +90,7 @@ class Reading:
         for value in np.unique(self.subgroup[self.subgroup != ""]):
             keep = self.subgroup == value
             unit = None if self.unit is None else self.unit[keep]
-            part = Reading(self.level, unit).reported(scored.only(keep))
+            part = LevelReading(self.level, unit).reported(scored.only(keep))
             boot = bootstrap(part, wanted=names, resamples=resamples, seed=seed)
             reached = part.mean(names)
             found = intervals(part, reached, boot)
@@ -112,7 +113,7 @@ class Reading:
         }
 
 
-def read(level: str | Level, subgroups: Column | None, items: Scored) -> Reading:
+def read(level: str | Level, subgroups: Column | None, items: ItemScores) -> LevelReading:
     """Look up units and subgroups for the items of a test set, which may have no scores yet.
 
     Raises :class:`InputError` for units whose items disagree in target or patient, and for a column
@@ -129,7 +130,7 @@ def read(level: str | Level, subgroups: Column | None, items: Scored) -> Reading
                 f"{_named(chosen.of)}: {int((unit == '').sum())} test items have no study, first "
                 f"{items.ids[unit == ''][0]}"
             )
-    reading = Reading(chosen, unit)
+    reading = LevelReading(chosen, unit)
     reading.reported(items)
     if subgroups is None:
         return reading
@@ -140,7 +141,7 @@ def read(level: str | Level, subgroups: Column | None, items: Scored) -> Reading
             f"{_named(subgroups)} has {found} different values; subgroups are at most {MOST}: put "
             "numbers into ranges first"
         )
-    return Reading(chosen, unit, _named(subgroups), values)
+    return LevelReading(chosen, unit, _named(subgroups), values)
 
 
 def column(of: Column, ids: np.ndarray) -> np.ndarray:

@@ -13,15 +13,21 @@ import numpy as np
 
 from featprobe.backbones.plugins import models
 from featprobe.core.errors import InputError, MissingPath
+from featprobe.evaluation.applicable import (
+    far_outside,
+    named_apart,
+    other_readers,
+    refuse_other_features,
+)
 from featprobe.evaluation.findings.cells import listed
-from featprobe.evaluation.judged import Judged, far_outside, judged
+from featprobe.evaluation.score_predictions import PredictionScores, score_predictions
 from featprobe.features.feature_set import FeatureSet
-from featprobe.features.subjects import LeftOut, Subject
-from featprobe.images.picture import FrameRecipe
+from featprobe.features.labeled_items import ExcludedItem, LabeledItems
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.probes.base import Probe
-from featprobe.probes.loading import Saved
+from featprobe.probes.loading import SavedProbe
 from featprobe.probes.saving import FeatureSource
-from featprobe.store.format import BACKBONE_PARTS, FeatureKey
+from featprobe.store.format import FeatureKey
 
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone
@@ -42,9 +48,9 @@ class Predictions:
     classes: tuple[str, ...]
     scores: np.ndarray
     predicted: list[str]
-    left_out: list[LeftOut]
+    left_out: list[ExcludedItem]
     notes: list[str] = field(default_factory=list)
-    judged: Judged | None = None
+    judged: PredictionScores | None = None
 
 
 def source_of(
@@ -59,7 +65,7 @@ def source_of(
 
 
 def source_of_subject(
-    features: Subject, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
+    features: LabeledItems, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
 ) -> FeatureSource:
     """The same of features that are not stored, in a view that is named."""
     origin = dict(features.provenance.get("backbone") or {})
@@ -75,11 +81,12 @@ def source_of_subject(
         pool=pool,
         task=features.task or "",
         classes=features.classes,
+        kinds=features.kinds,
         thresholds={n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)},
     )
 
 
-def features_of(saved: Saved, where: str) -> FeatureSource:
+def features_of(saved: SavedProbe, where: str) -> FeatureSource:
     """The features of a saved probe; :class:`InputError` when the file does not name them."""
     if saved.features is None:
         raise InputError(
@@ -138,38 +145,42 @@ def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
 
 
 def predict(
-    saved: Saved, backbone: Backbone, dataset: Dataset, *,
+    saved: SavedProbe, backbone: Backbone, dataset: Dataset, *,
     cache: str | os.PathLike[str] | None = None, **options: Any,
 ) -> Predictions:  # fmt: skip
     """Extract what the probe needs of a data set, labelled or not, and predict.
 
     Features are stored in the cache as by ``extract``, whose ``options`` these are, at the
-    precision and in the type of the probe's own. Raises :class:`InputError` when weights,
-    architecture, preprocessing or frame recipe differ from the probe's, naming which, or when
-    other images have the name of the probe's data set.
+    precision and in the type of the probe's own; other images than those of training that have
+    their name are stored under another. Raises :class:`InputError` when weights, architecture,
+    preprocessing or frame recipe differ from the probe's, naming which.
     """
-    from featprobe.datasets.settling import as_made
+    from featprobe.datasets.shared_intensity import as_made
     from featprobe.extraction.local import extract
 
     source = features_of(saved, "the saved probe")
     key = FeatureKey(**source.key)
     as_made(dataset, FrameRecipe(**key.recipe))
-    _same(key, source, backbone, dataset)
+    refuse_other_features(source, backbone, dataset)
+    dataset, said = named_apart(source, dataset)
+    said += other_readers(source, dataset)
     features = extract(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
         features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
     )  # fmt: skip
     x = features.x(source.view, source.pool)
     probe = saved.probe
+    said += [*probe.notes(), *far_outside(probe, x)]
     if not hasattr(probe, "classes_"):
-        told = [f"{v:.6g}" for v in probe.predict(x)]
-        none = np.empty((len(x), 0))
-        return Predictions(features.ids, (), none, told, features.left_out, probe.notes())
+        values = np.asarray(probe.predict(x), dtype=float)
+        told, none = [f"{v:.6g}" for v in values], np.empty((len(x), 0))
+        worth = score_predictions(features, source.task, (), values[:, None])
+        return Predictions(features.ids, (), none, told, features.left_out, said, worth)
     names, scores = _named(probe, source, probe.predict_proba(x))
     predicted = _decided(source, names, scores)
-    notes = [*probe.notes(), *_unlearnt(probe, source, names), *far_outside(probe, x)]
-    worth = judged(features, source.task, names, scores)
-    return Predictions(features.ids, names, scores, predicted, features.left_out, notes, worth)
+    said += _unlearnt(probe, source, names)
+    worth = score_predictions(features, source.task, names, scores)
+    return Predictions(features.ids, names, scores, predicted, features.left_out, said, worth)
 
 
 def _unlearnt(probe: Probe, source: FeatureSource, names: Sequence[str]) -> list[str]:
@@ -195,34 +206,6 @@ def _decided(source: FeatureSource, names: Sequence[str], scores: np.ndarray) ->
     if len(names) == 2 and names[1] in source.thresholds:
         return [names[int(there)] for there in scores[:, 1] >= cut[1]]
     return [names[i] for i in scores.argmax(1)]
-
-
-def _readers(key: FeatureKey) -> dict[str, int | str]:
-    """The versions of a key that are not the backbone's: those of what made the pixels."""
-    return {p: v for p, v in key.versions.items() if p not in BACKBONE_PARTS}
-
-
-def _same(key: FeatureKey, source: FeatureSource, backbone: Backbone, dataset: Dataset) -> None:
-    from featprobe.core.fingerprint import digest
-
-    here = replace(
-        key, weights=backbone.weights_sha256, config=digest(backbone.config),
-        preprocess=backbone.preprocess.to_dict(), recipe=dataset.recipe.to_dict(),
-        versions={**_readers(key), **backbone.versions},
-    )  # fmt: skip
-    fields = key.differences(here.to_dict())
-    if fields:
-        files = source.origin.get("weights")
-        hint = f"; its weights were of the file {', '.join(files)}: --weights" if files else ""
-        raise InputError(
-            f"{backbone.name} on {dataset.name} is not what the probe was made with "
-            f"({source.backbone}; different: {', '.join(fields)}){hint}"
-        )
-    if dataset.name == source.dataset and dataset.fingerprint != key.dataset:
-        raise InputError(
-            f"these images are not those of {dataset.name}, on which the probe was fitted; name "
-            "them otherwise with --name, or probes would take them for its new contents"
-        )
 
 
 def _named(

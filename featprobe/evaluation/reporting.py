@@ -16,26 +16,26 @@ from featprobe.evaluation.findings.cells import findings, subgroup_findings
 from featprobe.evaluation.fitted import Data, View
 from featprobe.evaluation.protocols import Protocol
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.runs import Cell
-from featprobe.features.subjects import Subject
+from featprobe.evaluation.run_protocol import Cell
+from featprobe.features.labeled_items import LabeledItems
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean
 from featprobe.metrics.thresholds import NONE, chosen, has_thresholds, named
 from featprobe.probes.checks import check_scores
 from featprobe.splits.shots import digest_of
 from featprobe.stats.components import components
 from featprobe.stats.intervals import intervals
+from featprobe.stats.mean_over_tries import over_draws, over_training
 from featprobe.stats.resampling import bootstrap
 from featprobe.stats.support import Support
-from featprobe.stats.tries import over_draws, over_training
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
 
 
 def keep(
-    root: Path, subject: Subject, result: Result, data: Data, cell: Cell,
-    reading: levels.Reading,
+    root: Path, subject: LabeledItems, result: Result, data: Data, cell: Cell,
+    reading: levels.LevelReading,
 ) -> None:  # fmt: skip
     """Append a result and its scores to the cache; where that fails, a note says so."""
     test = data.split.test
@@ -82,17 +82,19 @@ def _tested(cell: Cell, items: int) -> np.ndarray | None:
     return out
 
 
-def of_test(subject: Subject, data: Data, tries: list[np.ndarray], rows: Any = None) -> Scored:
+def of_test(
+    subject: LabeledItems, data: Data, tries: list[np.ndarray], rows: Any = None
+) -> ItemScores:
     """The test items, with scores (n, C) of each try."""
     test = data.split.test
     named = subject.classes if len(subject.classes) <= NAMED_CLASSES else ()
     ids, y, groups = data.ids[test], data.y[test], data.groups[test]
-    return Scored(data.task, ids, y, groups, tries, rows, tuple(named))
+    return ItemScores(data.task, ids, y, groups, tries, rows, tuple(named))
 
 
 def result_of(
-    subject: Subject, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
-    cell: Cell, resamples: int, reading: levels.Reading, threshold: str = NONE,
+    subject: LabeledItems, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
+    cell: Cell, resamples: int, reading: levels.LevelReading, threshold: str = NONE,
 ) -> Result:  # fmt: skip
     """The Result of a cell: metrics, intervals, and everything needed to read them.
 
@@ -174,7 +176,7 @@ def result_of(
 
 
 def _decide(
-    subject: Subject, data: Data, cell: Cell, reading: levels.Reading, rule: str
+    subject: LabeledItems, data: Data, cell: Cell, reading: levels.LevelReading, rule: str
 ) -> list[str]:
     """Choose the ``cuts`` of a cell on val, read as test is; what there is to say of it."""
     if rule == NONE or not cell.on_val or not has_thresholds(data.task, data.classes):
@@ -182,7 +184,7 @@ def _decide(
     try:
         for rows, p in cell.on_val:
             at = (data.ids[rows], data.y[rows], data.groups[rows])
-            val = Scored(data.task, *at, [p])
+            val = ItemScores(data.task, *at, [p])
             cell.cuts += chosen(rule, levels.read(reading.level, None, val).reported(val))
     except InputError as error:  # items of one patient of val that differ
         cell.cuts.clear()
@@ -195,7 +197,7 @@ def _decide(
     return [f"no threshold of {few}: val has one kind of items or one score only"]
 
 
-def _class_sizes(scored: Scored) -> dict[str, dict[str, int]]:
+def _class_sizes(scored: ItemScores) -> dict[str, dict[str, int]]:
     """Items and patients of each named class, positive ones of each label."""
     if scored.task == "regression" or not scored.classes:
         return {}

@@ -23,7 +23,7 @@ from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
 from featprobe.core.shown import Shown, ends
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
 from featprobe.store.format import without_pixels
@@ -44,17 +44,17 @@ class Result(Shown):
     tries and from patients (:class:`~featprobe.stats.components.Components`). A metric of one class
     is called ``auroc:CLASS``. ``class_sizes``: class (label) -> ``items`` and ``patients`` of it in
     test. ``subgroups``: metrics by the values of a column
-    (:meth:`~featprobe.evaluation.levels.Reading.subgroups`). ``selected``: chosen on validation
-    data among settings of the ``searched`` parameters (True also where there was nothing to
-    choose); only these enter a leaderboard.
-    ``key``: digest of the feature store's key, ``labels``: of targets, patients and split.
-    ``random``: the backbone has random weights. ``overlap``: why the backbone is known to have seen
-    this data set in pretraining, empty where it is not. ``cost``: of a training, ``trainable`` and
-    all ``parameters``, ``seconds``, ``peak_memory`` in bytes, ``images_per_second``; empty where
-    nothing was trained but a probe. ``thresholds``: class -> the threshold of its score that was
-    chosen on val (of two classes that of the second one), one for each fold of a cross-validation.
-    ``asked``: digest of the whole request, candidates too, by which a later one is known to be
-    done; empty in results of earlier versions.
+    (:meth:`~featprobe.evaluation.levels.LevelReading.subgroups`). ``selected``: chosen on
+    validation data among settings of the ``searched`` parameters (True also where there was nothing
+    to choose); only these enter a leaderboard. ``key``: digest of the feature store's key,
+    ``labels``: of targets, patients and split. ``random``: the backbone has random weights.
+    ``overlap``: why the backbone is known to have seen this data set in pretraining, empty where it
+    is not. ``cost``: of a training, ``trainable`` and all ``parameters``, ``seconds``,
+    ``peak_memory`` in bytes, ``images_per_second``; empty where nothing was trained but a probe.
+    ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
+    of the second one), one for each fold of a cross-validation. ``asked``: digest of the whole
+    request, candidates too, by which a later one is known to be done; empty in results of earlier
+    versions.
     """
 
     dataset: str
@@ -222,7 +222,7 @@ def scores_file(cache: Path, result: Result) -> Path:
     return results_file(cache).parent / "scores" / f"{result.id}.npz"
 
 
-def scored(cache: Path, result: Result) -> Scored:
+def scored(cache: Path, result: Result) -> ItemScores:
     """The kept scores of a result, at the level of its metrics.
 
     Raises :class:`InputError` where they are not there, damaged, or of a version that kept no
@@ -246,7 +246,7 @@ def scored(cache: Path, result: Result) -> Scored:
     if "tested" in arrays:
         rows = [np.flatnonzero(r) for r in arrays["tested"]]
         tries = [p[r] for p, r in zip(tries, rows)]
-    out = Scored(
+    out = ItemScores(
         result.task, arrays["ids"], arrays["y"], arrays["groups"], tries, rows,
         tuple(arrays.get("classes", np.array([], dtype=str)).tolist()),
         list(arrays.get("cuts", ())),

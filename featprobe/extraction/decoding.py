@@ -16,9 +16,9 @@ import numpy as np
 from featprobe.core.errors import UnreadableItem, reason
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.sources import FileSource
-from featprobe.images.intensity import Levels, shown
-from featprobe.images.looks import Look, look
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.appearance import Appearance, appearance_of
+from featprobe.images.decoded_image import FrameRecipe
+from featprobe.images.intensity import Levels, apply_rule
 from featprobe.images.plugins import in_this_process
 
 BYTES_AHEAD = 1 << 30  # decoded pictures that wait for the device
@@ -34,8 +34,8 @@ class Decoded:
     fit: str = "stretch"
     text: str = ""
     seconds: float = 0.0
-    look: Look | None = None
-    sizes: np.ndarray | None = None  # as of a Picture
+    appearance: Appearance | None = None
+    sizes: np.ndarray | None = None  # as of a DecodedImage
 
     def alike(self, index: np.ndarray) -> Iterator[np.ndarray]:
         """The frames of an index in runs of one size, each cut to its own."""
@@ -74,12 +74,12 @@ class Job:
                 raise UnreadableItem(
                     f"{self.name}: {len(picture.pixels)} frames, its header says {self.planned}"
                 )
-            pixels, out.levels = shown(picture, self.recipe.intensity)
+            pixels, out.levels = apply_rule(picture, self.recipe.intensity)
             notes = list(picture.notes)
             if picture.pixels.min() == picture.pixels.max():
                 notes.append(f"constant image, every value is {picture.pixels.flat[0]}")
             out.sizes = picture.sizes
-            out.look = look(picture, pixels, out.levels, self.recipe.intensity)
+            out.appearance = appearance_of(picture, pixels, out.levels, self.recipe.intensity)
             out.pixels, out.text = pixels, "; ".join(notes)
         except Exception as error:  # whatever a damaged file provokes is that item's reason
             out.text = reason(error)

@@ -14,7 +14,7 @@ from featprobe.extraction.device import Forward, Streams
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
-from featprobe.extraction.turns import Turns
+from featprobe.extraction.shard_schedule import ShardSchedule
 from featprobe.extraction.workers import pool
 from featprobe.store.base import FeatureStore
 
@@ -36,7 +36,7 @@ def on_this_machine(
         outcome = Outcome()
         todo: Iterable[int] = shards
         while True:  # shards of others come again: theirs, unless their process has died
-            turns = Turns(store, todo, o.retry_failed)
+            turns = ShardSchedule(store, todo, o.retry_failed)
             try:
                 outcome += pipeline.run(
                     backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),

@@ -14,11 +14,11 @@ from featprobe.core.errors import InputError, StoreError, Unfinished
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts
-from featprobe.datasets.settling import settle as settle_range
-from featprobe.extraction.opening import items_of, open_store, outdated
+from featprobe.datasets.shared_intensity import settle as settle_range
+from featprobe.extraction.notes import of_features, of_looks
+from featprobe.extraction.open_store import items_of, open_store, outdated
 from featprobe.extraction.options import Options, Settings
 from featprobe.extraction.pipeline import Outcome
-from featprobe.extraction.remarks import of_features, of_looks
 from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
@@ -134,8 +134,8 @@ def _run(
     summary.rate = round(outcome.frames / seconds, 3)
     summary.times = {k: round(v, 3) for k, v in asdict(outcome.times).items()}
     summary.bottleneck = bottleneck(outcome.times, seconds, o)
-    summary.looks = counts([one.facts for one in outcome.looks.values()])
-    summary.remarks = of_looks(dataset, outcome.looks)
+    summary.looks = counts([one.facts for one in outcome.appearances.values()])
+    summary.remarks = of_looks(dataset, outcome.appearances)
     summary.notes = {str(dataset.ids[i]): text for i, text in outcome.notes.items()}
     if outcome.batch < min(o.batch_size, store.layout.shard):
         summary.notes["memory"] = (

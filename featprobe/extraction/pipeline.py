@@ -22,9 +22,10 @@ from featprobe.datasets.base import Dataset
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
 from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan
-from featprobe.images.looks import Look
+from featprobe.images.appearance import Appearance
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED
+from featprobe.store.quantised import written
 
 BEHIND = 2  # shards that wait to be written
 
@@ -43,7 +44,7 @@ class Times:
 
 @dataclass
 class Outcome:
-    """What a run did: frames extracted, notes and looks by item (failures are in the store).
+    """What a run did: frames extracted, notes and appearances by item (failures are in the store).
 
     ``batch``: the size of batches at the end, smaller than at the start where memory was short.
     """
@@ -51,14 +52,14 @@ class Outcome:
     frames: int = 0
     batch: int = 0
     notes: dict[int, str] = field(default_factory=dict)
-    looks: dict[int, Look] = field(default_factory=dict)
+    appearances: dict[int, Appearance] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     stopped: bool = False
 
     def __iadd__(self, more: Outcome) -> Outcome:
         self.frames += more.frames
         self.notes |= more.notes
-        self.looks |= more.looks
+        self.appearances |= more.appearances
         self.stopped |= more.stopped
         for f in fields(Times):
             setattr(self.times, f.name, getattr(self.times, f.name) + getattr(more.times, f.name))
@@ -73,7 +74,7 @@ class Shard:
         self.start, self.stop = store.layout.bounds(number)
         frames = self.stop - self.start
         self.arrays = {
-            name: np.zeros((frames, *shape), dtype=store.key.dtype)
+            name: np.zeros((frames, *shape), dtype=written(store.key.dtype))
             for name, shape in store.layout.arrays.items()
         }
         self.status = np.full(frames, DONE, dtype=np.uint8)
@@ -97,7 +98,7 @@ class Shard:
         """
         for name, values in features.items():
             with np.errstate(over="ignore"):
-                stored = values.astype(self.store.key.dtype)
+                stored = values.astype(written(self.store.key.dtype))
             fine = np.isfinite(stored).reshape(len(stored), -1).all(1)
             if not fine.all():
                 if np.isfinite(values[~fine]).all():
@@ -253,8 +254,8 @@ def run(
                         assert current.item == item
                         if current.pixels is None and strict:
                             raise UnreadableItem(current.text)
-                        if current.look is not None:
-                            outcome.looks[item] = current.look
+                        if current.appearance is not None:
+                            outcome.appearances[item] = current.appearance
                         if current.pixels is not None and current.text:
                             outcome.notes[item] = current.text
                     on_frames(_take(device, shard, current, plan))

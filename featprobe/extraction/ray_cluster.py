@@ -87,7 +87,7 @@ def _reach(address: str) -> None:
 
 
 @dataclass(frozen=True)
-class Place:
+class ActorSlot:
     """Room for one actor on a node."""
 
     node: str
@@ -99,7 +99,7 @@ class Place:
         return f"{self.address} ({'GPU' if self.gpus else f'{self.cpus} CPUs'})"
 
 
-def places(ray: Any, gpu: bool) -> list[Place]:
+def actor_slots(ray: Any, gpu: bool) -> list[ActorSlot]:
     """One for each GPU, with its share of the node's cores, or one for every eight cores."""
     found = []
     for node in ray.nodes():
@@ -109,7 +109,7 @@ def places(ray: Any, gpu: bool) -> list[Place]:
         if not node["Alive"] or not (gpus if gpu else cpus):
             continue
         n = gpus if gpu else -(-cpus // CORES)
-        place = Place(node["NodeID"], node["NodeManagerAddress"], cpus // n, int(gpu))
+        place = ActorSlot(node["NodeID"], node["NodeManagerAddress"], cpus // n, int(gpu))
         found += [place] * n
     return found
 
@@ -150,13 +150,13 @@ class Actor:
 
         import ray
 
-        from featprobe.extraction.hand import Hand, Report, plain
+        from featprobe.extraction.shard_worker import Report, ShardWorker, plain
 
         try:
             work, o = ray.get(self.shared[0])
             cpus = max(1, self.cpus)
             o = replace(o, workers=min(o.workers, cpus), streams=min(o.streams, cpus))
-            self.hand = Hand(work, o)
+            self.hand = ShardWorker(work, o)
         except (FeatprobeError, OSError) as error:
             return Report(error=plain(error))
         except Exception as error:
@@ -165,5 +165,5 @@ class Actor:
         return Report()
 
     def exchange(self, shards: list[int] | None, stop: bool) -> Any:
-        """See :meth:`featprobe.extraction.hand.Hand.exchange`."""
+        """See :meth:`featprobe.extraction.shard_worker.ShardWorker.exchange`."""
         return self.hand.exchange(shards, stop)

@@ -10,11 +10,11 @@ from typing import Any
 from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError, StoreError, reason
 from featprobe.datasets.base import Dataset
-from featprobe.extraction.crew import Leader
-from featprobe.extraction.hand import Report, Work, shared
+from featprobe.extraction.coordinator import Coordinator
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
-from featprobe.extraction.ray_cluster import Actor, Place, cluster, places
+from featprobe.extraction.ray_cluster import Actor, ActorSlot, actor_slots, cluster
+from featprobe.extraction.shard_worker import Report, Work, shared
 from featprobe.store.base import FeatureStore
 
 SEEN = 60.0  # seconds until what other machines committed must be visible here
@@ -27,7 +27,7 @@ def on_ray(
     """The engine of ``--engine ray``."""
     shards = list(shards)
     with cluster() as ray, shared(store.path) as token:
-        where = places(ray, o.target.type == "cuda")
+        where = actor_slots(ray, o.target.type == "cuda")
         if not where:
             raise InputError(f"the Ray cluster has no node with a {o.target.type.upper()}")
         try:
@@ -39,7 +39,7 @@ def on_ray(
             ) from error
         crew = Actors(ray, where, work)
         try:
-            outcome = Leader(crew, store, shards, o, stop=stop, on_frames=on_frames).lead()
+            outcome = Coordinator(crew, store, shards, o, stop=stop, on_frames=on_frames).lead()
         finally:
             crew.close()
     if outcome.frames == sum(b - a for a, b in map(store.layout.bounds, shards)):
@@ -74,9 +74,9 @@ class Link:
 
 
 class Actors:
-    """The actors of a cluster, as a :class:`~featprobe.extraction.crew.Crew`."""
+    """The actors of a cluster, as a :class:`~featprobe.extraction.coordinator.WorkerGroup`."""
 
-    def __init__(self, ray: Any, where: list[Place], work: Any) -> None:
+    def __init__(self, ray: Any, where: list[ActorSlot], work: Any) -> None:
         self.ray, self.where, self.work = ray, where, work
         self.places = [str(p) for p in where]
         self._actor = ray.remote(Actor)

@@ -20,7 +20,7 @@ ENGINES = {
     "local": "featprobe.extraction.engine:on_this_machine",
     "ray": "featprobe.extraction.ray_engine:on_ray",
 }
-SEVERAL = "featprobe.extraction.several:on_devices"
+SEVERAL = "featprobe.extraction.multi_device:on_devices"
 
 
 def settle(options: Options) -> Settings:

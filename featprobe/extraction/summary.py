@@ -8,7 +8,7 @@ from typing import Any
 
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Times
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Summary:
     of the same backbone whose files were others.
     """
 
-    path: Place
+    path: StoragePath
     frames: int
     items: int
     new_frames: int = 0

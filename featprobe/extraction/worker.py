@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+READY = "ready"  # the first message, from when on an item takes time
 INLINE = 1 << 16  # smaller pictures travel in the message itself
 HEAD = struct.Struct("!Q")
 
@@ -89,6 +90,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     sock = socket.socket(fileno=int(sys.argv[1]))
     try:
+        send(sock, READY)
         while True:
             job, _ = receive(sock)
             out = job.run()

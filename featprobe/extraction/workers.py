@@ -31,12 +31,16 @@ class Worker:
             env={**os.environ, **threads, "PYTHONPATH": path},
         )  # fmt: skip
         theirs.close()
-        self.socket = ours
+        self.socket, self.ready = ours, False
 
     def run(self, job: Job, seconds: float) -> Decoded:
         """Raises :class:`TimeoutError`, or :class:`EOFError` when the process died."""
-        self.socket.settimeout(seconds)
         try:
+            if not self.ready:  # a start on a busy machine is no item's time
+                self.socket.settimeout(max(seconds, SECONDS))
+                worker.receive(self.socket)
+                self.ready = True
+            self.socket.settimeout(seconds)
             worker.send(self.socket, job)
             out, pixels = worker.receive(self.socket)
         except (BrokenPipeError, ConnectionResetError) as error:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from featprobe.core.errors import FeatprobeError, InputError, UnknownName
 from featprobe.datasets.load import dataset_name, entry_named
-from featprobe.store.cache import Entry, called, entries, named
-from featprobe.store.place import Place, Where
+from featprobe.store.cache import CacheEntry, called, entries, named
+from featprobe.store.storage_path import StoragePath, Where
 
 
 def data_named(text: str, known: Collection[str]) -> str:
@@ -47,7 +47,7 @@ def model_named(text: str, known: Collection[str]) -> str:
         return text
 
 
-def store_named(cache: Where | Place, text: str) -> Entry:
+def store_named(cache: Where | StoragePath, text: str) -> CacheEntry:
     """The store of a name or digest, or the only one of the data set that is called so.
 
     Raises :class:`UnknownName`, and :class:`InputError` where several are meant, naming them.

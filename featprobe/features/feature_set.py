@@ -15,8 +15,8 @@ from featprobe.core.shown import Shown
 from featprobe.datasets.encode import GIVEN, encode, split_column, text_column
 from featprobe.datasets.groups import NO_GROUPS
 from featprobe.features.bags import Bags
-from featprobe.features.subjects import LeftOut, Subject
-from featprobe.images.picture import FrameRecipe
+from featprobe.features.labeled_items import ExcludedItem, LabeledItems
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED, FeatureKey, Items
 from featprobe.store.memory import MemoryStore
@@ -37,7 +37,7 @@ def view_part(text: str, view: str) -> tuple[str, int]:
     return match["name"], int(match["blocks"] or 1)
 
 
-class FeatureSet(Shown, Subject):
+class FeatureSet(Shown, LabeledItems):
     """A read view of a complete store: one row an item whose frames were all extracted.
 
     ``ids``, ``groups``, ``split`` (N,) text; ``y`` (N,) or (N, C), or None without labels;
@@ -139,7 +139,7 @@ class FeatureSet(Shown, Subject):
         return (self.dataset, self.backbone), known | {"classes": len(self.classes)}
 
     @cached_property
-    def left_out(self) -> list[LeftOut]:
+    def left_out(self) -> list[ExcludedItem]:
         """Items that failed, each with the reason of its first failed frame."""
         failed = np.flatnonzero(self.store.status() == FAILED)
         if not len(failed):
@@ -148,7 +148,7 @@ class FeatureSet(Shown, Subject):
         firsts: dict[int, int] = {}
         for frame in failed:
             firsts.setdefault(int(item[frame]), int(frame))
-        return [LeftOut(str(ids[i]), reasons.get(f, "")) for i, f in firsts.items()]
+        return [ExcludedItem(str(ids[i]), reasons.get(f, "")) for i, f in firsts.items()]
 
     @property
     def default_view(self) -> str:
@@ -267,7 +267,7 @@ def _pool(frames: np.ndarray, pool: str) -> np.ndarray:
     return np.concatenate([mean, frames.std(0)]) if pool == "mean+std" else mean
 
 
-def unlabeled(features: Subject) -> str:
+def unlabeled(features: LabeledItems) -> str:
     """Why a probe cannot run on a feature set or other labelled items, or an empty string."""
     where = f"{features.dataset} / {features.backbone}"
     y = features.y

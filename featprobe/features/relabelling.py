@@ -11,12 +11,12 @@ import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, StoreError, UnknownName, nearest
 from featprobe.datasets.manifest import add_labels
-from featprobe.datasets.reading import Reading
+from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.texts import read_table
 from featprobe.features.asked import data_named
-from featprobe.store.cache import Entry, entries
+from featprobe.store.cache import CacheEntry, entries
 from featprobe.store.format import Items
-from featprobe.store.place import Place, Where
+from featprobe.store.storage_path import StoragePath, Where
 
 if TYPE_CHECKING:
     import pandas
@@ -48,7 +48,7 @@ class Relabelled:
 
 
 def relabel(
-    cache: Where | Place, name: str, targets: Path, id_column: str = "id",
+    cache: Where | StoragePath, name: str, targets: Path, id_column: str = "id",
     label: Sequence[str] = (), task: str | None = None, separator: str | None = None,
     uncertain: str | None = None, missing: Sequence[str] = (),
 ) -> Iterator[Relabelled]:  # fmt: skip
@@ -56,8 +56,8 @@ def relabel(
 
     ``name``: of a data set in the cache, or of a store of it. ``targets``: a CSV, TSV or Parquet
     table with ids in ``id_column``; ``label``, ``task``, ``separator``, ``uncertain`` and
-    ``missing`` as in :class:`~featprobe.datasets.reading.Reading`. Features, patients and split
-    stay as they are; a store then equals one extracted with these labels from the start.
+    ``missing`` as in :class:`~featprobe.datasets.read_options.ReadOptions`. Features, patients and
+    split stay as they are; a store then equals one extracted with these labels from the start.
 
     The table is looked at for every store before the first is changed. Raises :class:`UnknownName`
     for names that are not there, :class:`InputError` for a table that does not fit,
@@ -75,7 +75,7 @@ def relabel(
     if ids.duplicated().any():
         raise InputError(f"{targets}: item {ids[ids.duplicated()].iloc[0]!r} occurs twice")
     table[id_column] = ids
-    reading = Reading(
+    reading = ReadOptions(
         tuple(label), task=task, separator=separator, uncertain=uncertain, missing=tuple(missing)
     )
     made = []
@@ -93,7 +93,7 @@ def relabel(
         )  # fmt: skip
 
 
-def _stores(cache: Where | Place, name: str) -> list[Entry]:
+def _stores(cache: Where | StoragePath, name: str) -> list[CacheEntry]:
     """All stores of the data set of that name, or of the one that a store of that name is of."""
     known = list(entries(cache))
     of = {e.path.parent.name for e in known if name in (e.path.name, e.path.stem)}
@@ -111,7 +111,7 @@ def _stores(cache: Where | Place, name: str) -> list[Entry]:
 
 
 def _labelled(
-    items: Items, path: Path, table: pandas.DataFrame, id_column: str, reading: Reading
+    items: Items, path: Path, table: pandas.DataFrame, id_column: str, reading: ReadOptions
 ) -> tuple[Items, list[str]]:
     """The table of items with the labels of the file, unknown where it has none; what is told."""
     place = {str(i): row for row, i in enumerate(items.ids)}

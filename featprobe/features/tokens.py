@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.shaping import field_of_view
+from featprobe.backbones.resizing import field_of_view, shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
@@ -17,9 +17,11 @@ from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.masks import Masks
 from featprobe.features.feature_set import FeatureSet
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.grids import FrameGrid, View
-from featprobe.images.picture import FrameRecipe
+from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
+from featprobe.store.quantised import INT8, error, stored_shape
 
 TOKENS = "tokens"
 
@@ -73,8 +75,17 @@ class TokenSet(Shown):
     def nbytes(self) -> int:
         """Bytes of all tokens as stored."""
         store = self.features.store
-        shape = store.layout.arrays[TOKENS]
+        shape = stored_shape(store.layout.arrays[TOKENS], store.key.dtype)
         return int(np.prod(shape)) * store.layout.frames * np.dtype(store.key.dtype).itemsize
+
+    def rounding(self, most: int = 64) -> float:
+        """What int8 lost of the tokens: the root mean square of its error as a share of theirs,
+        from ``most`` frames; 0 of other dtypes."""
+        store = self.features.store
+        if store.key.dtype != INT8 or not isinstance(store, FeatureStore):
+            return 0.0
+        at = np.linspace(0, store.layout.frames - 1, most).astype(np.int64)
+        return error(store.read(TOKENS, frames=np.unique(at), decoded=False))
 
     @cached_property
     def _ends(self) -> np.ndarray:
@@ -99,6 +110,25 @@ class TokenSet(Shown):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self.tokens(i) for i in range(len(self)))
+
+    def images(self, i: int, size: tuple[int, int]) -> np.ndarray:
+        """Frames float32 (F, C, h, w) of item i in [0, 1], on a grid of ``size`` over what the
+        network was shown; C is 1 or 3. Decoded from the files."""
+        import torch
+        from torch.nn import functional as F
+
+        from featprobe.images.intensity import apply_rule
+
+        picture = self.data.open(int(self.rows[i]))
+        pixels, (low, high) = apply_rule(picture, self.data.recipe.intensity)
+        runs = [pixels]
+        if picture.sizes is not None:  # frames of several sizes, each cut to its own
+            runs = [p[None, :h, :w] for p, (h, w) in zip(pixels, picture.sizes)]
+        found = [shown(p, low, high, self.preprocess, self.data.recipe.fit) for p in runs]
+        h, w = self.size  # SAM's frames are filled up at the right and at the bottom
+        filled = [F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) for x in found]
+        out: np.ndarray = F.adaptive_avg_pool2d(torch.cat(filled), size).numpy()
+        return out
 
     # -- masks ----------------------------------------------------------------------------------
 
@@ -161,6 +191,31 @@ def open_tokens(
                 "--image-size"
             )
     return TokenSet(FeatureSet(same[-1]), data)
+
+
+def every_tokens(
+    data: Dataset,
+    backbones: Sequence[str] = (),
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    image_sizes: Sequence[int] = (),
+) -> list[TokenSet]:
+    """All tokens of a data set that are in the cache, or those of some backbones and sizes.
+
+    Raises as :func:`open_tokens` where there are none.
+    """
+    root = settings.feature_root(cache)
+    stores, _ = find(root, [data.name], backbones)
+    able = [
+        s for s in stores
+        if TOKENS in s.layout.arrays and s.key.recipe == data.recipe.to_dict()
+        and s.key.dataset == data.fingerprint
+        and (not image_sizes or Preprocess.from_dict(s.key.preprocess).size[0] in image_sizes)
+    ]  # fmt: skip
+    if not able:
+        size = image_sizes[0] if image_sizes else None
+        return [open_tokens(data, n, cache=cache, image_size=size) for n in backbones or ["MODEL"]]
+    return [TokenSet(FeatureSet(s), data) for s in able]
 
 
 def _differing(stored: dict[str, Any], recipe: FrameRecipe) -> str:

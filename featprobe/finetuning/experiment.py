@@ -14,7 +14,7 @@ import numpy as np
 from featprobe.backbones.base import Backbone
 from featprobe.core.fingerprint import digest
 from featprobe.evaluation.fitted import Data
-from featprobe.evaluation.levels import Reading
+from featprobe.evaluation.levels import LevelReading
 from featprobe.evaluation.protocols import Full
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.loader import FrameLoader
@@ -50,7 +50,7 @@ class Experiment:
     recipe: Recipe
     training: Training
     lrs: tuple[float, ...]
-    reading: Reading
+    reading: LevelReading
     accelerator: Accelerator
     cache: Path
     kept_in: Path | None = None

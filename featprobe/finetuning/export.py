@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from featprobe.backbones.adapter_rules import BlipTower, SamAnySize
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.checkpoints import quiet
 from featprobe.backbones.exported import (
@@ -33,7 +34,6 @@ from featprobe.backbones.exported import (
 from featprobe.backbones.families import FAMILIES
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.prompts import prompts_of
-from featprobe.backbones.rules import BlipTower, SamAnySize
 from featprobe.core._version import __version__
 from featprobe.core.errors import InputError, reason
 from featprobe.core.jsonvalues import plain

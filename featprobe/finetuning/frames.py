@@ -30,7 +30,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable
 from featprobe.extraction.plan import plan_frames
 from featprobe.extraction.workers import SECONDS, pool
-from featprobe.features.subjects import LeftOut
+from featprobe.features.labeled_items import ExcludedItem
 from featprobe.images.versions import versions_of
 
 FORMAT = 1
@@ -51,7 +51,7 @@ class Frames:
     shape: np.ndarray
     start: np.ndarray
     pixels: np.ndarray
-    left_out: list[LeftOut]
+    left_out: list[ExcludedItem]
 
     @property
     def kept(self) -> np.ndarray:
@@ -144,7 +144,7 @@ def _open(folder: Path) -> Frames:
         raise StoreError(
             f"{folder}: damaged frames ({reason(error)}); delete the folder, it is made again"
         ) from error
-    left_out = [LeftOut(*pair) for pair in index["left_out"]]
+    left_out = [ExcludedItem(*pair) for pair in index["left_out"]]
     return Frames(folder, count, shape, np.cumsum(sizes) - sizes, pixels, left_out)
 
 

@@ -17,10 +17,11 @@ from featprobe.finetuning.reporting import view_of
 from featprobe.finetuning.state import TrainState
 from featprobe.finetuning.trial import measured, measured_rows
 from featprobe.probes.base import Probe
-from featprobe.probes.constants import constants
+from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.ridge import RidgeProbe
 from featprobe.probes.saving import save_probe
+from featprobe.probes.single_class import constants
 from featprobe.probes.standardizer import Standardizer
 
 FILE = "head.safetensors"
@@ -30,27 +31,26 @@ MEASURED = 2000  # training items that say where the trained features lie, at mo
 def head_probe(state: TrainState) -> Probe | None:
     """The probe that gives the scores of the head; None for a head that is none.
 
-    It is logistic, or for values ridge; attention pooling is neither. The head was scaled by the
-    features before training; the probe is by those that the training items have now, which is the
-    same function and tells ``predict`` how far new images are from them.
+    It is logistic, or for values ridge; attention pooling is neither. It knows where the features
+    of the training items lie now that the network is trained.
     """
     head, experiment = state.network.head, state.experiment
     if not isinstance(head.linear, nn.Linear):
         return None
     weight, bias = _doubles(head.linear.weight), _doubles(head.linear.bias)
-    mean, scale = _doubles(head.mean), _doubles(head.scale)
-    now = Standardizer.of(measured(state, measured_rows(experiment, MEASURED)))
-    bias = bias + weight @ ((now.mean - mean) / scale)
-    weight = weight * (now.scale / scale)
+    scaling = Standardizer(_doubles(head.mean), _doubles(head.scale))
+    probe: Probe
     if experiment.data.task == "regression":
-        objective = experiment.objective
-        return RidgeProbe.of(
-            weight * objective.scale, bias * objective.scale + objective.centre, now
-        )
-    probe = LogisticProbe.of(weight, bias, now, experiment.data.task == "multilabel")
+        unit, zero = experiment.objective.scale, experiment.objective.centre
+        probe = RidgeProbe.of(weight * unit, bias * unit + zero, scaling)
+    else:
+        probe = LogisticProbe.of(weight, bias, scaling, experiment.data.task == "multilabel")
     constant = constants(experiment.y[experiment.fit])
     if constant is not None:
         probe._constant = constant
+    rows, val = measured_rows(experiment, MEASURED), experiment.val[:MEASURED]
+    unseen = measured(state, val) if len(val) else None
+    probe.range_ = FeatureRange.of(measured(state, rows), experiment.data.groups[rows], unseen)
     return probe
 
 

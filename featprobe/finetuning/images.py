@@ -10,15 +10,15 @@ import numpy as np
 from featprobe.backbones.base import Backbone
 from featprobe.core.fingerprint import digest
 from featprobe.datasets.base import Dataset
-from featprobe.extraction.opening import items_of, versions_of, versions_of_key
-from featprobe.features.subjects import LeftOut, Subject
+from featprobe.extraction.open_store import items_of, versions_of, versions_of_key
+from featprobe.features.labeled_items import ExcludedItem, LabeledItems
 from featprobe.finetuning.frames import Frames
 from featprobe.store.format import FeatureKey, Items
 
 
-class Images(Subject):
+class Images(LabeledItems):
     """The items of a data set that could be read, as a
-    :class:`~featprobe.features.subjects.Subject`.
+    :class:`~featprobe.features.labeled_items.LabeledItems`.
 
     Rows are those of a FeatureSet of the same data set, so a protocol splits both alike. ``key``
     names the backbone before training, its preprocessing and the images.
@@ -29,7 +29,7 @@ class Images(Subject):
         precision: str,
     ) -> None:  # fmt: skip
         self.dataset, self.backbone = dataset.name, backbone.name
-        self.frames = frames
+        self.frames, self._kinds = frames, tuple(sorted(dataset.kinds()))
         self._items = items_of(dataset)
         self.key = FeatureKey(
             weights=backbone.weights_sha256,
@@ -59,5 +59,9 @@ class Images(Subject):
         return self._provenance
 
     @property
-    def left_out(self) -> list[LeftOut]:
+    def kinds(self) -> tuple[str, ...]:
+        return self._kinds
+
+    @property
+    def left_out(self) -> list[ExcludedItem]:
         return self.frames.left_out

@@ -16,7 +16,7 @@ from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import try_folder
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.settling import settle
+from featprobe.datasets.shared_intensity import settle
 from featprobe.evaluation import levels
 from featprobe.evaluation.evaluate import split_items
 from featprobe.evaluation.protocols import Full

@@ -9,7 +9,7 @@ import numpy as np
 from featprobe.evaluation.fitted import View
 from featprobe.evaluation.reporting import result_of
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.runs import Cell
+from featprobe.evaluation.run_protocol import Cell
 from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.state import TrainState

@@ -12,8 +12,8 @@ import torch
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.source import drawn
 from featprobe.core.errors import InputError
-from featprobe.evaluation.choosing import choose
 from featprobe.evaluation.fitted import View
+from featprobe.evaluation.model_selection import choose
 from featprobe.finetuning import checks, loop
 from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.inference import outputs

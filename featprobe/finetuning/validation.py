@@ -12,7 +12,7 @@ from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.inference import outputs
 from featprobe.finetuning.state import TrainState
 from featprobe.metrics import measures as metrics
-from featprobe.probes.constants import constants, settled
+from featprobe.probes.single_class import constants, settled
 
 
 class Diverged(InputError):

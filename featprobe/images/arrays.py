@@ -20,42 +20,42 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import UnreadableItem, nearest
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite, smallest
 from featprobe.images.limits import check_pixels, check_stored
-from featprobe.images.picture import Extent, FrameRecipe, Picture, finite, smallest
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".mat")
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """An array in a file, not read yet: its ``shape`` as :class:`Picture` orders axes."""
+    """An array in a file, not read yet: its ``shape`` as :class:`DecodedImage` orders axes."""
 
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray]
 
 
-def extent(path: Path, recipe: FrameRecipe) -> Extent:
+def extent(path: Path, recipe: FrameRecipe) -> ImageHeader:
     """Number and size of the frames, from the header only."""
     with _stored(path, recipe) as stored:
         frames, height, width = stack_shape(path, stored.shape)
-        return Extent((width, height, frames))
+        return ImageHeader((width, height, frames))
 
 
-def load(path: Path, recipe: FrameRecipe) -> Picture:
+def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
     """Read the array as frames, in the smallest dtype that holds its values."""
     with _stored(path, recipe) as stored:
         stack_shape(path, stored.shape)  # before reading: it refuses what is no image
         return as_picture(path, stored.read())
 
 
-def as_picture(path: Path, array: np.ndarray) -> Picture:
+def as_picture(path: Path, array: np.ndarray) -> DecodedImage:
     """An array with axes as in a file, as frames."""
     shape = stack_shape(path, array.shape)
     color = array.shape[-1] in (3, 4) and array.ndim > 2
     array = smallest(array.astype(array.dtype.newbyteorder("="), copy=False))
     array, notes = finite(array, path.name)
     array = array[..., :3].reshape(*shape, 3) if color else array.reshape(shape)
-    return Picture(array, notes=notes)
+    return DecodedImage(array, notes=notes)
 
 
 def stack_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:

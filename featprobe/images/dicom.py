@@ -15,6 +15,14 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import UnreadableItem
+from featprobe.images.decoded_image import (
+    DecodedImage,
+    FrameRecipe,
+    ImageHeader,
+    Volume,
+    finite,
+    smallest,
+)
 from featprobe.images.dicom_file import (
     SUFFIXES,
     dataset,
@@ -29,7 +37,6 @@ from featprobe.images.dicom_series import Scan, scan
 from featprobe.images.dicom_values import display
 from featprobe.images.limits import check_pixels
 from featprobe.images.padding import settle
-from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume, finite, smallest
 
 __all__ = ["SUFFIXES", "Header", "Scan", "extent", "is_dicom", "load", "read_header", "scan"]
 
@@ -37,7 +44,7 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_PLACE = 1e-3  # mm
 
 
-def extent(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
+def extent(paths: Sequence[Path], recipe: FrameRecipe) -> ImageHeader:
     """Size and geometry of a file, or of the ordered files of a series, from headers only."""
     with named(paths[0]):
         ends = [dataset(p, stop_before_pixels=True) for p in dict.fromkeys([paths[0], paths[-1]])]
@@ -47,12 +54,12 @@ def extent(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
         shape = (int(ends[0].Columns), int(ends[0].Rows), n)
         if len(paths) == 1:
             slices = _slices(ends[0], n)
-            return Extent(shape, None if slices is None else slices[1])
+            return ImageHeader(shape, None if slices is None else slices[1])
         check_pixels(paths[0], *shape[:2], len(paths))
-        return Extent((shape[0], shape[1], len(paths)), _series_affine(paths, ends))
+        return ImageHeader((shape[0], shape[1], len(paths)), _series_affine(paths, ends))
 
 
-def load(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
+def load(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage | Volume:
     """Read one file, or the ordered files of a series as a volume.
 
     Values are those of pydicom's own pipeline in modality units: modality LUT or rescale applied,
@@ -78,7 +85,7 @@ def load(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
 def _assemble(
     paths: Sequence[Path], arrays: list[np.ndarray], masks: list[np.ndarray | None],
     datasets: list[Any],
-) -> Picture | Volume:  # fmt: skip
+) -> DecodedImage | Volume:  # fmt: skip
     shapes = {a.shape[1:] for a in arrays}
     if len(shapes) > 1:
         raise UnreadableItem(f"{paths[0]}: its series has slices of sizes {sorted(shapes)}")
@@ -109,7 +116,7 @@ def _assemble(
     else:
         slices = _slices(head, len(pixels))
         if slices is None:
-            return Picture(pixels, notes=notes, **about)
+            return DecodedImage(pixels, notes=notes, **about)
         order, affine, uneven = slices
         pixels, notes = pixels[order], notes + uneven
     grid = pixels.transpose([2, 1, 0] + list(range(3, pixels.ndim)))  # column, row, slice

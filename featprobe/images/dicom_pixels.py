@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import UnreadableItem
+from featprobe.images.decoded_image import smallest
 from featprobe.images.dicom_values import Window, modality_units, outside
 from featprobe.images.display import Curve
 from featprobe.images.limits import check_pixels, check_stored
-from featprobe.images.picture import smallest
 
 
 def frames_of(path: Path, ds: Any) -> int:

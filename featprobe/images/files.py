@@ -9,8 +9,8 @@ from typing import Any
 
 from featprobe.core.errors import InputError, MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, dicom, frames, itk, nifti, plugins, raster
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, Volume
 from featprobe.images.padding import guess
-from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume
 
 # Each module has extent(path, recipe) and load(path, recipe); DICOM's take the files of a series.
 _READERS: dict[str, Any] = {
@@ -90,27 +90,29 @@ def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
         raise _unreadable(paths[0], error) from error
 
 
-def header(paths: Sequence[Path], recipe: FrameRecipe) -> Extent:
+def header(paths: Sequence[Path], recipe: FrameRecipe) -> ImageHeader:
     """Size and geometry of an item before it is cut into frames, from headers only."""
     kind = _kind(paths)
     try:
-        found: Extent = _reader(kind).extent(paths if kind == "dicom" else paths[0], recipe)
+        found: ImageHeader = _reader(kind).extent(paths if kind == "dicom" else paths[0], recipe)
         return found
     except Exception as error:
         raise _unreadable(paths[0], error) from error
 
 
-def decoded(paths: Sequence[Path], recipe: FrameRecipe) -> Picture | Volume:
+def decoded(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage | Volume:
     """The pixels of an item before they are cut into frames."""
     kind = _kind(paths)
     try:
-        found: Picture | Volume = _reader(kind).load(paths if kind == "dicom" else paths[0], recipe)
+        found: DecodedImage | Volume = _reader(kind).load(
+            paths if kind == "dicom" else paths[0], recipe
+        )
         return found
     except Exception as error:
         raise _unreadable(paths[0], error) from error
 
 
-def read(paths: Sequence[Path], recipe: FrameRecipe) -> Picture:
+def read(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage:
     """Decode an item. Whatever a decoder raises becomes :class:`UnreadableItem` with the path."""
     loaded = decoded(paths, recipe)
     try:

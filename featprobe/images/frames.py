@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError, UnreadableItem
-from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume, frame_rule
+from featprobe.images.decoded_image import (
+    DecodedImage,
+    FrameRecipe,
+    ImageHeader,
+    Volume,
+    frame_rule,
+)
 from featprobe.images.volume import (
     as_frames,
     choose_plane,
@@ -22,7 +28,7 @@ from featprobe.images.volume import (
 _EVERY = ("axial", "coronal", "sagittal")
 
 
-def count(extent: Extent, recipe: FrameRecipe) -> int:
+def count(extent: ImageHeader, recipe: FrameRecipe) -> int:
     """Frames that :func:`cut` or :func:`choose` will return. Not for ``frames="foreground"``."""
     shape, affine = extent.shape, extent.affine
     if affine is None:
@@ -34,7 +40,7 @@ def count(extent: Extent, recipe: FrameRecipe) -> int:
     return sum(len(picks(frame_count(shape, affine, p), recipe.frames)) for p in planes)
 
 
-def cut(volume: Volume, recipe: FrameRecipe) -> Picture:
+def cut(volume: Volume, recipe: FrameRecipe) -> DecodedImage:
     """Resample, cut along the recipe's plane, choose frames.
 
     Frames of ``plane="all"`` are padded at the right and the bottom with the lowest value to one
@@ -51,20 +57,20 @@ def cut(volume: Volume, recipe: FrameRecipe) -> Picture:
     pictures = []
     for plane in _planes(affine, recipe.plane):
         frames, frame_affine = as_frames(pixels, affine, plane)
-        pictures.append(choose(Picture(frames, affine=frame_affine, **about), recipe))
+        pictures.append(choose(DecodedImage(frames, affine=frame_affine, **about), recipe))
     first = pictures[0]
     if len(pictures) == 1:
         return first
     height, width = (max(p.pixels.shape[axis] for p in pictures) for axis in (1, 2))
     low = pixels.min()
-    return Picture(
+    return DecodedImage(
         np.concatenate([_padded(p.pixels, height, width, low) for p in pictures]),
         **about,
         whole=first.pixels if first.whole is None else first.whole,
     )
 
 
-def choose(picture: Picture, recipe: FrameRecipe) -> Picture:
+def choose(picture: DecodedImage, recipe: FrameRecipe) -> DecodedImage:
     """Keep the recipe's frames of a stack; with ``neighbours``, join each with those beside it.
 
     Neighbours are those in the whole stack; the first and the last frame stand in for what is

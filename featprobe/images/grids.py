@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader
 from featprobe.images.frames import picks
-from featprobe.images.picture import Extent, FrameRecipe
 from featprobe.images.volume import choose_plane, orientation, resampled_grid
 
 VOID = 255  # of a mask: not known, takes no part in losses and scores
@@ -107,7 +107,7 @@ class FrameGrid:
 
     @classmethod
     def of(
-        cls, header: Extent, recipe: FrameRecipe, view: Callable[[int, int], View],
+        cls, header: ImageHeader, recipe: FrameRecipe, view: Callable[[int, int], View],
         index: Sequence[np.ndarray] | None = None,
     ) -> FrameGrid:  # fmt: skip
         """The grid of an item with this header under a recipe.
@@ -166,11 +166,11 @@ class FrameGrid:
         for cut in self.cuts:
             stack = values.transpose(cut.frames.axis, cut.rows.axis, cut.columns.axis)
             at = cut.frames.line(cut.taken)
-            frames = stack[_nearest(at, len(stack))]
+            frames = stack[nearest(at, len(stack))]
             inside = []
             for k, (axis, places) in enumerate(zip((cut.rows, cut.columns), cut.cells(size)), 1):
                 seen = (places >= -0.5) & (places < axis.n - 0.5)
-                frames = np.take(frames, _nearest(axis.line(places), stack.shape[k]), axis=k)
+                frames = np.take(frames, nearest(axis.line(places), stack.shape[k]), axis=k)
                 inside.append(seen)
             out.append(frames * (inside[0][:, None] & inside[1]))
         return np.concatenate(out)
@@ -214,12 +214,12 @@ def _cut(
     return Cut(axes[0], axes[1], axes[2], taken, view(int(size[0]), int(size[1])), sparse)
 
 
-def _nearest(places: np.ndarray, n: int) -> np.ndarray:
+def nearest(places: np.ndarray, n: int) -> np.ndarray:
     """Whole places, the outermost for what lies beyond."""
     return np.clip(np.floor(places + 0.5), 0, n - 1).astype(np.int64)
 
 
-def _among(cut: Cut, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def among(cut: Cut, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each of n voxel slices the taken frames before and after it (places in ``taken``, -1 for
     a frame that shows nothing), and the weight of the one after."""
     at = np.clip(cut.frames.line.inverse(np.arange(n)), 0, cut.frames.n - 1)
@@ -235,7 +235,7 @@ def _among(cut: Cut, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _labels(cut: Cut, frames: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    low, high, weight = _among(cut, shape[cut.frames.axis])
+    low, high, weight = among(cut, shape[cut.frames.axis])
     frame = np.where(weight < 0.5, low, high)
     rows, columns = cut.places((frames.shape[1], frames.shape[2]), shape)
     out = frames[np.maximum(frame, 0)]
@@ -243,7 +243,7 @@ def _labels(cut: Cut, frames: np.ndarray, shape: tuple[int, int, int]) -> np.nda
     for k, places in enumerate((rows, columns), 1):
         known = ~np.isnan(places)
         seen.append(known)
-        out = np.take(out, _nearest(np.where(known, places, 0), frames.shape[k]), axis=k)
+        out = np.take(out, nearest(np.where(known, places, 0), frames.shape[k]), axis=k)
     out = out * (seen[0][:, None, None] & seen[1][:, None] & seen[2])
     return _in_order(out, cut)
 
@@ -252,7 +252,7 @@ def _interpolated(
     cut: Cut, frames: np.ndarray, shape: tuple[int, int, int], multilabel: bool
 ) -> np.ndarray:
     """(C, shape) of frames (F, C, h, w)."""
-    low, high, weight = _among(cut, shape[cut.frames.axis])
+    low, high, weight = among(cut, shape[cut.frames.axis])
     rows, columns = (
         _weights(places, n)
         for places, n in zip(

@@ -9,7 +9,7 @@ Rules, as text:
                     Bytes: 0 to 255; a volume of bytes up to 15 (labels): 0 to the highest. Colour
                     of other values: 0 to the next of 1 (floating point), 255, 1023, 4095, 16383,
                     65535; a data set settles one for all its items
-                    (:func:`featprobe.datasets.settling.settle`).
+                    (:func:`featprobe.datasets.shared_intensity.settle`).
                     Otherwise ``percentile=0.5,99.5`` of a volume, ``minmax`` of a single image.
 ``dataset``         one range for all items: the same percentiles of the whole data set, settled
                     as ``range=A,B`` before anything is read.
@@ -34,7 +34,7 @@ from __future__ import annotations
 import numpy as np
 
 from featprobe.core.errors import InputError, UnreadableItem
-from featprobe.images.picture import Picture
+from featprobe.images.decoded_image import DecodedImage
 from featprobe.images.rules import parts
 
 _ENDS = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
@@ -44,7 +44,7 @@ _NATURAL = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 Levels = tuple[float, float] | tuple[np.ndarray, np.ndarray]
 
 
-def value_range(picture: Picture, rule: str = "auto") -> Levels:
+def value_range(picture: DecodedImage, rule: str = "auto") -> Levels:
     """(low, high) of one item under a rule: two numbers, or two arrays (3,) for ``A+B+C``.
 
     Equal for a constant item, never NaN. What the reader settled (``levels``) stands. Looks at the
@@ -67,7 +67,7 @@ def value_range(picture: Picture, rule: str = "auto") -> Levels:
     return low, high
 
 
-def shown(picture: Picture, rule: str = "auto") -> tuple[np.ndarray, Levels]:
+def apply_rule(picture: DecodedImage, rule: str = "auto") -> tuple[np.ndarray, Levels]:
     """Pixels and (low, high) between which they go from black to white under a rule.
 
     The pixels are those of the picture, but for a display that is no window (brightness as uint16)
@@ -88,7 +88,7 @@ def shown(picture: Picture, rule: str = "auto") -> tuple[np.ndarray, Levels]:
     return pixels, levels
 
 
-def rule_of(picture: Picture, rule: str = "auto") -> str:
+def rule_of(picture: DecodedImage, rule: str = "auto") -> str:
     """What a rule comes down to for one item, in words: ``auto`` is another for each kind."""
     if picture.levels is not None or rule not in ("auto", "file"):
         return rule
@@ -101,11 +101,11 @@ def rule_of(picture: Picture, rule: str = "auto") -> str:
     return name if numbers is None else f"{name} {numbers[0]:g} to {numbers[1]:g}"
 
 
-def _by_curve(picture: Picture, rule: str) -> bool:
+def _by_curve(picture: DecodedImage, rule: str) -> bool:
     return rule in ("auto", "file") and picture.display is not None
 
 
-def _brightness(picture: Picture) -> np.ndarray:
+def _brightness(picture: DecodedImage) -> np.ndarray:
     """What the curve of the file makes of the pixels, from the darkest of the item to its
     brightest: tables often use a part of the range that they declare."""
     assert picture.display is not None
@@ -115,7 +115,7 @@ def _brightness(picture: Picture) -> np.ndarray:
     return np.clip((bright - low) / (high - low), 0, 1) if high > low else np.zeros_like(bright)
 
 
-def _automatic(picture: Picture) -> tuple[str, tuple[float, float] | None]:
+def _automatic(picture: DecodedImage) -> tuple[str, tuple[float, float] | None]:
     """The rule of ``auto`` for an item whose file does not say how to be shown."""
     pixels = picture.pixels if picture.whole is None else picture.whole
     if pixels.dtype == np.uint8:
@@ -133,7 +133,7 @@ def natural_white(highest: float, floating: bool) -> float:
     return next((e for e in ends if highest <= e * (1 + 1e-6)), highest)
 
 
-def _inside(picture: Picture) -> np.ndarray:
+def _inside(picture: DecodedImage) -> np.ndarray:
     """The values that rules look at: the whole stack, without padding."""
     pixels = picture.pixels if picture.whole is None else picture.whole
     if picture.padding is None:
@@ -142,7 +142,9 @@ def _inside(picture: Picture) -> np.ndarray:
     return inside if inside.size else pixels
 
 
-def _range(picture: Picture, name: str, numbers: tuple[float, float] | None) -> tuple[float, float]:
+def _range(
+    picture: DecodedImage, name: str, numbers: tuple[float, float] | None
+) -> tuple[float, float]:
     if name == "auto":
         if picture.window is not None:
             return picture.window

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import MissingExtra, UnreadableItem
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader, Volume, finite, smallest
 from featprobe.images.limits import check_pixels, check_stored
 from featprobe.images.nifti import three_axes
-from featprobe.images.picture import Extent, FrameRecipe, Volume, finite, smallest
 
 SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 _TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _BYTES = {"8-bit": 1, "16-bit": 2, "32-bit": 4, "64-bit": 8, "float": 4, "double": 8}
 
 
-def extent(path: Path, recipe: FrameRecipe) -> Extent:
+def extent(path: Path, recipe: FrameRecipe) -> ImageHeader:
     """Size and geometry, from the header only."""
     reader = _reader(path)
-    return Extent(three_axes(path, _axes(reader), recipe), _affine(path, reader))
+    return ImageHeader(three_axes(path, _axes(reader), recipe), _affine(path, reader))
 
 
 def load(path: Path, recipe: FrameRecipe) -> Volume:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from featprobe.core.errors import InputError
 from featprobe.images import nifti
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader
 from featprobe.images.masks import array_shape
-from featprobe.images.picture import Extent, FrameRecipe
 
 # by which a written PNG is seen; ColorBrewer's Set1 after black (Harrower, Brewer 2003)
 PALETTE = (
@@ -22,7 +22,7 @@ PALETTE = (
 
 
 def write_mask(
-    stem: Path, values: np.ndarray, header: Extent, image: Path | None = None,
+    stem: Path, values: np.ndarray, header: ImageHeader, image: Path | None = None,
     classes: Sequence[str] = (),
 ) -> list[Path]:  # fmt: skip
     """Write class indices on the grid of an image; the files.
@@ -66,7 +66,7 @@ def write_mask(
 
 
 def write_probabilities(
-    stem: Path, values: np.ndarray, header: Extent, image: Path | None = None,
+    stem: Path, values: np.ndarray, header: ImageHeader, image: Path | None = None,
     classes: Sequence[str] = (),
 ) -> Path:  # fmt: skip
     """Write (C, shape) probabilities as float32: NIfTI (X, Y, Z, C) of a volume, else npz.
@@ -86,7 +86,7 @@ def write_probabilities(
     return path
 
 
-def _nifti(path: Path, values: np.ndarray, header: Extent, image: Path | None) -> None:
+def _nifti(path: Path, values: np.ndarray, header: ImageHeader, image: Path | None) -> None:
     import nibabel
 
     own: Any = None
@@ -104,7 +104,7 @@ def _nifti(path: Path, values: np.ndarray, header: Extent, image: Path | None) -
     nibabel.save(made, path)
 
 
-def _check(shape: tuple[int, ...], header: Extent) -> None:
+def _check(shape: tuple[int, ...], header: ImageHeader) -> None:
     if tuple(shape) != array_shape(header):
         raise InputError(f"a mask of shape {tuple(shape)} on an image of {array_shape(header)}")
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from featprobe.core.errors import MissingPath, UnreadableItem, reason
 from featprobe.images import arrays, files, tiff
-from featprobe.images.picture import Extent, FrameRecipe, smallest
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader, smallest
 from featprobe.images.raster import opened
 from featprobe.images.volume import world_axes
 
@@ -161,13 +161,13 @@ def _key(path: Path) -> str | None:
     ) else None  # fmt: skip
 
 
-def array_shape(header: Extent) -> tuple[int, int, int]:
+def array_shape(header: ImageHeader) -> tuple[int, int, int]:
     """The shape of an item's array: (X, Y, Z) of a volume, (F, H, W) without geometry."""
     shape = header.shape
     return shape if header.affine is not None else (shape[2], shape[1], shape[0])
 
 
-def conformed(stored: Stored, header: Extent, orientation: int = 1) -> np.ndarray:
+def conformed(stored: Stored, header: ImageHeader, orientation: int = 1) -> np.ndarray:
     """The values of a mask in the order of its image's array, axes permuted and flipped exactly.
 
     ``header``: of the image. ``orientation``: EXIF's of the image, for a mask that was drawn on its
@@ -236,7 +236,7 @@ def _by(numbers: Any) -> str:
     return " x ".join(f"{n:g}" for n in numbers)
 
 
-def spacing_of(header: Extent) -> tuple[float, float, float] | None:
+def spacing_of(header: ImageHeader) -> tuple[float, float, float] | None:
     """Millimetres along the axes of an item's array, None without geometry."""
     if header.affine is None:
         return None

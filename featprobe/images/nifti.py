@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import UnreadableItem
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader, Volume, finite, smallest
 from featprobe.images.limits import check_pixels, check_stored
-from featprobe.images.picture import Extent, FrameRecipe, Volume, finite, smallest
 
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".mgz", ".mgh")  # a pair's .img goes with its .hdr
 _GZIP = b"\x1f\x8b"
 
 
-def extent(path: Path, recipe: FrameRecipe) -> Extent:
+def extent(path: Path, recipe: FrameRecipe) -> ImageHeader:
     """Size and geometry, from the header only."""
     return _open(path, recipe)[1]
 
@@ -52,7 +52,7 @@ def opened(path: Path, recipe: FrameRecipe) -> Any:
     return _open(path, recipe)[0]
 
 
-def _open(path: Path, recipe: FrameRecipe) -> tuple[Any, Extent]:
+def _open(path: Path, recipe: FrameRecipe) -> tuple[Any, ImageHeader]:
     import nibabel
 
     if path.name.lower().endswith(".hdr"):
@@ -66,7 +66,7 @@ def _open(path: Path, recipe: FrameRecipe) -> tuple[Any, Extent]:
     data = Path(image.file_map["image"].filename or path)
     needed = math.prod(shape) * image.dataobj.dtype.itemsize
     check_stored(data, needed, data.suffix.lower() in (".gz", ".mgz") or _is_gzip(data))
-    return image, Extent(volume, _affine(path, image))
+    return image, ImageHeader(volume, _affine(path, image))
 
 
 def _image(path: Path, nibabel: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprobe.images.picture import smallest
+from featprobe.images.decoded_image import smallest
 
 _BELOW_AIR = -1100  # HU: air is -1000, the lowest value of 12-bit CT -1024
 _PLATEAU = 0.01  # of the pixels

@@ -25,7 +25,14 @@ from featprobe.core.options import Checked
 from featprobe.core.plugins import function_of, known_facts, loaded, registered, say
 from featprobe.core.source import module_digest
 from featprobe.images.arrays import as_picture, stack_shape
-from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume, finite, smallest
+from featprobe.images.decoded_image import (
+    DecodedImage,
+    FrameRecipe,
+    ImageHeader,
+    Volume,
+    finite,
+    smallest,
+)
 
 BUILT_IN = ("picture", "raster", "nifti", "dicom", "itk", "array")  # see images.versions
 EXPECTED = "an array (H, W), (H, W, 3), (F, H, W), (F, H, W, 3), or a tuple (array, affine)"
@@ -70,7 +77,7 @@ class Reader(Checked):
         """What the key of features says of it; a text, for a number 1 would be left out there."""
         return module_digest(self.function) if self.version is None else str(self.version)
 
-    def extent(self, path: Path, recipe: FrameRecipe) -> Extent:
+    def extent(self, path: Path, recipe: FrameRecipe) -> ImageHeader:
         """The size, from the header where there is a function for it, else from the pixels."""
         if self.header is None:
             array, affine = self._read(path)
@@ -79,11 +86,11 @@ class Reader(Checked):
             found = self.header(path)
             shape, affine = found if _is_pair(found) else (found, None)
         if affine is not None:
-            return Extent(self._volume(path, tuple(shape)), np.asarray(affine, dtype=float))
+            return ImageHeader(self._volume(path, tuple(shape)), np.asarray(affine, dtype=float))
         frames, height, width = stack_shape(path, tuple(shape))
-        return Extent((width, height, frames))
+        return ImageHeader((width, height, frames))
 
-    def load(self, path: Path, recipe: FrameRecipe) -> Picture | Volume:
+    def load(self, path: Path, recipe: FrameRecipe) -> DecodedImage | Volume:
         """The pixels."""
         array, affine = self._read(path)
         if affine is None:

@@ -12,8 +12,8 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import png, tiff
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite
 from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
-from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2",
@@ -21,7 +21,7 @@ SUFFIXES = (
 )  # fmt: skip
 
 
-def extent(path: Path, recipe: FrameRecipe) -> Extent:
+def extent(path: Path, recipe: FrameRecipe) -> ImageHeader:
     """Size and number of frames (pages of a TIFF, 1 otherwise), from the header only.
 
     Told by the content: a JPEG named ``.tif`` is a JPEG.
@@ -32,7 +32,7 @@ def extent(path: Path, recipe: FrameRecipe) -> Extent:
         width, height = image.size
         if _turn(image) >= 5:  # by a quarter
             width, height = height, width
-        return Extent((width, height, 1))
+        return ImageHeader((width, height, 1))
 
 
 def orientation(path: Path) -> int:
@@ -47,7 +47,7 @@ def _turn(image: ImageFile.ImageFile) -> int:
     return int(image.getexif().get(0x0112, 1)) if _has_exif(image) else 1
 
 
-def load(path: Path, recipe: FrameRecipe) -> Picture:
+def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
     """Decode one raster file.
 
     8-bit stays uint8, 16-bit greyscale stays uint16, float stays float32. Palettes become RGB
@@ -65,7 +65,7 @@ def load(path: Path, recipe: FrameRecipe) -> Picture:
     array, notes = finite(array, path.name)
     if several > 1:
         notes += (f"an animation of {several} pictures: the first is read",)
-    return Picture(array[None], notes=notes)
+    return DecodedImage(array[None], notes=notes)
 
 
 def _has_exif(image: ImageFile.ImageFile) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from featprobe.core.errors import MissingExtra, UnreadableItem
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite
 from featprobe.images.limits import Clamped, check_pixels, check_stored
-from featprobe.images.picture import Extent, FrameRecipe, Picture, finite
 
 _BOUNDED = {1, 6, 7, 8, 32773, 32946}  # none, JPEG, deflate, PackBits: none expands beyond deflate
 _MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -29,7 +29,7 @@ def is_tiff(path: Path) -> bool:
         return f.read(4) in _MARKS
 
 
-def extent(path: Path) -> Extent:
+def extent(path: Path) -> ImageHeader:
     """Size and number of pages, from the header only."""
     import tifffile
 
@@ -37,7 +37,7 @@ def extent(path: Path) -> Extent:
         frames, height, width = _shape(path, tif)
         if _turn(tif)[0]:
             width, height = height, width
-        return Extent((width, height, frames))
+        return ImageHeader((width, height, frames))
 
 
 def _shape(path: Path, tif: Any) -> tuple[int, int, int]:
@@ -55,7 +55,7 @@ def _shape(path: Path, tif: Any) -> tuple[int, int, int]:
     return frames, height, width
 
 
-def load(path: Path, recipe: FrameRecipe) -> Picture:
+def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
     """Decode all pages of the first series, upright as the orientation tag says.
 
     8 and 16 bit integers keep their dtype, else float32. Of more than three values a pixel the
@@ -111,7 +111,7 @@ def load(path: Path, recipe: FrameRecipe) -> Picture:
             )
         array = array[..., :3] if colors >= 3 else array[..., 0]
     array, notes = finite(_upright(array, turn), path.name)
-    return Picture(array, notes=notes + told)
+    return DecodedImage(array, notes=notes + told)
 
 
 def _turn(tif: Any) -> tuple[bool, bool, bool]:

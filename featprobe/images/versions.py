@@ -57,6 +57,18 @@ def kinds_of(paths: Iterable[Path]) -> set[str]:
     return found | {kind for path in named.values() if (kind := kind_of(path))}
 
 
+def kind_encoded(head: bytes, name: str = "") -> str:
+    """The kind of an encoded image in memory: told by how it begins, then by its name.
+
+    ``head``: its first 26 bytes, or more.
+    """
+    if head.startswith((b"\xff\xd8\xff", b"BM")):
+        return "picture"
+    if head.startswith(b"\x89PNG"):
+        return "raster" if _is_deep(head) else "picture"
+    return kind_of_name(name) or "raster"
+
+
 def kind_named(name: str) -> str | None:
     """The kind that a file's name alone tells; a PNG is taken for a plain picture."""
     if name.lower().endswith((*PLAIN, ".png")):
@@ -68,7 +80,10 @@ def _deep_colour(png: Path) -> bool:
     """Whether a PNG has colours of 16 bits; False for what cannot be read."""
     try:
         with png.open("rb") as f:
-            header = f.read(26)
+            return _is_deep(f.read(26))
     except OSError:
         return False
-    return len(header) == 26 and header[24] == 16 and header[25] in _COLOURS
+
+
+def _is_deep(header: bytes) -> bool:
+    return len(header) >= 26 and header[24] == 16 and header[25] in _COLOURS

@@ -18,7 +18,7 @@ from featprobe.evaluation.fitted import View
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.runs import Cell
+from featprobe.evaluation.run_protocol import Cell
 from featprobe.features.feature_set import FeatureSet
 from featprobe.imagetext.prompts import Prompts, default_prompts
 from featprobe.probes.base import Probe, check_x

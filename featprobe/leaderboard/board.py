@@ -17,7 +17,7 @@ from featprobe.metrics import measures as metrics
 
 
 @dataclass(frozen=True)
-class Standing:
+class RankRange:
     """What the tests of a league say of one of its results.
 
     ``low``, ``high``: the ranks that cannot be excluded. ``not_worse``: than the best of the league
@@ -45,7 +45,7 @@ class Row:
     value: float
     league: League
     apart: str = ""
-    standing: Standing | None = None
+    standing: RankRange | None = None
 
     @property
     def data(self) -> str:
@@ -67,12 +67,12 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values of the place, without the result."""
         own = {"rank": self.rank, "metric": self.metric, "value": self.value}
-        s = asdict(self.standing or Standing(why="not tested"))
+        s = asdict(self.standing or RankRange(why="not tested"))
         renamed = {"rank_low": s.pop("low"), "rank_high": s.pop("high"), "untested": s.pop("why")}
         return plain(own | renamed | s)
 
 
-Stand = Callable[[Sequence[Result], str], dict[str, Standing]]
+Stand = Callable[[Sequence[Result], str], dict[str, RankRange]]
 
 
 def build(
@@ -88,7 +88,7 @@ def build(
 
     Equal values share a rank; an undefined one is last. ``stand``: from the results of a league,
     best first, and the metric to what tests say of each by id
-    (:class:`~featprobe.leaderboard.standings.Standings`). ``across``: see
+    (:class:`~featprobe.leaderboard.rank_ranges.RankRanges`). ``across``: see
     :func:`~featprobe.leaderboard.leagues.league`.
 
     Raises :class:`InputError` where there are no results, or none has the metric,

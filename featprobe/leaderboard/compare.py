@@ -11,11 +11,11 @@ from typing import Any
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation.results import Result
-from featprobe.leaderboard.kept import Kept, called, load
-from featprobe.leaderboard.labels import backbone_name, probe_name, setting, unusual
+from featprobe.leaderboard.kept_scores import KeptScores, called, load
 from featprobe.leaderboard.leagues import League, leagues
+from featprobe.leaderboard.row_labels import backbone_name, probe_name, setting, unusual
 from featprobe.metrics import measures as metrics
-from featprobe.stats.named import differ
+from featprobe.stats.paired_tests import differ
 from featprobe.stats.power import Spread
 from featprobe.stats.resampling import RESAMPLES
 
@@ -88,7 +88,7 @@ def compare(
     has none the only one of the league. Which is best the data say, and it could have been any: a
     comparison with the best, of all or of several that are named, is one of the family of all
     that could have been made.
-    ``test``: see :func:`~featprobe.stats.named.differ`; ``across``: see
+    ``test``: see :func:`~featprobe.stats.paired_tests.differ`; ``across``: see
     :func:`~featprobe.leaderboard.leagues.league`.
 
     Raises :class:`UnknownName` for an ``against`` that nothing is called and :class:`InputError`
@@ -178,8 +178,8 @@ def _rivals(r: Result, chosen: Sequence[Result], by_backbone: bool) -> list[Resu
 
 
 def _differences(
-    kept: Kept, pairs: Sequence[tuple[Result, Result]], could: Sequence[tuple[Result, Result]],
-    metric: str, test: str, resamples: int, family: str,
+    kept: KeptScores, pairs: Sequence[tuple[Result, Result]],
+    could: Sequence[tuple[Result, Result]], metric: str, test: str, resamples: int, family: str,
 ) -> list[Comparison]:  # fmt: skip
     """The ``pairs``, each one, or its reverse, of the family of those that ``could`` be made."""
     if not pairs:

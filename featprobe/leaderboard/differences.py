@@ -12,8 +12,8 @@ from featprobe.core.fingerprint import write_text_atomic
 from featprobe.core.spreadsheet import Writer
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.compare import Comparison
-from featprobe.leaderboard.labels import backbone_name, probe_name, setting
 from featprobe.leaderboard.leagues import league
+from featprobe.leaderboard.row_labels import backbone_name, probe_name, setting
 from featprobe.leaderboard.table import markdown_row
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.metrics import measures as metrics

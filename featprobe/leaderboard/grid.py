@@ -35,10 +35,10 @@ from featprobe.datasets.load import CATALOG as DATA
 from featprobe.datasets.load import entry_named, load_dataset
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
-from featprobe.images.picture import FrameRecipe
-from featprobe.leaderboard.given import at, checked, entries, existing, listed, read_yaml
-from featprobe.leaderboard.probing import Probing, known_outputs, make_probing
-from featprobe.leaderboard.tuning import Tuning, make_tuning
+from featprobe.images.decoded_image import FrameRecipe
+from featprobe.leaderboard.finetune_request import FinetuneRequest, make_finetune_request
+from featprobe.leaderboard.probe_request import ProbeRequest, known_outputs, make_probe_request
+from featprobe.leaderboard.yaml_schema import at, checked, entries, existing, listed, read_yaml
 from featprobe.metrics import measures as metrics
 from featprobe.probes.selection import AUTO, selectable
 from featprobe.splits.partition import VERSION, check_version
@@ -115,8 +115,8 @@ class Grid:
     data: tuple[Data, ...]
     models: tuple[Model, ...]
     extract: Mapping[str, Any]
-    probes: tuple[Probing, ...]
-    finetune: tuple[tuple[Model | None, Tuning], ...]
+    probes: tuple[ProbeRequest, ...]
+    finetune: tuple[tuple[Model | None, FinetuneRequest], ...]
     subset: tuple[float, ...]
     against: str | None
     metric: str | None
@@ -140,7 +140,7 @@ def read(file: Path) -> Grid:
         raise InputError(f"{file}: seed must be at least 0 and resamples at least 10")
     data = [_data(e, folder, p) for p, e in _entries(top, "data", "data", file)]
     models = [_model(e, folder, p) for p, e in _entries(top, "models", "model", file)]
-    probes = [make_probing(e, p) for p, e in _entries(top, "probes", "probe", file)]
+    probes = [make_probe_request(e, p) for p, e in _entries(top, "probes", "probe", file)]
     tunings = [_tuning(e, folder, seed, p) for p, e in _entries(top, "finetune", "recipe", file)]
     if not data:
         raise InputError(f"{file}: 'data' is needed, such as 'data: [digits]'")
@@ -218,7 +218,7 @@ def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
 
 def _tuning(
     entry: dict[str, Any], folder: Path, seed: int, place: str
-) -> tuple[Model | None, Tuning]:
+) -> tuple[Model | None, FinetuneRequest]:
     own = None
     if "model" in entry:
         entry = dict(entry)
@@ -226,7 +226,7 @@ def _tuning(
         if len(model) != 1:
             raise InputError(f"{place}: model is one, not {len(model)}")
         own = _model(model[0][1], folder, f"{place}, model")
-    return own, make_tuning(entry, folder, seed, place)
+    return own, make_finetune_request(entry, folder, seed, place)
 
 
 def _extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from featprobe.core.jsonvalues import plain
 from featprobe.leaderboard.compare import Comparison
-from featprobe.leaderboard.labels import backbone_name, probe_name, setting
+from featprobe.leaderboard.row_labels import backbone_name, probe_name, setting
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.metrics import measures as metrics
 from featprobe.stats.power import MOST, POWER

@@ -19,11 +19,11 @@ from featprobe.evaluation.evaluate import evaluate, request
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.results import Result
 from featprobe.extraction.local import extract
-from featprobe.extraction.opening import items_of
+from featprobe.extraction.open_store import items_of
 from featprobe.features.feature_set import FeatureSet
+from featprobe.leaderboard.finetune_request import FinetuneRequest
 from featprobe.leaderboard.grid import Grid, Model
-from featprobe.leaderboard.probing import Probing
-from featprobe.leaderboard.tuning import Tuning
+from featprobe.leaderboard.probe_request import ProbeRequest
 from featprobe.probes.selection import AUTO, Criterion
 
 Cache = str | os.PathLike[str] | None
@@ -48,8 +48,8 @@ class Group:
     """What is asked for of one backbone."""
 
     model: Model
-    probes: Sequence[Probing]
-    tunings: list[Tuning]
+    probes: Sequence[ProbeRequest]
+    tunings: list[FinetuneRequest]
 
 
 def groups(grid: Grid) -> list[Group]:
@@ -90,7 +90,7 @@ def run(
 
 
 def asked_of(
-    backbone: Backbone, dataset: Dataset, tuning: Tuning, subset: float, split_version: int
+    backbone: Backbone, dataset: Dataset, tuning: FinetuneRequest, subset: float, split_version: int
 ) -> str:
     """Digest of all that a fine-tuning depends on, and of what it is called: its ``asked``.
 
@@ -128,7 +128,7 @@ class _Running:
 
     def group(self, group: Group) -> None:
         """All cells of a backbone, which is loaded once: extraction and probes, then trainings."""
-        every: list[Probing | Tuning] = [*group.probes, *group.tunings]
+        every: list[ProbeRequest | FinetuneRequest] = [*group.probes, *group.tunings]
         backbone = self._before(group.model.load, self.datasets, group.model.name, every)
         if backbone is None:
             return
@@ -140,7 +140,7 @@ class _Running:
                 for subset in self.grid.subset:
                     self._tuning(tuning, subset, backbone, dataset)
 
-    def _probes(self, probes: Sequence[Probing], backbone: Backbone, dataset: Dataset) -> None:
+    def _probes(self, probes: Sequence[ProbeRequest], backbone: Backbone, dataset: Dataset) -> None:
         def features() -> FeatureSet:
             return extract(
                 backbone, dataset, cache=self.cache, progress=self.progress, **self.grid.extract
@@ -152,7 +152,7 @@ class _Running:
                 for subset in self.grid.subset:
                     self._probe(entry, subset, found)
 
-    def _probe(self, entry: Probing, subset: float, features: FeatureSet) -> None:
+    def _probe(self, entry: ProbeRequest, subset: float, features: FeatureSet) -> None:
         protocol = Full(self.grid.seed, entry.refit, subset, self.grid.split_version)
         chosen = {"select": self.grid.select, "metric": self.grid.metric}
         how = {**chosen, **entry.how, "resamples": self.grid.resamples}
@@ -164,7 +164,9 @@ class _Running:
             ),
         )
 
-    def _tuning(self, entry: Tuning, subset: float, backbone: Backbone, dataset: Dataset) -> None:
+    def _tuning(
+        self, entry: FinetuneRequest, subset: float, backbone: Backbone, dataset: Dataset
+    ) -> None:
         entry = self._chosen_by(entry, dataset)
 
         def train(asked: str) -> list[Result]:
@@ -189,7 +191,7 @@ class _Running:
             train,
         )
 
-    def _chosen_by(self, entry: Tuning, dataset: Dataset) -> Tuning:
+    def _chosen_by(self, entry: FinetuneRequest, dataset: Dataset) -> FinetuneRequest:
         """The fine-tuning with what the file chooses by, where it has nothing of its own."""
         if entry.training.select != AUTO or dataset.task is None:
             return entry
@@ -223,7 +225,7 @@ class _Running:
 
     def _before(
         self, make: Callable[[], T], datasets: Sequence[Dataset], backbone: str,
-        entries: Sequence[Probing | Tuning],
+        entries: Sequence[ProbeRequest | FinetuneRequest],
     ) -> T | None:  # fmt: skip
         """What cells need; None where it cannot be had, which is the failure of all of them."""
         try:

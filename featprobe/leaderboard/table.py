@@ -15,11 +15,11 @@ from featprobe.core.spreadsheet import Writer
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
-from featprobe.leaderboard.decided import decided
 from featprobe.leaderboard.footnotes import Footnotes
-from featprobe.leaderboard.labels import SEEN, backbone_name, probe_name, setting
-from featprobe.leaderboard.places import legend
+from featprobe.leaderboard.rank_legend import legend
+from featprobe.leaderboard.row_labels import SEEN, backbone_name, probe_name, setting
 from featprobe.leaderboard.terminal import make_table, show
+from featprobe.leaderboard.threshold_metrics import threshold_metrics
 from featprobe.metrics import measures as metrics
 
 _PLACE = ("rank", "rank_low", "rank_high", "metric", "value", "not_worse", "margin", "pairs",
@@ -65,7 +65,7 @@ def print_results(results: Sequence[Result], title: str) -> None:
                 *more,
             )
         show(table)
-    lines = [*decided(results), *_subgroups(results), *_components(results)]
+    lines = [*threshold_metrics(results), *_subgroups(results), *_components(results)]
     print(*_legend(results), *lines, sep="\n")
     if several:
         print("* chosen on validation data; the other rows are shown, not selected on test")

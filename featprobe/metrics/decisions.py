@@ -34,7 +34,7 @@ class Multiclass:
         error = ((p - np.eye(classes)[y]) ** 2).sum(1)
         sums.add("brier", error / 2 if classes == 2 else error)
         sure = p[np.arange(n), guess]
-        sums.add("gap", (guess == y) - sure, row=_bin(sure), rows=BINS)
+        sums.add("gap", (guess == y) - sure, row=bin_of(sure), rows=BINS)
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         s = self._sums(counts)
@@ -75,7 +75,7 @@ class Multilabel:
             ("brier", (score - truth) ** 2),
         ):  # fmt: skip
             self._sums.add(name, value, row=label, rows=labels, sample=sample)
-        cell = label * BINS + _bin(score)
+        cell = label * BINS + bin_of(score)
         self._sums.add("gap", truth - score, row=cell, rows=labels * BINS, sample=sample)
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -96,8 +96,8 @@ class Multilabel:
 _EDGES = np.arange(BINS + 1) / BINS
 
 
-def _bin(p: np.ndarray) -> np.ndarray:
-    """Bins (low, high] of equal width, the first with its lower edge.
+def bin_of(p: np.ndarray) -> np.ndarray:
+    """The bin of each probability: (low, high] of equal width, the first with its lower edge.
 
     By comparison with the edges: a product would put 0.6 above 9/15.
     """

@@ -14,9 +14,10 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.plugins import loaded
+from featprobe.metrics.cases import Cases
 from featprobe.metrics.curve import Curve
 from featprobe.metrics.decisions import Multiclass, Multilabel
-from featprobe.metrics.operating import Operating
+from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.metrics.plugins import CustomMetric, Measured
 from featprobe.metrics.sums import nan_mean
 from featprobe.metrics.values import Regression
@@ -56,6 +57,13 @@ METRICS = {
     "rmse": Metric("RMSE", higher=False),
     "pearson": Metric("Pearson"),
     "spearman": Metric("Spearman", ranks=True),
+    "dice": Metric("Dice"),
+    "iou": Metric("IoU"),
+    "hd95": Metric("HD95 (mm)", higher=False),
+    "asd": Metric("ASD (mm)", higher=False),
+    "volume_error": Metric("volume error", higher=False),
+    "pooled_dice": Metric("pooled Dice"),
+    "pooled_jaccard": Metric("pooled Jaccard"),
 }
 _CLASSES = ("auroc", "accuracy", "balanced_accuracy", "f1", "ap", "kappa", "sens_at_95spec",
             "spec_at_95sens", "ece", "brier")  # fmt: skip
@@ -65,6 +73,7 @@ TASKS = {  # the first ranks, the first three are in tables
     "ordinal": ("quadratic_kappa", "accuracy", "balanced_accuracy",
                 *(n for n in _CLASSES if "accuracy" not in n)),
     "regression": ("r2", "mae", "pearson", "rmse", "spearman"),
+    "segmentation": Cases.NAMES,
 }  # fmt: skip
 
 
@@ -121,12 +130,14 @@ class Measure:
     multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
     averaged, decisions at 0.5.
     regression: ``y`` (N,), ``p`` (N, 1).
+    segmentation: ``y`` (N, C) voxels of each class, ``p`` (N, 8 C) what each case reached
+    (:class:`~featprobe.metrics.cases.Cases`); means over cases, then over classes.
 
     ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1; by default each is its own.
     ``classes``: their names, if values of single classes are wanted, which are called
     ``auroc:NAME``. ``wanted``: which metrics, by default all of the task, those of single classes
     with them. ``cut``: thresholds (1,) of the second of two classes, or (C,) of labels, where
-    decisions at these are wanted too (:class:`~featprobe.metrics.operating.Operating`).
+    decisions at these are wanted too (:class:`~featprobe.metrics.operating_point.OperatingPoint`).
 
     The formulas are in :class:`~featprobe.metrics.curve.Curve`,
     :class:`~featprobe.metrics.decisions.Multiclass`, ``Multilabel`` and
@@ -145,10 +156,10 @@ class Measure:
         classes: Sequence[str] = (),
         cut: np.ndarray | None = None,
     ) -> None:
-        of_task = names(task) if cut is None else (*names(task), *Operating.NAMES)
+        of_task = names(task) if cut is None else (*names(task), *OperatingPoint.NAMES)
         self.names = of_task if wanted is None else tuple(wanted)
         bases = {n.partition(":")[0] for n in self.names}
-        if cut is None and (without := sorted(bases & set(Operating.NAMES))):
+        if cut is None and (without := sorted(bases & set(OperatingPoint.NAMES))):
             raise InputError(f"no thresholds were chosen here, so there is no {without[0]}")
         if foreign := sorted(bases - set(of_task)):
             raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
@@ -157,8 +168,8 @@ class Measure:
         self._classes, self._every = list(classes), wanted is None
         self._curves: list[Curve] = []
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
-        self._others: Multiclass | Multilabel | Regression | None = None
-        self._decided: Operating | None = None
+        self._others: Multiclass | Multilabel | Regression | Cases | None = None
+        self._decided: OperatingPoint | None = None
         registered = [m for n, m in custom().items() if n in bases]
         at = p[:, 0] if task == "regression" else p
         self._registered = Measured(registered, y, at, code) if registered else None
@@ -166,14 +177,17 @@ class Measure:
         if task == "regression":
             self._others = Regression(y, p[:, 0], code, groups)
             return
+        if task == "segmentation":
+            self._others = Cases(p, code, groups)
+            return
         if self._on_curves:
             for c in range(p.shape[1]):
                 known = ~np.isnan(y[:, c]) if y.ndim == 2 else slice(None)
                 positive = y[known, c] == 1 if y.ndim == 2 else y == c
                 self._curves.append(Curve(positive, p[known, c], code[known], groups))
-        if cut is not None and bases & set(Operating.NAMES):
-            self._decided = Operating(y, p, code, groups, cut)
-        if bases - set(Curve.NAMES) - set(Operating.NAMES):
+        if cut is not None and bases & set(OperatingPoint.NAMES):
+            self._decided = OperatingPoint(y, p, code, groups, cut)
+        if bases - set(Curve.NAMES) - set(OperatingPoint.NAMES):
             kind = Multilabel if y.ndim == 2 else Multiclass
             self._others = kind(y, p, code, groups)
 

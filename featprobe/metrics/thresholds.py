@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 
 YOUDEN, NONE = "youden", "none"
 
@@ -57,7 +57,7 @@ def idle(rule: str, decides: bool) -> list[str]:
     ]
 
 
-def chosen(rule: str, val: Scored) -> list[np.ndarray]:
+def chosen(rule: str, val: ItemScores) -> list[np.ndarray]:
     """For each try the thresholds (1,) of the second of two classes, (C,) of labels.
 
     ``val``: the scored validation items, at the level at which decisions are read. NaN for what has

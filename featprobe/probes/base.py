@@ -15,10 +15,11 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.core.shown import changed
 from featprobe.probes.checks import check_scores, check_x, is_regression
-from featprobe.probes.constants import constants, settled
+from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.parameters import Parameters, defaults
 from featprobe.probes.saving import Savable
 from featprobe.probes.selection import Criterion
+from featprobe.probes.single_class import constants, settled
 from featprobe.probes.standardizer import Standardizer as Standardizer  # saved probes name it here
 from featprobe.splits import assign as splits
 
@@ -52,6 +53,7 @@ class Probe(Parameters, Savable):
     criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
     _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
     _constant: np.ndarray | None = None  # see probes.constants
+    range_: FeatureRange | None = None  # of the items of training, where it was looked at
 
     def fresh(self, **params: Any) -> Self:
         """An unfitted copy with some parameters changed, which chooses by the same criterion."""

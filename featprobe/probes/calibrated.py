@@ -8,7 +8,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from featprobe.probes.temperature import RANGE, at_bound, temperature, tempered
 from featprobe.splits import assign as splits
 

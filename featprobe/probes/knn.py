@@ -11,8 +11,8 @@ from featprobe.core.errors import InputError
 from featprobe.core.options import Needs
 from featprobe.neighbours.votes import VOTES, class_shares, value_sums, weights
 from featprobe.probes.checks import is_regression
-from featprobe.probes.constants import shares
 from featprobe.probes.neighbours import NeighbourProbe
+from featprobe.probes.single_class import shares
 
 
 class KNNProbe(NeighbourProbe):

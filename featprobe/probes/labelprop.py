@@ -10,7 +10,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.features.prepare import unit
 from featprobe.probes.base import Probe
-from featprobe.probes.constants import shares
+from featprobe.probes.single_class import shares
 
 _BLOCK = 2048  # rows whose similarities are looked at together
 _TOLERANCE, _STEPS = 1e-8, 1000  # of conjugate gradients: residual to start with, most steps

@@ -15,12 +15,12 @@ import numpy as np
 
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from featprobe.probes.saving import FORMAT_VERSION, HEADER, FeatureSource, seal
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedProbe:
     """What a file holds: the probe, and of which features it is, where that was said."""
 
     probe: Probe
@@ -36,7 +36,7 @@ def load_probe(path: str | os.PathLike[str]) -> Probe:
     return read_saved(path).probe
 
 
-def read_saved(path: str | os.PathLike[str]) -> Saved:
+def read_saved(path: str | os.PathLike[str]) -> SavedProbe:
     """A saved probe with what is known of its features.
 
     Raises :class:`MissingPath`, or :class:`StoreError` for a file that is damaged, foreign or of a
@@ -69,12 +69,13 @@ def read_saved(path: str | os.PathLike[str]) -> Saved:
         probe = _Reader(tensors).probe(header["probe"])
         source = header["features"]
         if source is not None:
-            source = FeatureSource(**{**source, "classes": tuple(source["classes"])})
+            lists = {n: tuple(source.get(n, ())) for n in ("classes", "kinds")}
+            source = FeatureSource(**{**source, **lists})
     except FeatprobeError as error:
         raise StoreError(error if str(file) in str(error) else f"{file}: {error}") from error
     except Exception as error:  # a header that was tampered with fails in any way
         raise StoreError(f"{file}: a damaged saved probe ({reason(error)})") from error
-    return Saved(probe, source, {"featprobe": str(header.get("featprobe"))})
+    return SavedProbe(probe, source, {"featprobe": str(header.get("featprobe"))})
 
 
 class _Reader:

@@ -14,7 +14,7 @@ from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.draws import logistic_draws
 from featprobe.solvers.logistic import LogisticPath, logistic_path
 from featprobe.solvers.losses import sigmoid, softmax
-from featprobe.solvers.plain import sklearn_path
+from featprobe.solvers.sklearn_path import sklearn_path
 
 CS = tuple(float(c) for c in 10.0 ** np.linspace(-6, 5, 45))
 SOLVERS = ("batched", "sklearn")

@@ -18,7 +18,7 @@ import numpy as np
 from featprobe.core._version import __version__
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import array_digest, digest
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 
 FORMAT_VERSION = 1
 HEADER = "featprobe-probe"
@@ -32,7 +32,7 @@ class FeatureSource:
     ``backbone``: the name in tables; ``origin``: where its weights come from, as the store's
     provenance says; ``key``: the store's FeatureKey as a dict. ``classes``: names of the columns,
     in order; none for values. ``thresholds``: class -> that of its score for decisions, where some
-    were chosen.
+    were chosen. ``kinds``: which readers the items of training had, empty where it is not known.
     """
 
     dataset: str
@@ -44,6 +44,7 @@ class FeatureSource:
     task: str
     classes: tuple[str, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 class Savable:
@@ -105,8 +106,8 @@ def save_probe(
 
 
 def _said(features: FeatureSource) -> dict[str, Any]:
-    """Its fields; earlier versions do not know ``thresholds``, so none are not written."""
-    return {k: v for k, v in asdict(features).items() if k != "thresholds" or v}
+    """Its fields, without those that earlier versions do not know where they are empty."""
+    return {k: v for k, v in asdict(features).items() if k not in ("thresholds", "kinds") or v}
 
 
 def seal(text: str, tensors: dict[str, np.ndarray]) -> str:

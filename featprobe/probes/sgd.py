@@ -9,7 +9,7 @@ import numpy as np
 
 from featprobe.core.options import Needs
 from featprobe.probes.base import Probe, choose_held_out
-from featprobe.probes.constants import shares
+from featprobe.probes.single_class import shares
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.sgd import Heads, Recipe, train_heads
 from featprobe.solvers.training import float32_rows, probabilities

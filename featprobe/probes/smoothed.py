@@ -12,7 +12,7 @@ from featprobe.core.errors import InputError
 from featprobe.neighbours.search import Bank, Search
 from featprobe.neighbours.votes import value_sums
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 
 AMONG = ("queries", "bank")
 

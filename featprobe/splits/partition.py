@@ -27,7 +27,7 @@ class Split:
     itself puts it there: ``crossing`` counts those. ``inner``: the splits of a cross-validation's
     folds or of repeats; ``test`` is then all that any of them tests. ``version``: of the way in
     which something was drawn, None where nothing was. ``shared``: of repeats, what their results
-    have in common, see :func:`~featprobe.stats.tries.margin`.
+    have in common, see :func:`~featprobe.stats.mean_over_tries.margin`.
     """
 
     train: np.ndarray

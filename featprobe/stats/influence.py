@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean
 from featprobe.stats.resampling import block_size
 
@@ -35,7 +35,7 @@ class Influence(NamedTuple):
 
 
 def influence(
-    models: Sequence[Scored], metric: str, seed: int = 0, shared: float = 0.0
+    models: Sequence[ItemScores], metric: str, seed: int = 0, shared: float = 0.0
 ) -> Influence:
     """The :class:`Influence` of models that scored the same items in the same order.
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.operating import Operating
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
+from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.stats.score import reach, score_interval, wilson
 from featprobe.stats.support import POINTS, Support
 
@@ -25,21 +25,24 @@ AREA = "Newcombe score, effective patients"
 LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
 LOGIT, PLAIN = "patient bootstrap, logit scale", "patient bootstrap"  # of registered metrics
 NONE = "none"
-_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *Operating.NAMES)
+_OVERLAPS = ("dice", "iou", "pooled_dice", "pooled_jaccard")  # shares of each case, not of errors
+_LENGTHS = ("hd95", "asd", "volume_error")
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *OperatingPoint.NAMES)
 METHODS = {
     **dict.fromkeys(_SHARES, WILSON),
     "kappa": WILSON,
     "quadratic_kappa": WILSON,
     "auroc": AREA,
     "ece": NONE,
-    **dict.fromkeys(("brier", "mae", "rmse", "r2"), LOG),
+    **dict.fromkeys(("brier", "mae", "rmse", "r2", *_LENGTHS), LOG),
+    **dict.fromkeys(_OVERLAPS, LOGIT),
     **dict.fromkeys(("pearson", "spearman"), FISHER),
 }
 BOUNDS = {
-    **dict.fromkeys((*_SHARES, "auroc", "ece"), (0.0, 1.0)),
+    **dict.fromkeys((*_SHARES, *_OVERLAPS, "auroc", "ece"), (0.0, 1.0)),
     **dict.fromkeys(("kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
     "r2": (-math.inf, 1.0),
-    **dict.fromkeys(("brier", "mae", "rmse"), (0.0, math.inf)),
+    **dict.fromkeys(("brier", "mae", "rmse", *_LENGTHS), (0.0, math.inf)),
 }
 BY_RESAMPLES = (LOG, FISHER, LOGIT, PLAIN)
 
@@ -71,7 +74,7 @@ class Intervals(NamedTuple):
 
 
 def intervals(
-    scored: Scored, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
+    scored: ItemScores, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
 ) -> Intervals:
     """The interval of each metric in ``boot``, under new patients.
 
@@ -87,7 +90,7 @@ def intervals(
     they are about normal. The quantile is that of t with patients minus one degrees, of AP with the
     patients of the rarer class.
     """
-    support = Support(scored) if scored.task != "regression" else None
+    support = Support.of(scored)
     patients = scored.patients
     found: dict[str, tuple[float, float]] = {}
     for name, resampled in boot.items():
@@ -228,7 +231,7 @@ def _studentised(
 
 
 def _notes(
-    scored: Scored,
+    scored: ItemScores,
     values: Mapping[str, float],
     boot: Mapping[str, np.ndarray],
     found: Mapping[str, tuple[float, float]],

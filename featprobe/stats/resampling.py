@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -35,7 +35,7 @@ def draws(
 
 
 def bootstrap(
-    scored: Scored,
+    scored: ItemScores,
     *,
     wanted: Sequence[str] | None = None,
     resamples: int = RESAMPLES,

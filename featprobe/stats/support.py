@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from featprobe.metrics.operating import Operating
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
+from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.stats.score import area_variance
 
 POINTS = ("sens_at_95spec", "spec_at_95sens")
@@ -21,7 +21,7 @@ class Support:
     classes that are there; of a class without patients nothing is known.
     """
 
-    def __init__(self, scored: Scored) -> None:
+    def __init__(self, scored: ItemScores) -> None:
         self.patients = scored.patients
         self.several = scored.y.ndim == 2  # labels that are independent of each other
         self._classes = scored.tries[0].shape[1] if len(scored.tries) else 0
@@ -38,6 +38,11 @@ class Support:
         alone = np.bincount(owner, minlength=self.patients)[owner] == 1  # has no other class
         self.negative = self.patients - np.bincount(of[alone], minlength=n)
         self.items = np.bincount(y, minlength=n)
+
+    @classmethod
+    def of(cls, scored: ItemScores) -> Support | None:
+        """That of scored items, None of values and of segmented cases, which have no class."""
+        return None if scored.task in ("regression", "segmentation") else cls(scored)
 
     def both(self, column: int | None) -> int:
         """Patients of the rarer side: of one class, or of the class with the fewest of those there.
@@ -67,7 +72,7 @@ class Support:
         if base in POINTS:
             return self.both(column) / 2
         each = self._each(base)
-        if base in Operating.NAMES and not self.several:  # of the second of two classes
+        if base in OperatingPoint.NAMES and not self.several:  # of the second of two classes
             column = 1
         if column is not None:
             return float(max(each[column], 1.0))

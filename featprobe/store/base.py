@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
 from featprobe.core.shown import Shown
-from featprobe.store import claims, uses
+from featprobe.store import attributes as written
+from featprobe.store import last_used, locks, quantised
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
-from featprobe.store.container import INDEX, STATUS, Container, what_is_wrong
+from featprobe.store.container import INDEX, STATUS, Container, as_index
+from featprobe.store.damage import Damage, errors, what_is_wrong
 from featprobe.store.format import DONE, FAILED
-from featprobe.store.place import Place
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Something in a store that is not what was written. ``shard`` None: not of a shard."""
-
-    shard: int | None
-    array: str
-    what: str
-
-    def __str__(self) -> str:
-        where = "" if self.shard is None else f"shard {self.shard}, "
-        return f"{where}{self.array}: {self.what}"
+from featprobe.store.storage_path import StoragePath
 
 
 class FeatureStore(Shown, Container):
@@ -40,7 +29,7 @@ class FeatureStore(Shown, Container):
     written about it as JSON, ``attributes["provenance"]`` how it came about.
     """
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
         self._rows: dict[str, Rows] = {}
 
@@ -103,13 +92,13 @@ class FeatureStore(Shown, Container):
             raise self._damaged(STATUS, shard, error) from error
         return out
 
-    def claim(self, shard: int, committed: bool = False) -> claims.Claim | None:
+    def claim(self, shard: int, committed: bool = False) -> locks.ShardLock | None:
         """A lock on a shard for this process, to be used with ``with``.
 
         None when another process works on it, or when it has been committed since (unless
-        ``committed``, to extract it again). See :mod:`featprobe.store.claims`.
+        ``committed``, to extract it again). See :mod:`featprobe.store.locks`.
         """
-        claim = claims.take(self.path, str(shard))
+        claim = locks.take(self.path, str(shard))
         if claim is not None and not committed and self._chunk(STATUS, shard) is not None:
             claim.release()
             return None
@@ -117,7 +106,7 @@ class FeatureStore(Shown, Container):
 
     def claimed(self) -> list[int]:
         """Shards that some process works on now."""
-        return sorted(int(n) for n in claims.held(self.path) if n.isdecimal())
+        return sorted(int(n) for n in locks.held(self.path) if n.isdecimal())
 
     # -- frames ---------------------------------------------------------------------------------
 
@@ -133,7 +122,7 @@ class FeatureStore(Shown, Container):
         wanted = {n: (stop - start, *s) for n, s in self.layout.arrays.items()}
         if given != wanted or len(status) != stop - start or len(reasons) != stop - start:
             raise InputError(f"{self.path}: shard {shard} is {wanted}, not {given}")
-        values = {n: np.ascontiguousarray(v, self.key.dtype) for n, v in arrays.items()}
+        values = {n: quantised.on_disk(v, self.key.dtype) for n, v in arrays.items()}
         try:
             if self.attributes.get("complete"):
                 self.update(complete=None, failed=None)
@@ -147,13 +136,13 @@ class FeatureStore(Shown, Container):
             rows.forget(shard)
 
     def read(
-        self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
-    ) -> np.ndarray:
-        """Features (n, L, ...) of one output as stored; ``blocks`` takes the last ones only.
+        self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None,
+        decoded: bool = True,
+    ) -> np.ndarray:  # fmt: skip
+        """Features (n, L, ...) of one output as stored, of int8 as floats if ``decoded``.
 
-        ``frames``: a slice, or an index (n,) in ascending order without repeats; all by default.
-        Every file read whole is checked; of a file of which only few frames are wanted its size is.
-        Raises :class:`StoreError` naming the shard that is damaged.
+        ``blocks``: of the last ones. ``frames``: a slice, or an ascending index (n,) without
+        repeats. A file read whole is checked, else its size; :class:`StoreError` names the shard.
         """
         if name not in self.layout.arrays:
             have = ", ".join(self.layout.arrays)
@@ -161,7 +150,8 @@ class FeatureStore(Shown, Container):
                 f"{self.path} has no {name!r}.{nearest(name, self.layout.arrays)} It has: {have}"
             )
         rows = None if frames is None else self._index_of(frames)
-        return self._array(name).read(blocks, rows)
+        found = self._array(name).read(blocks, rows)
+        return quantised.decode(found) if decoded and self.key.dtype == "int8" else found
 
     def _index_of(self, frames: slice | np.ndarray) -> np.ndarray | None:
         if isinstance(frames, slice):
@@ -194,7 +184,8 @@ class FeatureStore(Shown, Container):
                 return self._damaged(name, shard, error)
 
             self._rows[name] = Rows(
-                self.layout.frames, self.layout.shard, self.layout.arrays[name], self.key.dtype,
+                self.layout.frames, self.layout.shard,
+                quantised.stored_shape(self.layout.arrays[name], self.key.dtype), self.key.dtype,
                 self.path.local is not None, locate, pending, wrap,
             )  # fmt: skip
         return self._rows[name]
@@ -219,7 +210,10 @@ class FeatureStore(Shown, Container):
 
     def touch(self) -> None:
         """Mark as used now: of stores of changed data, the one last used counts."""
-        uses.touch(self.path)
+        last_used.touch(self.path)
+        if not written.file(self.path).exists():  # of a store by an earlier version
+            with contextlib.suppress(StoreError):
+                written.keep(self.path, self.attributes, self.items().about)
 
     def finish(self, summary: Mapping[str, Any]) -> bool:
         """Mark the store complete, with the summary of the run that completed it.
@@ -263,36 +257,40 @@ class FeatureStore(Shown, Container):
         return found
 
     def repair(self, damage: list[Damage]) -> None:
-        """Make damaged shards pending; drop a damaged table of items, the next extract writes it.
+        """Make damaged shards pending, and drop a damaged table of items or index of frames.
 
-        Raises :class:`StoreError` when the index of frames is damaged: nothing can mend that.
+        The next extract writes them: it knows which frames these are.
         """
-        lost = [d for d in damage if d.shard is None and d.array in INDEX]
-        if lost:
-            raise StoreError(
-                f"{self.path}: {lost[0]}; without it nobody knows which frames these are: "
-                f"'featprobe cache rm {self.path.stem}' and extract again"
-            )
+        if any(d.shard is None and d.array in INDEX for d in damage):
+            self.update(index="lost", complete=None)
         shards = sorted({d.shard for d in damage if d.shard is not None})
         if shards:
             self.reset(shards)
-        if any(d.shard is None for d in damage):
+        if any(d.shard is None and d.array not in INDEX for d in damage):
             self.update(items=None, complete=None)
 
+    def set_index(self, frame_item: np.ndarray, frame_index: np.ndarray) -> None:
+        """Write a lost index of frames anew, as given to :meth:`create`.
+
+        Raises :class:`StoreError` when it is of other frames, or cannot be written.
+        """
+        if len(frame_item) != self.layout.frames:
+            raise StoreError(
+                f"{self.path}: the index of its {self.layout.frames} frames is damaged, and the "
+                f"files have {len(frame_item)}; remove it: 'featprobe cache rm {self.path.stem}'"
+            )
+        try:
+            self._put_index(as_index(frame_item, frame_index))
+            self.update(index=None)
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be written: {reason(error)}") from error
+
     def _verify_index(self) -> Iterator[tuple[str, Exception]]:
-        yield from _errors((name, self._frame_index, (name,)) for name in INDEX)
+        yield from errors((name, self._frame_index, (name,)) for name in INDEX)
         table = self.attributes.get("items")
-        yield from _errors([(table or "items", self.items, ())])
+        yield from errors([(table or "items", self.items, ())])
 
     def _verify_shard(self, shard: int) -> Iterator[tuple[str, Exception]]:
-        yield from _errors((n, self._array(n).check, (shard,)) for n in self.layout.arrays)
-        yield from _errors([(STATUS, self._shard_status, (shard,))])
-        yield from _errors([("reason", self._shard_reasons, (shard,))])
-
-
-def _errors(jobs: Any) -> Iterator[tuple[str, Exception]]:
-    for name, job, arguments in jobs:
-        try:
-            job(*arguments)
-        except Exception as error:
-            yield name, error.__cause__ if isinstance(error.__cause__, Exception) else error
+        yield from errors((n, self._array(n).check, (shard,)) for n in self.layout.arrays)
+        yield from errors([(STATUS, self._shard_status, (shard,))])
+        yield from errors([("reason", self._shard_reasons, (shard,))])

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest
 from featprobe.images.versions import kind_named, versions_of
-from featprobe.store import claims, uses
+from featprobe.store import attributes, last_used, locks
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
-from featprobe.store.locate import place
-from featprobe.store.place import Place, Where
+from featprobe.store.locate import storage_path
+from featprobe.store.storage_path import StoragePath, Where
 
 Meant = Callable[[str, Collection[str]], str]
 
 
 def store_path(
-    cache: Where | Place, dataset: str, backbone: str, digest: str, kind: str = "zarr"
-) -> Place:
+    cache: Where | StoragePath, dataset: str, backbone: str, digest: str, kind: str = "zarr"
+) -> StoragePath:
     """``<cache>/features/<dataset>/<backbone>-<digest12>.zarr``, or ``.h5`` of kind ``hdf5``."""
     name = f"{backbone.replace('/', '_')}-{digest[:12]}{SUFFIXES[kind]}"
-    return place(cache) / "features" / dataset / name
+    return storage_path(cache) / "features" / dataset / name
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """One store of a cache: opened, or the error that prevents it."""
 
-    path: Place
+    path: StoragePath
     store: FeatureStore | None
     error: str = ""
 
@@ -39,8 +39,8 @@ class Entry:
 
     @property
     def last_use(self) -> int:
-        """Nanoseconds since 1970, see :mod:`featprobe.store.uses`."""
-        return uses.last(self.path)
+        """Nanoseconds since 1970, see :mod:`featprobe.store.last_used`."""
+        return last_used.last(self.path)
 
     @property
     def state(self) -> str:
@@ -50,22 +50,22 @@ class Entry:
         return "complete" if self.store.complete else "incomplete"
 
 
-def entries(cache: Where | Place) -> Iterator[Entry]:
+def entries(cache: Where | StoragePath) -> Iterator[CacheEntry]:
     """All stores of a cache, sorted by data set and backbone; damaged ones with their error."""
-    root = place(cache) / "features"
+    root = storage_path(cache) / "features"
     for dataset in root.names():
         for name in (root / dataset).names():
             path = root / dataset / name
             if name.startswith(".") or kind_of(path) is None:
                 continue
             try:
-                yield Entry(path, open_store(path))
+                yield CacheEntry(path, open_store(path))
             except StoreError as error:
-                yield Entry(path, None, str(error))
+                yield CacheEntry(path, None, str(error))
 
 
 def find(
-    cache: Where | Place,
+    cache: Where | StoragePath,
     datasets: Sequence[str] = (),
     backbones: Sequence[str] = (),
     meant: tuple[Meant, Meant] = (lambda name, _: name, lambda name, _: name),
@@ -147,7 +147,7 @@ def stale(store: FeatureStore) -> str:
 def superseded(stores: Sequence[FeatureStore]) -> dict[FeatureStore, FeatureStore]:
     """Stores of other contents or by earlier readers, each with the one used last, which counts."""
     newest: dict[str, FeatureStore] = {}
-    for store in sorted(stores, key=lambda s: uses.last(s.path)):
+    for store in sorted(stores, key=lambda s: last_used.last(s.path)):
         newest[f"{store.dataset}/{store.backbone}/{store.key.lineage}"] = store
     out = {s: newest[f"{s.dataset}/{s.backbone}/{s.key.lineage}"] for s in stores}
     return {s: n for s, n in out.items() if s is not n}
@@ -158,7 +158,7 @@ def called(name: str, wanted: str) -> bool:
     return name == wanted or name.startswith((f"{wanted}@", f"{wanted}-random"))
 
 
-def named(cache: Where | Place, name: str) -> Entry:
+def named(cache: Where | StoragePath, name: str) -> CacheEntry:
     """The store of that name: ``<backbone>-<digest12>`` with or without suffix, or its digest.
 
     Raises :class:`UnknownName`, and :class:`InputError` when several have it.
@@ -179,18 +179,19 @@ def named(cache: Where | Place, name: str) -> Entry:
     return found[0]
 
 
-def remove(cache: Where | Place, name: str) -> Place:
+def remove(cache: Where | StoragePath, name: str) -> StoragePath:
     """Delete the store of that name. Raises :class:`InputError` while a process works on it."""
     path = named(cache, name).path
     discard(path)
     return path
 
 
-def discard(path: Place) -> None:
+def discard(path: StoragePath) -> None:
     """Delete a store and what is kept beside it."""
-    at_work = claims.held(path)
+    at_work = locks.held(path)
     if at_work:
         raise InputError(f"{path}: a process works on it now (shard {at_work[0]})")
     path.remove()
-    claims.folder(path).remove()
-    uses.file(path).remove()
+    locks.folder(path).remove()
+    last_used.file(path).remove()
+    attributes.file(path).remove()

@@ -17,13 +17,14 @@ from math import prod
 import google_crc32c
 import numpy as np
 
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 PIECE = 512 << 10  # stays in the cache of the processor between its copy and its checksum
 CHECK = 64 << 10  # above this google_crc32c is several times slower (measured: 29 to 5 GB/s)
 THREADS = 8  # that wait for a network
 HERE = 4  # that wait for a disk, and fill fresh memory while the checksum of one goes on
 MAPS = 512  # files that stay mapped for random rows
+RUN = 64 << 10  # bytes of neighbouring rows that are read rather than mapped
 SPARSE = 4  # from a quarter of its rows on, a file is read and checked whole
 
 
@@ -57,7 +58,7 @@ class Chunk:
     ``crc``: their CRC-32C; None when its four bytes, least first, follow them and end the file.
     """
 
-    place: Place
+    place: StoragePath
     offset: int
     size: int
     crc: int | None = None
@@ -94,6 +95,22 @@ class Chunk:
             if missing:  # zarr pads its last chunk
                 value = _read(handle, np.empty(missing, np.uint8), self.offset + len(target), value)
             return os.pread(handle, 5, self.offset + self.size), value
+        finally:
+            os.close(handle)
+
+    def part(self, target: memoryview, start: int) -> None:
+        """Read ``len(target)`` bytes from ``start`` of the rows on; the size of the file is
+        checked, the bytes are not. Raises :class:`Damaged` or ``OSError``."""
+        handle = os.open(str(self.place), os.O_RDONLY)
+        try:
+            if os.fstat(handle).st_size < self.end:
+                raise Damaged("is cut short")
+            at = 0
+            while at < len(target):
+                n = os.preadv(handle, [target[at:]], self.offset + start + at)
+                if n == 0:
+                    raise Damaged("is cut short")
+                at += n
         finally:
             os.close(handle)
 
@@ -188,6 +205,8 @@ class Rows:
         def job(k: int) -> None:
             a, b = cut[k], cut[k + 1]
             shard = shards[k]
+            if b - a < sparse and self._read_run(shard, inside[a:b], last, out[a:b]):
+                return
             if b - a < sparse:
                 values = self._maps.get(shard)
                 if values is None:
@@ -199,6 +218,26 @@ class Rows:
             np.take(values, inside[a:b], axis=0, out=out[a:b], mode="clip")
 
         self._each(job, range(len(shards)))
+
+    def _read_run(self, shard: int, rows: np.ndarray, last: slice | None, out: np.ndarray) -> bool:
+        """Read neighbouring rows that are many bytes (tokens of an item) without mapping their
+        file, so that what was read does not stay in memory; whether they were."""
+        n = int(rows[-1] - rows[0]) + 1
+        if n != len(rows) or n * self.row < RUN:
+            return False
+        try:
+            chunk = self._locate(shard)
+            if chunk is None:
+                return False
+            values = out if last is None else np.empty((n, *self.shape), self.dtype)
+            chunk.part(raw(values), int(rows[0]) * self.row)
+        except (Damaged, OSError) as error:
+            if not (isinstance(error, FileNotFoundError) and self._pending(shard)):
+                raise self._wrap(shard, error) from error
+            return False
+        if last is not None:
+            out[:] = values[:, last]
+        return True
 
     def _each(self, job: Callable[[int], None], work: Sequence[int], here: int = 1) -> None:
         """Run jobs, ``here`` at a time on this machine, more where they wait for a network.

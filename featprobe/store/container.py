@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +11,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, StoreError, reason
-from featprobe.core.fingerprint import digest
-from featprobe.store import claims, uses
-from featprobe.store.chunks import Chunk, Damaged
+from featprobe.store import attributes as written
+from featprobe.store import last_used, locks
+from featprobe.store.attributes import sealed
+from featprobe.store.chunks import Chunk
+from featprobe.store.damage import damaged, way_out
 from featprobe.store.format import FORMAT_VERSION, FeatureKey, Items, Layout
-from featprobe.store.locate import place
-from featprobe.store.place import Place, Where
+from featprobe.store.locate import storage_path
+from featprobe.store.storage_path import StoragePath, Where
 
 STATUS = "status"
 INDEX = ("frame_item", "frame_index")
@@ -29,7 +30,7 @@ class Container(ABC):
     kind: ClassVar[str]
     suffix: ClassVar[str]
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         self.path = path
         self.attributes = attributes
         a = attributes
@@ -46,7 +47,7 @@ class Container(ABC):
     @classmethod
     def create(
         cls,
-        path: Where | Place,
+        path: Where | StoragePath,
         key: FeatureKey,
         layout: Layout,
         frame_item: np.ndarray,
@@ -61,7 +62,7 @@ class Container(ABC):
         ``names``: ``dataset`` and ``backbone``. A store that is there already is opened instead.
         Raises :class:`InputError` when the place cannot be written.
         """
-        where = place(path)
+        where = storage_path(path)
         attributes = {
             "featprobe": FORMAT_VERSION,
             **names,
@@ -72,9 +73,7 @@ class Container(ABC):
             "items": table_name(items),
             "provenance": dict(provenance),
         }
-        index: dict[str, np.ndarray] = {
-            "frame_item": frame_item.astype(np.int64), "frame_index": frame_index.astype(np.int32)
-        }  # fmt: skip
+        index = as_index(frame_item, frame_index)
         try:
             cls._lay_out(where, key, layout, index, items, sealed(attributes))
         except FileExistsError:  # another process was first; its layout is the same
@@ -83,17 +82,18 @@ class Container(ABC):
             if where.exists():
                 return cls.open(where, key)
             raise InputError(f"{where.parent}: cannot be written: {reason(error)}") from error
-        uses.touch(where)
+        last_used.touch(where)
+        written.keep(where, sealed(attributes), items.about)
         return cls.open(where, key)
 
     @classmethod
-    def open(cls, path: Where | Place, key: FeatureKey | None = None) -> Self:
+    def open(cls, path: Where | StoragePath, key: FeatureKey | None = None) -> Self:
         """Open a store for reading and writing. Reads its attributes and nothing else.
 
         Raises :class:`MissingPath`, or :class:`StoreError` for another format version, a damaged
         index, or, where ``key`` is given, a key that differs.
         """
-        where = place(path)
+        where = storage_path(path)
         try:
             attributes = cls._attributes(where)
             version = attributes.get("featprobe")
@@ -112,8 +112,7 @@ class Container(ABC):
             if isinstance(error, FileNotFoundError) and not where.exists():
                 raise MissingPath(f"{where}: no such feature store") from None
             raise StoreError(
-                f"{where}: not a readable feature store ({reason(error)}); "
-                f"'featprobe cache rm {where.stem}' removes it"
+                f"{where}: not a readable feature store ({reason(error)}); {way_out(where, error)}"
             ) from error
         if key is not None and store.key != key:
             fields = ", ".join(key.differences(store.key.to_dict()))
@@ -122,27 +121,25 @@ class Container(ABC):
             )
         return store
 
-    def update(self, **values: Any) -> None:
-        """Change attributes, on disk as it is now; None removes one."""
+    def update(self, about: Mapping[str, Any] | None = None, **values: Any) -> None:
+        """Change attributes, on disk as it is now; None removes one. ``about``: of a new table."""
         with self._alone():
             changed = {**self._attributes(self.path), **values}
             changed = sealed({k: v for k, v in changed.items() if v is not None})
             self._put_attributes(changed)
             self.attributes = changed
+            written.keep(self.path, changed, about)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        while (claim := claims.take(self.path, "store")) is None:
+        while (claim := locks.take(self.path, "store")) is None:
             time.sleep(0.01)
         with claim:
             yield
 
     def _damaged(self, name: str, shard: int | None, error: Exception) -> StoreError:
         where = name if shard is None else f"{name} of shard {shard}"
-        return StoreError(
-            f"{self.path}: {where} {what_is_wrong(error)}; the store is damaged: 'featprobe cache "
-            f"verify {self.path.stem} --repair' and the same extract command mend it"
-        )
+        return damaged(self.path, f"{self.path}: {where}", error)
 
     # -- items ----------------------------------------------------------------------------------
 
@@ -158,10 +155,7 @@ class Container(ABC):
         try:
             return self._frame_index(name)
         except Exception as error:
-            raise StoreError(
-                f"{self.path}: {name} {what_is_wrong(error)}; the store is damaged: remove it with "
-                f"'featprobe cache rm {self.path.stem}' and extract again"
-            ) from error
+            raise self._damaged(name, None, error) from error
 
     def items(self) -> Items:
         """The table of items."""
@@ -185,7 +179,7 @@ class Container(ABC):
             return False
         try:
             self._put_table(name, items)
-            self.update(items=name)
+            self.update(items.about, items=name)
             if old:
                 self._drop_table(old)
         except OSError as error:
@@ -206,13 +200,13 @@ class Container(ABC):
     @classmethod
     @abstractmethod
     def _lay_out(
-        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        cls, where: StoragePath, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
         items: Items, attributes: Mapping[str, Any],
     ) -> None: ...  # fmt: skip
 
     @classmethod
     @abstractmethod
-    def _attributes(cls, where: Place) -> dict[str, Any]: ...
+    def _attributes(cls, where: StoragePath) -> dict[str, Any]: ...
 
     @abstractmethod
     def _put_attributes(self, attributes: Mapping[str, Any]) -> None: ...
@@ -251,26 +245,29 @@ class Container(ABC):
     @abstractmethod
     def _drop_table(self, name: str) -> None: ...
 
+    @abstractmethod
+    def _put_index(self, index: Mapping[str, np.ndarray]) -> None: ...
+
+    @abstractmethod
+    def _tables(self) -> list[str]:
+        """The names of all tables of items that are there."""
+
+    @abstractmethod
+    def _mend(self, about: Mapping[str, Any]) -> list[str]:
+        """Write anew what is damaged and known from the attributes; the files that were.
+
+        ``about``: what the copy says of the table of items, empty without one.
+        """
+
     def _consolidate(self) -> None:  # noqa: B027 - most have nothing to do
         """What a container makes of a store whose shards are all there."""
+
+
+def as_index(frame_item: np.ndarray, frame_index: np.ndarray) -> dict[str, np.ndarray]:
+    """The index of frames as it is stored."""
+    return {"frame_item": frame_item.astype(np.int64), "frame_index": frame_index.astype(np.int32)}
 
 
 def table_name(items: Items) -> str:
     """``items-<digest12>``."""
     return f"items-{items.table_digest[:12]}"
-
-
-def sealed(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as JSON gives them back, with the digest of the others under ``seal``."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(attributes)))
-    plain.pop("seal", None)
-    return {**plain, "seal": digest(plain)[:16]}
-
-
-def what_is_wrong(error: Exception) -> str:
-    """In a few words, after the name of what was read."""
-    if isinstance(error, Damaged):
-        return str(error)
-    if isinstance(error, FileNotFoundError):
-        return "is missing"
-    return f"cannot be read ({reason(error)})"

@@ -7,8 +7,8 @@ from typing import Any
 from featprobe.core.errors import MissingPath, StoreError, UnknownName, nearest
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import FeatureKey
-from featprobe.store.locate import place
-from featprobe.store.place import Place, Where
+from featprobe.store.locate import storage_path
+from featprobe.store.storage_path import StoragePath, Where
 
 SUFFIXES = {"zarr": ".zarr", "hdf5": ".h5"}
 
@@ -28,18 +28,18 @@ def container(kind: str) -> type[FeatureStore]:
     )
 
 
-def kind_of(path: Where | Place) -> str | None:
+def kind_of(path: Where | StoragePath) -> str | None:
     """The container that a name speaks of, None for other names."""
-    name = place(path).name
+    name = storage_path(path).name
     return next((k for k, s in SUFFIXES.items() if name.endswith(s)), None)
 
 
-def open_store(path: Where | Place, key: FeatureKey | None = None) -> FeatureStore:
+def open_store(path: Where | StoragePath, key: FeatureKey | None = None) -> FeatureStore:
     """Open the feature store that lies there, whatever its container.
 
     Raises what :meth:`FeatureStore.open` does.
     """
-    where = place(path)
+    where = storage_path(path)
     kind = kind_of(where)
     marks = {"zarr": "zarr.json", "hdf5": "store.json"}
     if kind is None:
@@ -51,6 +51,6 @@ def open_store(path: Where | Place, key: FeatureKey | None = None) -> FeatureSto
     return container(kind).open(where, key)
 
 
-def create_store(kind: str, path: Where | Place, *args: Any, **kwargs: Any) -> FeatureStore:
+def create_store(kind: str, path: Where | StoragePath, *args: Any, **kwargs: Any) -> FeatureStore:
     """Lay out an empty store in a container by name; arguments of :meth:`FeatureStore.create`."""
     return container(kind).create(path, *args, **kwargs)

@@ -14,7 +14,7 @@ from featprobe.core.fingerprint import array_digest, digest
 
 FORMAT_VERSION = 1
 PENDING, DONE, FAILED = 0, 1, 2
-DTYPES = ("float16", "float32")
+DTYPES = ("float16", "float32", "int8")
 SHARD_BYTES = 4 << 20
 BACKBONE_PARTS = ("backbone", "code")  # of a key's versions; the others are of pixels
 COLUMNS = ("ids", "groups", "split")

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.store import parts
+from featprobe.store import hdf5_file
 from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, raw
 from featprobe.store.container import INDEX, STATUS, table_name
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
-from featprobe.store.locate import place
-from featprobe.store.place import PARTIAL, Place, aside
+from featprobe.store.locate import storage_path
+from featprobe.store.quantised import stored_shape
+from featprobe.store.storage_path import PARTIAL, StoragePath, aside
 
 SUFFIX = ".h5"
 META = "store.json"
@@ -35,7 +36,7 @@ class HDF5Store(FeatureStore):
     suffix = SUFFIX
 
     @classmethod
-    def _attributes(cls, where: Place) -> dict[str, Any]:
+    def _attributes(cls, where: StoragePath) -> dict[str, Any]:
         attributes: dict[str, Any] = json.loads((where / META).read())
         return attributes
 
@@ -44,20 +45,20 @@ class HDF5Store(FeatureStore):
 
     @classmethod
     def _lay_out(
-        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        cls, where: StoragePath, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
         items: Items, attributes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         with aside(where) as folder:
             (folder / META).write_text(json.dumps(attributes, indent=2), encoding="utf-8")
-            at = place(folder)
-            (at / "index.h5").write(*parts.build(index, {}))
+            at = storage_path(folder)
+            (at / "index.h5").write(*hdf5_file.build(index, {}))
             (at / f"{table_name(items)}.h5").write(*_table_file(items))
             (folder / "parts").mkdir()
             where.adopt(folder, META)
 
     # -- shards ---------------------------------------------------------------------------------
 
-    def _part(self, shard: int) -> Place:
+    def _part(self, shard: int) -> StoragePath:
         return self.path / "parts" / f"{shard:06d}.h5"
 
     def committed(self) -> set[int]:
@@ -66,32 +67,32 @@ class HDF5Store(FeatureStore):
 
     def _chunk(self, name: str, shard: int) -> Chunk | None:
         try:
-            return parts.chunk(self._part(shard), name)
+            return hdf5_file.chunk(self._part(shard), name)
         except FileNotFoundError:
             return None
 
     def _put(
         self, shard: int, arrays: Mapping[str, np.ndarray], status: np.ndarray, reasons: list[str]
     ) -> None:
-        self._part(shard).write(*parts.build({**arrays, STATUS: status}, {"reason": reasons}))
+        self._part(shard).write(*hdf5_file.build({**arrays, STATUS: status}, {"reason": reasons}))
 
     def _drop(self, shard: int) -> None:
         self._part(shard).remove()
 
     def _shards_with_reasons(self) -> list[int]:
         def told(shard: int) -> bool:
-            return "reason" in parts.header(self._part(shard))["texts"]
+            return "reason" in hdf5_file.header(self._part(shard))["texts"]
 
         return [s for s in sorted(self.committed()) if self._guarded(s, "header", told)]
 
     def _shard_reasons(self, shard: int) -> list[str]:
-        return parts.texts(self._part(shard), "reason")
+        return hdf5_file.texts(self._part(shard), "reason")
 
     def _verify_shard(self, shard: int) -> Iterator[tuple[str, Exception]]:
         found = list(super()._verify_shard(shard))
         if not found:  # what belongs to no array
             try:
-                parts.check(self._part(shard))
+                hdf5_file.check(self._part(shard))
             except Exception as error:
                 found.append((self._part(shard).name, error))
         yield from found
@@ -104,7 +105,8 @@ class HDF5Store(FeatureStore):
         folder, ends = self.path.local, [self.layout.bounds(s) for s in range(self.layout.shards)]
         name = folder / f".{ALL}.{uuid.uuid4().hex[:8]}{PARTIAL}"
         arrays: dict[str, tuple[tuple[int, ...], str]] = {STATUS: ((), "uint8")}
-        arrays |= {n: (s, self.key.dtype) for n, s in self.layout.arrays.items()}
+        dtype = self.key.dtype
+        arrays |= {n: (stored_shape(s, dtype), dtype) for n, s in self.layout.arrays.items()}
         try:
             with h5py.File(name, "w", libver="latest") as f:
                 for array, (shape, dtype) in arrays.items():
@@ -122,24 +124,47 @@ class HDF5Store(FeatureStore):
         finally:
             name.unlink(missing_ok=True)
 
+    def _mend(self, about: Mapping[str, Any]) -> list[str]:
+        """``features.h5``, which is made of the others."""
+        if not self.attributes.get("complete") or self.path.local is None or self._whole():
+            return []
+        self._consolidate()
+        return [ALL]
+
+    def _whole(self) -> bool:
+        import h5py
+
+        names = {STATUS, *self.layout.arrays, *INDEX}
+        try:
+            with h5py.File(self.path.local / ALL, "r") as f:  # type: ignore[operator]
+                return set(f) == names and all(len(f[n]) == self.layout.frames for n in names)
+        except Exception:  # whatever HDF5 makes of a damaged file
+            return False
+
     # -- tables ---------------------------------------------------------------------------------
 
     def _frame_index(self, name: str) -> np.ndarray:
         found = np.empty(self.layout.frames, "int64" if name == "frame_item" else "int32")
-        parts.chunk(self.path / "index.h5", name).fill(raw(found))
+        hdf5_file.chunk(self.path / "index.h5", name).fill(raw(found))
         return found
+
+    def _put_index(self, index: Mapping[str, np.ndarray]) -> None:
+        (self.path / "index.h5").write(*hdf5_file.build(index, {}))
 
     def _verify_index(self) -> Iterator[tuple[str, Exception]]:
         yield from super()._verify_index()
         try:
-            parts.check(self.path / "index.h5")
+            hdf5_file.check(self.path / "index.h5")
         except Exception as error:
             yield "frame_item", error
 
     def _table(self, name: str) -> Items:
-        arrays, texts = parts.read(self.path / f"{name}.h5")
+        arrays, texts = hdf5_file.read(self.path / f"{name}.h5")
         columns = {n: np.array(texts[n], dtype=np.str_) for n in COLUMNS}
         return Items.made(columns, arrays.get("targets"), json.loads(texts["about"][0]))
+
+    def _tables(self) -> list[str]:
+        return [n.removesuffix(SUFFIX) for n in self.path.names() if n.startswith("items-")]
 
     def _put_table(self, name: str, items: Items) -> None:
         (self.path / f"{name}.h5").write(*_table_file(items))
@@ -151,4 +176,4 @@ class HDF5Store(FeatureStore):
 def _table_file(items: Items) -> list[memoryview]:
     texts = {n: getattr(items, n).tolist() for n in COLUMNS}
     targets = {} if items.targets is None else {"targets": items.targets}
-    return parts.build(targets, {**texts, "about": [json.dumps(items.about)]})
+    return hdf5_file.build(targets, {**texts, "about": [json.dumps(items.about)]})

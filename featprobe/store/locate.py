@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from featprobe.store.place import LocalPlace, Place, Where
-from featprobe.store.remote import RemotePlace
+from featprobe.store.remote import RemotePath
+from featprobe.store.storage_path import LocalPath, StoragePath, Where
 
 
-def place(where: Where | Place) -> Place:
+def storage_path(where: Where | StoragePath) -> StoragePath:
     """The place of a path or an address; ``file://`` addresses are paths."""
-    if isinstance(where, Place):
+    if isinstance(where, StoragePath):
         return where
     text = os.fspath(where)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     elif "://" in text:
-        return RemotePlace(text)
-    return LocalPlace(Path(text).expanduser())  # in the one spelling that pathlib gives
+        return RemotePath(text)
+    return LocalPath(Path(text).expanduser())  # in the one spelling that pathlib gives

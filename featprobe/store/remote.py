@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError, MissingExtra, reason
-from featprobe.store.place import Buffer, LocalPlace, Place
+from featprobe.store.storage_path import Buffer, LocalPath, StoragePath
 
 
-class RemotePlace(Place):
+class RemotePath(StoragePath):
     """An address that fsspec understands. Put, get, list and remove is all that is asked of it."""
 
     def __init__(self, url: str) -> None:
@@ -43,11 +43,11 @@ class RemotePlace(Place):
         return self._url.rpartition("/")[2]
 
     @property
-    def parent(self) -> Place:
-        return RemotePlace(self._url.rpartition("/")[0])
+    def parent(self) -> StoragePath:
+        return RemotePath(self._url.rpartition("/")[0])
 
-    def __truediv__(self, part: str) -> RemotePlace:
-        return RemotePlace(f"{self._url}/{part}")
+    def __truediv__(self, part: str) -> RemotePath:
+        return RemotePath(f"{self._url}/{part}")
 
     def exists(self) -> bool:
         fs, path = self._at
@@ -86,7 +86,7 @@ class RemotePlace(Place):
     def adopt(self, folder: Path, last: str) -> None:
         if (self / last).exists():
             raise FileExistsError(f"{self} is there already")
-        names = sorted(n for n, _ in LocalPlace(folder).files())
+        names = sorted(n for n, _ in LocalPath(folder).files())
         for name in sorted(names, key=lambda n: n == last):
             (self / name.replace(os.sep, "/")).write((folder / name).read_bytes())
 

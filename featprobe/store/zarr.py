@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-import struct
-import warnings
 from collections.abc import Mapping
-from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.core.errors import StoreError
 from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, Damaged, crc32c, raw
-from featprobe.store.container import STATUS, table_name, what_is_wrong
+from featprobe.store.container import STATUS, table_name
+from featprobe.store.damage import damaged
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
-from featprobe.store.place import Place, aside
+from featprobe.store.storage_path import LocalPath, StoragePath, aside
+from featprobe.store.zarr_layout import (
+    Meta,
+    checked,
+    decode,
+    encode,
+    lay_shards,
+    whole,
+    write_table,
+    zarr_place,
+)
 
 if TYPE_CHECKING:
     import zarr
@@ -39,41 +45,36 @@ class ZarrStore(FeatureStore):
     kind = "zarr"
     suffix = SUFFIX
 
-    def __init__(self, path: Place, attributes: dict[str, Any]) -> None:
+    def __init__(self, path: StoragePath, attributes: dict[str, Any]) -> None:
         super().__init__(path, attributes)
-        self._metas: dict[str, _Meta] = {}
+        self._metas: dict[str, Meta] = {}
 
     # -- attributes -----------------------------------------------------------------------------
 
     @classmethod
-    def _attributes(cls, where: Place) -> dict[str, Any]:
+    def _attributes(cls, where: StoragePath) -> dict[str, Any]:
         attributes: dict[str, Any] = json.loads((where / META).read())["attributes"]
         return attributes
 
     def _put_attributes(self, attributes: Mapping[str, Any]) -> None:
-        document = json.loads((self.path / META).read())
-        document["attributes"] = attributes
+        document = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
         (self.path / META).write(json.dumps(document, indent=2).encode())
 
     # -- laying out -----------------------------------------------------------------------------
 
     @classmethod
     def _lay_out(
-        cls, where: Place, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
+        cls, where: StoragePath, key: FeatureKey, layout: Layout, index: Mapping[str, np.ndarray],
         items: Items, attributes: Mapping[str, Any],
     ) -> None:  # fmt: skip
         import zarr
 
         with aside(where) as folder:
             group = zarr.open_group(folder, mode="w", zarr_format=3)
-            frames = layout.frames
-            for name, shape in layout.arrays.items():
-                _lay(group, name, (frames, *shape), (layout.shard, *shape), key.dtype)
-            _lay(group, STATUS, (frames,), (layout.shard,), "uint8")
-            _lay(group, "reason", (frames,), (layout.shard,), "string")
+            lay_shards(group, layout, key.dtype)
             for name, values in index.items():
-                _whole(group, name, values)
-            _write_table(group.create_group(table_name(items)), items)
+                whole(group, name, values)
+            write_table(group.create_group(table_name(items)), items)
             group.attrs.update(dict(attributes))
             where.adopt(folder, META)
 
@@ -145,6 +146,12 @@ class ZarrStore(FeatureStore):
         where = meta.file(self.path / "reason", shard)
         return decode(checked(where.read()))[: stop - start] if where.exists() else []
 
+    def _mend(self, about: Mapping[str, Any]) -> list[str]:
+        from featprobe.store.zarr_mending import mend
+
+        self._metas.clear()
+        return mend(self, about)
+
     # -- tables ---------------------------------------------------------------------------------
 
     def _frame_index(self, name: str) -> np.ndarray:
@@ -173,12 +180,27 @@ class ZarrStore(FeatureStore):
         targets = self._small(f"{name}/targets") if about["task"] else None
         return Items.made(columns, targets, about)
 
+    def _put_index(self, index: Mapping[str, np.ndarray]) -> None:
+        import zarr
+
+        with aside(self.path) as folder:
+            group = zarr.open_group(folder, mode="w", zarr_format=3)
+            for name, values in index.items():
+                whole(group, name, values)
+                (self.path / name).remove()
+                self._metas.pop(name, None)
+                for file, _ in LocalPath(folder / name).files():
+                    (self.path / name / file).write((folder / name / file).read_bytes())
+
+    def _tables(self) -> list[str]:
+        return [n for n in self.path.names() if n.startswith("items-")]
+
     def _put_table(self, name: str, items: Items) -> None:
         import zarr
 
         (self.path / name).remove()  # of a run that was killed
         with aside(self.path / name) as folder:
-            _write_table(zarr.open_group(folder, mode="w", zarr_format=3), items)
+            write_table(zarr.open_group(folder, mode="w", zarr_format=3), items)
             (self.path / name).adopt(folder, META)
 
     def _drop_table(self, name: str) -> None:
@@ -187,20 +209,17 @@ class ZarrStore(FeatureStore):
 
     # -- zarr -----------------------------------------------------------------------------------
 
-    def _meta(self, name: str, whole: bool = False) -> _Meta:
+    def _meta(self, name: str, whole: bool = False) -> Meta:
         """What an array's own metadata say; :class:`StoreError` where they are damaged."""
         if name not in self._metas:
             try:
-                found = _Meta(json.loads((self.path / name / META).read()))
+                found = Meta(json.loads((self.path / name / META).read()))
                 rows, chunk = found.shape[0], found.chunk[0]
                 frames, shard = self.layout.frames, self.layout.shard
                 if (chunk != max(1, rows)) if whole else ((rows, chunk) != (frames, shard)):
                     raise Damaged("has another shape")
             except Exception as error:  # file, JSON, key and type errors
-                raise StoreError(
-                    f"{self.path / name / META} {what_is_wrong(error)}; the store is damaged: "
-                    f"'featprobe cache rm {self.path.stem}' and extract again"
-                ) from error
+                raise damaged(self.path, str(self.path / name / META), error) from error
             self._metas[name] = found
         return self._metas[name]
 
@@ -211,100 +230,3 @@ class ZarrStore(FeatureStore):
         array = zarr.open_group(zarr_place(self.path), mode="r+", zarr_format=3)[name]
         assert isinstance(array, zarr.Array)
         return array
-
-
-class _Meta:
-    """What is needed of an array's ``zarr.json``."""
-
-    def __init__(self, d: Mapping[str, Any]) -> None:
-        self.shape = tuple(d["shape"])
-        self.chunk = tuple(d["chunk_grid"]["configuration"]["chunk_shape"])
-        self.codecs = tuple(c["name"] for c in d["codecs"])
-        self._type = d["data_type"]
-        if self._type != "string":
-            np.dtype(self._type)  # raises for what is none
-        encoding = d["chunk_key_encoding"]
-        self._separator = encoding.get("configuration", {}).get("separator", "/")
-        big = d["codecs"][0].get("configuration", {}).get("endian", "little") != "little"
-        self.raw = self.codecs == ("bytes", "crc32c") and encoding["name"] == "default" and not big
-        self.raw &= self.chunk[1:] == self.shape[1:] or not self.shape[1:]
-
-    @cached_property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self._type)
-
-    @property
-    def bytes(self) -> int:
-        """Of a chunk without its checksum."""
-        return prod(self.chunk) * self.dtype.itemsize
-
-    def file(self, array: Place, chunk: int) -> Place:
-        """The file of the n-th chunk along the first axis."""
-        return array / self._separator.join(["c", str(chunk), *["0"] * (len(self.shape) - 1)])
-
-
-def zarr_place(where: Place) -> Any:
-    """What zarr opens a place by."""
-    if where.local is not None:
-        return where.local
-    from zarr.storage import FsspecStore
-
-    return FsspecStore.from_url(str(where))
-
-
-def _lay(
-    group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str
-) -> zarr.Array:
-    """An uncompressed array with a checksum in every chunk (features hardly compress).
-
-    The chunks of arrays with several axes lie flat in one folder.
-    """
-    from zarr.codecs import Crc32cCodec
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return group.create_array(
-            name, shape=shape, chunks=chunks, dtype=dtype, compressors=[Crc32cCodec()],
-            filters=None if dtype != "string" else "auto",
-            fill_value="" if dtype == "string" else 0, config={"write_empty_chunks": True},
-            chunk_key_encoding={"name": "default", "separator": "." if len(shape) > 1 else "/"},
-        )  # fmt: skip
-
-
-def _whole(group: zarr.Group, name: str, values: np.ndarray) -> None:
-    """A small array in one chunk."""
-    shape = tuple(max(1, n) for n in values.shape)
-    dtype = "string" if values.dtype.kind == "U" else values.dtype.name
-    _lay(group, name, values.shape, shape, dtype)[:] = values
-
-
-def _write_table(group: zarr.Group, items: Items) -> None:
-    for column in COLUMNS:
-        _whole(group, column, getattr(items, column))
-    if items.targets is not None:
-        _whole(group, "targets", items.targets)
-    group.attrs.update(items.about)
-
-
-def encode(texts: list[str]) -> bytes:
-    """Text as zarr's vlen-utf8 lays it out: a count, then each text after its length."""
-    parts = [t.encode() for t in texts]
-    return struct.pack("<I", len(parts)) + b"".join(struct.pack("<I", len(p)) + p for p in parts)
-
-
-def decode(data: bytes) -> list[str]:
-    """The inverse of :func:`encode`."""
-    (count,) = struct.unpack_from("<I", data)
-    out, at = [], 4
-    for _ in range(count):
-        (size,) = struct.unpack_from("<I", data, at)
-        out.append(data[at + 4 : at + 4 + size].decode())
-        at += 4 + size
-    return out
-
-
-def checked(data: bytes) -> bytes:
-    """Bytes without the crc32c that ends them. Raises :class:`Damaged`."""
-    if len(data) < 4 or crc32c(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        raise Damaged("fails its checksum")
-    return data[:-4]

@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from featprobe.store.place import Place
+from featprobe.store.storage_path import StoragePath
 
 FORK = multiprocessing.get_context("fork")
 NOBODY = 65534
@@ -78,7 +78,7 @@ def flip(file: Path, position: int, bit: int = 0) -> None:
         f.write(bytes([byte ^ (1 << bit)]))
 
 
-def data_files(path: Place) -> list[Path]:
+def data_files(path: StoragePath) -> list[Path]:
     """Files of a store that hold arrays: not its JSON, nor what is made from the others."""
     assert path.local is not None
     names = sorted(n for n, _ in path.files())

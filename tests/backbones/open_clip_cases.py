@@ -290,7 +290,7 @@ def test_offline_what_is_missing_is_named_at_once(name: str, what: str, monkeypa
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("featprobe.backbones.extras.hub_reachable", lambda: False)
+    monkeypatch.setattr("featprobe.backbones.optional_libraries.hub_reachable", lambda: False)
     with pytest.raises(InputError, match=f"open_clip:{name}: its {what} not in the local"):
         load_backbone(f"open_clip:{name}")
 

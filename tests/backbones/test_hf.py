@@ -179,7 +179,7 @@ def test_a_constant_frame_becomes_black_not_nan(tiny_backbone) -> None:
 
 def test_small_frames_are_padded_to_the_crop() -> None:
     backbone = load_backbone("resnet18", init="random", image_size=64)
-    from featprobe.backbones.shaping import crop
+    from featprobe.backbones.resizing import crop
 
     out = crop(torch.ones(1, 1, 40, 50), backbone.preprocess)
     assert out.shape == (1, 1, 64, 64)

@@ -50,12 +50,12 @@ def test_without_the_library_one_line_names_the_extra(
 
 
 def test_a_library_that_cannot_be_imported_is_told_with_its_reason(monkeypatch) -> None:
-    from featprobe.backbones import extras
+    from featprobe.backbones import optional_libraries
     from featprobe.core.errors import MissingExtra
 
     def broken(_name: str) -> None:
         raise RuntimeError("operator torchvision::nms does not exist")
 
-    monkeypatch.setattr(extras.importlib, "import_module", broken)
+    monkeypatch.setattr(optional_libraries.importlib, "import_module", broken)
     with pytest.raises(MissingExtra, match="torchvision::nms does not exist.*built for each other"):
-        extras.library("timm", "timm")
+        optional_libraries.library("timm", "timm")

@@ -218,7 +218,7 @@ class AnySize:  # an adapter that refuses none
 
 
 def test_an_odd_margin_is_cut_one_pixel_earlier_than_torchvision_cuts_it() -> None:
-    from featprobe.backbones.shaping import crop
+    from featprobe.backbones.resizing import crop
     from featprobe.backbones.spec import Preprocess
 
     x = torch.arange(235.0 * 235).view(1, 1, 235, 235)
@@ -376,7 +376,7 @@ def test_offline_the_missing_weights_are_named_at_once(name: str, monkeypatch) -
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("featprobe.backbones.extras.hub_reachable", lambda: False)
+    monkeypatch.setattr("featprobe.backbones.optional_libraries.hub_reachable", lambda: False)
     with pytest.raises(InputError, match=f"timm:{name}: its weights are not in the local") as told:
         load_backbone(f"timm:{name}")
     assert "\n" not in str(told.value)

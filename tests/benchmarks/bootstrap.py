@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from featprobe.metrics.scored import Scored
-from featprobe.stats.named import differ
+from featprobe.metrics.item_scores import ItemScores
+from featprobe.stats.paired_tests import differ
 from featprobe.stats.resampling import RESAMPLES, block_size, bootstrap, draws
 from tests.benchmarks.rows import Row, side_by_side
 
@@ -49,17 +49,17 @@ def rows(runs: int) -> Iterator[Row]:
     )  # fmt: skip
 
 
-def films(seed: int) -> Scored:
+def films(seed: int) -> ItemScores:
     """Targets that all seeds share, and scores of a model."""
     rng = np.random.default_rng(0)
     patient = rng.integers(0, PATIENTS, IMAGES)
     y = (rng.random((IMAGES, len(PREVALENCE))) < PREVALENCE).astype(float)
     rng = np.random.default_rng([seed, 1])
     p = (rng.random(y.shape) + 0.3 * y) / 1.3
-    return Scored("multilabel", np.arange(IMAGES).astype(str), y, patient, [p])
+    return ItemScores("multilabel", np.arange(IMAGES).astype(str), y, patient, [p])
 
 
-def looped(scored: Scored, resamples: int) -> np.ndarray:
+def looped(scored: ItemScores, resamples: int) -> np.ndarray:
     """The mean AUROC under the first resamples of seed 0, each sample repeated as it was drawn."""
     from sklearn.metrics import roc_auc_score
 

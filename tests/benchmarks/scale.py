@@ -22,7 +22,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.spec import Preprocess
 from featprobe.datasets.base import Dataset
 from featprobe.core.errors import Unfinished
-from featprobe.images.picture import Picture
+from featprobe.images.decoded_image import DecodedImage
 
 FRAMES = int(sys.argv[2])  # of an item
 
@@ -45,7 +45,7 @@ class Volumes:
         return FRAMES
 
     def read(self, i, recipe):
-        return Picture(np.full((FRAMES, 8, 8), i % 250, np.uint8))
+        return DecodedImage(np.full((FRAMES, 8, 8), i % 250, np.uint8))
 
     def contents(self, progress=None):
         return [str(i) for i in range(self.n)]
@@ -89,7 +89,7 @@ print(json.dumps(out))
 
 
 COMPLETE = """
-from featprobe.extraction.opening import open_store
+from featprobe.extraction.open_store import open_store
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.testing.cases import fill, make_features

@@ -14,7 +14,6 @@ import featprobe as fp
 from featprobe.backbones import load
 from featprobe.cli.main import main
 from featprobe.core.errors import InputError
-from featprobe.evaluation.judged import far_outside
 from featprobe.evaluation.predict import predict, reload_backbone, source_of
 from featprobe.probes.loading import read_saved
 from featprobe.probes.saving import save_probe
@@ -117,10 +116,14 @@ def test_the_recipe_and_the_input_size_are_the_probes_own(
     assert run("predict", file, "--data", new, "--quiet")[0] == 0
 
 
-def test_other_images_of_the_same_name_need_another(run, probe_file, new) -> None:
-    code, _, err = run("predict", probe_file, "--data", new, "--name", "films", "--quiet")
-    assert code == 2
-    assert "name them otherwise with --name" in err
+def test_other_images_may_have_the_name_of_the_training_set(run, probe_file, new, cache) -> None:
+    before = sorted((cache / "features" / "films").iterdir())
+    code, out, err = run("predict", probe_file, "--data", new, "--name", "films", "--quiet")
+    assert code == 0, err
+    assert "other images than those of films: cached as films-new" in err
+    assert len(out.splitlines()) == 5
+    assert sorted((cache / "features" / "films").iterdir()) == before
+    assert (cache / "features" / "films-new").is_dir()
 
 
 def test_the_images_it_was_fitted_to_come_from_the_cache(run, probe_file, class_folders, cache):
@@ -174,9 +177,9 @@ def test_labels_and_values_are_predicted(backbone, class_folders, new) -> None:
 
 def read_saved_like(probe):
     """A saved probe that never was in a file."""
-    from featprobe.probes.loading import Saved
+    from featprobe.probes.loading import SavedProbe
 
-    return Saved(probe, None)
+    return SavedProbe(probe, None)
 
 
 def test_mistakes_are_told(run, probe_file, new, tmp_path) -> None:
@@ -210,11 +213,3 @@ def test_labelled_images_are_judged_with_intervals_and_of_any_name(
     table = list(csv.DictReader(out.splitlines()))
     right = np.mean([row["id"].split("/")[0] == row["predicted"] for row in table])
     assert f"{right:.3f} [" in rows[0]
-
-
-def test_features_far_outside_training_are_warned_of() -> None:
-    x = np.random.default_rng(0).normal(size=(50, 4))
-    probe = fp.LogisticProbe(0.1).fit(x, (x[:, 0] > 0).astype(int))
-    assert not far_outside(probe, x)
-    assert "2 of 3 items lie far outside" in far_outside(probe, x[:3] + [[0], [9], [90]])[0]
-    assert not far_outside(fp.PrototypeProbe().fit(x, (x[:, 0] > 0).astype(int)), x + 100)

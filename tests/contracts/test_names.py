@@ -38,6 +38,7 @@ VERBS: dict[str, list[str] | None] = {
     "data show": ["NAME"],
     "extract": None,
     "finetune": None,
+    "segment": None,
     "predict": None,
     "data check": None,
     "data split": None,

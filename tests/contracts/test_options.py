@@ -21,8 +21,8 @@ from featprobe.finetuning.request import request
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import STUDIES
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
 from featprobe.probes.presets import PRESETS
+from featprobe.probes.registry import PROBES
 from featprobe.probes.ridge import RidgeProbe
 from featprobe.probes.selection import selectable
 from tests.probes.every import QUICK

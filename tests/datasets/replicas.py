@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 
 NAN = float("nan")
 
@@ -38,8 +38,8 @@ class Truth:
             self.pixels[item] = pixels
 
 
-REPLICAS: dict[str, Callable[[Path, Entry], Truth]] = {}
-Replica = Callable[[Path, Entry], Truth]
+REPLICAS: dict[str, Callable[[Path, DatasetEntry], Truth]] = {}
+Replica = Callable[[Path, DatasetEntry], Truth]
 
 
 def replica(*names: str) -> Callable[[Replica], Replica]:
@@ -81,7 +81,7 @@ def volume(path: Path, labels: int = 0, channels: int = 1) -> None:
 
 
 @replica("nih_chestxray14")
-def _nih(root: Path, entry: Entry) -> Truth:
+def _nih(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     rows = ["Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender"]
     lists: dict[str, list[str]] = {"train": [], "test": []}
@@ -107,7 +107,7 @@ def findings(i: int, n: int) -> tuple[list[str], list[float]]:
 
 
 @replica("chexpert")
-def _chexpert(root: Path, entry: Entry) -> Truth:
+def _chexpert(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     head = ",".join(["Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *entry.classes])
     for split, folder, patients in (("train", "train", range(1, 6)), ("val", "valid", range(6, 9))):
@@ -125,7 +125,7 @@ def _chexpert(root: Path, entry: Entry) -> Truth:
 
 
 @replica("mimic_cxr_jpg")
-def _mimic(root: Path, entry: Entry) -> Truth:
+def _mimic(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     keys = "dicom_id,subject_id,study_id"
     splits, meta = ["dicom_id,study_id,subject_id,split"], [f"{keys},ViewPosition"]
@@ -151,7 +151,7 @@ def _mimic(root: Path, entry: Entry) -> Truth:
 
 
 @replica("montgomery")
-def _montgomery(root: Path, entry: Entry) -> Truth:
+def _montgomery(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     for i in range(6):
         name = f"MCUCXR_{i:04d}_{i % 2}"
@@ -163,7 +163,7 @@ def _montgomery(root: Path, entry: Entry) -> Truth:
 
 
 @replica("shenzhen")
-def _shenzhen(root: Path, entry: Entry) -> Truth:
+def _shenzhen(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     for i in range(6):
         name = f"CHNCXR_{i:04d}_{i % 2}"
@@ -175,7 +175,7 @@ def _shenzhen(root: Path, entry: Entry) -> Truth:
 
 
 @replica("kermany_cxr")
-def _kermany(root: Path, entry: Entry) -> Truth:
+def _kermany(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth(crossing=1)  # person3 is in train and in test
     files = [f"train/PNEUMONIA/person{p}_bacteria_{p * 2 + k}" for p in (1, 2, 3) for k in (0, 1)]
     files += ["train/PNEUMONIA/person4_virus_9", "test/PNEUMONIA/person3_virus_70"]
@@ -194,7 +194,7 @@ def _kermany(root: Path, entry: Entry) -> Truth:
 
 
 @replica("sars_cov_2_ct")
-def _sars(root: Path, entry: Entry) -> Truth:
+def _sars(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     for label in ("Covid", "Healthy", "Others"):
         for p in (1, 2, 10):
@@ -208,7 +208,7 @@ def _sars(root: Path, entry: Entry) -> Truth:
 
 
 @replica("brain_tumor_figshare")
-def _figshare(root: Path, entry: Entry) -> Truth:
+def _figshare(root: Path, entry: DatasetEntry) -> Truth:
     import h5py
 
     truth = Truth()
@@ -228,7 +228,7 @@ def _figshare(root: Path, entry: Entry) -> Truth:
 
 
 @replica("glioma_grading")
-def _glioma(root: Path, entry: Entry) -> Truth:
+def _glioma(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     for grade, name in enumerate(entry.classes):
         for p in range(3):
@@ -241,7 +241,7 @@ def _glioma(root: Path, entry: Entry) -> Truth:
 
 
 @replica("aptos2019")
-def _aptos(root: Path, entry: Entry) -> Truth:
+def _aptos(root: Path, entry: DatasetEntry) -> Truth:
     truth, rows = Truth(), ["id_code,diagnosis"]
     for i in range(10):
         name = f"{i:012x}"
@@ -254,7 +254,7 @@ def _aptos(root: Path, entry: Entry) -> Truth:
 
 
 @replica("ichallenge_amd")
-def _ichallenge(root: Path, entry: Entry) -> Truth:
+def _ichallenge(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     for i in range(1, 5):
         for target, folder in enumerate(("Non-AMD", "AMD")):
@@ -265,7 +265,7 @@ def _ichallenge(root: Path, entry: Entry) -> Truth:
 
 
 @replica("messidor2")
-def _messidor(root: Path, entry: Entry) -> Truth:
+def _messidor(root: Path, entry: DatasetEntry) -> Truth:
     truth, pairs = Truth(), ["left;right"]
     rows = ["image_id,adjudicated_dr_grade,adjudicated_dme,adjudicated_gradable"]
     for i in range(6):
@@ -282,7 +282,7 @@ def _messidor(root: Path, entry: Entry) -> Truth:
 
 
 @replica("idrid")
-def _idrid(root: Path, entry: Entry) -> Truth:
+def _idrid(root: Path, entry: DatasetEntry) -> Truth:
     truth, base = Truth(), root / "B. Disease Grading"
     parts = (("train", "a", "Training"), ("test", "b", "Testing"))
     for split, letter, word in parts:
@@ -299,7 +299,7 @@ def _idrid(root: Path, entry: Entry) -> Truth:
 
 
 @replica("cbis_ddsm")
-def _cbis(root: Path, entry: Entry) -> Truth:
+def _cbis(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth(crossing=1)  # patient P_00003: masses in train, calcifications in test
     head = "patient_id,left or right breast,image view,abnormality id,pathology,image file path"
     files = {f"{k}_{s}": [head] for k in ("mass", "calc") for s in ("train", "test")}
@@ -325,7 +325,7 @@ def _cbis(root: Path, entry: Entry) -> Truth:
 
 
 @replica("isic2019")
-def _isic(root: Path, entry: Entry) -> Truth:
+def _isic(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     codes = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"]
     rows = [",".join(["image", *codes])]
@@ -343,7 +343,7 @@ def _isic(root: Path, entry: Entry) -> Truth:
 
 
 @replica("ham10000")
-def _ham(root: Path, entry: Entry) -> Truth:
+def _ham(root: Path, entry: DatasetEntry) -> Truth:
     truth, rows = Truth(), ["lesion_id,image_id,dx,dx_type,age,sex,localization"]
     codes = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
     for i in range(14):
@@ -357,7 +357,7 @@ def _ham(root: Path, entry: Entry) -> Truth:
 
 
 @replica("patch_camelyon")
-def _pcam(root: Path, entry: Entry) -> Truth:
+def _pcam(root: Path, entry: DatasetEntry) -> Truth:
     import h5py
 
     truth = Truth()
@@ -377,7 +377,7 @@ def _pcam(root: Path, entry: Entry) -> Truth:
     return truth
 
 
-def _medmnist(root: Path, entry: Entry) -> Truth:
+def _medmnist(root: Path, entry: DatasetEntry) -> Truth:
     truth, arrays = Truth(), {}
     shape = (28, 28, 28) if entry.name.endswith("3d") else (28, 28)
     shape += (3,) if "RGB" in entry.modality else ()
@@ -397,7 +397,7 @@ def _medmnist(root: Path, entry: Entry) -> Truth:
     return truth
 
 
-def _decathlon(root: Path, entry: Entry) -> Truth:
+def _decathlon(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     lists: dict[str, list[Any]] = {"training": [], "test": ["./imagesTs/x_900.nii.gz"]}
     parts = [("training", "Tr", "", range(3))]
@@ -427,7 +427,7 @@ replica("amos")(_decathlon)
 
 
 @replica("btcv")
-def _btcv(root: Path, entry: Entry) -> Truth:
+def _btcv(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     for i in (1, 2, 21):
         volume(root / "RawData/Training/img" / f"img{i:04d}.nii.gz")
@@ -438,7 +438,7 @@ def _btcv(root: Path, entry: Entry) -> Truth:
 
 
 @replica("lits17")
-def _lits(root: Path, entry: Entry) -> Truth:
+def _lits(root: Path, entry: DatasetEntry) -> Truth:
     truth = Truth()
     for i in (0, 1, 28, 100):
         folder = root / f"Training Batch {1 if i < 28 else 2}"
@@ -448,7 +448,7 @@ def _lits(root: Path, entry: Entry) -> Truth:
     return truth
 
 
-def build(root: Path, entry: Entry) -> Truth:
+def build(root: Path, entry: DatasetEntry) -> Truth:
     """Write the replica of an entry; KeyError for an entry without one."""
     families = {"medmnist": _medmnist, "msd": _decathlon}
     function = families.get(entry.folder) or REPLICAS[entry.name]

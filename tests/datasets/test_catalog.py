@@ -89,6 +89,7 @@ def test_groups_cross_only_where_the_official_split_does(case):
         assert any(f"{entry.items} published" in n for n in data.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(CATALOG.names()) - set(EMBEDDED)))
 def test_every_layout_is_extracted_and_probed(name, tmp_path, tiny_backbone):
     replicas.build(tmp_path / "root", CATALOG.get(name))
@@ -164,6 +165,7 @@ def open_replica(name: str, tmp_path: Path, **options: str):
     return load_dataset(name, root=tmp_path / "root", cache=tmp_path / "cache", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chexpert", "mimic_cxr_jpg"])
 def test_uncertain_policy(name, tmp_path):
     ignore = open_replica(name, tmp_path).targets
@@ -181,6 +183,7 @@ def test_uncertain_policy(name, tmp_path):
     assert np.isnan(blank).sum() > np.isnan(ignore).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chexpert", "mimic_cxr_jpg"])
 def test_view_filter(name, tmp_path):
     both = open_replica(name, tmp_path)
@@ -333,6 +336,7 @@ def test_wrong_metadata_is_an_error(name, file, old, new, match, tmp_path):
         load_dataset(name, root=tmp_path, cache=tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_a_large_table_costs_no_stat_for_each_row(tmp_path, monkeypatch):
     replicas.build(tmp_path, CATALOG.get("mimic_cxr_jpg"))
     base = "p10/p10000000/s50000000"

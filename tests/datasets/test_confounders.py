@@ -1,4 +1,4 @@
-"""datasets/confounders.py and images/looks.py: what goes with the class, and what shows nothing."""
+"""datasets/confounders.py, images/appearance.py: what goes with the class, what shows nothing."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,9 @@ from scipy.stats.contingency import association as scipy_association
 import featprobe as fp
 from featprobe.datasets.audit import audit
 from featprobe.datasets.confounders import association, counts, follows
-from featprobe.images.intensity import shown
-from featprobe.images.looks import look
-from featprobe.images.picture import Picture
+from featprobe.images.appearance import appearance_of
+from featprobe.images.decoded_image import DecodedImage
+from featprobe.images.intensity import apply_rule
 from tests.images.test_dicom_values import film
 
 
@@ -57,8 +57,8 @@ def test_sizes_are_taken_by_area_where_there_are_many():
     ],
 )  # fmt: skip
 def test_a_window_outside_of_the_data_shows_nothing(values, rule, seen):
-    picture = Picture(np.array(values, np.int16)[None, None])
-    assert look(picture, *shown(picture, rule), rule).seen == seen
+    picture = DecodedImage(np.array(values, np.int16)[None, None])
+    assert appearance_of(picture, *apply_rule(picture, rule), rule).seen == seen
 
 
 def films(root, window_of, n=8):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import featprobe as fp
 from featprobe.core.errors import InputError
 from featprobe.datasets.audit import audit
-from featprobe.datasets.order import ordered
+from featprobe.datasets.class_order import ordered
 from featprobe.datasets.targets import NO_VALUE, one_spelling
 from tests.datasets.test_folder import png
 

@@ -25,7 +25,7 @@ from featprobe.datasets.official import (
     read_table,
     resolve,
 )
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 HERE = Path("table.csv")
 NAMES = ("mass", "nodule", "edema", "No")

@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from featprobe.core.errors import InputError, MissingExtra, UnknownName, UnreadableItem
+from featprobe.core.errors import InputError, MissingExtra, Unfinished, UnknownName, UnreadableItem
 from featprobe.datasets.load import load_dataset
+from featprobe.datasets.parquet import ParquetSource
+from featprobe.extraction.local import extract
+from featprobe.store.cache import entries, find
+from tests.images.test_versions import deep_png
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow (extra parquet) is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow (extra parquet) is not installed")
@@ -137,3 +143,65 @@ def test_fingerprint_is_of_the_bytes(tmp_path):
     assert load_dataset(tmp_path / "x.parquet").fingerprint == first
     write(tmp_path / "x.parquet", image=structs(PIXELS[::-1]))
     assert load_dataset(tmp_path / "x.parquet").fingerprint != first
+
+
+def deep() -> bytes:
+    """A PNG of 16 bits in three colours, whose grey levels a later reader shows otherwise."""
+    with TemporaryDirectory() as folder:
+        return deep_png(Path(folder) / "deep.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("rows", "kinds"),
+    [
+        ([encode(PIXELS[0]), encode(PIXELS[1], "JPEG"), encode(PIXELS[2], "BMP")], {"picture"}),
+        ([encode(PIXELS[0].astype(np.uint16))], {"picture"}),  # grey, which no change touched
+        ([encode(PIXELS[0]), encode(PIXELS[1], "TIFF")], {"picture", "raster"}),
+        ([encode(PIXELS[0]), None, deep()], {"picture", "raster"}),
+        ([encode(PIXELS[0], "WEBP")], {"raster"}),
+        ([{"bytes": encode(PIXELS[0]), "path": "a.tif"}], {"picture"}),  # the content tells
+        ([{"bytes": b"?" * 40, "path": "a.dcm"}], {"dicom"}),
+    ],
+)
+def test_the_content_of_rows_says_which_reader_they_have(tmp_path, rows, kinds):
+    path = write(tmp_path / "set.parquet", groups=1, image=rows, label=[0] * len(rows))
+    assert load_dataset(path).kinds() == kinds
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("made", ["now", "lately", "long ago"])
+@pytest.mark.parametrize("kind", ["zarr", "hdf5"])
+def test_stores_of_plain_pictures_are_found_whichever_key_they_have(
+    tmp_path, tiny_backbone, monkeypatch, made, kind, complete
+):
+    """Lately the key of a table said 'raster', long ago nothing: the pixels are the same."""
+    path = write(tmp_path / "set.parquet", image=structs(), label=[0, 1, 2] * 4)
+    former = {"now": {"picture"}, "lately": {"raster"}, "long ago": set()}[made]
+    with monkeypatch.context() as patch:
+        patch.setattr(ParquetSource, "kinds", lambda self: former)
+        part = (1, 1) if complete else (1, 2)
+        with nullcontext() if complete else pytest.raises(Unfinished):
+            extract(tiny_backbone, load_dataset(path), workers=0, store=kind, part=part,
+                    batch_size=4)  # fmt: skip
+    (old,) = (e.store for e in entries(tmp_path / "cache"))
+    before = old.read("cls") if complete else None
+    new = extract(tiny_backbone, load_dataset(path), workers=0, store=kind, batch_size=4)
+    assert new.store.path == old.path
+    assert new.summary.new_frames == (0 if complete else 8)
+    if before is not None:
+        np.testing.assert_array_equal(new.store.read("cls"), before)
+    assert not new.summary.outdated
+    stores, notes = find(tmp_path / "cache")
+    assert [s.path for s in stores] == [new.store.path]
+    assert not notes
+
+
+def test_tables_of_what_has_changed_are_extracted_again(tmp_path, tiny_backbone, monkeypatch):
+    rows = [encode(p, "TIFF") for p in PIXELS]
+    path = write(tmp_path / "set.parquet", image=rows, label=[0, 1, 2] * 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(ParquetSource, "kinds", lambda self: set())
+        extract(tiny_backbone, load_dataset(path), workers=0)
+    new = extract(tiny_backbone, load_dataset(path), workers=0)
+    assert new.summary.new_frames == 12
+    assert len(new.summary.outdated) == 1

@@ -10,7 +10,7 @@ from PIL import Image
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.stacks import StackSource, natural
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 RECIPE = FrameRecipe()
 

@@ -54,6 +54,7 @@ def test_modalities_become_colours_each_between_its_own_black_and_white(table: P
         assert not shown[..., 2].any()
 
 
+@pytest.mark.slow
 def test_late_fusion_joins_the_features_of_each_modality(table: Path, tiny_backbone) -> None:
     both = fp.load_dataset(table, modalities=("t1", "flair"), fusion="late")
     assert both.frames(0) == 8

@@ -512,8 +512,8 @@ def test_a_subset_cuts_what_is_fitted_and_chosen_on_and_not_what_is_tested(spied
 
 
 def test_subsets_are_leagues_of_their_own_and_all_of_train_keeps_its_cell(features) -> None:
-    from featprobe.leaderboard.labels import setting
     from featprobe.leaderboard.leagues import league, leagues
+    from featprobe.leaderboard.row_labels import setting
 
     probes = (fp.KNNProbe(3), fp.PrototypeProbe())
     found = {

@@ -12,19 +12,19 @@ import featprobe as fp
 from featprobe.core.errors import InputError, MissingPath, UnknownName
 from featprobe.evaluation import results
 from featprobe.evaluation.levels import Level, column, read
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 
 N = 120
 
 
-def films(seed: int = 0) -> Scored:
+def films(seed: int = 0) -> ItemScores:
     """Three items a patient, with one class each."""
     rng = np.random.default_rng(seed)
     groups = np.array([f"p{i:02d}" for i in np.arange(N) // 3])
     y = rng.integers(0, 2, N // 3)[np.arange(N) // 3]
     second = (y + rng.normal(0, 1, N)).clip(-2, 3) / 5 + 0.4
     ids = np.array([f"f{i:03d}" for i in range(N)])
-    return Scored("multiclass", ids, y, groups, [np.stack([1 - second, second], axis=1)])
+    return ItemScores("multiclass", ids, y, groups, [np.stack([1 - second, second], axis=1)])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import featprobe as fp
 from featprobe.datasets.masks import Masks
 from featprobe.evaluation.results import Result
 from featprobe.evaluation.shown import HEADS, MOST, Results
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from tests.support.cached import cached
 
 EVIL = "<script>alert(1)</script>\n"

@@ -71,10 +71,7 @@ def when(condition: Callable[[], bool], action: Callable[[], None]) -> threading
     """Do something as soon as a condition holds, in another thread."""
 
     def run() -> None:
-        deadline = time.monotonic() + 300
         while not condition():
-            if time.monotonic() > deadline:
-                return
             time.sleep(0.01)
         action()
 

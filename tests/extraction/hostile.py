@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featprobe.images import files
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class HostileSource:
     def kinds(self) -> set[str]:
         return {"picture"}
 
-    def read(self, i: int, recipe: FrameRecipe) -> Picture:
+    def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         name = self.paths[i][0].name
         if name.startswith("kills"):
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ from featprobe.extraction.summary import bottleneck
 from featprobe.finetuning.export import export
 from featprobe.store.zarr import ZarrStore
 from tests.conftest import make_tiny
+from tests.extraction import commands, moments
 from tests.extraction.films import class_films
 
 # -- parts ----------------------------------------------------------------------------------------
@@ -69,23 +68,17 @@ def films(tmp_path: Path) -> Path:
     return class_films(tmp_path / "films", 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_shard_in_flight_and_says_how_to_go_on(films, tmp_path, number):
-    command = [
-        sys.executable, "-m", "featprobe.cli.main", "extract", "--model", "dinov2_vits14",
-        "--init", "random", "--image-size", "42", "--batch-size", "4", "--workers", "1",
-        "--data", str(films), "--cache", str(tmp_path / "c"), "--quiet",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert process.poll() is None
-        if list((tmp_path / "c").glob("features/*/*.zarr/status/c/*")):
-            break
-        time.sleep(0.01)
-    process.send_signal(number)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    command = (
+        "extract", "--model", commands.save_tiny(tmp_path / "tiny"), "--batch-size", 4,
+        "--workers", 1, "--data", films, "--cache", tmp_path / "c", "--quiet",
+    )  # fmt: skip
+    code, error = commands.run(
+        tmp_path / "said", *command, first=partial(moments.after_shards, 3, number)
+    )
+    assert code == 128 + number
     assert "Traceback" not in error
     assert "stopping after the shard in flight" in error
     assert "of 200 frames are in the cache; the same command goes on from there" in error
@@ -94,19 +87,20 @@ def test_a_signal_finishes_the_shard_in_flight_and_says_how_to_go_on(films, tmp_
     done = int((status == 1).sum())
     assert 0 < done < 200
     assert str(done) in error
-    again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
-    assert json.loads(again.stdout)["new_frames"] == 200 - done
+    code, said = commands.run(tmp_path / "said", *command, "--json")
+    assert code == 0
+    assert json.loads(said)["new_frames"] == 200 - done
 
 
 def test_a_second_signal_is_the_systems_own() -> None:
-    before = signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(n) for n in stopping.SIGNALS]  # ignored in a shell's background
     with stopping.Stopping() as stop:
         assert not stop.asked
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.asked
         assert stop.signal == signal.SIGTERM
-        assert signal.getsignal(signal.SIGTERM) == before
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+        assert [signal.getsignal(n) for n in stopping.SIGNALS] == before
+    assert [signal.getsignal(n) for n in stopping.SIGNALS] == before
 
 
 # -- memory ---------------------------------------------------------------------------------------
@@ -216,6 +210,7 @@ def test_convolutions_run_channels_last_with_the_same_features(class_folders, tm
 # -- compiled -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_compiled_blocks_give_the_same_features_for_one_shape(class_folders, tmp_path, monkeypatch):
     shapes: list[tuple[int, ...]] = []
     real = torch.compile

@@ -23,6 +23,7 @@ def store_of(folder: Path, recipe: dict | None = None, preprocess: dict | None =
     return Path(str(extract(backbone, data, workers=0, **options).store.path))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PREPROCESS)
 def test_preprocessing(name: str, class_folders: Path) -> None:
     plain = store_of(class_folders)
@@ -30,6 +31,7 @@ def test_preprocessing(name: str, class_folders: Path) -> None:
     assert store_of(class_folders) == plain
 
 
+@pytest.mark.slow
 def test_precision_type_outputs_and_recipe(class_folders: Path) -> None:
     stores = [
         store_of(class_folders),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
+import threading
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import Decoded, ahead, job
 from featprobe.images.intensity import value_range
 from featprobe.store.zarr import ZarrStore
+from tests.extraction import commands, moments
 from tests.extraction.films import class_films
 
 
@@ -260,13 +260,19 @@ def test_a_gpu_that_is_not_there_is_an_error_not_a_slow_run(tiny_backbone, class
 
 def test_items_are_decoded_once_and_not_far_ahead(class_folders) -> None:
     decoded: list[int] = []
-    stream = ahead(
-        [lambda i=i: i for i in range(40)], lambda i: decoded.append(i) or Decoded(i), 2, depth=5
-    )
+    begun = threading.Semaphore(0)
+
+    def decode(i: int) -> Decoded:
+        decoded.append(i)
+        begun.release()
+        return Decoded(i)
+
+    stream = ahead([lambda i=i: i for i in range(40)], decode, 2, depth=5)
     for n in range(10):
         assert next(stream).item == n
-        time.sleep(0.01)
-        assert len(decoded) <= n + 1 + 5
+        for _ in range(5 if n == 0 else 1):
+            begun.acquire()  # five lie ahead, or are begun
+        assert len(decoded) == n + 5
     stream.close()
     assert len(decoded) == len(set(decoded))
 
@@ -274,47 +280,38 @@ def test_items_are_decoded_once_and_not_far_ahead(class_folders) -> None:
 # -- a real process, killed ----------------------------------------------------------------------
 
 
-def command(folder: Path, cache: Path) -> list[str]:
-    return [
-        sys.executable, "-m", "featprobe.cli.main", "extract", "--model", "dinov2_vits14",
-        "--init", "random", "--image-size", "42", "--batch-size", "4", "--workers", "1",
-        "--data", str(folder), "--cache", str(cache), "--quiet",
-    ]  # fmt: skip
-
-
 def only_store(cache: Path) -> Path | None:
     stores = [p for p in (cache / "features").glob("*/*.zarr") if not p.name.startswith(".")]
     return stores[0] if stores else None
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_committed_and_the_rest_is_bit_equal(tmp_path: Path) -> None:
     folder = class_films(tmp_path / "films", 150)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    subprocess.run(command(folder, whole), check=True, capture_output=True)
+    model = commands.save_tiny(tmp_path / "tiny")
+
+    def run(cache: Path, *options: object, **first: Any) -> tuple[int, str]:
+        return commands.run(
+            tmp_path / "said", "extract", "--model", model, "--batch-size", 4, "--workers", 1,
+            "--data", folder, "--cache", cache, "--quiet", *options, **first,
+        )  # fmt: skip
+
+    assert run(whole)[0] == 0
     reference = ZarrStore.open(only_store(whole))
     committed_before = 0
-    for stop_after in (2, 9):  # killed twice, in different places
-        process = subprocess.Popen(command(folder, cut), stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            path = only_store(cut)
-            chunks = len(list((path / "status" / "c").glob("*"))) if path else 0
-            if chunks >= stop_after:
-                break
-            assert process.poll() is None, "the extraction ended before it could be killed"
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    for shards in (2, 9):  # killed twice, in different places
+        code, _ = run(cut, first=partial(moments.after_shards, shards, signal.SIGKILL))
+        assert code == -signal.SIGKILL
         status = ZarrStore.open(only_store(cut)).status()
         committed = int((status == 1).sum())
         assert committed_before < committed < 300
         committed_before = committed
-    done = subprocess.run(
-        [*command(folder, cut), "--json"], check=True, capture_output=True, text=True
-    )
+    code, said = run(cut, "--json")
+    assert code == 0
     import json
 
-    summary = json.loads(done.stdout)
+    summary = json.loads(said)
     assert summary["new_frames"] == 300 - committed_before
     resumed = ZarrStore.open(only_store(cut))
     assert resumed.complete

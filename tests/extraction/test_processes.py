@@ -21,7 +21,7 @@ from PIL import Image
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, open_store
 from featprobe.store.format import DONE
-from featprobe.store.sweep import litter
+from featprobe.store.garbage import find_garbage
 from featprobe.testing import faults
 from tests.extraction import commands
 from tests.extraction.films import class_films
@@ -88,6 +88,7 @@ def machine() -> Iterator[Machine]:
         yield Machine(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_kill_9_of_two_writers_at_random_moments_loses_nothing_committed(machine, kind) -> None:
     rng, killed, rounds = random.Random(kind), 0, 0
@@ -111,11 +112,12 @@ def test_kill_9_of_two_writers_at_random_moments_loses_nothing_committed(machine
         assert store.attributes["complete"]
         assert store.status().tolist() == [DONE] * FRAMES
         machine.check(store)
-        for left in litter(machine.folder / cache):
+        for left in find_garbage(machine.folder / cache):
             left.remove()
         assert not list((machine.folder / cache).rglob("*.partial"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on(machine, kind) -> None:
     cache = f"full-{kind}"
@@ -153,6 +155,7 @@ def count_forwards(log: Path) -> None:
     Backbone.forward = forward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_flipped_bytes_are_named_and_only_their_shards_are_forwarded_again(machine, kind) -> None:
     cache, rng = f"flipped-{kind}", random.Random(0)
@@ -177,6 +180,7 @@ def test_flipped_bytes_are_named_and_only_their_shards_are_forwarded_again(machi
     machine.check(machine.store(cache))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_read_only_cache_is_used_and_never_written(machine, kind) -> None:
     machine.run(f"kept-{kind}", kind=kind)
@@ -205,6 +209,7 @@ def clock_of_1970() -> None:
     time.time, time.time_ns = lambda: 5.0, lambda: 5 * 10**9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_clock_set_back_changes_nothing(machine, kind) -> None:
     cache = f"clock-{kind}"
@@ -220,6 +225,7 @@ def test_a_clock_set_back_changes_nothing(machine, kind) -> None:
     assert json.loads(last)["new_frames"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_changed_file_gives_another_store_and_the_reason_is_told(machine, kind) -> None:
     cache, film = f"changed-{kind}", machine.films / "a" / "a003.png"

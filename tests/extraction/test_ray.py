@@ -67,6 +67,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 def test_actors_fill_a_store_that_equals_a_local_one(nodes, tiny_backbone, tmp_path) -> None:
     folder = make_films(tmp_path / "films", 40, {3: "flat", 17: "damaged"})
     data = fp.load_dataset(folder, group="none")
@@ -83,6 +84,7 @@ def test_actors_fill_a_store_that_equals_a_local_one(nodes, tiny_backbone, tmp_p
     assert ray.is_initialized()  # the caller's connection is left open
 
 
+@pytest.mark.slow
 def test_a_killed_node_loses_nothing(nodes, tiny_backbone, tmp_path, capfd) -> None:
     data = hostile(make_films(tmp_path / "films", 48, prefix="waits"))
     here = extract(tiny_backbone, data, tmp_path / "here", workers=0)
@@ -96,6 +98,7 @@ def test_a_killed_node_loses_nothing(nodes, tiny_backbone, tmp_path, capfd) -> N
     assert "unfinished shards are tried again" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_actor_is_replaced_and_a_shard_that_kills_them_all_is_named(
     nodes, tiny_backbone, tmp_path, capfd
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_killed_actor_is_replaced_and_a_shard_that_kills_them_all_is_named(
     assert "worker process has died); 1 unfinished shards are tried" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_error_of_an_actor_is_the_drivers(nodes, tiny_backbone, tmp_path) -> None:
     folder = make_films(tmp_path / "films", 24, {9: "damaged"})
     data = fp.load_dataset(folder, group="none")
@@ -118,8 +122,9 @@ def test_an_error_of_an_actor_is_the_drivers(nodes, tiny_backbone, tmp_path) -> 
         extract(tiny_backbone, data, tmp_path / "c", engine="ray", strict=True)
 
 
+@pytest.mark.slow
 def test_a_stop_lets_shards_in_flight_finish(nodes, tiny_backbone, tmp_path) -> None:
-    from featprobe.extraction.opening import open_store
+    from featprobe.extraction.open_store import open_store
     from featprobe.extraction.ray_engine import on_ray
 
     data = hostile(make_films(tmp_path / "films", 48, prefix="waits"))
@@ -139,8 +144,9 @@ def test_a_stop_lets_shards_in_flight_finish(nodes, tiny_backbone, tmp_path) -> 
     assert done % 4 == 0
 
 
+@pytest.mark.slow
 def test_the_command_line_is_quiet_and_stops_when_told(nodes, tmp_path) -> None:
-    folder = make_films(tmp_path / "films", 200)
+    folder = make_films(tmp_path / "films", 1000)
     command = [
         sys.executable, "-m", "featprobe.cli.main", "extract", "--model", "dinov2_vits14",
         "--init", "random", "--image-size", "42", "--batch-size", "4", "--engine", "ray",
@@ -155,19 +161,20 @@ def test_the_command_line_is_quiet_and_stops_when_told(nodes, tmp_path) -> None:
         lambda: process.send_signal(signal.SIGTERM),
     )
     stop.join()
-    out, error = process.communicate(timeout=120)
+    out, error = process.communicate()
     assert process.returncode == 143, error
     assert out == ""
     first, last = error.splitlines()
     assert "stopping after the shard in flight" in first
-    assert "of 200 frames are in the cache; the same command goes on from there" in last
+    assert "of 1000 frames are in the cache; the same command goes on from there" in last
     (path,) = stores(tmp_path / "c")
-    assert 0 < (ZarrStore.open(path).status() == 1).sum() < 200
+    assert 0 < (ZarrStore.open(path).status() == 1).sum() < 1000
 
 
 # -- without a cluster ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_devices_are_those_of_the_cluster(nodes) -> None:
     assert settle(Options(engine="ray")).target.type == "cpu"
     with pytest.raises(InputError, match="the Ray cluster has no GPU"):
@@ -181,7 +188,7 @@ def test_devices_are_those_of_the_cluster(nodes) -> None:
 def test_places_share_out_a_nodes_cores() -> None:
     from types import SimpleNamespace
 
-    from featprobe.extraction.ray_cluster import places
+    from featprobe.extraction.ray_cluster import actor_slots
 
     def node(name: str, alive: bool = True, **have: float) -> dict:
         return {"NodeID": name, "NodeManagerAddress": name, "Alive": alive, "Resources": have}
@@ -191,12 +198,13 @@ def test_places_share_out_a_nodes_cores() -> None:
         node("dead", alive=False, CPU=8.0, GPU=8.0), node("bare", CPU=1.0, GPU=4.0),
     ]  # fmt: skip
     fake = SimpleNamespace(nodes=lambda: found)
-    gpu = [(p.node, p.cpus, p.gpus) for p in places(fake, gpu=True)]
+    gpu = [(p.node, p.cpus, p.gpus) for p in actor_slots(fake, gpu=True)]
     assert gpu == [("big", 10, 1)] * 2 + [("bare", 0, 1)] * 4
-    cpu = [(p.node, p.cpus, p.gpus) for p in places(fake, gpu=False)]
+    cpu = [(p.node, p.cpus, p.gpus) for p in actor_slots(fake, gpu=False)]
     assert cpu == [("small", 4, 0)] + [("big", 6, 0)] * 3 + [("bare", 1, 0)]
 
 
+@pytest.mark.slow
 def test_an_address_without_a_cluster_is_told(tmp_path) -> None:
     program = (
         "from featprobe.extraction.options import Options\n"

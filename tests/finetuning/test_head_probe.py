@@ -22,6 +22,7 @@ from tests.finetuning.cases import pictures, trained
 QUICK = {"epochs": 2, "steps": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "data", "training"),
     [
@@ -112,12 +113,15 @@ def test_a_table_that_lacks_a_column_is_told_before_anything_is_decoded(monkeypa
         trained(make_tiny(), pictures(24), training=QUICK, subgroups="nofile.csv:sex")
 
 
-def test_other_images_under_the_same_name_are_refused(tmp_path: Path) -> None:
+def test_other_images_have_a_name_of_their_own_and_other_networks_are_refused(
+    tmp_path: Path,
+) -> None:
     trained(make_tiny(), pictures(24), "bitfit", training=QUICK, folder=tmp_path / "run")
     saved = read_saved(tmp_path / "run" / "head.safetensors")
     backbone = reload_backbone(features_of(saved, "head"))
-    with pytest.raises(InputError, match="name them otherwise with --name"):
-        predict(saved, backbone, pictures(24, seed=1), device="cpu", workers=0)
+    found = predict(saved, backbone, pictures(24, seed=1), device="cpu", workers=0)
+    assert "other images than those of pictures: cached as pictures-new" in found.notes
+    assert (settings.cache_root() / "features" / "pictures-new").is_dir()
     other = fp.load_backbone("tiny_vit14", image_size=28)
     with pytest.raises(InputError, match="is not what the probe was made with"):
         predict(saved, other, pictures(24), device="cpu", workers=0)

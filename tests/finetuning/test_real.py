@@ -28,6 +28,7 @@ def real(films: fp.Dataset, place: Path, recipe: str, **training) -> fp.Result:
     return trained(backbone, films, recipe, training=given, cache=place)
 
 
+@pytest.mark.slow
 def test_frozen_and_linear_do_not_differ_on_chest_films(films: fp.Dataset, place: Path) -> None:
     frozen = real(films, place, "frozen", epochs=30, weight_decay=0.0)
     backbone = fp.load_backbone("tiny_vit14", image_size=56)
@@ -41,6 +42,7 @@ def test_frozen_and_linear_do_not_differ_on_chest_films(films: fp.Dataset, place
     assert found.p > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["full", "lora", "vpt", "block-expansion"])
 def test_training_goes_down_on_chest_films(films: fp.Dataset, place: Path, recipe: str) -> None:
     result = real(films, place, recipe, epochs=5)

@@ -28,6 +28,7 @@ def losses(result) -> list[float]:
     return [e["loss"] for e in result.provenance["history"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES.names())
 def test_each_recipe_lowers_the_loss(recipe: str) -> None:
     whole = ("full", "last-n", "lp-ft", "block-expansion")
@@ -80,6 +81,7 @@ def test_the_frozen_recipe_is_the_head_trained_on_cached_features(cache: Path) -
     np.testing.assert_allclose(kept.tries[0], expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_frozen_recipe_agrees_with_the_linear_probe(cache: Path) -> None:
     data = fp.load_dataset("digits")
     backbone = fp.load_backbone("tiny_vit14", image_size=28)
@@ -365,7 +367,7 @@ def test_ema_is_what_is_scored(cache: Path, monkeypatch) -> None:
 
 
 def test_late_fusion_is_refused() -> None:
-    from featprobe.images.picture import FrameRecipe
+    from featprobe.images.decoded_image import FrameRecipe
 
     data = pictures(20)
     data.recipe = FrameRecipe(modalities=("a", "b"), fusion="late")

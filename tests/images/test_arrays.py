@@ -9,7 +9,7 @@ import scipy.io
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 PLAIN = FrameRecipe()
 RNG = np.random.default_rng(0)

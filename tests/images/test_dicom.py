@@ -17,7 +17,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import dicom, files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 DATA = os.environ.get("FEATPROBE_TEST_DATA")

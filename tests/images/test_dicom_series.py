@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydicom.uid import generate_uid
 
 from featprobe.images import dicom, files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 from tests.images.test_dicom import make_slice
 
 

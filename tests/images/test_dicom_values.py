@@ -12,8 +12,8 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, padding
-from featprobe.images.intensity import rule_of, shown, value_range
-from featprobe.images.picture import FrameRecipe, Picture
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe
+from featprobe.images.intensity import apply_rule, rule_of, value_range
 from tests.images.test_dicom import make_enhanced, make_slice
 
 RAW = np.array([[0, 100, 524, 524], [1064, 1500, 2000, 4000]])
@@ -50,7 +50,7 @@ def read(path, **recipe):
 
 
 def grey(path, rule="auto"):
-    pixels, (low, high) = shown(read(path, intensity=rule), rule)
+    pixels, (low, high) = apply_rule(read(path, intensity=rule), rule)
     return np.clip((pixels[0].astype(float) - low) / (high - low), 0, 1)
 
 
@@ -266,7 +266,10 @@ def test_a_plateau_below_air_is_taken_for_padding_and_said(values, n):
     value, notes = padding.guess(pixels)
     assert value == -3024
     assert "taken for padding" in notes[0]
-    assert value_range(Picture(pixels, padding=value), "minmax") == (inside.min(), inside.max())
+    assert value_range(DecodedImage(pixels, padding=value), "minmax") == (
+        inside.min(),
+        inside.max(),
+    )
     assert padding.guess(inside[None, None]) == (None, ())
 
 

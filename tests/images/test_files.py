@@ -18,7 +18,7 @@ from pydicom.data import get_testdata_file
 
 from featprobe.core.errors import MissingPath, UnreadableItem
 from featprobe.images import files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 PLAIN = FrameRecipe()
 ARRAY = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)
@@ -74,11 +74,11 @@ def survives(path, data):
     """Read fine or named, in bounded time and memory."""
     path.write_bytes(data)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()  # other processes may have the cores
     outcome = frames_or_reason(files.count_frames, path), frames_or_reason(files.read, path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert peak < 2 << 30
     return outcome
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.datasets.base import ArraySource
 from featprobe.images import files, frames
-from featprobe.images.picture import Extent, FrameRecipe, Picture, Volume
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, Volume
 from featprobe.images.volume import resample, resampled_grid
 
 recipes = st.builds(
@@ -113,13 +113,13 @@ def test_neighbours_are_the_frame_before_and_after_as_rgb():
 
 def test_neighbours_leave_single_images_and_refuse_films_in_colour():
     recipe = FrameRecipe(channels="neighbours")
-    one = Picture(np.zeros((1, 4, 4, 3), np.uint8))
+    one = DecodedImage(np.zeros((1, 4, 4, 3), np.uint8))
     assert frames.choose(one, recipe) is one
     grey = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
-    joined = frames.choose(Picture(grey), recipe).pixels
+    joined = frames.choose(DecodedImage(grey), recipe).pixels
     np.testing.assert_array_equal(joined, np.stack([grey] * 3, axis=-1))
     with pytest.raises(UnreadableItem, match="these are in colour"):
-        frames.choose(Picture(np.zeros((2, 4, 4, 3), np.uint8)), recipe)
+        frames.choose(DecodedImage(np.zeros((2, 4, 4, 3), np.uint8)), recipe)
 
 
 def test_all_planes_follow_each_other_padded_with_the_lowest_value():
@@ -141,16 +141,16 @@ def test_foreground_leaves_out_empty_frames():
     array[0, 0, 0] = 3000  # one hot pixel is no foreground
     cut = frames.cut(Volume(array, np.eye(4)), FrameRecipe(frames="foreground"))
     assert cut.index.tolist() == [3, 4, 5, 6, 7, 8]
-    flat = Picture(np.full((4, 5, 5), 7, np.uint8))
+    flat = DecodedImage(np.full((4, 5, 5), 7, np.uint8))
     assert len(frames.choose(flat, FrameRecipe(frames="foreground")).pixels) == 4
 
 
 def test_spacing_needs_geometry():
     recipe = FrameRecipe(spacing=1)
     with pytest.raises(UnreadableItem, match="no voxel spacing"):
-        frames.choose(Picture(np.zeros((2, 4, 4), np.uint8)), recipe)
+        frames.choose(DecodedImage(np.zeros((2, 4, 4), np.uint8)), recipe)
     with pytest.raises(UnreadableItem, match="no voxel spacing"):
-        frames.count(Extent((4, 4, 2)), recipe)
+        frames.count(ImageHeader((4, 4, 2)), recipe)
 
 
 def test_resampling_equals_simpleitk_where_it_refines():

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featprobe.backbones.shaping import crop, field_of_view, place, resize
+from featprobe.backbones.resizing import crop, field_of_view, place, resize
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader, Volume
 from featprobe.images.frames import cut
 from featprobe.images.grids import FrameGrid, Line, View
-from featprobe.images.picture import Extent, FrameRecipe, Volume
 
 
 def seen(height, width, preprocess, fit="stretch"):
@@ -96,7 +96,7 @@ def test_masks_are_cut_as_their_images_are(shape, parts, plane, frames, seed):
     labels = np.random.default_rng(seed).integers(0, 200, shape).astype(np.uint8)
     recipe = FrameRecipe(plane=plane, frames=frames)
     expected = cut(Volume(labels, affine), recipe).pixels
-    grid = FrameGrid.of(Extent(shape, affine), recipe, whole)
+    grid = FrameGrid.of(ImageHeader(shape, affine), recipe, whole)
     found = grid.to_frames(labels)
     if plane != "all":  # frames of several planes are padded with the lowest value, masks with 0
         np.testing.assert_array_equal(found, expected)
@@ -110,7 +110,7 @@ def test_masks_are_cut_as_their_images_are(shape, parts, plane, frames, seed):
 
 
 def test_what_the_network_does_not_see_is_background():
-    header = Extent((40, 20, 1))
+    header = ImageHeader((40, 20, 1))
     preprocess = Preprocess(resize=20, crop=(20, 20))
     grid = FrameGrid.of(header, FrameRecipe(), lambda h, w: field_of_view(h, w, preprocess))
     assert grid.shape == (1, 20, 40)
@@ -131,7 +131,7 @@ def test_what_the_network_does_not_see_is_background():
 
 def test_padding_of_a_fit_is_background():
     preprocess = Preprocess(resize=None, crop=(28, 28))
-    header = Extent((10, 20, 1))
+    header = ImageHeader((10, 20, 1))
     grid = FrameGrid.of(header, FrameRecipe(), lambda h, w: field_of_view(h, w, preprocess, "pad"))
     frames = grid.to_frames(np.ones((1, 20, 10), np.uint8))
     assert frames.sum() == 200
@@ -140,7 +140,7 @@ def test_padding_of_a_fit_is_background():
 
 @pytest.mark.parametrize(("frames", "between"), [("n=2", 0.5), ("stride=2", 0.5)])
 def test_frames_that_were_not_taken_lie_between_their_neighbours(frames, between):
-    header = Extent((4, 4, 3 if frames == "stride=2" else 4), np.eye(4))
+    header = ImageHeader((4, 4, 3 if frames == "stride=2" else 4), np.eye(4))
     grid = FrameGrid.of(header, FrameRecipe(plane="axial", frames=frames), whole)
     taken = grid.cuts[0].taken
     probabilities = np.zeros((len(taken), 2, 4, 4), np.float32)
@@ -150,7 +150,7 @@ def test_frames_that_were_not_taken_lie_between_their_neighbours(frames, between
 
 
 def test_frames_without_foreground_are_background():
-    header = Extent((4, 4, 5), np.eye(4))
+    header = ImageHeader((4, 4, 5), np.eye(4))
     recipe = FrameRecipe(plane="axial", frames="foreground")
     grid = FrameGrid.of(header, recipe, whole, [np.array([1, 2])])
     labels = grid.to_voxels(np.ones((2, 4, 4), np.uint8))
@@ -171,7 +171,7 @@ def test_resampled_frames_lie_where_the_volume_does(shape, parts, spacing, plane
     """A ramp is linear, so resampling keeps it: the frames say where they lie."""
     affine = affine_of(parts)
     recipe = FrameRecipe(plane=plane, spacing=spacing)
-    grid = FrameGrid.of(Extent(shape, affine), recipe, whole)
+    grid = FrameGrid.of(ImageHeader(shape, affine), recipe, whole)
     first = grid.cuts[0]
     for where, axis in enumerate((first.frames, first.rows, first.columns)):
         n = shape[axis.axis]
@@ -189,4 +189,4 @@ def test_resampled_frames_lie_where_the_volume_does(shape, parts, spacing, plane
 def test_late_fusion_has_no_grid():
     recipe = FrameRecipe(modalities=("a", "b"), fusion="late")
     with pytest.raises(InputError, match="late fusion"):
-        FrameGrid.of(Extent((4, 4, 1)), recipe, whole)
+        FrameGrid.of(ImageHeader((4, 4, 1)), recipe, whole)

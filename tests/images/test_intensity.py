@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.core.errors import InputError, UnreadableItem
-from featprobe.images.intensity import shown, value_range
-from featprobe.images.picture import Picture
+from featprobe.images.decoded_image import DecodedImage
+from featprobe.images.intensity import apply_rule, value_range
 from featprobe.images.rules import PRESETS, parts
 
 
 def picture(values, dtype=np.int16, frames=1, **more):
-    return Picture(np.resize(np.asarray(values, dtype), (frames, 4, 5)), **more)
+    return DecodedImage(np.resize(np.asarray(values, dtype), (frames, 4, 5)), **more)
 
 
 @pytest.mark.parametrize("rule, expected", [
@@ -60,20 +60,20 @@ def test_auto():
 )
 def test_auto_of_colours_is_the_end_of_a_usual_range(values, dtype, expected):
     pixels = np.resize(np.array(values, dtype), (1, 4, 6, 3))
-    assert value_range(Picture(pixels)) == expected
+    assert value_range(DecodedImage(pixels)) == expected
 
 
 @pytest.mark.parametrize(("high", "white"), [(1, 1), (3, 3), (15, 15), (16, 255), (0, 255)])
 def test_a_volume_of_bytes_that_are_labels_is_shown_to_its_highest(high, white):
     pixels = np.zeros((2, 4, 5), np.uint8)
     pixels[1, 2] = high
-    assert value_range(Picture(pixels, affine=np.eye(4))) == (0, white)
-    assert value_range(Picture(pixels)) == (0, 255)  # a film may be as dark
+    assert value_range(DecodedImage(pixels, affine=np.eye(4))) == (0, white)
+    assert value_range(DecodedImage(pixels)) == (0, 255)  # a film may be as dark
 
 
 def test_padding_takes_no_part_in_a_rule_and_is_black():
     values = np.r_[np.full(60, -2000), np.arange(-100, 101)].astype(np.int16)
-    padded = Picture(values.reshape(1, 9, 29), padding=-2000.0)
+    padded = DecodedImage(values.reshape(1, 9, 29), padding=-2000.0)
     inside = values[60:].astype(float)
     assert value_range(padded, "minmax") == (-100, 100)
     assert value_range(padded, "percentile=5,95") == tuple(np.percentile(inside, (5, 95)))
@@ -81,25 +81,25 @@ def test_padding_takes_no_part_in_a_rule_and_is_black():
     np.testing.assert_allclose(
         value_range(padded, "zscore=2"), (mean - 2 * deviation, mean + 2 * deviation)
     )
-    pixels, levels = shown(padded, "range=-3000,1000")
+    pixels, levels = apply_rule(padded, "range=-3000,1000")
     assert (pixels[0].ravel()[:60] <= levels[0]).all()
     np.testing.assert_array_equal(pixels.ravel()[60:], values[60:])
 
 
 def test_chosen_frames_are_shown_as_in_the_whole_stack():
     whole = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
-    chosen = Picture(whole[1:2], whole=whole)
+    chosen = DecodedImage(whole[1:2], whole=whole)
     for rule in ("auto", "minmax", "percentile=1,99", "zscore"):
-        assert value_range(chosen, rule) == value_range(Picture(whole), rule)
-    joined = Picture(np.moveaxis(whole, 0, -1)[None], whole=whole)
-    assert value_range(joined) == value_range(Picture(whole))
+        assert value_range(chosen, rule) == value_range(DecodedImage(whole), rule)
+    joined = DecodedImage(np.moveaxis(whole, 0, -1)[None], whole=whole)
+    assert value_range(joined) == value_range(DecodedImage(whole))
 
 
 def test_three_rules_are_three_channels():
     low, high = value_range(picture(range(20)), "lung+bone+window=40,80")
     np.testing.assert_array_equal(low, [-1350, -500, 0])
     np.testing.assert_array_equal(high, [150, 1300, 80])
-    color = Picture(np.zeros((1, 4, 5, 3), np.uint8))
+    color = DecodedImage(np.zeros((1, 4, 5, 3), np.uint8))
     with pytest.raises(UnreadableItem, match="these have channels"):
         value_range(color, "lung+bone+brain")
 

@@ -5,7 +5,7 @@ import pytest
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 sitk = pytest.importorskip("SimpleITK", reason="SimpleITK (extra sitk) is not installed")
 PLAIN = FrameRecipe()

@@ -11,9 +11,9 @@ from PIL import Image
 
 from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.images import files
+from featprobe.images.decoded_image import FrameRecipe, ImageHeader
 from featprobe.images.mask_writing import write_mask, write_probabilities
 from featprobe.images.masks import COLOUR, OtherGrid, conformed, load, palette
-from featprobe.images.picture import Extent, FrameRecipe
 
 LABELS = np.array([[0, 1, 2], [2, 255, 0]], np.uint8)
 
@@ -147,21 +147,21 @@ def test_another_grid_is_named(tmp_path, shape, change, match):
     affine = np.diag([1, 1, 2, 1.0])
     nifti(tmp_path / "mask.nii.gz", np.zeros(shape), affine @ np.asarray(change))
     with pytest.raises(OtherGrid, match=match):
-        conformed(load(tmp_path / "mask.nii.gz"), Extent((3, 4, 5), affine))
+        conformed(load(tmp_path / "mask.nii.gz"), ImageHeader((3, 4, 5), affine))
 
 
 def test_rounding_of_a_header_is_no_other_grid(tmp_path):
     affine = OBLIQUE.copy()
     affine[:3] += 1e-4
     nifti(tmp_path / "mask.nii.gz", np.zeros((30, 40, 50)), affine)
-    conformed(load(tmp_path / "mask.nii.gz"), Extent((30, 40, 50), OBLIQUE))
+    conformed(load(tmp_path / "mask.nii.gz"), ImageHeader((30, 40, 50), OBLIQUE))
 
 
 def test_one_slice_and_a_nifti_on_a_picture(tmp_path):
     nifti(tmp_path / "mask.nii.gz", np.eye(4, 5)[..., None], np.diag([0.5, 0.5, 8, 1]))
-    header = Extent((4, 5, 1), np.diag([0.5, 0.5, 8, 1]))
+    header = ImageHeader((4, 5, 1), np.diag([0.5, 0.5, 8, 1]))
     assert conformed(load(tmp_path / "mask.nii.gz"), header).shape == (4, 5, 1)
-    found = conformed(load(tmp_path / "mask.nii.gz"), Extent((4, 5, 1)))
+    found = conformed(load(tmp_path / "mask.nii.gz"), ImageHeader((4, 5, 1)))
     np.testing.assert_array_equal(found, np.eye(4, 5).T[None])
 
 
@@ -214,21 +214,21 @@ def test_four_axes_give_a_mask_of_three(tmp_path):
 
 def test_pictures_and_stacks_are_read_back(tmp_path):
     labels = np.arange(20).reshape(1, 4, 5) % 4
-    [path] = write_mask(tmp_path / "m", labels, Extent((5, 4, 1)))
+    [path] = write_mask(tmp_path / "m", labels, ImageHeader((5, 4, 1)))
     assert path.suffix == ".png"
     assert len(np.unique(np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3), axis=0)) == 4
     np.testing.assert_array_equal(load(path).values, labels)
     stack = np.arange(60).reshape(3, 4, 5) % 7
-    [path] = write_mask(tmp_path / "s", stack, Extent((5, 4, 3)))
+    [path] = write_mask(tmp_path / "s", stack, ImageHeader((5, 4, 3)))
     np.testing.assert_array_equal(load(path).values, stack)
     with pytest.raises(InputError, match="shape"):
-        write_mask(tmp_path / "s", stack, Extent((4, 5, 3)))
+        write_mask(tmp_path / "s", stack, ImageHeader((4, 5, 3)))
 
 
 def test_a_multilabel_mask_is_a_file_a_class(tmp_path):
     both = np.zeros((2, 1, 4, 5), bool)
     both[0, 0, :3], both[1, 0, 2:] = True, True
-    paths = write_mask(tmp_path / "m", both, Extent((5, 4, 1)), classes=("left lung", "heart"))
+    paths = write_mask(tmp_path / "m", both, ImageHeader((5, 4, 1)), classes=("left lung", "heart"))
     assert [p.name for p in paths] == ["m_left_lung.png", "m_heart.png"]
     for path, one in zip(paths, both):
         np.testing.assert_array_equal(load(path).values, one)
@@ -236,9 +236,9 @@ def test_a_multilabel_mask_is_a_file_a_class(tmp_path):
 
 def test_probabilities(tmp_path):
     p = np.random.default_rng(0).random((2, 3, 4, 5)).astype(np.float32)
-    path = write_probabilities(tmp_path / "p", p, Extent((3, 4, 5), OBLIQUE))
+    path = write_probabilities(tmp_path / "p", p, ImageHeader((3, 4, 5), OBLIQUE))
     np.testing.assert_array_equal(nibabel.load(path).get_fdata(), np.moveaxis(p, 0, -1))
-    path = write_probabilities(tmp_path / "p", p, Extent((5, 4, 3)), classes=("a", "b"))
+    path = write_probabilities(tmp_path / "p", p, ImageHeader((5, 4, 3)), classes=("a", "b"))
     found = np.load(path)
     np.testing.assert_array_equal(found["probabilities"], p)
     assert found["classes"].tolist() == ["a", "b"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, nifti
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.volume import VIEWS
 
 DATA = os.environ.get("FEATPROBE_TEST_DATA")

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, png
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (37, 23), np.uint8)

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, raster
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 PLAIN = FrameRecipe()
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from featprobe.core.errors import InputError, UnknownName
-from featprobe.leaderboard.board import Standing, build
+from featprobe.leaderboard.board import RankRange, build
 from tests.evaluation.test_results import result
 
 
@@ -73,8 +73,8 @@ def test_ranks_are_by_value_whatever_the_tests_say() -> None:
     """A first place below a second one cannot be."""
     rows = [with_auroc(v, backbone=b) for v, b in ((0.7, "z"), (0.9, "x"), (0.8, "y"))]
     said = {
-        rows[1].id: Standing(1, 2, True, 0.02, 3), rows[2].id: Standing(1, 3, False, 0.02, 3),
-        rows[0].id: Standing(why="no scores"),
+        rows[1].id: RankRange(1, 2, True, 0.02, 3), rows[2].id: RankRange(1, 3, False, 0.02, 3),
+        rows[0].id: RankRange(why="no scores"),
     }  # fmt: skip
     board = build(rows, stand=lambda members, _: said)
     assert [r.place for r in board] == ["1 (1-2) ~", "2 (1-3)", "3 (no scores)"]

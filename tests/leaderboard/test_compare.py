@@ -10,7 +10,7 @@ from featprobe.core.errors import InputError, UnknownName
 from featprobe.evaluation import results
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.compare import compare
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from tests.evaluation.test_results import result
 
 N = 300
@@ -33,7 +33,7 @@ def keep(
     scores = np.stack([1 - second, second], axis=2)
     made = result(backbone=backbone, **changes)
     order = rng.permutation(n)
-    of = Scored("multiclass", ids, y, groups, list(scores), None, ("no", "yes"))
+    of = ItemScores("multiclass", ids, y, groups, list(scores), None, ("no", "yes"))
     made.metrics = of.mean(["auroc", "accuracy", "balanced_accuracy", "f1"])
     assert made.metrics["auroc"] == pytest.approx(np.mean([roc_auc_score(y, s) for s in second]))
     results.append(

@@ -13,10 +13,10 @@ from featprobe.core.errors import FeatprobeError
 from featprobe.evaluation.evaluate import evaluate
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.settings import Training
-from featprobe.leaderboard import tuning
+from featprobe.leaderboard import finetune_request
 from featprobe.leaderboard.grid import Grid, read
-from featprobe.probes.named import PROBES
 from featprobe.probes.presets import preset
+from featprobe.probes.registry import PROBES
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "unfrozen.yaml"
 LEAST = "data: digits\nmodels: tiny_vit14\nprobes: knn\n"
@@ -229,7 +229,7 @@ def test_the_name_of_a_probe_is_no_parameter_of_one_that_holds_another(grid) -> 
 
 
 def test_no_key_of_a_fine_tuning_means_two_things() -> None:
-    assert not {f.name for f in fields(Training)} & set(tuning.OWN)
+    assert not {f.name for f in fields(Training)} & set(finetune_request.OWN)
 
 
 def test_the_example_has_every_recipe() -> None:

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from featprobe.leaderboard import cost, table
-from featprobe.leaderboard.board import Standing, build
+from featprobe.leaderboard.board import RankRange, build
 from featprobe.leaderboard.footnotes import Footnotes
 from tests.evaluation.test_results import result
 from tests.leaderboard.test_board import with_auroc
@@ -93,8 +93,8 @@ def test_tasks_of_other_metrics_are_tables_of_their_own(capsys) -> None:
 def test_rank_sets_are_printed_explained_and_counted(capsys) -> None:
     rows = [with_auroc(v, backbone=b) for v, b in ((0.9, "x"), (0.8, "y"), (0.7, "z"))]
     said = {
-        rows[0].id: Standing(1, 2, True, 0.05, 1), rows[1].id: Standing(1, 2, True, 0.05, 1),
-        rows[2].id: Standing(why="no scores"),
+        rows[0].id: RankRange(1, 2, True, 0.05, 1), rows[1].id: RankRange(1, 2, True, 0.05, 1),
+        rows[2].id: RankRange(why="no scores"),
     }  # fmt: skip
     board = build(rows, stand=lambda members, _: said)
     table.print_board(board)

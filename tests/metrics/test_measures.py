@@ -21,6 +21,10 @@ def problem(
     if task == "regression":
         y = rng.normal(50, 3, n).round(1)
         return y, (y + rng.normal(0, 4, n)).round()[:, None]
+    if task == "segmentation":
+        p = rng.integers(0, 9, (n, classes, 8)) / 8
+        p[rng.random((n, classes)) < 0.2, :5] = np.nan  # a class that a case lacks
+        return rng.integers(0, 90, (n, classes)), p.reshape(n, -1)
     p = rng.dirichlet(np.ones(classes), n).round(2)
     if task == "multilabel":
         y = rng.integers(0, 2, (n, classes)).astype(float)
@@ -271,10 +275,10 @@ def test_the_first_metric_of_a_task_ranks() -> None:
     ranks = {t: metrics.ranking(t) for t in metrics.TASKS}
     assert ranks == {
         "multiclass": "auroc", "multilabel": "auroc", "ordinal": "quadratic_kappa",
-        "regression": "r2",
+        "regression": "r2", "segmentation": "dice",
     }  # fmt: skip
     assert {n for n, m in metrics.METRICS.items() if not m.higher} == {
-        "ece", "brier", "mae", "rmse",
+        "ece", "brier", "mae", "rmse", "hd95", "asd", "volume_error",
     }  # fmt: skip
 
 

@@ -16,14 +16,14 @@ from featprobe.core.errors import InputError
 from featprobe.evaluation import results
 from featprobe.evaluation.predict import _decided, source_of
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import chosen, named, rule_of
 from tests.support.cached import cached
 
 
-def val_of(y: np.ndarray, p: np.ndarray) -> Scored:
+def val_of(y: np.ndarray, p: np.ndarray) -> ItemScores:
     ids = np.arange(len(y)).astype(str)
-    return Scored("multilabel" if y.ndim == 2 else "multiclass", ids, y, ids, [p])
+    return ItemScores("multilabel" if y.ndim == 2 else "multiclass", ids, y, ids, [p])
 
 
 def binary(rng: np.random.Generator, n: int = 60) -> tuple[np.ndarray, np.ndarray]:

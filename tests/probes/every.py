@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from featprobe.probes.base import Probe
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 
 QUICK: dict[str, dict[str, Any]] = {
     "attentive": {"width": 8, "weight_decay": 0.01, "lr": 0.03, "epochs": 8, "device": "cpu"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from featprobe.core.errors import InputError
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from tests.probes.every import quick
 
 

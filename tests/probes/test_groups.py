@@ -9,12 +9,12 @@ import pytest
 
 from featprobe.core.errors import InputError
 from featprobe.evaluation.protocols import FewShot, Full
-from featprobe.evaluation.runs import carry_out
+from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.neighbours.search import Bank
 from featprobe.probes.base import Probe, hold_out
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from featprobe.splits import assign as splits
-from tests.evaluation.test_runs import made
+from tests.evaluation.test_run_protocol import made
 from tests.probes.every import quick
 
 SEVERAL: dict[str, dict[str, Any]] = {  # what makes a probe split its rows once more
@@ -75,7 +75,7 @@ def test_protocols_hand_patients_on(name: str, protocol: Any, inner: list[np.nda
     task = "ordinal" if name == "ordinal" else "multiclass"
     data = made(x, y, groups.astype(str), task=task)
     inner.clear()
-    carry_out(several(name), data, protocol)
+    run_protocol(several(name), data, protocol)
     for asked in inner:
         assert (np.unique(asked, return_counts=True)[1] == 4).all()
     if name in ("attentive", "calibrated", "mlp", "sgd"):

@@ -16,7 +16,7 @@ import featprobe as fp
 from featprobe.core.errors import InputError, MissingPath, StoreError
 from featprobe.probes.base import Probe
 from featprobe.probes.loading import _Reader, read_saved
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from featprobe.probes.saving import HEADER, FeatureSource, _Writer, save_probe
 from tests.probes.every import quick
 

@@ -13,8 +13,8 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.preprocessing import StandardScaler
 
 from featprobe.core.errors import InputError
-from featprobe.evaluation.choosing import choose
 from featprobe.evaluation.fitted import Data, View
+from featprobe.evaluation.model_selection import choose
 from featprobe.evaluation.protocols import Split
 from featprobe.metrics import measures as metrics
 from featprobe.probes.calibrated import CalibratedProbe

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
-from featprobe.probes.named import PROBES
+from featprobe.probes.registry import PROBES
 from tests.probes.every import quick
 
 # Probes say these things in their own words, and import no scikit-learn to raise its classes.

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 
 
 def models(
     rng: np.random.Generator, count: int, patients: int, each: int = 1, *, task: str = "multiclass",
     gain: float = 0.7, better: Sequence[float] = (), tries: int = 1, apart: float = 0.0,
     prevalence: float = 0.4,
-) -> list[Scored]:  # fmt: skip
+) -> list[ItemScores]:  # fmt: skip
     """``count`` models of which half of the noise is common, and half of that the patient's.
 
     ``better``: what the first ones have more than ``gain``. ``apart``: standard deviation, over
@@ -38,5 +38,5 @@ def models(
             drawn.append(np.stack([1 - second, second], axis=1))
         ids, code = np.arange(n).astype(str), group.astype(str)
         names = ("no", "yes") if grades == 2 else ("0", "1", "2", "3")
-        out.append(Scored(task, ids, y, code, drawn, classes=names))
+        out.append(ItemScores(task, ids, y, code, drawn, classes=names))
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.stats.components import components
 from featprobe.stats.resampling import bootstrap
 
@@ -17,7 +17,7 @@ def test_a_mean_varies_by_both_components_together() -> None:
         rng = np.random.default_rng(t)
         error = 5 + rng.normal(0, 0.8, patients)  # the absolute error of each patient
         shift = rng.normal(0, 0.3, tries)  # of each try
-        scored = Scored(
+        scored = ItemScores(
             "regression", np.arange(patients).astype(str), np.zeros(patients), np.arange(patients),
             [(error + s)[:, None] for s in shift],
         )  # fmt: skip

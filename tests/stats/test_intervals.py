@@ -12,7 +12,7 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from statsmodels.stats.proportion import proportion_confint
 
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.stats.delong import delong
 from featprobe.stats.intervals import BOUNDS, FEWEST, METHODS, NONE, intervals, share
 from featprobe.stats.resampling import bootstrap
@@ -21,14 +21,14 @@ from featprobe.stats.support import Support
 POINTS = {"sens_at_95spec", "spec_at_95sens"}
 
 
-def scored(y, p, groups=None, task="multiclass", classes=("no", "yes"), rows=None) -> Scored:
+def scored(y, p, groups=None, task="multiclass", classes=("no", "yes"), rows=None) -> ItemScores:
     """Scores of items that are their own patients unless ``groups`` says otherwise."""
     ids = np.arange(len(y)).astype(str)
     tries = p if isinstance(p, list) else [p]
-    return Scored(task, ids, y, ids if groups is None else groups, tries, rows, classes)
+    return ItemScores(task, ids, y, ids if groups is None else groups, tries, rows, classes)
 
 
-def found(s: Scored, resamples: int = 400, wanted=None):
+def found(s: ItemScores, resamples: int = 400, wanted=None):
     return intervals(s, s.mean(wanted), bootstrap(s, wanted=wanted, resamples=resamples))
 
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.stats.resampling import bootstrap, draws, interval
 
 
-def scored(y, p, groups=None, task="multiclass", rows=None) -> Scored:
+def scored(y, p, groups=None, task="multiclass", rows=None) -> ItemScores:
     """Scores of items that are their own patients unless ``groups`` says otherwise."""
     ids = np.arange(len(y)).astype(str)
     tries = p if isinstance(p, list) else [p]
-    return Scored(task, ids, y, ids if groups is None else groups, tries, rows)
+    return ItemScores(task, ids, y, ids if groups is None else groups, tries, rows)
 
 
 def correlated(rng: np.random.Generator, patients: int = 40, each: int = 8):

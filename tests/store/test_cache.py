@@ -10,7 +10,7 @@ import pytest
 from featprobe.core.errors import InputError, UnknownName
 from featprobe.images import versions
 from featprobe.store import cache as caches
-from featprobe.store import uses
+from featprobe.store import last_used
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import create_store
 from featprobe.store.format import Layout
@@ -55,7 +55,7 @@ def test_of_changed_data_the_store_last_used_counts_whatever_the_clock(
     old = make(tmp_path, dataset="before")
     monkeypatch.setattr("time.time_ns", lambda: 5)  # set back to 1970
     newer = make(tmp_path, dataset="after")
-    assert uses.last(newer.path) > uses.last(old.path)
+    assert last_used.last(newer.path) > last_used.last(old.path)
     found, notes = caches.find(tmp_path)
     assert [s.path for s in found] == [newer.path]
     assert any("have changed since" in n for n in notes)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featprobe.backbones.spec import Preprocess
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
 from featprobe.testing.cases import make_items, make_key
 

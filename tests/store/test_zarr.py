@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from zarr.codecs import BloscCodec
 
 from featprobe.core.errors import InputError, StoreError
+from featprobe.store import attributes
 from featprobe.store.containers import open_store
 from featprobe.store.format import DONE, FAILED, Layout
 from featprobe.store.zarr import ZarrStore, decode, encode
@@ -99,9 +100,12 @@ def test_an_empty_status_file_of_a_power_failure_is_a_pending_shard(tmp_path: Pa
     assert again.status().tolist() == [DONE] * 4 + [0] * 6
 
 
-def test_an_unreadable_index_says_how_to_remove_the_store(tmp_path: Path) -> None:
-    create(tmp_path / "s.zarr")
+def test_an_unreadable_index_says_how_to_mend_or_remove_the_store(tmp_path: Path) -> None:
+    store = create(tmp_path / "s.zarr")
     (tmp_path / "s.zarr" / "zarr.json").write_text("{")
+    with pytest.raises(StoreError, match="featprobe cache verify s --repair' mends it"):
+        open_store(tmp_path / "s.zarr")
+    attributes.file(store.path).remove()  # of what could be mended from
     with pytest.raises(StoreError, match="featprobe cache rm s"):
         open_store(tmp_path / "s.zarr")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.decathlon import load_decathlon
-from featprobe.datasets.entry import Entry
-from featprobe.images.picture import FrameRecipe
+from featprobe.datasets.entry import DatasetEntry
+from featprobe.images.decoded_image import FrameRecipe
 
 ORGANS = (
     "background", "spleen", "right kidney", "left kidney", "gall bladder", "esophagus", "liver",
@@ -31,7 +31,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, scanner: str) -> Datas
     )
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="amos",
     title="AMOS 2022, multi-modality abdominal organs",
     modality="CT and MR volumes, NIfTI",

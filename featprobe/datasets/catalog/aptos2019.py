@@ -7,9 +7,9 @@ never published, so ``train.csv`` is the data set. No patient ids are shipped.
 from pathlib import Path
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, grades, index_files, lookup, read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
 
@@ -25,7 +25,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="aptos2019",
     title="APTOS 2019 blindness detection",
     modality="colour fundus photographs, PNG",

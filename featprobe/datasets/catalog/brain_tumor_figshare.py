@@ -14,9 +14,9 @@ import numpy as np
 
 from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, index_files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("meningioma", "glioma", "pituitary tumor")
 
@@ -74,7 +74,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, fold: str) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="brain_tumor_figshare",
     title="Brain tumor dataset (figshare, Cheng)",
     modality="contrast-enhanced T1 MR slices, MATLAB v7.3, 512 x 512",

@@ -7,11 +7,11 @@ of the 20 test volumes are not published.
 from pathlib import Path
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, find, index_files
 from featprobe.images import nifti
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 ORGANS = (
     "background", "spleen", "right kidney", "left kidney", "gallbladder", "esophagus", "liver",
@@ -36,7 +36,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="btcv",
     title="BTCV, Beyond the Cranial Vault, abdomen",
     modality="CT volumes, NIfTI",

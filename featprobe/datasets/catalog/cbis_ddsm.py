@@ -14,9 +14,9 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, encode, find, index_files, lookup, read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("benign", "malignant")
 PATHOLOGY = ("BENIGN", "BENIGN_WITHOUT_CALLBACK", "MALIGNANT")
@@ -57,7 +57,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, abnormality: str) -> D
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="cbis_ddsm",
     title="CBIS-DDSM, full mammograms",
     modality="scanned-film mammograms, JPEG of 8 bit",

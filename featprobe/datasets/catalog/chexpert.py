@@ -14,7 +14,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import (
     UNCERTAIN,
     UNMENTIONED,
@@ -24,7 +24,7 @@ from featprobe.datasets.official import (
     read_table,
     resolve,
 )  # fmt: skip
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 OBSERVATIONS = (
     "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion",
@@ -60,7 +60,7 @@ def _build(
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="chexpert",
     title="CheXpert 1.0",
     modality="frontal and lateral chest radiographs, JPEG",

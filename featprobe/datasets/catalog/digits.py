@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import ArraySource, Dataset
-from featprobe.datasets.entry import Entry
-from featprobe.images.picture import FrameRecipe
+from featprobe.datasets.entry import DatasetEntry
+from featprobe.images.decoded_image import FrameRecipe
 
 
 def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
@@ -26,7 +26,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="digits",
     title="Optical recognition of handwritten digits (scikit-learn's copy)",
     modality="scanned digits, 8 x 8 grey",

@@ -12,11 +12,11 @@ import numpy as np
 
 from featprobe.core.errors import UnknownName, nearest
 from featprobe.datasets.base import Dataset, FileSource
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, find
 from featprobe.datasets.studies import StudySource
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("LGG", "HGG")
 MODALITIES = ("t1ce", "t1", "t2", "flair")
@@ -55,7 +55,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, modality: str) -> Data
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="glioma_grading",
     title="Glioma grading (BraTS 2018 / 2019 training data)",
     modality="MR volumes, NIfTI, 240 x 240 x 155 at 1 mm; T1, T1 with contrast, T2, FLAIR",

@@ -8,9 +8,9 @@ Images of one lesion are one group.
 from pathlib import Path
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, encode, find, index_files, lookup, read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CODES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 CLASSES = (
@@ -35,7 +35,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="ham10000",
     title="HAM10000",
     modality="dermoscopic photographs, JPEG, 600 x 450",

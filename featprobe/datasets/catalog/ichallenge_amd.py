@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, index_files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("Non-AMD", "AMD")
 
@@ -27,7 +27,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="ichallenge_amd",
     title="iChallenge-AMD (ADAM), training set",
     modality="colour fundus photographs, JPEG",

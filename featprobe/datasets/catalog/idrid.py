@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, grades, index_files, lookup, read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
 TARGETS = {
@@ -46,7 +46,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, target: str) -> Datase
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="idrid",
     title="IDRiD, disease grading",
     modality="colour fundus photographs, JPEG, 4288 x 2848",

@@ -10,9 +10,9 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, index_files, lookup, one_hot, read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CODES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
 CLASSES = (
@@ -39,7 +39,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="isic2019",
     title="ISIC 2019 challenge, training set",
     modality="dermoscopic photographs, JPEG",

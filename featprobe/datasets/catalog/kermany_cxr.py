@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.folder import walk
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.official import assemble, encode, find
 from featprobe.datasets.parts import NAMES as SPLIT_NAMES
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 PATIENT = r"/(?P<patient>person\d+|(?:NORMAL2-)?IM-\d+)[_-][^/]*$"
@@ -42,7 +42,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="kermany_cxr",
     title="Pediatric chest X-rays, normal or pneumonia (Kermany et al.)",
     modality="frontal chest radiographs, JPEG",

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from featprobe.core.errors import MissingPath
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, index_files
 from featprobe.images import nifti
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 TISSUES = ("background", "liver", "tumor")
 
@@ -31,7 +31,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="lits17",
     title="LiTS 2017, liver and liver tumours",
     modality="CT volumes, NIfTI",

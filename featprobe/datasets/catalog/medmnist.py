@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.official import find
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 _ORGANS = (
     "bladder", "femur-left", "femur-right", "heart", "kidney-left", "kidney-right", "liver",
@@ -79,11 +79,11 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, size: str, name: str) 
     return data
 
 
-def _entry(name: str) -> Entry:
+def _entry(name: str) -> DatasetEntry:
     title, modality, classes, counts = _SETS[name]
     volumes = name.endswith("3d")
     sizes = ("28", "64") if volumes else ("28", "64", "128", "224")
-    return Entry(
+    return DatasetEntry(
         name=name,
         title=f"{title} (MedMNIST v2, MedMNIST+)",
         modality=f"{modality}, npz of {', '.join(sizes)} pixels",

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, grades, index_files, lookup, read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative DR")
 
@@ -43,7 +43,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="messidor2",
     title="Messidor-2 with adjudicated grades",
     modality="colour fundus photographs, PNG and JPEG",

@@ -15,7 +15,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import (
     UNCERTAIN,
     UNMENTIONED,
@@ -26,7 +26,7 @@ from featprobe.datasets.official import (
     read_table,
     resolve,
 )  # fmt: skip
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 OBSERVATIONS = (
     "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Enlarged Cardiomediastinum",
@@ -68,7 +68,7 @@ def _build(
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="mimic_cxr_jpg",
     title="MIMIC-CXR-JPG",
     modality="frontal and lateral chest radiographs, JPEG",

@@ -10,10 +10,10 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.masks import MaskFile, Masks
 from featprobe.datasets.official import assemble, final_digit, find, index_files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("normal", "tuberculosis")
 
@@ -43,7 +43,7 @@ def _lungs(names: list[str], left: dict[str, Path], right: dict[str, Path]) -> M
     return Masks(files, ("background", "left lung", "right lung"), origin="ManualMask/")
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="montgomery",
     title="Montgomery County chest X-ray set",
     modality="frontal chest radiographs, PNG, 12 bit in 4020 x 4892 or 4892 x 4020",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.decathlon import load_decathlon
-from featprobe.datasets.entry import Entry
-from featprobe.images.picture import FrameRecipe
+from featprobe.datasets.entry import DatasetEntry
+from featprobe.images.decoded_image import FrameRecipe
 
 # name -> (folder, modality, mask labels, labelled volumes)
 _TASKS: dict[str, tuple[str, str, tuple[str, ...], int | None]] = {
@@ -46,9 +46,9 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, name: str, modality: s
     )
 
 
-def _entry(name: str) -> Entry:
+def _entry(name: str) -> DatasetEntry:
     folder, modality, classes, items = _TASKS[name]
-    return Entry(
+    return DatasetEntry(
         name=name,
         title=f"Medical Segmentation Decathlon, {folder}",
         modality=f"{modality} volumes, NIfTI",

@@ -10,7 +10,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import (
     assemble,
     find,
@@ -20,7 +20,7 @@ from featprobe.datasets.official import (
     read_list,
     read_table,
 )  # fmt: skip
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 FINDINGS = (
     "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia",
@@ -48,7 +48,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="nih_chestxray14",
     title="NIH ChestX-ray14",
     modality="frontal chest radiographs, PNG, 1024 x 1024",

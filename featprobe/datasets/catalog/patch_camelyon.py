@@ -10,10 +10,10 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.hdf5 import H5Source, open_arrays
 from featprobe.datasets.official import find, read_table
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("normal", "tumor")
 STEM = "camelyonpatch_level_2_split_"
@@ -54,7 +54,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     return data
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="patch_camelyon",
     title="PatchCamelyon (PCam)",
     modality="H&E histology patches, HDF5, 96 x 96 RGB",

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.folder import load_folder
 from featprobe.datasets.phantoms import ct_volume
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 VOLUMES, SHAPE, SEED = 100, (64, 64, 10), 20241
 LIVER = "range=-110,190"
@@ -33,7 +33,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     return load_folder(root, "phantom_ct", recipe, memory=memory)
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="phantom_ct",
     title="Procedural CT-like volumes with or without a dark liver lesion",
     modality="NIfTI volumes, 64 x 64 x 10, Hounsfield units",

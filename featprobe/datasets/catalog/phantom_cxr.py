@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.folder import load_folder
 from featprobe.datasets.phantoms import chest_film
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 PATIENTS, SIZE, SEED = 140, 160, 20240
 _ROOT = "2.25.329800735698586629295641978511506172918"  # a UUID-derived UID root
@@ -53,7 +53,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
     return load_folder(root, "phantom_cxr", recipe, memory=memory)
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="phantom_cxr",
     title="Procedural chest films with or without a round lesion",
     modality="DICOM radiographs, 160 x 160, 12 bit, some MONOCHROME1",

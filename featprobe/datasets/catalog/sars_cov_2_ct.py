@@ -13,12 +13,12 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.folder import walk
 from featprobe.datasets.official import assemble, find
 from featprobe.datasets.stacks import StackSource, natural
 from featprobe.images import raster
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 NAMES = {"binary": ("non-COVID", "COVID"), "three": ("Healthy", "Others", "COVID")}
 
@@ -51,7 +51,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, item: str, classes: st
     )  # fmt: skip
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="sars_cov_2_ct",
     title="SARS-CoV-2 CT by patient",
     modality="CT slices as PNG, several a patient",

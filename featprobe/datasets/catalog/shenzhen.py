@@ -10,10 +10,10 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.entry import Entry
+from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.official import assemble, final_digit, find, index_files
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("normal", "tuberculosis")
 
@@ -35,7 +35,7 @@ def _lungs(masks: list[Path | None]) -> Masks | None:
     return Masks.of(masks, ("background", "lung"), origin="mask/") if any(masks) else None
 
 
-ENTRY = Entry(
+ENTRY = DatasetEntry(
     name="shenzhen",
     title="Shenzhen Hospital chest X-ray set",
     modality="frontal chest radiographs, PNG, about 3000 x 3000",

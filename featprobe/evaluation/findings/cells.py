@@ -14,9 +14,9 @@ import numpy as np
 
 from featprobe.evaluation.findings.features import feature_findings
 from featprobe.evaluation.fitted import Data
-from featprobe.evaluation.runs import Cell
+from featprobe.evaluation.run_protocol import Cell
 from featprobe.metrics import measures as metrics
-from featprobe.probes.constants import constants
+from featprobe.probes.single_class import constants
 
 NAMED = 4  # classes that a sentence names
 

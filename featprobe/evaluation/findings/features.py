@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.evaluation.fitted import Data
-from featprobe.evaluation.runs import Cell
+from featprobe.evaluation.run_protocol import Cell
 from featprobe.features.bags import Bags
 
 SCALES = 1e6  # of ranges, largest to smallest: a wider mixture is said

@@ -10,10 +10,10 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import array_digest, digest
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.order import as_numbers
+from featprobe.datasets.class_order import as_numbers
 from featprobe.datasets.targets import add_array, add_text
 from featprobe.features.exchange.files import Bundle
-from featprobe.images.picture import FrameRecipe
+from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.format import DONE, FeatureKey, Items
 
 SHAPES = "(rows, D), (rows, blocks, D) or (rows, blocks, h, w, D)"

@@ -16,20 +16,20 @@ from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
 from featprobe.store.containers import SUFFIXES, container
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout, plan_shard
-from featprobe.store.locate import place
-from featprobe.store.place import Place, Where
+from featprobe.store.locate import storage_path
+from featprobe.store.storage_path import StoragePath, Where
 
 FORMATS = (*WRITERS, *SUFFIXES)
 
 
-def export(store: FeatureStore, to: str, out: Where | Place) -> Place:
+def export(store: FeatureStore, to: str, out: Where | StoragePath) -> StoragePath:
     """Write a complete store as ``npy`` (a folder), ``parquet``, ``safetensors`` (a file), ``zarr``
     or ``hdf5`` (the other container, of the same key).
 
     Ids, labels, groups and split travel along, so that :func:`load` gives the same store back.
     Raises :class:`InputError` when the store is incomplete or ``out`` is there already.
     """
-    where = place(out)
+    where = storage_path(out)
     if to not in FORMATS:
         raise InputError(f"unknown format {to!r}: use one of {', '.join(FORMATS)}")
     if not store.complete:
@@ -56,7 +56,7 @@ def export(store: FeatureStore, to: str, out: Where | Place) -> Place:
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {reason(error)}") from error
     finally:
-        place(aside).remove()
+        storage_path(aside).remove()
     return where
 
 
@@ -100,7 +100,7 @@ def load(
     return _store(bundle, cache, kind)
 
 
-def _copy(store: FeatureStore, kind: str, where: Place) -> None:
+def _copy(store: FeatureStore, kind: str, where: StoragePath) -> None:
     a = store.attributes
     made = container(kind).create(
         where, store.key, store.layout, store.frame_item(), store.frame_index(), store.items(),

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 
 GRADES = {  # shares of five grades by the share of the last one
     0.05: (0.5, 0.25, 0.12, 0.08, 0.05),
@@ -63,7 +63,7 @@ def cells(
                         yield Cell(model, items, many, varying, prevalence, truth)
 
 
-def study(cell: Cell, rng: np.random.Generator) -> Scored:
+def study(cell: Cell, rng: np.random.Generator) -> ItemScores:
     """One simulated test set with its scores."""
     patients = cell.items // cell.each
     code = np.repeat(np.arange(patients), cell.each)
@@ -77,11 +77,11 @@ def study(cell: Cell, rng: np.random.Generator) -> Scored:
         latent = norm.ppf(drawn)
         y = np.searchsorted(cuts, latent)
         said = np.searchsorted(cuts, r * latent + np.sqrt(1 - r * r) * noise)
-        return Scored("ordinal", ids, y, code, [np.eye(5)[said]])
+        return ItemScores("ordinal", ids, y, code, [np.eye(5)[said]])
     y = (drawn < cell.prevalence).astype(np.int64)
     shift = _shift(cell)
     p = 1 / (1 + np.exp(-shift * (shift * y + noise - shift / 2)))
-    return Scored("multiclass", ids, y, code, [np.stack([1 - p, p], axis=1)], None, classes)
+    return ItemScores("multiclass", ids, y, code, [np.stack([1 - p, p], axis=1)], None, classes)
 
 
 @cache

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.stats.intervals import intervals
+from featprobe.stats.mean_over_tries import over_draws, over_training
 from featprobe.stats.resampling import bootstrap
-from featprobe.stats.tries import over_draws, over_training
 
 WIDTH, RESAMPLES = 12, 200
 
@@ -59,7 +59,9 @@ def interval(
     shared: float | None, seed: int,
 ) -> tuple[tuple[float, float], tuple[float, float]]:  # fmt: skip
     """The AUROC's interval under new patients, and that over tries too."""
-    scored = Scored("multiclass", np.arange(len(y)).astype(str), y, groups.astype(str), tries, rows)
+    scored = ItemScores(
+        "multiclass", np.arange(len(y)).astype(str), y, groups.astype(str), tries, rows
+    )
     values = scored.values(["auroc"])
     mean = scored.mean(["auroc"])
     boot = bootstrap(scored, wanted=["auroc"], resamples=RESAMPLES, seed=seed)

@@ -16,10 +16,10 @@ from itertools import combinations, product
 
 import numpy as np
 
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.stats.influence import Influence, influence
 from featprobe.stats.maxt import together
-from featprobe.stats.named import differ
+from featprobe.stats.paired_tests import differ
 from featprobe.stats.power import Spread
 from tests.benchmarks.rows import Rate
 from tests.stats.models import models
@@ -132,7 +132,7 @@ def few_shot(count: int, runs: int) -> list[Rate]:
     ]  # fmt: skip
 
 
-def prototypes(rng: np.random.Generator, signals: list[float], test: int = 200) -> list[Scored]:
+def prototypes(rng: np.random.Generator, signals: list[float], test: int = 200) -> list[ItemScores]:
     """Nearest-prototype scores of ``test`` patients in 16 dimensions, of backbones in which the
     classes are so far apart; all use the same draws of the same 60 training patients."""
     y = np.arange(60 + test) % 2
@@ -153,7 +153,7 @@ def prototypes(rng: np.random.Generator, signals: list[float], test: int = 200) 
             far = [np.square(x[60:] - c).sum(1) for c in centres]
             second = 1 / (1 + np.exp((far[1] - far[0]) / 8))
             tries.append(np.stack([1 - second, second], axis=1))
-        out.append(Scored("multiclass", ids, y[60:], ids, tries, classes=("no", "yes")))
+        out.append(ItemScores("multiclass", ids, y[60:], ids, tries, classes=("no", "yes")))
     return out
 
 

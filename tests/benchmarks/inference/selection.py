@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.scored import Scored
+from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import chosen, has_thresholds
 from featprobe.probes.logistic import CS, LogisticProbe
 from featprobe.probes.selection import Criterion, log_loss
@@ -132,7 +132,7 @@ def _at_thresholds(
 ) -> float:
     """Mean of sensitivity and specificity on test at Youden's thresholds of val."""
     ids = np.arange(len(y)).astype(str)
-    cut = chosen("youden", Scored(task, ids, y, ids, [on_val]))[0]
+    cut = chosen("youden", ItemScores(task, ids, y, ids, [on_val]))[0]
     found = metrics.Measure(task, truth, on_test, cut=cut)(np.ones((len(truth), 1)))
     return float((found["sensitivity"][0] + found["specificity"][0]) / 2)
 

@@ -16,14 +16,14 @@ from featprobe.evaluation.findings.cells import findings, subgroup_findings
 from featprobe.evaluation.findings.features import hashes, repeated
 from featprobe.evaluation.fitted import Data
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Split
-from featprobe.evaluation.runs import Cell, carry_out
+from featprobe.evaluation.run_protocol import Cell, run_protocol
 from featprobe.features.bags import Bags
 from featprobe.metrics import measures as metrics
 from featprobe.probes.base import Probe
 from featprobe.probes.checks import check_scores
 from featprobe.probes.loading import load_probe
-from featprobe.probes.named import PROBES
-from tests.evaluation.test_runs import made, problem
+from featprobe.probes.registry import PROBES
+from tests.evaluation.test_run_protocol import made, problem
 from tests.probes.every import quick
 
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -39,7 +39,7 @@ def thirds(n: int) -> Split:
 
 def said(data: Data, probe: Probe | None = None, protocol: Any = None) -> list[str]:
     """All notes of the first cell."""
-    cell = carry_out(probe or quick("prototype"), data, protocol or Full())[0]
+    cell = run_protocol(probe or quick("prototype"), data, protocol or Full())[0]
     return [*cell.notes, *findings(data, cell, NAMES[: data.classes])]
 
 
@@ -100,7 +100,7 @@ def test_a_finding_that_training_lacks_is_absent_and_one_that_all_have_present(
     y[lone] = 1, 1, 0  # a finding of one patient, who is tested
     folds = isinstance(protocol, CrossVal)
     data = made(x, y, split=protocol if folds else thirds(60))
-    cell = carry_out(quick(name), data, protocol)[0]
+    cell = run_protocol(quick(name), data, protocol)[0]
     t = next(t for t, rows in enumerate(cell.rows) if lone in rows) if cell.rows else 0
     test, p = cell.rows[t] if cell.rows else data.split.test, cell.scores[t]
     assert (p[:, 1] == 0).all()
@@ -238,7 +238,7 @@ def test_the_mean_over_labels_is_that_of_references() -> None:
     y = np.stack([x[:, 0] + x[:, 1] > 0, np.zeros(60)], axis=1).astype(float)
     s = thirds(60)
     y[s.test[0], 1] = 1
-    p = carry_out(quick("logistic"), made(x, y, split=s), Full())[0].scores[0]
+    p = run_protocol(quick("logistic"), made(x, y, split=s), Full())[0].scores[0]
     found = metrics.compute("multilabel", y[s.test], p)
     area = [roc_auc_score(y[s.test, c], p[:, c]) for c in range(2)]
     right = [accuracy_score(y[s.test, c], p[:, c] >= 0.5) for c in range(2)]
@@ -284,7 +284,7 @@ class Diverges(Probe):
 
 
 def test_a_candidate_that_diverges_is_not_chosen_and_said() -> None:
-    cell = carry_out(Diverges(), made(*problem()), Full(refit=False))[0]
+    cell = run_protocol(Diverges(), made(*problem()), Full(refit=False))[0]
     assert cell.chosen == {"lr": 0.1}
     assert "training diverged and is not chosen at lr=10" in cell.notes
 
@@ -311,9 +311,9 @@ def test_scores_that_no_neighbour_knows_are_counted_in_all_tries() -> None:
     y = np.stack([x[:, 0] > 0, x[:, 1] > 0], axis=1).astype(float)
     y[::2, 1] = np.nan
     data = made(x, y, split=thirds(60))
-    cell = carry_out(quick("knn").fresh(k=1), data, FewShot((4,), tries=3))[0]
+    cell = run_protocol(quick("knn").fresh(k=1), data, FewShot((4,), tries=3))[0]
     (note,) = (n for n in cell.notes if "no neighbour knows" in n)
-    alone = [carry_out(quick("knn").fresh(k=1), data, FewShot((4,), tries=t))[0] for t in (1, 2)]
+    alone = [run_protocol(quick("knn").fresh(k=1), data, FewShot((4,), tries=t))[0] for t in (1, 2)]
     counts = [int(n.split()[1]) for c in (*alone, cell) for n in c.notes if "no neighbour" in n]
     assert counts == sorted(counts)
     assert counts[-1] > counts[0] > 0

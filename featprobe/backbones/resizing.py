@@ -1,0 +1,131 @@
+"""Frames to the size and the range that a network sees, on its device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from featprobe.backbones.spec import Preprocess
+from featprobe.images.grids import Line, View
+
+
+def fits(dtype: np.dtype, low: float, high: float) -> bool:
+    """Whether a window shows every value of an integer type as it is."""
+    if dtype.kind not in "iu" or not high > low:
+        return False
+    return low <= np.iinfo(dtype).min and high >= np.iinfo(dtype).max
+
+
+def windowed(x: Tensor, low: float, high: float) -> Tensor:
+    """Values to [0, 1]: 0 at and below ``low``, 1 at and above ``high``; 0 where they are equal."""
+    if not high > low:
+        return torch.zeros_like(x)
+    return ((x - float(low)) / float(high - low)).clamp_(0, 1)
+
+
+def shown(
+    pixels: np.ndarray, low: Any, high: Any, preprocess: Preprocess, fit: str = "stretch",
+    device: Any = "cpu",
+) -> Tensor:  # fmt: skip
+    """Frames (F, 1 or 3, h, w) in [0, 1], as :meth:`featprobe.backbones.base.Backbone.shown`."""
+    if pixels.dtype == np.uint16:  # torch has no arithmetic for it
+        pixels = pixels.astype(np.int32)
+    pixels = np.ascontiguousarray(pixels)
+    x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+    x = x.to(device).float()
+    x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
+    windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
+    if fit != "pad" and len(windows) == 1 and fits(pixels.dtype, *windows[0]):
+        # nothing is cut off, so that windowing may follow the resize, on far fewer values
+        x = windowed(resize(x, preprocess, None), *windows[0])
+    else:
+        x = torch.cat([windowed(x, *w) for w in windows], dim=1)
+        x = place(x, preprocess) if fit == "pad" else resize(x, preprocess)
+    return crop(x, preprocess)
+
+
+def place(x: Tensor, preprocess: Preprocess) -> Tensor:
+    """Frames (F, C, H, W) whole in the middle of the input, the rest 0; none is enlarged.
+
+    A frame larger than the input in either direction is shrunk to fit, its aspect kept.
+    """
+    height, width = preprocess.size
+    ratio = min(height / x.shape[-2], width / x.shape[-1])
+    if ratio < 1:
+        target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
+        x = resize(x, replace(preprocess, resize=target, crop=None, pad=None))
+    return crop(x, replace(preprocess, crop=(height, width), pad=None))
+
+
+def field_of_view(height: int, width: int, preprocess: Preprocess, fit: str = "stretch") -> View:
+    """Where the pixels of the network's input lie in a frame of (height, width).
+
+    What :func:`place` (``fit`` ``pad``) or :func:`resize` and :func:`crop` do, as two lines.
+    """
+    size = preprocess.size
+    if fit == "pad":
+        ratio = min(size[0] / height, size[1] / width, 1.0)
+        target = (height, width) if ratio == 1 else (
+            max(1, round(height * ratio)), max(1, round(width * ratio))
+        )  # fmt: skip
+    else:
+        target = resized(height, width, preprocess)
+    lines = []
+    for old, new, n in zip((height, width), target, size):
+        scale = old / new
+        before = 0 if preprocess.pad and fit != "pad" else _before(new, n)
+        lines.append(Line((before + 0.5) * scale - 0.5, scale))
+    return View(size, lines[0], lines[1])
+
+
+def _before(size: int, wanted: int) -> int:
+    """What :func:`crop` cuts off an axis in front of what it keeps; less than 0: what it adds."""
+    return (size - wanted) // 2 if size >= wanted else -((wanted - size) // 2)
+
+
+def resized(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
+    """The size that :func:`resize` gives a frame."""
+    target = preprocess.resize
+    if target is None:
+        return height, width
+    if isinstance(target, int) and preprocess.pad:
+        scale = target / max(height, width)
+        return int(height * scale + 0.5), int(width * scale + 0.5)
+    if isinstance(target, int):
+        short, long = min(height, width), max(height, width)
+        other = int(target * long / short)  # as PIL-based processors round it
+        return (target, other) if height <= width else (other, target)
+    return target
+
+
+def resize(
+    x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0)
+) -> Tensor:
+    """Antialiased resize of (F, C, H, W); the result is cut to ``limits``."""
+    target = resized(x.shape[-2], x.shape[-1], preprocess)
+    if x.shape[-2:] == target:
+        return x
+    if preprocess.interpolation == "nearest":
+        return F.interpolate(x, size=target, mode="nearest-exact")
+    y = F.interpolate(
+        x, size=target, mode=preprocess.interpolation, antialias=True, align_corners=False
+    )
+    return y if limits is None else y.clamp_(*limits)  # bicubic overshoots
+
+
+def crop(x: Tensor, preprocess: Preprocess) -> Tensor:
+    """Centre crop of (F, C, H, W); a smaller frame is padded with zeros first."""
+    if preprocess.crop is None:
+        return x
+    h, w = preprocess.crop
+    missing_h, missing_w = max(0, h - x.shape[-2]), max(0, w - x.shape[-1])
+    if missing_h or missing_w:
+        top, left = missing_h // 2, missing_w // 2
+        x = F.pad(x, (left, missing_w - left, top, missing_h - top))
+    top, left = (x.shape[-2] - h) // 2, (x.shape[-1] - w) // 2
+    return x[..., top : top + h, left : left + w]

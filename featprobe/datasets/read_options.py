@@ -1,0 +1,98 @@
+"""What a user says of labels, patients and split, where a data set does not say it for sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+from featprobe.core.errors import InputError
+from featprobe.datasets.base import SPLITS
+from featprobe.datasets.mask_classes import read_classes
+
+UNCERTAIN = ("ignore", "zeros", "ones", "own")
+OPTIONS = {
+    "label": "--label", "group": "--group", "task": "--task", "separator": "--separator",
+    "uncertain": "--uncertain", "missing": "--missing", "path": "--path",
+    "split_column": "--split-column", "split_map": "--split-map",
+    "masks": "--masks", "mask_classes": "--mask-classes",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How labels, patients and split are to be read; every default is to look for oneself.
+
+    ``label``: columns of a table, or one of ``none`` (no labels), and of a folder ``folder`` (the
+    folders below the split are classes, whatever their names) and ``parent`` (the folder of the
+    file is the class). ``group``: see :func:`~featprobe.datasets.groups.infer_groups`, or a column.
+    ``task``: of the labels. ``separator``: what parts several labels in one cell. ``uncertain``:
+    what -1 beside 0 and 1 becomes: unknown, 0, 1, or a label of its own (the policies of Irvin et
+    al., CheXpert, arXiv 1901.07031). ``missing``: the texts that mean unknown, in place of blank,
+    NA, NaN, None, null and -1; blank always does. ``path``: the column of file paths.
+    ``split_column``: its name, or ``none``. ``split_map``: train, val, test or ``none`` (left out)
+    for the names in the split column or of the split folders. ``bare``: items alone, as for a
+    prediction; neither labels, split nor masks are looked for. ``masks``: of a folder the folder
+    of its masks, ``CLASS=FOLDER`` for one a class, of a table columns of files; ``none``: none are
+    read. ``mask_classes``: see :func:`~featprobe.datasets.mask_classes.read_classes`.
+
+    Raises :class:`InputError` for a value that is none of those.
+    """
+
+    label: tuple[str, ...] = ()
+    group: str = "auto"
+    task: str | None = None
+    separator: str | None = None
+    uncertain: str | None = None
+    missing: tuple[str, ...] = ()
+    path: str | None = None
+    split_column: str | None = None
+    split_map: Mapping[str, str] = field(default_factory=dict)
+    bare: bool = False
+    masks: tuple[str, ...] = ()
+    mask_classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.uncertain is not None and self.uncertain not in UNCERTAIN:
+            raise InputError(
+                f"--uncertain is one of {', '.join(UNCERTAIN)}, not {self.uncertain!r}"
+            )
+        if self.separator == "":
+            raise InputError("--separator is empty; give the text between labels, such as '|'")
+        read_classes(self.mask_classes)
+        for name, part in self.split_map.items():
+            if part not in (*SPLITS, "none"):
+                raise InputError(
+                    f"--split-map {name}={part}: {part!r} is none of {', '.join(SPLITS)}, none"
+                )
+
+    @property
+    def labelled(self) -> bool:
+        """Whether labels are to be looked for."""
+        return not self.bare and self.label != ("none",)
+
+    def only(self, what: str, *meant: str) -> None:
+        """Raise :class:`InputError` for an option that means nothing for ``what``."""
+        for f in fields(self):
+            given = getattr(self, f.name)
+            default = f.default_factory() if f.name == "split_map" else f.default  # type: ignore
+            if f.name in OPTIONS and given != default and f.name not in meant:
+                can = ", ".join(OPTIONS[m] for m in meant) or "none of these options"
+                raise InputError(f"{OPTIONS[f.name]} means nothing for {what}, which takes {can}")
+
+
+def read_split_map(given: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    """``["dev=val"]`` as a mapping; one is returned as it is.
+
+    Raises :class:`InputError` for a text without ``=``, or a name that is given twice.
+    """
+    if isinstance(given, Mapping):
+        return {str(k): str(v) for k, v in given.items()}
+    out: dict[str, str] = {}
+    for text in given:
+        name, sign, part = text.rpartition("=")
+        if not sign:
+            raise InputError(f"--split-map {text!r} is written NAME=PART, such as dev=val")
+        if name in out:
+            raise InputError(f"--split-map names {name!r} twice")
+        out[name] = part
+    return out

@@ -1,0 +1,108 @@
+"""Extraction on several devices of this machine: one process each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import IO, Any
+
+import cloudpickle
+
+from featprobe.backbones.base import Backbone
+from featprobe.core.errors import InputError, reason
+from featprobe.datasets.base import Dataset
+from featprobe.extraction.coordinator import Coordinator
+from featprobe.extraction.options import Settings
+from featprobe.extraction.pipeline import Outcome
+from featprobe.extraction.shard_worker import Report, Work, shared
+from featprobe.extraction.workers import told
+from featprobe.store.base import FeatureStore
+
+
+def on_devices(
+    backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
+    o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
+) -> Outcome:  # fmt: skip
+    """The engine of ``--devices``."""
+    with shared(store.path) as token, tempfile.TemporaryFile() as file:
+        try:
+            cloudpickle.dump((Work.of(backbone, dataset, store, token), o), file)
+        except (pickle.PicklingError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{dataset.name} x {backbone.name} cannot be sent to other processes "
+                f"({reason(error)}); use --device and --shard in processes of your own"
+            ) from error
+        file.flush()
+        crew = DeviceProcesses(o.devices, file)
+        try:
+            return Coordinator(crew, store, shards, o, stop=stop, on_frames=on_frames).lead()
+        finally:
+            crew.close()
+
+
+@dataclass(eq=False)
+class DeviceProcess:
+    """A process and the connection to it."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection
+
+
+class DeviceProcesses:
+    """The children of this process, as a :class:`~featprobe.extraction.coordinator.WorkerGroup`.
+
+    ``file``: holds what they work on; each maps it into its memory.
+    """
+
+    def __init__(self, devices: Sequence[str], file: IO[bytes]) -> None:
+        self.places, self.file = devices, file
+        self._children: list[DeviceProcess] = []
+
+    def start(self, place: int) -> DeviceProcess:
+        ours, theirs = socket.socketpair()
+        fds = [theirs.fileno(), self.file.fileno()]
+        threads = max(1, (os.cpu_count() or 1) // len(self.places))
+        path = os.pathsep.join(p for p in sys.path if p)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "featprobe.extraction.device_process", *map(str, fds),
+             self.places[place]],
+            pass_fds=fds, stdin=subprocess.DEVNULL, stdout=2,
+            env={"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+        theirs.close()
+        child = DeviceProcess(process, Connection(ours.detach()))
+        self._children.append(child)
+        return child
+
+    def ask(self, link: DeviceProcess, shards: list[int] | None, stop: bool) -> None:
+        with contextlib.suppress(OSError):  # dead, as wait() will tell
+            link.connection.send((shards, stop))
+
+    def wait(self, seconds: float) -> list[tuple[DeviceProcess, Report]]:
+        ready: list[Any] = wait([c.connection for c in self._children], seconds)
+        out = []
+        for child in [c for c in self._children if c.connection in ready]:
+            try:
+                out.append((child, child.connection.recv()))
+            except (EOFError, OSError):
+                out.append((child, Report(died=told(child.process.wait()))))
+        return out
+
+    def drop(self, link: DeviceProcess) -> None:
+        self._children.remove(link)
+        link.connection.close()
+        link.process.kill()
+        link.process.wait()
+
+    def close(self) -> None:
+        """End all processes."""
+        for child in list(self._children):
+            self.drop(child)

@@ -1,0 +1,1 @@
+"""The numbers of figures, which plots and the page draw."""

@@ -1,0 +1,86 @@
+"""A probe as a leaderboard's file asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from featprobe.backbones.spec import OUTPUTS
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.features.feature_set import POOLS
+from featprobe.features.prepare import Prepare
+from featprobe.leaderboard.row_labels import named
+from featprobe.leaderboard.yaml_schema import at, checked, listed
+from featprobe.metrics.thresholds import YOUDEN, rule_of
+from featprobe.probes.base import Probe
+from featprobe.probes.presets import preset
+from featprobe.probes.registry import PROBES
+from featprobe.probes.selection import AUTO, selectable
+
+NAMES = str | Sequence[str]
+PROBE = {
+    "probe": str, "preset": str, "features": NAMES, "pool": NAMES, "normalize": bool, "pca": int,
+    "refit": bool, "select": str, "one_se": bool, "threshold": str | float,
+}  # fmt: skip
+OWN = ("normalize", "pca", "select", "one_se", "threshold")  # given on to ``evaluate`` as they are
+
+
+@dataclass(frozen=True)
+class ProbeRequest:
+    """A probe on frozen features.
+
+    ``how``: view, pooling, preparation and choosing, as of ``evaluate``.
+    """
+
+    name: str
+    probe: Probe
+    refit: bool
+    how: Mapping[str, Any]
+
+
+def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
+    """The probe of an entry; errors name the place. Other keys are parameters of the probe."""
+    if ("probe" in entry) == ("preset" in entry):
+        raise InputError(f"{place}: either 'probe' or 'preset' is needed")
+    study = None
+    with at(place):
+        if "preset" in entry:
+            study = preset(str(entry["preset"]))
+        name = study.probe if study else str(entry["probe"])
+        name = "logistic" if name == "linear" else name
+        made = PROBES.get(name)()
+    own = {n: k for n, k in get_type_hints(type(made).__init__).items() if n not in PROBE}
+    own.pop("return", None)
+    given = checked(entry, PROBE | own, place)
+    params = (study.params if study else {}) | {k: v for k, v in given.items() if k in own}
+    views = listed(given.get("features", list(study.views) if study else None))
+    pools = listed(given.get("pool", "mean"))
+    with at(place):
+        made.set_params(**params)
+        for view in views:
+            known_outputs(view.split("+"))
+        for pool in pools:
+            if pool not in POOLS:
+                raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
+        Prepare(given.get("normalize", False), given.get("pca"))
+    pools = ["bag"] if made.bags else pools
+    lone = len(views) <= 1 and len(pools) == 1
+    shown = named(name, views[0] if views else "", pools[0]) if lone else named(name)
+    how: dict[str, Any] = {"view": views or None, "pool": pools}
+    with at(place):
+        selectable(given.get("select", AUTO))
+        rule_of(given.get("threshold", YOUDEN))
+    how |= study.how if study and "select" not in given else {}
+    how |= {k: given[k] for k in OWN if k in given}
+    return ProbeRequest(shown, made, given.get("refit", study.refit if study else True), how)
+
+
+def known_outputs(texts: Iterable[str]) -> None:
+    """Raise for an output that no backbone has."""
+    for text in texts:
+        name = text.partition(":")[0]
+        if name not in OUTPUTS:
+            raise UnknownName(
+                f"unknown output {name!r}.{nearest(name, OUTPUTS)} Known: {', '.join(OUTPUTS)}"
+            )

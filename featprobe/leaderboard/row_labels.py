@@ -1,0 +1,133 @@
+"""What a result is called in tables."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from featprobe.core.errors import FeatprobeError
+from featprobe.core.jsonvalues import plain
+from featprobe.evaluation.results import Result
+from featprobe.evaluation.shown import chosen
+from featprobe.finetuning.settings import Training
+from featprobe.probes.registry import PROBES
+from featprobe.probes.selection import Criterion
+from featprobe.segmentation.decoders.named import make_decoder
+from featprobe.segmentation.training import Training as Decoding
+
+SEEN = "†"
+SAID = 3  # unusual parameters named in a table
+
+
+def setting(r: Result) -> str:
+    """The setting of a result in a few characters: ``k=20``, ``1 % of train, C=0.01``."""
+    level = f"by {r.settings['level']}" if "level" in r.settings else ""
+    part = f"{100 * r.settings['subset']:g} % of train" if "subset" in r.settings else ""
+    return ", ".join(filter(None, (part, chosen(r), *unusual(r), *_selected(r), level)))
+
+
+def _selected(r: Result) -> list[str]:
+    """By what val chose, where it is not the default of the task."""
+    if "select" not in r.settings:
+        return []
+    criterion = Criterion(r.task, r.settings["select"], r.settings.get("one_se", True))
+    return [] if criterion.usual else [f"select={criterion.by}"]
+
+
+def unusual(r: Result) -> list[str]:
+    """Parameters of the probe that are not its defaults and were not searched, and preparation."""
+    if finetuned(r):
+        return _shortened(_training(r), 2 * SAID)
+    if segmented(r):
+        return _shortened(_decoding(r), 2 * SAID)
+    said = [n for n in ("normalize",) if r.settings.get(n)]
+    said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
+    said += ["no refit"] if r.settings.get("refit") is False else []
+    try:
+        made = PROBES.get(r.probe)()
+    except FeatprobeError:  # zero-shot, or a probe of a package that is not there
+        return said
+    usual = {k: plain(v) for k, v in made.get_params(deep=False).items()}
+    for name, value in r.params.items():
+        if name in usual and name not in r.searched and plain(value) != usual[name]:
+            said.append(_told(name, value))
+    return _shortened(said)
+
+
+def finetuned(r: Result) -> bool:
+    """Whether the backbone was trained."""
+    return r.probe == "finetune"
+
+
+def segmented(r: Result) -> bool:
+    """Whether it is of masks, from a decoder on frozen tokens."""
+    return r.probe == "segment"
+
+
+def _decoding(r: Result) -> list[str]:
+    """Options of the decoder and of its training that are not the default."""
+    usual = Decoding().to_dict()
+    with contextlib.suppress(FeatprobeError):  # a decoder of a package that is not there
+        usual |= make_decoder(r.params["decoder"]).to_dict()
+    given = {n: v for n, v in r.params.items() if n in usual and n not in r.searched}
+    said = [_told(n, v) for n, v in given.items() if plain(v) != plain(usual[n])]
+    seeds = len(r.settings.get("seeds", ()))
+    said += [f"{seeds} seeds"] if seeds > 1 else []
+    return [*said, *(["refit"] if r.settings.get("refit") else [])]
+
+
+def _training(r: Result) -> list[str]:
+    """The options of the recipe that are not off, then what is not the default of a training."""
+    usual = Training().to_dict()
+    given = {n: v for n, v in r.params.items() if n != "recipe" and n not in r.searched}
+    if r.params.get("recipe") == "frozen":
+        given.pop("lr", None)  # of parameters that do not train
+    rate = [_told("lr", lr)] if (lr := given.pop("lr", None)) else []
+    known = {*usual, *r.settings.get("usual", ())}
+    own = [_told(n, v) for n, v in given.items() if n not in known and v and v != "none"]
+    changed = [_told(n, given[n]) for n in usual if n in given and plain(given[n]) != usual[n]]
+    return [*rate, *own, *changed, *(["refit"] if r.settings.get("refit") else [])]
+
+
+def _told(name: str, value: object) -> str:
+    told = f"{value:.3g}" if isinstance(value, float) else str(value)
+    told = "+".join(map(str, value)) if isinstance(value, (list, tuple)) else told
+    return f"{name}={told[:16]}{'...' * (len(told) > 16)}"
+
+
+def _shortened(said: list[str], most: int = SAID) -> list[str]:
+    return [*said[:most], "..."] if len(said) > most else said
+
+
+def probe_name(r: Result) -> str:
+    """The verb of a result: ``knn``, ``linear``, ``fewshot logistic``, ``finetune lora``, or what
+    the user calls it; other views are said."""
+    if "label" in r.settings:
+        return str(r.settings["label"])
+    name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
+    if finetuned(r):
+        name = f"finetune {r.params.get('recipe', '')}".strip()
+    if segmented(r):
+        few = "fewshot " if r.protocol == "fewshot" else ""
+        return f"{few}segment {r.params.get('decoder', '')}".strip()
+    # of several views, the one that was chosen is part of the setting
+    return named(name, *(("", "") if "views" in r.settings else (r.view, r.pool)))
+
+
+def named(probe: str, view: str = "", pool: str = "") -> str:
+    """A probe in tables; the usual view and pooling of frames are not said."""
+    name = "linear" if probe == "logistic" else probe
+    name += "" if view in ("", "cls", "mean") else f" {view}"
+    return name + ("" if pool in ("", "mean", "bag") else f" pool {pool}")
+
+
+def backbone_name(r: Result, among: Sequence[Result]) -> str:
+    """The backbone; marked where the same one appears with features made otherwise, or was
+    pretrained on the data. A training makes features of its own, which says nothing of it."""
+    same = {
+        o.variant for o in among
+        if (o.dataset, o.backbone) == (r.dataset, r.backbone) and not finetuned(o)
+    }  # fmt: skip
+    several = len(same) > 1 and not finetuned(r)
+    name = f"{r.backbone} #{r.variant[:4]}" if several else r.backbone
+    return f"{name} {SEEN}" if r.overlap else name

@@ -1,0 +1,1 @@
+"""Segmentation from frozen patch tokens: decoders, losses, scores of cases, Results."""

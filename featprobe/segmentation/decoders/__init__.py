@@ -1,0 +1,1 @@
+"""Decoders from patch tokens to classes of pixels, a module each."""

@@ -1,0 +1,194 @@
+"""From what test cases reached to a Result: metrics, intervals, and what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from featprobe.backbones.overlap import seen_in_training
+from featprobe.core.errors import InputError
+from featprobe.core.fingerprint import digest
+from featprobe.evaluation import results
+from featprobe.evaluation.protocols import CrossVal
+from featprobe.evaluation.results import Result
+from featprobe.metrics.cases import FIELDS
+from featprobe.metrics.item_scores import ItemScores
+from featprobe.metrics.sums import nan_mean
+from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.partition import Protocol
+from featprobe.segmentation.work import Outcome, Work
+from featprobe.splits.assign import numbered
+from featprobe.splits.partition import Split
+from featprobe.splits.shots import digest_of
+from featprobe.stats.components import components
+from featprobe.stats.intervals import intervals
+from featprobe.stats.mean_over_tries import over_draws
+from featprobe.stats.resampling import bootstrap
+
+VERB, TASK = "segment", "segmentation"
+
+
+def result_of(
+    work: Work, protocol: Protocol, split: Split, outcome: Outcome, resamples: int, label: str = ""
+) -> tuple[Result, ItemScores, np.ndarray | None]:
+    """The Result, the cases that it is of, and their folds in a cross-validation."""
+    cases, tokens = work.cases, work.cases.tokens
+    test, folds = split.test, None
+    rows: list[np.ndarray] | None = None
+    if isinstance(protocol, CrossVal):
+        rows = [np.searchsorted(test, r) for r in outcome.rows]
+        folds = np.empty(len(test), dtype=np.int64)
+        for k, r in enumerate(rows):
+            folds[r] = k
+    truth = cases.voxels[test]
+    scored = ItemScores(
+        TASK, cases.ids[test], truth, cases.groups[test], outcome.scores, rows, cases.foreground
+    )
+    tries = scored.values()
+    values = {n: float(nan_mean(v)) for n, v in tries.items()}
+    boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
+    found = intervals(scored, values, boot)
+    if outcome.shots is not None:
+        found = over_draws(scored, found, values, tries, boot)
+    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
+    spread = {n: float(np.std(v, ddof=1)) for n, v in several.items()} or _spread(scored, outcome)
+    decoder, features = work.decoder, tokens.features
+    provenance = dict(features.provenance)
+    params = {"decoder": decoder.name, **decoder.to_dict()}
+    if decoder.trained:
+        params |= work.training.to_dict()
+    random = bool(provenance.get("random")) and not decoder.alone
+    seen = {} if random or decoder.alone else provenance.get("backbone") or {}
+    result = Result(
+        dataset=tokens.dataset,
+        backbone="none" if decoder.alone else tokens.backbone,
+        probe=VERB,
+        protocol=protocol.name,
+        metrics=values,
+        ci=found.ci,
+        ci_method=found.method,
+        class_sizes=_class_sizes(cases, test),
+        chance={},
+        task=TASK,
+        classes=len(cases.foreground),
+        view=f"tokens:{decoder.takes}" if decoder.takes > 1 else "tokens",
+        pool="mean",
+        params={**params, **outcome.chosen},
+        settings={
+            **protocol.to_dict(),
+            "refit": work.refit,
+            "resamples": resamples,
+            "seeds": list(work.seeds),
+            **({"select": work.select} if outcome.val else {}),
+            **({"label": label} if label else {}),
+        },
+        split=_split(cases, split, outcome),
+        sizes=_sizes(split) | {"test_groups": scored.patients, "fit": outcome.fitted},
+        key=features.key.digest,
+        labels=labels_digest(cases),
+        random=random,
+        overlap=seen_in_training(seen, tokens.dataset) if seen else "",
+        searched=sorted(outcome.chosen),
+        shots=outcome.shots,
+        spread=spread,
+        components={n: components(v, boot[n]).to_dict() for n, v in several.items() if not rows},
+        val=outcome.val,
+        left_out=len(features.left_out),
+        notes=[*outcome.notes, *found.notes, *_notes(cases, split, scored, work)],
+        seconds=round(outcome.seconds, 3),
+        cost={"trainable": float(outcome.trainable), "seconds": outcome.seconds}
+        if decoder.trained else {},
+        versions=results.versions(),
+        provenance={"key": features.key.to_dict(), **provenance},
+    )  # fmt: skip
+    return result, scored, folds
+
+
+def keep(root: Path, result: Result, scored: ItemScores, folds: np.ndarray | None) -> None:
+    """Append a result and what its cases reached to the cache; where that fails, a note says so."""
+    stacked = np.stack(scored.tries) if folds is None else np.empty((1, *_shape(scored)))
+    if folds is not None:
+        for rows, p in scored.parts():
+            stacked[0, rows] = p
+    try:
+        results.append(
+            root, result, ids=scored.ids, y=scored.y, groups=scored.groups, scores=stacked,
+            fold=folds, classes=scored.classes,
+        )  # fmt: skip
+    except InputError as error:  # the numbers are worth more than their file
+        result.notes.append(f"not kept: {error}")
+
+
+def labels_digest(cases: Cases) -> str:
+    """Digest of masks, of who is grouped with whom, and of the split."""
+    return digest(
+        [cases.tokens.masks.digest, numbered(cases.groups).tolist(), cases.split.tolist()]
+    )
+
+
+def _shape(scored: ItemScores) -> tuple[int, int]:
+    return len(scored.ids), scored.tries[0].shape[1]
+
+
+def _spread(scored: ItemScores, outcome: Outcome) -> dict[str, float]:
+    """Standard deviation of each metric between seeds."""
+    if not outcome.spread:
+        return {}
+    each = ItemScores(
+        TASK, scored.ids, scored.y, scored.groups, outcome.spread, None, scored.classes
+    )
+    return {
+        n: float(np.std(v, ddof=1)) for n, v in each.values().items() if ":" not in n
+    }  # fmt: skip
+
+
+def _class_sizes(cases: Cases, test: np.ndarray) -> dict[str, dict[str, int]]:
+    """Cases and patients of each class in test."""
+    there = cases.voxels[test] > 0
+    groups = cases.groups[test]
+    return {
+        name: {"items": int(has.sum()), "patients": len(np.unique(groups[has]))}
+        for name, has in zip(cases.foreground, there.T)
+    }
+
+
+def _sizes(split: Split) -> dict[str, int]:
+    of = split.inner or (split,)
+    out = {n: round(float(np.mean([len(getattr(s, n)) for s in of]))) for n in ("train", "val")}
+    return {**out, "test": len(split.test)}
+
+
+def _split(cases: Cases, split: Split, outcome: Outcome) -> dict[str, Any]:
+    out = split.to_dict(cases.ids, cases.groups)
+    return {**out, "draws": digest_of(outcome.draws, cases.ids)} if outcome.draws else out
+
+
+def _notes(cases: Cases, split: Split, scored: ItemScores, work: Work) -> list[str]:
+    """What of the cases a reader has to know."""
+    out = []
+    for name, rows in (("train", split.train), ("test", split.test)):
+        if not len(rows):
+            continue
+        lost = [c for c, n in zip(cases.foreground, (cases.voxels[rows] > 0).sum(0)) if not n]
+        then = "cannot be learnt" if name == "train" else "any voxel of it is an error"
+        out += [f"no {name} case has {', '.join(lost)}: it {then}"] if lost else []
+    each = np.concatenate([p.reshape(len(p), -1, len(FIELDS)) for p in scored.tries])
+    tp, fp, fn = (each[..., FIELDS.index(n)] for n in ("tp", "fp", "fn"))
+    one = int((((tp + fp) == 0) ^ ((tp + fn) == 0)).sum())
+    if one:
+        out.append(
+            f"{one} times a class was found where it is not, or not found where it is: distances "
+            "count the diagonal of the image there"
+        )
+    if cases.tokens.mask(int(split.test[0])).spacing is None:
+        out.append("distances are in pixels: the images tell no spacing")
+    if len(work.seeds) > 1:
+        out.append(f"scores of cases are means over {len(work.seeds)} seeds")
+    without = int(sum(not cases.tokens.has_mask(i) for i in range(len(cases))))
+    if without:
+        out.append(f"{without} items without a mask are not used")
+    if split.crossing:
+        out.append(f"the official split has {split.crossing} patients on both sides")
+    return out

@@ -1,0 +1,56 @@
+"""A decoder under a protocol on stored tokens: Results beside those of other verbs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from featprobe.core import paths as settings
+from featprobe.core.errors import InputError
+from featprobe.evaluation.results import Result
+from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.decoders.base import Decoder
+from featprobe.segmentation.partition import Protocol, checked, split_cases
+from featprobe.segmentation.protocols import carry_out
+from featprobe.segmentation.reporting import keep, result_of
+from featprobe.segmentation.training import Training
+from featprobe.segmentation.work import Work
+from featprobe.stats.resampling import RESAMPLES
+
+SELECT = ("dice", "log_loss")
+
+
+def segment(
+    cases: Cases, decoder: Decoder, protocol: str | Protocol = "full",
+    training: Training | None = None, *, seeds: Sequence[int] = (0,), select: str = "dice",
+    refit: bool = False, resamples: int = RESAMPLES, cache: str | os.PathLike[str] | None = None,
+    save: bool = False, device: str = "auto", progress: Any = False, label: str = "",
+) -> list[Result]:  # fmt: skip
+    """Train a decoder and score it on test cases in the voxels of their images.
+
+    ``full``: every candidate (learning rate, k, C) learns from train, val chooses by ``select``
+    (mean Dice of cases, or cross-entropy), and test is scored once; with ``refit`` the chosen one
+    learns again from train and val. ``cv``: every fold is test once, the next one val. ``fewshot``
+    (:class:`~featprobe.segmentation.partition.Shots`): a Result for each number of shots, the mean
+    over tries. ``seeds``: of first weights, or of which patches are taken; a score of a case is the
+    mean over them. ``save`` appends Results to the cache; ``label``: a name in tables.
+
+    Raises :class:`InputError` for masks or tokens that a decoder cannot learn from.
+    """
+    chosen = checked(protocol)
+    if select not in SELECT:
+        raise InputError(f"select {select!r}: decoders are chosen by {' or '.join(SELECT)}")
+    if not seeds:
+        raise InputError("no seeds: give at least one")
+    t = training or Training()
+    work = Work(decoder, cases, t, tuple(dict.fromkeys(seeds)), select, refit, device, progress)
+    split = split_cases(cases, chosen)
+    out = []
+    root = settings.cache_root(cache)
+    for outcome in carry_out(work, chosen, split):
+        result, scored, folds = result_of(work, chosen, split, outcome, resamples, label)
+        if save:
+            keep(root, result, scored, folds)
+        out.append(result)
+    return out

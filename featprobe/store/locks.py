@@ -1,0 +1,87 @@
+"""Claims: which process extracts which shard, when several work on one store.
+
+A claim is a lock (``flock``) on a small file beside the store. The system releases it when its
+process ends, however it ends, so nothing depends on a clock and no claim outlives its owner. Object
+stores and file systems without locks have no claims: there every claim is granted, and processes
+divide the shards among themselves beforehand (``--shard i/n``). Granting one twice loses time and
+nothing else, because a shard is put whole and both put the same numbers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from types import TracebackType
+
+from featprobe.store.storage_path import StoragePath, lock
+
+SUFFIX = ".locks"
+
+
+class ShardLock:
+    """A shard that this process works on, until :meth:`release` or the end of ``with``."""
+
+    def __init__(self, path: Path | None = None, handle: int = -1) -> None:
+        self._path, self._handle = path, handle
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._handle >= 0 and self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            os.close(self._handle)
+            self._handle = -1
+
+    def __enter__(self) -> ShardLock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def folder(store: StoragePath) -> StoragePath:
+    """Where the lock files of a store lie: beside it, so that they never travel with a copy."""
+    return store.parent / f".{store.name}{SUFFIX}"
+
+
+def take(store: StoragePath, name: str) -> ShardLock | None:
+    """The lock of that name, or None while another process (or object) holds it."""
+    place = folder(store).local
+    if place is None:
+        return ShardLock()
+    path = place / name
+    while True:
+        try:
+            place.mkdir(exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except FileNotFoundError:  # the folder was removed in between
+            continue
+        except OSError:  # a cache that cannot be written; writing to it will say so
+            return ShardLock()
+        if not lock(handle):
+            os.close(handle)
+            return None
+        try:
+            if os.fstat(handle).st_ino == path.stat().st_ino:
+                return ShardLock(path, handle)
+        except OSError:  # its former owner removed it between open and lock
+            pass
+        os.close(handle)
+
+
+def held(store: StoragePath) -> list[str]:
+    """Names of the locks that processes hold now."""
+    out = []
+    for name in folder(store).names():
+        claim = take(store, name)
+        if claim is None:
+            out.append(name)
+        else:
+            claim.release()
+    return out
