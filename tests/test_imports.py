@@ -38,6 +38,7 @@ ROOMS = (
     "leaderboard",
     "figures",
     "plots",
+    "report",
     "cli",
 )
 MODULES = {

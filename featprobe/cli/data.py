@@ -145,13 +145,16 @@ def split(
     from featprobe.splits.partition import known_targets
 
     d = open_dataset(data, cache, loading)
-    if d.targets is None:
+    targets = d.targets
+    if targets is None and d.masks is not None:
+        targets = d.masks.presence()
+    if targets is None:
         raise InputError(f"{d.name}: the data set has no labels to stratify by")
-    known = known_targets(d.targets)
+    known = known_targets(targets)
     if not known.any():
         raise InputError(f"{d.name}: every label is unknown, so there is nothing to stratify by")
     s = make_split(
-        d.targets[known], d.groups[known], d.split[known], seed=seed, origin=d.split_origin,
+        targets[known], d.groups[known], d.split[known], seed=seed, origin=d.split_origin,
         grouping=d.group_origin, ids=d.ids[known], version=split_version,
     )  # fmt: skip
     part = everybody(s.parts(), known, d.groups)

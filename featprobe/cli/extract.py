@@ -88,6 +88,10 @@ extract_options = options(
             help="On disk; int8: a byte a value and a scale a vector.",
         ),
         click.option(
+            "--dim", type=click.IntRange(min=1), metavar="N",
+            help="Keep tokens on N principal components of the training items'.",
+        ),
+        click.option(
             "--store", default="zarr", show_default=True, type=click.Choice(["zarr", "hdf5"]),
             help="The container; one of the other kind that is complete is used as it is.",
         ),
@@ -123,7 +127,7 @@ def command(
     strip_prefix: str, ignore_keys: tuple[str, ...],
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
-    workers: int | None, store: str, item_timeout: float, compiled: bool,
+    workers: int | None, dim: int | None, store: str, item_timeout: float, compiled: bool,
     shard: tuple[int, int], strict: bool, retry_failed: bool, quiet: bool, cache: str | None,
     as_json: bool, **loading: Any,
 ) -> None:  # fmt: skip
@@ -156,7 +160,7 @@ def command(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
         device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
         precision=precision, features=features or None, blocks=blocks,
-        workers=workers, item_timeout=item_timeout, compiled=compiled, part=shard,
+        workers=workers, dim=dim, item_timeout=item_timeout, compiled=compiled, part=shard,
         strict=strict, retry_failed=retry_failed,
         progress=False if quiet else "json" if as_json else True,
     )  # fmt: skip
@@ -242,6 +246,12 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
         print("  nothing to do: all frames are in the cache")
     if s.relabelled:
         print("  labels, patients or split changed since the last run: the store has the new ones")
+    if (found := result.provenance.get("reduction")) is not None:
+        told = ", ".join(f"{v:.1%}" for v in found["explained"])
+        print(
+            f"  tokens    on {result.key.reduction['dim']} principal components of "
+            f"{found['items']} training items: {told} of their variance"
+        )
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
     for old in s.outdated:
         note(

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import (
-    across_option,
-    cache_option,
-    choice_options,
-    json_option,
-    note,
-)
-from featprobe.cli.verb import Verb
+from featprobe.cli.common import cache_option, choice_options, json_option, note
+from featprobe.cli.ranking_options import rank_options
+from featprobe.cli.verb import Verb, options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +27,7 @@ if TYPE_CHECKING:
 Examples:
   featprobe leaderboard
   featprobe leaderboard --data nih_cxr --metric balanced_accuracy --out table
+  featprobe leaderboard --html page.html --latex table.tex
   featprobe leaderboard cells.yaml         runs what is missing, then ranks it
 
 \b
@@ -41,23 +37,21 @@ against, metric, resamples, seed, split_version, out. An example is docs/example
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.yaml]")
 @choice_options
-@click.option(
-    "--metric", metavar="METRIC",
-    help="Ranks.  [default: auroc, quadratic_kappa of ordinal tasks, r2 of regression]",
-)  # fmt: skip
-@click.option(
-    "--no-ties", "untested", is_flag=True,
-    help="Rank by value alone, without testing which ranks cannot be excluded.",
-)  # fmt: skip
-@click.option(
-    "--margin", type=float, metavar="D",
-    help="By how much less a result is still not worse than the best.  [default: 0.02; none of "
-    "mae, rmse]",
-)  # fmt: skip
-@across_option
+@rank_options
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="STEM",
     help="Writes STEM.md and STEM.csv.  [default: leaderboard in the cache]",
+)  # fmt: skip
+@options(
+    click.option(
+        "--html", type=click.Path(path_type=Path), metavar="FILE",
+        help="Also writes the page of it, as featprobe report does.",
+    ),
+    click.option(
+        "--latex", type=click.Path(path_type=Path), metavar="FILE",
+        help="Also writes it as LaTeX tables (booktabs), best and ties bold.",
+    ),
+    group="Output",
 )  # fmt: skip
 @cache_option
 @json_option
@@ -65,7 +59,7 @@ against, metric, resamples, seed, split_version, out. An example is docs/example
 def command(
     ctx: click.Context, file: Path | None, data: tuple[str, ...], model: tuple[str, ...],
     metric: str | None, untested: bool, margin: float | None, across: tuple[str, ...],
-    out: Path | None, cache: str | None, as_json: bool,
+    out: Path | None, html: Path | None, latex: Path | None, cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Rank the newest results of every data set; print the table, write Markdown and CSV.
 
@@ -116,6 +110,15 @@ def command(
         from featprobe.leaderboard import differences
 
         paths.append(differences.write(made, stem))
+    if latex is not None:
+        from featprobe.leaderboard import latex as tables
+
+        paths.append(tables.write(board, metric, latex))
+    if html is not None:
+        from featprobe.report.page import page
+        from featprobe.report.page import write as write_page
+
+        paths.append(write_page(html, page(board, root, metric, across)))
     for path in paths:
         click.echo(f"wrote {path}", err=as_json)
     if outcome is not None:

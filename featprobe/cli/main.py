@@ -25,6 +25,7 @@ VERBS = {
     "zeroshot": "Classes described by texts, for image-text models.",
     "retrieval": "How well images find their captions, and captions their images.",
     "leaderboard": "Rank all results in one table.",
+    "report": "One HTML page of all results, and their figures as files.",
     "compare": "Test which results differ on the same test items.",
     "models": "List the backbones, show one.",
     "data": "List the data sets, show one.",
@@ -69,6 +70,7 @@ Examples:
   featprobe knn --k 20                    every feature set in the cache
   featprobe linear --data chest_xrays --features cls+mean
   featprobe leaderboard
+  featprobe report                        the same as a page, with figures
 """,
 )
 @click.version_option(__version__, prog_name="featprobe")

@@ -79,8 +79,16 @@ class FileDigests:
         if self.memory is None:
             return {}
         try:
-            return json.loads(self.memory.read_text())
-        except (OSError, ValueError):  # absent or cut short: only a memory, made anew
+            text, _, seal = self.memory.read_text(encoding="utf-8").partition("\n")
+            if seal and seal != _seal(text):
+                return {}
+            found = json.loads(text)
+            sound = isinstance(found, dict) and all(
+                isinstance(v, list) and len(v) == 5 and isinstance(v[4], str)
+                for v in found.values()
+            )
+            return found if sound else {}
+        except (OSError, ValueError):  # absent or damaged: only a memory, made anew
             return {}
 
     def _save(self, stamps: dict[str, list[Any]]) -> None:
@@ -88,7 +96,13 @@ class FileDigests:
             return
         with contextlib.suppress(OSError):  # a cache that cannot be written costs time, not truth
             self.memory.parent.mkdir(parents=True, exist_ok=True)
-            write_text_atomic(self.memory, json.dumps(stamps))
+            text = json.dumps(stamps)
+            write_text_atomic(self.memory, f"{text}\n{_seal(text)}")
+
+
+def _seal(text: str) -> str:
+    """What stands on the line after remembered digests: a false one would be believed."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def write_text_atomic(path: Path, text: str) -> None:

@@ -139,6 +139,20 @@ class Masks(Shown):
             return Census(problem=reason(error))
         return Census(counts)
 
+    def presence(self) -> np.ndarray:
+        """(N, C) whether an item has a class, 0 or 1, but for background; NaN of an item whose mask
+        is missing or cannot be read. What a split is stratified by."""
+        first = 0 if self.multilabel else 1
+        wanted = range(first, len(self.classes))
+        out = np.full((len(self), len(wanted)), np.nan)
+        for i in range(len(self)):
+            try:
+                values = self.read(i).values
+            except UnreadableItem:
+                continue
+            out[i] = [(values[k] if self.multilabel else values == k).any() for k in wanted]
+        return out
+
     # -- pixels ---------------------------------------------------------------------------------
 
     def read(self, i: int) -> Mask:

@@ -8,7 +8,6 @@ import re
 import time
 import uuid
 import warnings
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -235,7 +234,7 @@ def scored(cache: Path, result: Result) -> ItemScores:
     try:
         with np.load(file, allow_pickle=False) as f:
             arrays = dict(f)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # of a damaged archive numpy and zipfile raise of many kinds
         raise InputError(f"{file}: cannot be read: {reason(error)}; {again}") from None
     if missing := {"ids", "y", "scores", "groups"} - arrays.keys():
         raise InputError(f"{file}: kept without {', '.join(sorted(missing))}; {again}")

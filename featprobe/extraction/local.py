@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from typing import Any
 
 from featprobe.backbones.base import Backbone
+from featprobe.backbones.reduced import Reduction, reduced
 from featprobe.core.errors import InputError, StoreError, Unfinished
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
@@ -36,6 +37,8 @@ def extract(
     dtype: str = "float16",
     features: Sequence[str] | None = None,
     blocks: int = 4,
+    dim: int | None = None,
+    components: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> FeatureSet:
     """Run a backbone once over a data set; reuse and resume what the cache holds.
@@ -43,10 +46,13 @@ def extract(
     ``features``: outputs to keep, of what the backbone has: ``cls``, ``mean``, ``projection`` (the
     default), ``tokens``, ``logits``. ``blocks``: how many last blocks of ``cls`` and ``mean``, at
     most what there is; of ``tokens`` one is kept, ``tokens:5`` keeps five. ``dtype``: on disk,
-    float16 or float32. ``precision``: of the forward pass, float32 on a CPU and bf16 on a GPU by
-    default. ``store``: ``zarr`` or ``hdf5``; a complete store of the other kind is used instead,
-    and ``summary.notes`` says so. ``device``: ``cpu``, ``cuda`` or ``cuda:N``; a GPU where there
-    is one by default. Further ``options`` are the fields of :class:`Options`.
+    float16, float32 or int8 (a byte a value, a scale a vector). ``dim``: tokens on so many
+    principal components, learnt from training items alone; ``components``: on those of another
+    set, its ``key.reduction`` and ``provenance["reduction"]``. ``precision``: of the forward pass,
+    float32 on a CPU and bf16 on a GPU by default. ``store``: ``zarr`` or ``hdf5``; a complete store
+    of the other kind is used instead, and ``summary.notes`` says so. ``device``: ``cpu``, ``cuda``
+    or ``cuda:N``; a GPU where there is one by default. Further ``options`` are the fields of
+    :class:`Options`.
 
     Returns the :class:`~featprobe.features.feature_set.FeatureSet`; its ``summary`` is the
     :class:`Summary` of this run. Raises :class:`~featprobe.core.errors.InputError` when no item at
@@ -56,7 +62,13 @@ def extract(
     o = settle(Options(**options))
     outputs = choose_outputs(backbone, features, blocks)
     settle_range(dataset)
-    opened = open_store(backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype)
+    opened = open_store(
+        backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype, dim=dim,
+        components=components,
+    )  # fmt: skip
+    if opened.key.reduction:
+        found = opened.attributes["provenance"]["reduction"]
+        backbone = reduced(backbone, Reduction.from_dict(found))
     relabelled = opened.set_items(items_of(dataset))
     summary = Summary(
         opened.path, opened.layout.frames, len(dataset), relabelled=relabelled,

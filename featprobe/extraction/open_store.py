@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.core import paths as settings
@@ -18,6 +19,8 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.studies import StudySource
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
+from featprobe.extraction.reducing import learn, reduction_key
+from featprobe.extraction.room import check_room
 from featprobe.images import versions as readers
 from featprobe.store import containers
 from featprobe.store.base import FeatureStore
@@ -32,12 +35,15 @@ PACKAGES = ("torch", "transformers", "numpy", "zarr", "pydicom", "nibabel", "pil
 
 def open_store(
     backbone: Backbone, dataset: Dataset, outputs: Mapping[str, int], o: Settings, *,
-    cache: str | os.PathLike[str] | None, store: str, dtype: str,
+    cache: str | os.PathLike[str] | None, store: str, dtype: str, dim: int | None = None,
+    components: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
 ) -> FeatureStore:  # fmt: skip
     """The store that the key of this extraction names; made from headers when there is none.
 
     ``outputs``: name -> last blocks. ``store``: the kind of container; a complete store of another
-    kind is returned before one is made or completed.
+    kind is returned before one is made or completed. ``dim``: principal components of tokens, which
+    are learnt here when a store is made and lie in its provenance; ``components``: those of another
+    store, what its key and its provenance say of them.
     """
     if store not in SUFFIXES:
         raise InputError(f"unknown store {store!r}: use one of {', '.join(SUFFIXES)}")
@@ -53,6 +59,7 @@ def open_store(
         dtype=dtype,
         dataset=fingerprint,
         versions=versions_of_key(backbone, dataset),
+        reduction=dict(components[0]) if components else reduction_key(dataset, outputs, dim),
     )
     root = settings.feature_root(cache)
     paths = {k: store_path(root, dataset.name, backbone.name, key.digest, k) for k in SUFFIXES}
@@ -72,7 +79,7 @@ def open_store(
         opened.set_index(plan.item, plan.index)
         opened.touch()
         return opened
-    return _create(path, key, plan, backbone, dataset, o.batch_size, store, o.target.type)
+    return _create(path, key, plan, backbone, dataset, o, store, components and components[1])
 
 
 def _formerly(
@@ -122,18 +129,29 @@ def outdated(store: FeatureStore) -> list[StoragePath]:
 
 def _create(
     path: StoragePath, key: FeatureKey, plan: FramePlan, backbone: Backbone, dataset: Dataset,
-    batch: int, kind: str, device: str,
+    o: Settings, kind: str, components: Mapping[str, Any] | None,
 ) -> FeatureStore:  # fmt: skip
     arrays = {n: backbone.shape(n, blocks) for n, blocks in key.outputs.items()}
-    layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, batch), arrays)
+    learnt: dict[str, Any] = {}
+    if key.reduction:
+        name, dim = key.reduction["output"], key.reduction["dim"]
+        arrays[name] = (*arrays[name][:-1], dim)
+    layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, o.batch_size), arrays)
+    check_room(path, layout, key.dtype, o.progress)
+    if key.reduction:
+        learnt["reduction"] = (
+            dict(components) if components
+            else learn(backbone, dataset, plan, key.outputs, dim, o).to_dict()
+        )  # fmt: skip
     return containers.create_store(
         kind, path, key, layout, plan.item, plan.index, items_of(dataset),
         {"dataset": dataset.name, "backbone": backbone.name},
         {
             "backbone": backbone.origin,
             "random": backbone.random,
-            "batch": batch,
-            "device": device,
+            "batch": o.batch_size,
+            "device": o.target.type,
+            **learnt,
             "kinds": sorted(dataset.kinds()),
             "skipped": dataset.skipped,
             **views_of(dataset),

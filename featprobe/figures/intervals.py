@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.board import Row
-from featprobe.leaderboard.row_labels import backbone_name, probe_name, setting
+from featprobe.leaderboard.row_labels import Among, backbone_name, probe_name, setting
 from featprobe.metrics import measures as metrics
 
 NOWHERE = (math.nan, math.nan)
@@ -42,7 +42,7 @@ class Block:
 def of_board(board: Sequence[Row]) -> list[Block]:
     """A block for each league in the order of ranks; results of one league are never in another's
     ranking."""
-    shown = [row.result for row in board]
+    shown = Among(row.result for row in board)
     blocks: dict[object, Block] = {}
     for row in board:
         r = row.result
@@ -52,16 +52,8 @@ def of_board(board: Sequence[Row]) -> list[Block]:
         low, high = r.ci.get(row.metric, NOWHERE)
         chance = r.chance.get(row.metric, math.nan)
         block = blocks.setdefault(row.league, Block(row.data, row.metric, [], chance))
-        block.values.append(Value(label, row.value, low, high, may_be_first(row), r.id))
+        block.values.append(Value(label, row.value, low, high, row.may_be_first, r.id))
     return list(blocks.values())
-
-
-def may_be_first(row: Row) -> bool:
-    """Whether tests leave the first rank open; without tests, whether its value is the best."""
-    if math.isnan(row.value):
-        return False
-    s = row.standing
-    return row.rank == 1 if s is None or s.low is None else s.low == 1
 
 
 def of_classes(r: Result, metric: str | None = None) -> Block:

@@ -13,6 +13,7 @@ from featprobe.evaluation.results import Result
 from featprobe.features.feature_set import view_part
 from featprobe.leaderboard.across import competitor
 from featprobe.leaderboard.leagues import identity
+from featprobe.leaderboard.row_labels import Among
 from featprobe.metrics import measures as metrics
 
 
@@ -77,7 +78,7 @@ def over_blocks(results: Sequence[Result], metric: str | None = None) -> list[Pa
         except InputError:
             return None
 
-    def name(r: Result, among: Sequence[Result]) -> str:
+    def name(r: Result, among: Among) -> str:
         return f"{competitor(r, among).replace(f' {r.view}', '')} {_plain(r.view)}"
 
     return _panels(results, metric, at, (), "last blocks in the view", name)
@@ -92,9 +93,10 @@ def training(results: Sequence[Result]) -> list[Panel]:
     loss: list[Line] = []
     val: list[Line] = []
     shown = {r.id: r for r in results if r.provenance.get("history")}.values()
+    among = Among(shown)
     for r in shown:
         found = [e for e in r.provenance["history"] if isinstance(e, dict)]
-        label = f"{r.dataset}: {competitor(r, list(shown))}"
+        label = f"{r.dataset}: {competitor(r, among)}"
         for name, out in (("loss", loss), ("val", val)):
             points = [(e["step"], e[name]) for e in found if e.get(name) is not None]
             if points:
@@ -110,7 +112,7 @@ def training(results: Sequence[Result]) -> list[Panel]:
 
 def _panels(
     results: Sequence[Result], metric: str | None, at: At, left: Sequence[str], x: str,
-    name: Callable[[Result, Sequence[Result]], str] = competitor, *, log: bool = False,
+    name: Callable[[Result, Among], str] = competitor, *, log: bool = False,
     percent: bool = False,
 ) -> list[Panel]:  # fmt: skip
     """Panels by data set and all of the identity but ``left``; those of two x at least."""
@@ -125,15 +127,15 @@ def _panels(
         groups.setdefault((r.dataset, *same.values(), shots), []).append((where, r))
     out = []
     for key, members in sorted(groups.items(), key=lambda kv: kv[0]):
-        among = [r for _, r in members]
-        by = metric or metrics.ranking(among[0].task)
+        among = Among(r for _, r in members)
+        by = metric or metrics.ranking(members[0][1].task)
         lines: dict[str, dict[float, Result]] = {}
         for where, r in members:
             lines.setdefault(name(r, among), {})[where] = r
         # one point is no curve
         drawn = [_line(label, at, by) for label, at in sorted(lines.items()) if len(at) > 1]
         if drawn:
-            chance = float(np.mean([r.chance.get(by, math.nan) for r in among]))
+            chance = float(np.mean([r.chance.get(by, math.nan) for _, r in members]))
             label = metrics.about(by).label
             out.append(Panel(_title(key, groups), x, label, drawn, chance, log, percent))
     return out

@@ -10,7 +10,7 @@ from pathlib import Path
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.across import competitor
 from featprobe.leaderboard.leagues import leagues
-from featprobe.leaderboard.row_labels import finetuned, probe_name
+from featprobe.leaderboard.row_labels import Among, finetuned, probe_name
 from featprobe.metrics import measures as metrics
 
 COSTS = {
@@ -113,15 +113,16 @@ def over_cost(
     """For each league a cloud of the metric over a cost (of :func:`costs`), where two results have
     it."""
     out = []
-    for (dataset, *_), members in sorted(leagues(results).items()):
-        name = metric or metrics.ranking(members[0].task)
+    there = [r for r in results if cost in known.get(r.id, {})]
+    for (dataset, *_), members in sorted(leagues(there).items()):
+        name, among = metric or metrics.ranking(members[0].task), Among(members)
         found = [
             Point(
-                competitor(r, members), probe_name(r), known[r.id][cost], r.metrics[name],
+                competitor(r, among), probe_name(r), known[r.id][cost], r.metrics[name],
                 y_ends=r.ci.get(name, (math.nan, math.nan)),
             )
             for r in members
-            if cost in known.get(r.id, {}) and not math.isnan(r.metrics.get(name, math.nan))
+            if not math.isnan(r.metrics.get(name, math.nan))
         ]  # fmt: skip
         if len({p.x for p in found}) > 1:
             out.append(Cloud(dataset, COSTS[cost], metrics.about(name).label, found))

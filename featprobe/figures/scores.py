@@ -46,7 +46,8 @@ def roc(
     point (macro), of two classes the second. Means over tries or folds. The band is pointwise: the
     percentiles of the curves under resamples of patients.
 
-    Raises :class:`InputError` for a regression, :class:`UnknownName` for another class.
+    Raises :class:`InputError` for a regression or segmentation, :class:`UnknownName` for another
+    class.
     """
     return _curve(scored, of, _roc, resamples, seed)
 
@@ -104,7 +105,7 @@ def confusion(scored: ItemScores) -> np.ndarray:
     """(C, C) items of the class of the row that are decided to be the class of the column, the mean
     over tries, the sum over folds. Of labels (C, 2, 2): absent and present, decided at 0.5.
 
-    Raises :class:`InputError` for a regression.
+    Raises :class:`InputError` for a regression or segmentation.
     """
     _classes(scored)
     total: np.ndarray | float = 0.0
@@ -125,9 +126,17 @@ def confusion(scored: ItemScores) -> np.ndarray:
     return np.asarray(total) * len(scored.ids) / tested
 
 
+def has_decisions(task: str) -> bool:
+    """Whether scores of the task are of classes or labels, one column each."""
+    return task in ("multiclass", "ordinal", "multilabel")
+
+
 def _classes(scored: ItemScores) -> None:
-    if scored.task == "regression":
-        raise InputError("a regression has neither ROC, calibration of decisions nor confusion")
+    if not has_decisions(scored.task):
+        raise InputError(
+            f"{scored.task} has neither ROC, calibration of decisions nor confusion: they are of "
+            "classes and labels"
+        )
 
 
 Points = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

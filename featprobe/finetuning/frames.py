@@ -140,11 +140,11 @@ def _open(folder: Path) -> Frames:
             pixels = np.memmap(folder / "pixels.u16", dtype=np.uint16, mode="r")
         if len(pixels) != sizes.sum():
             raise ValueError(f"{len(pixels)} values where {sizes.sum()} are expected")
-    except (OSError, ValueError, KeyError) as error:
+        left_out = [ExcludedItem(*pair) for pair in index["left_out"]]
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise StoreError(
             f"{folder}: damaged frames ({reason(error)}); delete the folder, it is made again"
         ) from error
-    left_out = [ExcludedItem(*pair) for pair in index["left_out"]]
     return Frames(folder, count, shape, np.cumsum(sizes) - sizes, pixels, left_out)
 
 

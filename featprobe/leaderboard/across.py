@@ -12,7 +12,7 @@ import numpy as np
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.board import sortable
 from featprobe.leaderboard.leagues import identity, leagues
-from featprobe.leaderboard.row_labels import SEEN, backbone_name, probe_name, unusual
+from featprobe.leaderboard.row_labels import SEEN, Among, backbone_name, probe_name, unusual
 from featprobe.metrics import measures as metrics
 
 # what no two data sets can share; all else of the identity is the protocol
@@ -68,7 +68,7 @@ def across(
     return [t for t in made if t is not None]
 
 
-def competitor(r: Result, among: Sequence[Result]) -> str:
+def competitor(r: Result, among: Sequence[Result] | Among) -> str:
     """What is the same thing on every data set: backbone, probe, and what is unusual of it."""
     backbone = backbone_name(r, among).removesuffix(f" {SEEN}")
     return ", ".join([backbone, " ".join([probe_name(r), *unusual(r)])])
@@ -123,8 +123,9 @@ def _columns(
     said = []
     for key, of in sorted(leagues(members, over).items()):
         # several of one name (only their chosen settings differ): the last counts, as in a cell
+        among = Among(of)
         named = {
-            competitor(r, of): r for r in of
+            competitor(r, among): r for r in of
             if not math.isinf(sortable(r, metric or metrics.ranking(r.task)))
         }  # fmt: skip
         at = (key[0], int(of[0].settings.get("seed") or 0))

@@ -64,6 +64,15 @@ class Row:
         ranks = f"{s.low}" if s.low == s.high else f"{s.low}-{s.high}"
         return f"{self.rank} ({ranks}){' ~' if s.not_worse else ''}"
 
+    @property
+    def may_be_first(self) -> bool:
+        """Whether tests leave the first rank of its league open; where none was made, whether its
+        value is the best."""
+        if math.isnan(self.value):
+            return False
+        s = self.standing
+        return self.rank == 1 if s is None or s.low is None else s.low == 1
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values of the place, without the result."""
         own = {"rank": self.rank, "metric": self.metric, "value": self.value}

@@ -39,21 +39,21 @@ def print_differences(made: Sequence[Comparison]) -> None:
     """In the terminal, a block for each family of comparisons."""
     table = make_table("paired differences", HEADS)
     last = None
-    for c, cells in zip(made, _rows(made)):
+    for c, cells in zip(made, rows_of(made)):
         block = (league(c.one), c.family)
         if last is not None and last != block:
             table.add_section()
         table.add_row("" if last == block else c.one.dataset, *cells)
         last = block
     show(table)
-    print(*_legend(made), sep="\n")
+    print(*legend_of(made), sep="\n")
 
 
 def markdown(made: Sequence[Comparison]) -> list[str]:
     """The lines of a Markdown table with its heading."""
-    rows = [markdown_row([c.one.dataset, *cells]) for c, cells in zip(made, _rows(made))]
+    rows = [markdown_row([c.one.dataset, *cells]) for c, cells in zip(made, rows_of(made))]
     heads = [markdown_row(HEADS), "|" + " --- |" * len(HEADS)]
-    legend = _legend(made)
+    legend = legend_of(made)
     return ["# Paired differences", "", *heads, *rows, "", *legend, ""]
 
 
@@ -87,7 +87,7 @@ def write(made: Sequence[Comparison], stem: Path) -> Path:
     return path
 
 
-def _rows(made: Sequence[Comparison]) -> list[list[str]]:
+def rows_of(made: Sequence[Comparison]) -> list[list[str]]:
     """All cells but the data set."""
     shown: list[Result] = [r for c in made for r in (c.one, c.other)]
     return [
@@ -112,7 +112,8 @@ def _interval(low: float, high: float) -> str:
     return "" if math.isnan(low) else f"[{low:+.3f}, {high:+.3f}]"
 
 
-def _legend(made: Sequence[Comparison]) -> list[str]:
+def legend_of(made: Sequence[Comparison]) -> list[str]:
+    """Lines below the table: tests, families, what they do not hold."""
     test, joint = _TESTS[made[0].test]
     lines = [
         f"Interval and p: two-sided, {test}; an interval excludes 0 where its p is below 0.05.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.jsonvalues import plain
@@ -43,15 +45,22 @@ def unusual(r: Result) -> list[str]:
     said = [n for n in ("normalize",) if r.settings.get(n)]
     said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
     said += ["no refit"] if r.settings.get("refit") is False else []
-    try:
-        made = PROBES.get(r.probe)()
-    except FeatprobeError:  # zero-shot, or a probe of a package that is not there
-        return said
-    usual = {k: plain(v) for k, v in made.get_params(deep=False).items()}
+    usual = _usual(r.probe)
     for name, value in r.params.items():
         if name in usual and name not in r.searched and plain(value) != usual[name]:
             said.append(_told(name, value))
     return _shortened(said)
+
+
+@cache
+def _usual(probe: str) -> dict[str, Any]:
+    """Parameters of a probe as they are by default; none of zero-shot, or of a package that is not
+    there. Looked up once: a table has hundreds of rows of few probes."""
+    try:
+        made = PROBES.get(probe)()
+    except FeatprobeError:
+        return {}
+    return {k: plain(v) for k, v in made.get_params(deep=False).items()}
 
 
 def finetuned(r: Result) -> bool:
@@ -121,13 +130,23 @@ def named(probe: str, view: str = "", pool: str = "") -> str:
     return name + ("" if pool in ("", "mean", "bag") else f" pool {pool}")
 
 
-def backbone_name(r: Result, among: Sequence[Result]) -> str:
+class Among:
+    """Results that stand in one table, looked through once for :func:`backbone_name`."""
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self._variants: dict[tuple[str, str], set[str]] = {}
+        for r in results:
+            if not finetuned(r):  # a training makes features of its own, which says nothing of them
+                self._variants.setdefault((r.dataset, r.backbone), set()).add(r.variant)
+
+    def several(self, r: Result) -> bool:
+        """Whether its backbone is there with features that were made in different ways."""
+        return len(self._variants.get((r.dataset, r.backbone), ())) > 1 and not finetuned(r)
+
+
+def backbone_name(r: Result, among: Sequence[Result] | Among) -> str:
     """The backbone; marked where the same one appears with features made otherwise, or was
-    pretrained on the data. A training makes features of its own, which says nothing of it."""
-    same = {
-        o.variant for o in among
-        if (o.dataset, o.backbone) == (r.dataset, r.backbone) and not finetuned(o)
-    }  # fmt: skip
-    several = len(same) > 1 and not finetuned(r)
-    name = f"{r.backbone} #{r.variant[:4]}" if several else r.backbone
+    pretrained on the data."""
+    found = among if isinstance(among, Among) else Among(among)
+    name = f"{r.backbone} #{r.variant[:4]}" if found.several(r) else r.backbone
     return f"{name} {SEEN}" if r.overlap else name

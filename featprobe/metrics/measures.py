@@ -7,7 +7,7 @@ is left out of the mean over classes; where nothing is left the value is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,6 +96,12 @@ def custom() -> dict[str, CustomMetric]:
 def every() -> tuple[str, ...]:
     """All metrics, of whatever task."""
     return (*METRICS, *custom())
+
+
+def in_order(there: Iterable[str]) -> list[str]:
+    """Metrics of a result as they stand in tables; those of packages that are gone come last."""
+    whole = {n for n in there if ":" not in n}
+    return [*(n for n in every() if n in whole), *sorted(whole - set(every()))]
 
 
 def ranking(task: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from featprobe.core.errors import FeatprobeError
 from featprobe.evaluation.results import Result
 from featprobe.figures import lines, points, sets
+from featprobe.figures.scores import has_decisions
 from featprobe.leaderboard.across import across
 from featprobe.leaderboard.board import sortable
 from featprobe.leaderboard.leagues import distinctions, leagues
@@ -38,7 +39,7 @@ def figures(
         best = sorted(members, key=lambda r: -sortable(r, by))
         of = f"{key[0]}-{apart[key]}" if apart[key] else key[0]
         yield f"forest-{of}", partial(blocks.forest, members, metric=metric, cache=cache)
-        if members[0].task == "regression":
+        if not has_decisions(members[0].task):
             continue
         top = best[:MOST]
         yield f"roc-{of}", partial(decisions.roc, top, cache=cache)

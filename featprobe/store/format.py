@@ -28,8 +28,9 @@ class FeatureKey:
     configuration; ``preprocess`` and ``recipe`` as JSON values; ``outputs``: name -> number of
     last blocks; ``precision`` of the forward pass; ``dtype`` on disk; ``dataset``: fingerprint of
     ids and contents. ``versions``: of the code that made them, by part (``reader dicom``,
-    ``frames``, ``backbone``, ``code``); a part that is absent reads as 1. Two extractions with
-    equal keys give equal features on the same device.
+    ``frames``, ``backbone``, ``code``); a part that is absent reads as 1. ``reduction``: ``dim``
+    principal components of an ``output`` and a digest of the ``items`` they are learnt from. Two
+    extractions with equal keys give equal features on the same device.
     """
 
     weights: str
@@ -42,6 +43,7 @@ class FeatureKey:
     dataset: str
     format: int = FORMAT_VERSION
     versions: dict[str, int | str] = field(default_factory=dict)
+    reduction: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         kept = {part: v for part, v in self.versions.items() if v != 1}
@@ -52,12 +54,11 @@ class FeatureKey:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of ``FeatureKey(**d)``.
 
-        Without ``versions`` where all are 1, as in keys made before there were any.
+        Without ``versions`` where all are 1, and without a ``reduction`` where there is none, as in
+        keys made before there were any.
         """
         values = asdict(self)
-        if not self.versions:
-            del values["versions"]
-        return values
+        return {k: v for k, v in values.items() if v or k not in ("versions", "reduction")}
 
     @property
     def digest(self) -> str:

@@ -23,7 +23,7 @@ def file(store: StoragePath) -> StoragePath:
 def last(store: StoragePath) -> int:
     """Nanoseconds since 1970 at the last use; without a number, of its folder."""
     try:
-        return int(file(store).read())
+        return max(0, int(file(store).read()))
     except (OSError, ValueError):
         return 0 if store.local is None else store.local.stat().st_mtime_ns
 

@@ -43,3 +43,22 @@ def test_extraction_says_that_masks_were_found(run, tmp_path):
     code, out, _ = run(*extract, "--masks", "none")
     assert "nothing to do" in out  # a changed mask is no reason to extract again
     assert "masks  " not in out
+
+
+def test_a_split_of_masks_tells_components_what_trains(run, tmp_path):
+    root = tmp_path / "d"
+    for i in range(20):
+        for folder in ("images", "masks"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            values = np.random.default_rng(i).integers(0, 2, (40, 36)).astype(np.uint8)
+            Image.fromarray(values * 255).save(root / folder / f"{i}.png")
+    code, out, err = run("data", "split", root, "--out", tmp_path / "s.csv")
+    assert code == 0, err
+    assert "train 12 items" in out
+    code, out, err = run(
+        "extract", "--model", "resnet18", "--init", "random", "--image-size", "64", "--quiet",
+        "--workers", "0", "--data", root, "--features", "tokens", "--dim", "4", "--dtype", "int8",
+        "--split", tmp_path / "s.csv",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "on 4 principal components of 12 training items: " in out

@@ -238,7 +238,7 @@ def test_a_backbone_that_returns_nan_is_not_stored(class_folders) -> None:
     [
         ({"device": "warp"}, InputError, "unknown device 'warp'"),
         ({"precision": "int4"}, InputError, "unknown precision 'int4'"),
-        ({"dtype": "int8"}, InputError, "unknown dtype 'int8'"),
+        ({"dtype": "int4"}, InputError, "unknown dtype 'int4'"),
         ({"store": "floppy"}, InputError, "unknown store 'floppy'"),
         ({"blocks": 0}, InputError, "--blocks 0"),
         ({"batch_size": -1}, InputError, "batch size -1"),

@@ -116,5 +116,5 @@ def test_confusion_is_scikit_learns_over_tries_and_folds() -> None:
 def test_a_regression_has_none_of_it() -> None:
     of = ItemScores("regression", np.arange(4), np.arange(4.0), np.arange(4), [np.zeros((4, 1))])
     for make in (module.roc, module.precision_recall, module.calibration, module.confusion):
-        with pytest.raises(InputError, match="regression has neither"):
+        with pytest.raises(InputError, match="regression has neither ROC"):
             make(of)

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from featprobe.leaderboard import cost, table
+from featprobe.leaderboard import columns, cost, records, table
 from featprobe.leaderboard.board import RankRange, build
 from featprobe.leaderboard.footnotes import Footnotes
 from tests.evaluation.test_results import result
@@ -17,7 +17,7 @@ from tests.leaderboard.test_board import with_auroc
 def test_an_undefined_metric_ranks_last_and_is_a_dash() -> None:
     board = build([with_auroc(float("nan")), with_auroc(0.1)], "auroc")
     assert board[0].result.metrics["auroc"] == 0.1
-    assert table.value(board[1].result, "auroc") == "-"
+    assert columns.value(board[1].result, "auroc") == "-"
 
 
 def test_markdown_and_csv_hold_value_interval_and_chance(tmp_path) -> None:
@@ -60,7 +60,7 @@ def test_pretraining_on_the_data_is_marked_and_explained(tmp_path, capsys) -> No
         assert "seer †" in shown
         assert "† films / seer: not unseen data for this backbone, it was trained on Films" in shown
         assert "net †" not in shown
-    seen = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    seen = list(csv.DictReader(io.StringIO(records.as_csv(board))))
     assert [r["overlap"] for r in seen] == ["it was trained on Films", ""]
 
 
@@ -72,7 +72,7 @@ def test_a_metric_that_an_older_result_lacks_is_a_dash() -> None:
     lines = {line.split("|")[3].strip(): line for line in text.splitlines() if "knn" in line}
     assert "| 0.400 |" in lines["new"]
     assert "| - |" in lines["old"]
-    found = list(csv.DictReader(io.StringIO(table.as_csv(build(rows, "ap")))))
+    found = list(csv.DictReader(io.StringIO(records.as_csv(build(rows, "ap")))))
     assert [(r["backbone"], r["ap"]) for r in found] == [("new", "0.4"), ("old", "")]
 
 
@@ -106,7 +106,7 @@ def test_rank_sets_are_printed_explained_and_counted(capsys) -> None:
     assert "| films | 2 (1-2) ~ | y |" in text
     assert "| films | 3 (no scores) | z |" in text
     assert "excluded" not in table.markdown(build(rows))
-    found = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    found = list(csv.DictReader(io.StringIO(records.as_csv(board))))
     assert [(r["rank"], r["rank_low"], r["rank_high"], r["untested"]) for r in found] == [
         ("1", "1", "2", ""), ("2", "1", "2", ""), ("3", "", "", "no scores"),
     ]  # fmt: skip
@@ -151,7 +151,7 @@ def test_draws_and_patients_are_told_apart_below_a_few_shot_table(capsys) -> Non
 
 def test_a_value_without_an_interval_stands_alone() -> None:
     lone = result(ci={"auroc": (float("nan"), float("nan"))})
-    assert table.value(lone, "auroc") == "0.800"
+    assert columns.value(lone, "auroc") == "0.800"
 
 
 def test_what_trainings_took_is_shown_where_there_was_one(capsys) -> None:
@@ -170,7 +170,7 @@ def test_what_trainings_took_is_shown_where_there_was_one(capsys) -> None:
         assert "parameters that trained, of all" in shown
     line = next(line for line in text.splitlines() if "| frozen |" in line)
     assert line.endswith("| - | - | - |")
-    rows = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    rows = list(csv.DictReader(io.StringIO(records.as_csv(board))))
     assert {k: float(rows[0][k]) for k in spent} == spent
     assert {rows[1][k] for k in spent} == {""}
     assert "peak memory" not in table.markdown(build([with_auroc(0.8)]))
@@ -211,7 +211,7 @@ def test_notes_are_footnotes_of_their_rows_each_said_once(capsys) -> None:
         assert lines["z"].rstrip(" |").endswith("(2) ¹ ²")
         assert shown.count("\n¹ no item of class 'b' in val") == 1
         assert shown.count("\n² 4 items twice") == 1
-    found = list(csv.DictReader(io.StringIO(table.as_csv(board))))
+    found = list(csv.DictReader(io.StringIO(records.as_csv(board))))
     assert [r["notes"] for r in found] == [
         "no item of class 'b' in val", "", "4 items twice; no item of class 'b' in val",
     ]  # fmt: skip

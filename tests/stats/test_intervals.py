@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import bootstrap as scipy_bootstrap
 from statsmodels.stats.proportion import proportion_confint
 
@@ -210,3 +211,36 @@ def test_disagreement_is_the_denominator_of_kappa(classes: int) -> None:
     square = (y[:, None] - y[None]) ** 2
     assert support.disagreement(False) == pytest.approx((square > 0).mean())
     assert support.disagreement(True) == pytest.approx(square.mean())
+
+
+def test_ap_of_a_few_positives_has_the_quantile_of_their_number() -> None:
+    """Wilson's interval of no errors, with t of the six patients of the rarer class; of a mean over
+    two classes an error of the rarer one costs half."""
+    y = (np.arange(60) < 6).astype(int)
+    low, high = found(scored(y, binary(y * 0.8 + 0.1))).ci["ap"]
+    z = stats.t.ppf(0.975, 6)
+    assert high == pytest.approx(1)
+    assert low == pytest.approx(12 / (12 + z**2))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_ends_of_every_scale_are_what_the_best_and_the_worst_reach(right: bool) -> None:
+    y = np.arange(40) % 2
+    p = binary(np.where((y == 1) == right, 0.999999, 0.000001))
+    s = scored(y, p, task="ordinal", classes=("0", "1"))
+    values = s.mean(["accuracy", "balanced_accuracy", "f1", "auroc", "kappa", "quadratic_kappa"])
+    for name, value in values.items():
+        if name.partition(":")[0] in BOUNDS:
+            assert value == pytest.approx(BOUNDS[name.partition(":")[0]][int(right)], abs=1e-4)
+    assert BOUNDS["ece"] == BOUNDS["ap"] == BOUNDS["auroc"] == (0.0, 1.0)  # ends of a share
+    assert BOUNDS["brier"] == (0.0, math.inf)
+
+
+def test_of_two_classes_only_operating_points_are_of_the_second() -> None:
+    y = (np.arange(50) < 8).astype(int)
+    support = Support(scored(y, binary(y * 0.5)))
+    assert support.bearing("accuracy", None) == 50
+    assert support.bearing("sensitivity", None) == 8
+    assert support.bearing("specificity", None) == 42
+    assert support.bearing("balanced_accuracy", None) == 2 * 8  # both recalls, by the rarer
+    assert support.bearing("balanced_accuracy", 0) == 42

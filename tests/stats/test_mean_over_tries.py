@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from featprobe.stats.mean_over_tries import joined, of_mean
+from featprobe.metrics.item_scores import ItemScores
+from featprobe.stats.intervals import intervals
+from featprobe.stats.mean_over_tries import joined, of_mean, over_draws
+from featprobe.stats.resampling import bootstrap
 from tests.benchmarks.inference import fewshot, repeats, splits
 from tests.benchmarks.inference._normal import interval, scores
 
@@ -102,3 +106,43 @@ def test_splits_reach_what_is_asked_in_short() -> None:
             assert row.rate == 1
         else:
             assert 0.05 < row.rate < 0.4
+
+
+def drawn(n: int = 60, positive: int = 6, tries: int = 4, noise: float = 1.0) -> ItemScores:
+    """A few-shot run: the same patients scored by several fits, few of them positive."""
+    rng, y = np.random.default_rng(3), (np.arange(n) < positive).astype(int)
+    logits = [2 * y - 1 + noise * rng.normal(size=n) for _ in range(tries)]
+    p = [np.stack([1 - s, s], 1) for s in (1 / (1 + np.exp(-x)) for x in logits)]
+    ids = np.arange(n).astype(str)
+    return ItemScores("multiclass", ids, y, ids, p, None, ("no", "yes"))
+
+
+def test_a_metric_without_an_interval_leaves_those_behind_it_alone() -> None:
+    s, names = drawn(), ["sens_at_95spec", "auroc"]  # six positives are too few for the first
+    values, boot = s.mean(names), bootstrap(s, wanted=names, resamples=200)
+    alone = intervals(s, values, boot)
+    tries = {n: np.array([v.mean([n])[n] for v in each(s)]) for n in names}
+    found = over_draws(s, alone, values, tries, boot)
+    assert list(found.ci) == list(alone.ci)
+    assert math.isnan(found.ci["sens_at_95spec"][0])
+    assert math.isfinite(found.ci["auroc"][0])
+
+
+def test_draws_and_patients_are_joined_with_the_errors_that_could_be_seen() -> None:
+    """What is put together by hand: the variance of resamples, and tries times the rarer class."""
+    s, name = drawn(), "auroc"
+    values, boot = s.mean([name]), bootstrap(s, wanted=[name], resamples=300)
+    alone = intervals(s, values, boot)
+    tries = np.array([v.mean([name])[name] for v in each(s)])
+    (got,) = (ci for n, ci in over_draws(s, alone, values, dict.fromkeys(alone.ci, tries), boot)
+              .ci.items() if n == name)  # fmt: skip
+    patients = float(np.var(boot[name], ddof=1)) * 60 / 59
+    errors = 6 * 4 * min(values[name], 1 - values[name])
+    want = joined(values[name], (of_mean(tries), (patients, 59)), alone.ci[name], SHARE, errors)
+    np.testing.assert_allclose(got, want)
+    other = joined(values[name], (of_mean(tries), (0.0, 59)), alone.ci[name], SHARE, errors)
+    assert not np.allclose(got, other)
+
+
+def each(s: ItemScores) -> list[ItemScores]:
+    return [replace(s, tries=[p]) for p in s.tries]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from featprobe.core.errors import InputError
@@ -59,3 +60,12 @@ def test_what_has_no_answer() -> None:
     assert Spread(0.0, 10).needed(0.1) is None
     with pytest.raises(InputError, match="no number of patients finds it"):
         Spread(0.1, 10).needed(0.0)
+
+
+@pytest.mark.parametrize(("n", "t"), [(12, 3), (40, 5), (7, 20)])
+def test_patients_and_tries_have_welchs_degrees_of_freedom(n: int, t: int) -> None:
+    """Two variances of means, as in the test of two samples of unequal variance."""
+    rng = np.random.default_rng(n)
+    a, b = rng.normal(0, 1, n), rng.normal(0, 2, t)
+    spread = Spread(float(stats.sem(a) ** 2), n, tries=float(stats.sem(b) ** 2), t=t)
+    assert spread._freedom(n) == pytest.approx(stats.ttest_ind(a, b, equal_var=False).df)

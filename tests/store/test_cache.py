@@ -111,3 +111,21 @@ def test_a_frame_version_concerns_every_kind(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(versions, "READERS", {"dicom": 2, "raster": 1})
     assert versions.versions_of({"raster"}) == {"frames": 3}
     assert versions.versions_of({"raster", "dicom"}) == {"frames": 3, "reader dicom": 2}
+
+
+def test_data_sets_and_backbones_are_meant_by_their_beginning_not_the_other_way_round() -> None:
+    for name in ("films", "films@56", "films-random0"):
+        assert caches.called(name, "films")
+    for name in ("film", "films2", "films-other", "other"):
+        assert not caches.called(name, "films")
+    assert not caches.called("films", "films@56")
+
+
+def test_a_data_set_is_found_by_its_beginning(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    path = Path(str(made.path))
+    made.update(dataset="films@2")
+    path.parent.rename(path.parent.with_name("films@2"))
+    assert [s.dataset for s in caches.find(tmp_path, ["films"])[0]] == ["films@2"]
+    with pytest.raises(UnknownName, match="no features of data set 'films@2@3'"):
+        caches.find(tmp_path, ["films@2@3"])

@@ -141,3 +141,10 @@ def test_the_digest_of_a_table_sees_every_column_and_word() -> None:
     ]
     assert len({t.table_digest for t in [table, *others]}) == 8
     assert make_items(6).table_digest == table.table_digest
+
+
+@pytest.mark.parametrize("made", [make_key(), Layout(10, 4, {"cls": (1, 2)})])
+def test_what_names_a_store_cannot_be_changed_behind_its_back(made: object) -> None:
+    for field in dataclasses.fields(made):  # type: ignore[arg-type]
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(made, field.name, 7)

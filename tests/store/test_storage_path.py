@@ -159,3 +159,10 @@ def test_results_stay_here_when_features_do_not(monkeypatch, tmp_path: Path) -> 
     assert settings.feature_root() == "s3://a/b"
     assert settings.cache_root().is_absolute()
     assert settings.feature_root(f"file://{tmp_path}") == tmp_path
+
+
+def test_an_empty_file_elsewhere_has_no_bytes() -> None:
+    folder = storage_path(f"memory://{uuid.uuid4().hex}")
+    (folder / "empty").write(b"")
+    (folder / "full").write(b"abc")
+    assert dict(folder.files()) == {"empty": 0, "full": 3}

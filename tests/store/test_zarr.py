@@ -155,3 +155,44 @@ def test_opening_and_listing_read_no_chunk_and_import_no_zarr(tmp_path: Path) ->
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (out.stdout.strip(), out.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("lost", [1, 4, 30])
+def test_random_rows_of_a_file_that_is_cut_are_damage(tmp_path: Path, lost: int) -> None:
+    """Rows come from a mapped file, past its end the system would end this process."""
+    layout = Layout(30, 10, {"cls": (2, 300)})
+    store = create(tmp_path / "s.zarr", layout)
+    fill(store, make_features(layout))
+    chunk = next(f for f in (tmp_path / "s.zarr" / "cls").iterdir() if f.name.startswith("c.1"))
+    chunk.write_bytes(chunk.read_bytes()[:-lost])
+    with pytest.raises(StoreError, match="cls of shard 1 is cut short"):
+        open_store(store.path).read("cls", frames=np.array([15]))
+
+
+def test_an_index_of_another_length_is_damage(tmp_path: Path) -> None:
+    store = create(tmp_path / "s.zarr")
+    other = create(tmp_path / "o.zarr", Layout(11, 4, {"cls": (2, 3)}))
+    target = tmp_path / "s.zarr" / "frame_item"
+    shutil.rmtree(target)
+    shutil.copytree(tmp_path / "o.zarr" / "frame_item", target)
+    assert len(other.frame_item()) == 11
+    with pytest.raises(StoreError, match="frame_item has another length"):
+        open_store(store.path).frame_item()
+
+
+def test_a_store_that_another_process_has_just_made_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renaming onto a folder that is there fails as the system pleases: not only as 'exists'."""
+    first = create(tmp_path / "s.zarr")
+    fill(first, make_features(first.layout), [0])
+    for error in (FileExistsError("there"), OSError(39, "Directory not empty")):
+
+        def taken(*a: object, error: OSError = error, **k: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ZarrStore, "_lay_out", taken)
+            assert create(tmp_path / "s.zarr").committed() == {0}
+            with pytest.raises(InputError if error.errno else FileNotFoundError):
+                create(tmp_path / "not there" / "n.zarr")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError, MissingExtra, reason
-from featprobe.core.fingerprint import write_text_atomic
+from featprobe.core.fingerprint import array_digest, write_text_atomic
+from featprobe.store.attributes import sealed
 from featprobe.store.format import COLUMNS, Items
 
 HEADER = "featprobe.json"
+_BESIDE = ("shapes", "targets")  # what Parquet's header has for its arrays
 
 
 @dataclass
@@ -34,9 +37,25 @@ class Bundle:
     about: dict[str, Any]
 
     def header(self) -> dict[str, Any]:
-        """What is not an array, as JSON values."""
+        """What is not an array, as JSON values, with digests of the arrays and of itself."""
         columns = {n: getattr(self.items, n).tolist() for n in COLUMNS}
-        return {**self.about, "reasons": self.reasons, "items": {**columns, **self.items.about}}
+        found = {**self.about, "reasons": self.reasons, "items": {**columns, **self.items.about}}
+        found["digests"] = {n: array_digest(v) for n, v in {**self.arrays, **_extras(self)}.items()}
+        return sealed(found)
+
+
+def unchanged(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise ``ValueError`` where an export is not what was written; earlier ones tell nothing."""
+    if "digests" not in header:
+        return
+    if header != {
+        **sealed({k: v for k, v in header.items() if k not in _BESIDE}),
+        **{k: header[k] for k in _BESIDE if k in header},
+    }:
+        raise ValueError("its header has been changed")
+    for name, value in header["digests"].items():
+        if name not in arrays or array_digest(arrays[name]) != value:
+            raise ValueError(f"{name} has been changed")
 
 
 # -- writing ---------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.core.errors import InputError, MissingPath, reason
+from featprobe.core.errors import FeatprobeError, InputError, MissingPath, reason
 from featprobe.features.exchange import foreign
-from featprobe.features.exchange.files import WRITERS, Bundle, read, read_csv
+from featprobe.features.exchange.files import WRITERS, Bundle, read, read_csv, unchanged
 from featprobe.features.exchange.plugins import importer
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
@@ -82,7 +82,10 @@ def load(
     other = importer(source, format)
     try:
         arrays, columns, header = (*other.read(source), None) if other else read(source)
-    except (OSError, ValueError, KeyError) as error:
+        made = None if header is None else _exported(arrays, header)
+    except FeatprobeError:
+        raise
+    except Exception as error:  # numpy, safetensors and pyarrow have errors of many kinds
         raise InputError(f"{source}: not readable features: {reason(error)}") from error
     if header is not None:
         for option, value in (("name", name), ("backbone", backbone), ("items", items)):
@@ -91,13 +94,10 @@ def load(
                     f"{source}: 'featprobe export' wrote it, and it says of what it is; leave out "
                     f"--{option}"
                 )
-        bundle = _exported(arrays, header)
-    else:
+    if made is None:
         table = Path(items).expanduser() if items else None
-        bundle = foreign.bundle(
-            source, arrays, read_csv(table) if table else columns, name, backbone
-        )
-    return _store(bundle, cache, kind)
+        made = foreign.bundle(source, arrays, read_csv(table) if table else columns, name, backbone)
+    return _store(made, cache, kind)
 
 
 def _copy(store: FeatureStore, kind: str, where: StoragePath) -> None:
@@ -136,11 +136,17 @@ def _store(b: Bundle, cache: Where, kind: str) -> FeatureStore:
 
 
 def _exported(arrays: dict[str, np.ndarray], h: dict[str, Any]) -> Bundle:
+    unchanged(h, arrays)
+    h = {**h, "items": dict(h["items"]), "reasons": dict(h["reasons"])}
     t = h.pop("items")
     texts = {n: np.array(t.pop(n), dtype=np.str_) for n in COLUMNS}
     outputs = {n: arrays[n] for n in h["key"]["outputs"]}
     targets = arrays.get("targets")
+    index = [arrays[n] for n in ("frame_item", "frame_index", "status")]
+    if len({len(v) for v in (*outputs.values(), *index)}) > 1:
+        raise ValueError("its arrays are not of one length")
+    FeatureKey(**h["key"])
     return Bundle(
-        outputs, arrays["frame_item"], arrays["frame_index"], arrays["status"],
+        outputs, index[0], index[1], index[2],
         {int(f): text for f, text in h.pop("reasons").items()}, Items.made(texts, targets, t), h,
     )  # fmt: skip

@@ -1,0 +1,166 @@
+"""The page: one HTML file with everything in it, which asks for nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Collection, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+from featprobe.core._version import __version__
+from featprobe.core.errors import InputError, reason
+from featprobe.core.fingerprint import write_text_atomic
+from featprobe.evaluation.results import Result
+from featprobe.figures import points
+from featprobe.figures.colours import clean
+from featprobe.leaderboard import legends
+from featprobe.leaderboard.board import Row
+from featprobe.leaderboard.compare import Comparison, compare
+from featprobe.leaderboard.differences import HEADS, legend_of, rows_of
+from featprobe.leaderboard.footnotes import Footnotes
+from featprobe.report import figures
+from featprobe.report.privacy import Hide
+from featprobe.report.rows import as_json, data
+from featprobe.report.svg import element
+from featprobe.report.svg import text_of as said
+
+COMPARED = 120  # results: of more, pairs are not listed
+
+
+def page(
+    board: Sequence[Row], cache: Path, metric: str | None = None, across: Collection[str] = (),
+    name: str = "Results",
+) -> str:  # fmt: skip
+    """The page of a leaderboard: its table with details, and all figures that its results have.
+
+    ``cache``: where scores and stores are kept; what is not there is not drawn. ``across``: as of
+    :func:`~featprobe.leaderboard.board.build`.
+
+    The file loads nothing and its policy forbids it to (Content-Security-Policy); texts from data
+    are escaped; names of patients and items do not occur (:class:`Hide`).
+    """
+    found = [row.result for row in board]
+    hide = Hide(cache, found)
+    known = points.costs(found, cache)
+    sections = [
+        ("figures", "By data set", "".join(figures.by_league(board, cache, hide))),
+        ("curves", "Curves", _grid(figures.curves(found, metric))),
+        ("sets", "Across data sets",
+         "".join(figures.over_sets(found, cache, metric, list(across), hide))),
+        ("costs", "Training and cost", _grid(figures.clouds(found, known, metric))),
+        ("tests", "Paired tests", _tests(cache, found, metric, across, hide)),
+        ("notes", "Notes", _notes(board, hide)),
+    ]  # fmt: skip
+    shown = [(key, title, body) for key, title, body in sections if body]
+    script = _asset("page.js")
+    links = "".join(
+        element("li", element("a", said(title), href=f"#{key}"))
+        for key, title in [("results", "Results"), *((k, t) for k, t, _ in shown)]
+    )
+    parts = {
+        "title": said(name),
+        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src '{_hash(script)}'",
+        "style": _asset("page.css"),
+        "links": links,
+        "what": said(_summary(found)),
+        "sections": "".join(
+            element("section", element("h2", said(title)) + body, id=key)
+            for key, title, body in shown
+        ),
+        "version": said(__version__),
+        "data": as_json(_cleaned(data(board, metric, known, hide))),
+        "script": script,
+    }
+    out = _asset("page.html")
+    pieces = out.split("@@")  # text, name, text, name, ..., text: no value is looked into
+    pieces[1::2] = [parts[p] for p in pieces[1::2]]
+    return "".join(pieces)
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a page. Raises :class:`InputError` where it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomic(path, text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {reason(error)}") from error
+    return path
+
+
+def _summary(found: Sequence[Result]) -> str:
+    counts = [
+        (len(found), "result", "results"),
+        (len({r.backbone for r in found}), "backbone", "backbones"),
+        (len({r.dataset for r in found}), "data set", "data sets"),
+    ]
+    told = [f"{n} {one if n == 1 else more}" for n, one, more in counts]
+    made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return f"{told[0]} of {told[1]} on {told[2]}. {made}."
+
+
+def _tests(
+    cache: Path, found: Sequence[Result], metric: str | None, across: Collection[str], hide: Hide
+) -> str:
+    """Each result against the best of its league, with what the tests of all pairs say."""
+    if len(found) > COMPARED:
+        return ""
+    try:
+        made, notes = compare(cache, found, metric, between="all", across=across)
+    except InputError:  # one result a league, or scores are gone
+        return ""
+    lines = [*legend_of(made), *(f"left aside: {n}" for n in dict.fromkeys(notes))]
+    return _differences(made) + _list(hide.all(lines))
+
+
+def _differences(made: Sequence[Comparison]) -> str:
+    # of a narrow page: the data set, both results, the difference, its p in the family
+    wide = {i for i, head in enumerate(HEADS) if head in ("metric", "values", "p")}
+
+    def cell(i: int, text: str, kind: str) -> str:
+        body = f"<bdi>{said(text)}</bdi>"
+        shown = ("wide " if i in wide else "") + ("num" if i > 3 else "name")
+        more = {"scope": "col"} if kind == "th" else {}
+        return element(kind, body, class_=shown, **more)
+
+    head = "".join(cell(i, h, "th") for i, h in enumerate(HEADS))
+    rows = (
+        "".join(cell(i, t, "td") for i, t in enumerate([c.one.dataset, *values]))
+        for c, values in zip(made, rows_of(made))
+    )
+    body = "".join(element("tr", r, class_="row") for r in rows)
+    table = element("thead", element("tr", head)) + element("tbody", body, class_="league")
+    of = {"aria_label": "Paired differences"}
+    return element(
+        "div", element("table", table, **of), class_="scroll", tabindex="0", role="region", **of
+    )
+
+
+def _notes(board: Sequence[Row], hide: Hide) -> str:
+    found = [row.result for row in board]
+    return _list(hide.all([*legends.of_board(board), *Footnotes(found).lines()]))
+
+
+def _list(lines: Sequence[str]) -> str:
+    items = "".join(element("li", f"<bdi>{said(t)}</bdi>") for t in lines)
+    return element("ul", items, class_="said") if items else ""
+
+
+def _grid(of: Sequence[str]) -> str:
+    return element("div", "".join(of), class_="figures") if of else ""
+
+
+def _cleaned(value: dict[str, object]) -> dict[str, object]:
+    """All texts in one line."""
+    return value | {"strings": [clean(t) for t in value["strings"]]}  # type: ignore[attr-defined]
+
+
+def _asset(name: str) -> str:
+    return (resources.files("featprobe.report") / "assets" / name).read_text("utf-8")
+
+
+def _hash(script: str) -> str:
+    found = hashlib.sha256(script.encode()).digest()
+    return escape(f"sha256-{base64.b64encode(found).decode()}")
