@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from featprobe.core.fingerprint import write_text_atomic
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.progress import Progress
 from train_tiny.augment import Draws, Views, views
 from train_tiny.images import Pool, make_pool

@@ -26,7 +26,7 @@ def filters(init: str | None = None, seed: int = 0, image_size: int | None = Non
         module = Filters()
     size = image_size or 32
     return featprobe.Backbone.from_module(
-        module, {"resize": (size, size), "crop": size}, random=init == "random", version=1
+        module, {"resize": (size, size), "crop": size}, random=True, version=1
     )
 
 

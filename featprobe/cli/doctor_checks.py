@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from featprobe.core import paths as settings
 from featprobe.core._version import __version__
 from featprobe.core.errors import reason
 from featprobe.core.threads import cores
+from featprobe.core.versions import version_of
 
 PACKAGES = (
     "torch", "transformers", "accelerate", "peft", "safetensors", "huggingface_hub", "numpy",
@@ -43,20 +43,13 @@ def report(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         "featprobe": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {p: _version(p) for p in PACKAGES},
+        "packages": {p: version_of(p) for p in PACKAGES},
         "extras": {e: [m for m in ms if not find_spec(m)] for e, ms in EXTRAS.items()},
         "devices": devices(),
         "hub": _hub(),
         "cache": cached(cache),
         "data": os.environ.get("FEATPROBE_DATA", ""),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def devices() -> dict[str, Any]:

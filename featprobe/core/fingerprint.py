@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from featprobe.core.atomic import write_text_atomic
 
 
 def digest(value: Any) -> str:
@@ -103,20 +104,3 @@ class FileDigests:
 def _seal(text: str) -> str:
     """What stands on the line after remembered digests: a false one would be believed."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def write_text_atomic(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def try_folder(folder: Path) -> None:
-    """Make a folder and see that files can be written in it; raises ``OSError``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass

@@ -14,12 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from featprobe.core.file_lock import lock
 from featprobe.core.fingerprint import digest
-
-try:
-    import fcntl
-except ImportError:  # Windows: no locks
-    fcntl = None  # type: ignore[assignment]
 
 SEAL = "seal"  # the last key of a record: 16 digits of the sha256 of the others
 
@@ -50,7 +46,7 @@ def append(file: Path, record: Mapping[str, Any]) -> None:
     line = json.dumps({**plain, SEAL: digest(plain)[:16]}, allow_nan=False).encode() + b"\n"
     handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        alone = _lock(handle)
+        alone = lock(handle, wait=True)
         end = os.fstat(handle).st_size
         if end and os.pread(handle, 1, end - 1) != b"\n":
             line = b"\n" + line  # whatever was cut there stays apart
@@ -64,17 +60,6 @@ def append(file: Path, record: Mapping[str, Any]) -> None:
             raise
     finally:
         os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    """Wait for the lock of an open file, which its closing releases; False where there is none."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
-        return False
-    return True
 
 
 def _write(handle: int, data: bytes) -> None:

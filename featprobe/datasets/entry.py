@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core import paths as settings
+from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.datasets.base import Dataset
 from featprobe.images.decoded_image import FrameRecipe
@@ -138,13 +136,10 @@ class DatasetEntry:
 
 def _generate(make: Callable[[Path], None], folder: Path) -> None:
     """Generate beside the final place and rename, so that a half-made set is never used."""
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        temporary.mkdir(parents=True)
-        make(temporary)
-        os.rename(temporary, folder)
+        with written_aside(folder) as aside:
+            aside.mkdir(parents=True)
+            make(aside)
     except OSError as error:
         if not folder.exists():  # otherwise another process was first
             raise InputError(f"{folder}: cannot be generated: {reason(error)}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

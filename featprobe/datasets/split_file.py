@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import InputError, MissingPath, reason
-from featprobe.core.fingerprint import write_text_atomic
 from featprobe.datasets.base import SPLITS, Dataset
 
 

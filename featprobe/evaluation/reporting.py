@@ -11,6 +11,7 @@ import numpy as np
 
 from featprobe.backbones.overlap import seen_in_training
 from featprobe.core.errors import InputError
+from featprobe.core.versions import versions_of
 from featprobe.evaluation import levels, results
 from featprobe.evaluation.findings.cells import findings, subgroup_findings
 from featprobe.evaluation.fitted import Data, View
@@ -170,7 +171,7 @@ def result_of(
         thresholds=named(cell.cuts, subject.classes),
         left_out=len(subject.left_out),
         notes=notes,
-        versions=results.versions(),
+        versions=versions_of(results.PACKAGES),
         provenance={"key": subject.key.to_dict(), **provenance},
     )
 

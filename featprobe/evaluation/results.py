@@ -10,14 +10,12 @@ import uuid
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featprobe.core import records
-from featprobe.core._version import __version__
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
@@ -157,17 +155,6 @@ class Result(Shown):
         for part in kept.get("subgroups", {}).get("values", {}).values():
             part |= {n: numbers(part[n]) for n in ("metrics", "ci")}
         return cls(**kept)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what a probe runs on."""
-    out = {"featprobe": __version__}
-    for package in PACKAGES:
-        try:
-            out[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return out
 
 
 def results_file(cache: Path) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from featprobe.core.numeric import unit_rows
 from featprobe.datasets.audit import class_names
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import follows
@@ -44,7 +45,7 @@ def of_features(features: FeatureSet) -> list[str]:
     middle = features.middle_frames()
     at = middle[np.unique(np.linspace(0, len(middle) - 1, _ITEMS).round().astype(int))]
     rows = features.frames(features.default_view, 1, at).reshape(len(at), -1).astype(float)
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    unit = unit_rows(rows)
     n = len(unit)
     cosine = (float(np.square(unit.sum(0)).sum()) - n) / (n * (n - 1))
     if cosine <= ALIKE:

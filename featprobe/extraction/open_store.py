@@ -6,15 +6,14 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 from featprobe.backbones.base import Backbone
 from featprobe.core import paths as settings
-from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.core.fingerprint import digest
 from featprobe.core.progress import Progress
+from featprobe.core.versions import versions_of
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.studies import StudySource
 from featprobe.extraction.options import Settings
@@ -155,7 +154,7 @@ def _create(
             "kinds": sorted(dataset.kinds()),
             "skipped": dataset.skipped,
             **views_of(dataset),
-            "versions": versions_of(),
+            "versions": versions_of(PACKAGES),
             "python": platform.python_version(),
         },
     )  # fmt: skip
@@ -174,11 +173,6 @@ def views_of(dataset: Dataset) -> dict[str, list[list[int]]]:
         except (FeatprobeError, OSError):
             found.append([])
     return {"views": found} if any(len(set(v)) > 1 for v in found) else {}
-
-
-def versions_of() -> dict[str, str]:
-    """Versions of what decodes and what computes."""
-    return {p: version(p) for p in PACKAGES} | {"featprobe": __version__}
 
 
 def items_of(dataset: Dataset) -> Items:

@@ -16,11 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from featprobe.backbones.base import Backbone
-from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, InputError, StoreError, reason
+from featprobe.core.versions import versions_of
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.engine import on_this_machine
 from featprobe.extraction.options import Settings
@@ -35,7 +33,7 @@ SECONDS = 1.0  # at most between two reports
 
 def versions() -> dict[str, str]:
     """Of what makes the numbers."""
-    return {"featprobe": __version__, "torch": torch.__version__}
+    return versions_of(("torch",))
 
 
 @dataclass

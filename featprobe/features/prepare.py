@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.numeric import unit_rows
 from featprobe.solvers.eigenbasis import covariance_basis
 
 
@@ -39,13 +40,13 @@ class Prepare:
         if not isinstance(x, np.ndarray):
             raise InputError("--normalize and --pca prepare rows, not the frames of a bag")
         if self.pca is None:
-            return unit
+            return unit_rows
         if self.pca > min(x.shape):
             raise InputError(
                 f"--pca {self.pca}: {len(x)} items of {x.shape[1]} features have at most "
                 f"{min(x.shape)} components"
             )
-        first = unit if self.normalize else np.asarray
+        first = unit_rows if self.normalize else np.asarray
         mean, _, vectors = covariance_basis(first(x))
         axes = vectors[:, : self.pca].astype(np.float32)
         if not axes.shape[1]:
@@ -54,8 +55,3 @@ class Prepare:
                 "there is no component; look at them with 'featprobe data check'"
             )
         return lambda rows: (first(rows) - mean.astype(np.float32)) @ axes
-
-
-def unit(x: np.ndarray) -> np.ndarray:
-    """Rows (N, D) scaled to unit length; a row of zeros stays."""
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

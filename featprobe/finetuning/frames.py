@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import FeatprobeError, InputError, StoreError, reason
-from featprobe.core.fingerprint import digest, write_text_atomic
+from featprobe.core.fingerprint import digest
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable

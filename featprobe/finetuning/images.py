@@ -9,8 +9,9 @@ import numpy as np
 
 from featprobe.backbones.base import Backbone
 from featprobe.core.fingerprint import digest
+from featprobe.core.versions import versions_of
 from featprobe.datasets.base import Dataset
-from featprobe.extraction.open_store import items_of, versions_of, versions_of_key
+from featprobe.extraction.open_store import PACKAGES, items_of, versions_of_key
 from featprobe.features.labeled_items import ExcludedItem, LabeledItems
 from featprobe.finetuning.frames import Frames
 from featprobe.store.format import FeatureKey, Items
@@ -43,7 +44,8 @@ class Images(LabeledItems):
             versions=versions_of_key(backbone, dataset),
         )
         self._provenance = {
-            "backbone": backbone.origin, "random": backbone.random, "versions": versions_of(),
+            "backbone": backbone.origin, "random": backbone.random,
+            "versions": versions_of(PACKAGES),
         }  # fmt: skip
 
     @property

@@ -12,9 +12,9 @@ import torch
 
 from featprobe.backbones.base import Backbone
 from featprobe.core import paths
+from featprobe.core.atomic import try_folder
 from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError, reason
-from featprobe.core.fingerprint import try_folder
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.shared_intensity import settle
 from featprobe.evaluation import levels

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import numpy as np
 
+from featprobe.core.versions import versions_of
 from featprobe.evaluation.fitted import View
 from featprobe.evaluation.reporting import result_of
 from featprobe.evaluation.results import Result
@@ -63,7 +62,7 @@ def report(state: TrainState, cell: Cell, rule: str, resamples: int, label: str)
     own, usual = experiment.recipe.to_dict(), type(experiment.recipe)().to_dict()
     result.settings["usual"] = [k for k, v in own.items() if v == usual[k]]
     result.cost = cost_of(state)
-    result.versions |= {p: version(p) for p in LIBRARIES}
+    result.versions |= versions_of(LIBRARIES)
     result.provenance |= {"history": state.history, "folder": str(experiment.folder)}
     return result
 

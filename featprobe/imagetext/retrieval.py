@@ -13,6 +13,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.jsonvalues import plain
+from featprobe.core.numeric import unit_rows
 from featprobe.datasets.official import read_table
 from featprobe.features.feature_set import FeatureSet
 from featprobe.imagetext.zeroshot import VIEW, check_view, check_width, tower_of
@@ -83,9 +84,11 @@ def rank(
                 f"retrieval: {bad} of {len(vectors)} {name} have values that are not finite; "
                 "extract again, in float32 if it was a shorter type"
             )
-    distinct, column = np.unique(_unit(candidates), axis=0, return_inverse=True)
+    distinct, column = np.unique(
+        unit_rows(np.asarray(candidates, dtype=np.float32)), axis=0, return_inverse=True
+    )
     column = column.reshape(-1)
-    unit = _unit(queries)
+    unit = unit_rows(np.asarray(queries, dtype=np.float32))
     parts = []
     step = max(1, _BLOCK // max(1, len(candidates)))
     for start in range(0, len(unit), step):
@@ -96,12 +99,6 @@ def rank(
         parts.append([(near > best).sum(1), (tied & ~own).sum(1), (tied & own).sum(1)])
     above, level, hits = (np.concatenate(p) for p in zip(*parts))
     return Ranks(above, level, hits)
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    x = np.asarray(x, dtype=np.float32)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(length > 0, length, 1)
 
 
 def by_chance(query_item: np.ndarray, candidate_item: np.ndarray, k: int) -> float:

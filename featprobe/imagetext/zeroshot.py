@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
+from featprobe.core.numeric import softmax, unit_rows
+from featprobe.core.versions import versions_of
 from featprobe.evaluation import levels
 from featprobe.evaluation.evaluate import labelled
 from featprobe.evaluation.fitted import View
@@ -62,10 +63,10 @@ class ZeroShot(Probe):
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
         """(1, N, C) float64 scores of projections (N, D), of any length."""
-        unit = _unit(check_x(x).astype(np.float64))
+        unit = unit_rows(check_x(x).astype(np.float64))
         logits = self.scale * unit @ self.positive.T.astype(np.float64)
         if not self.labels:
-            return _softmax(logits)[None]
+            return softmax(logits)[None]
         against = np.full(logits.shape[1], np.nan)
         if self.bias is not None:
             against[:] = -self.bias  # sigmoid(l + b) is the softmax of (l, -b)
@@ -73,18 +74,7 @@ class ZeroShot(Probe):
         if self.negative is not None:
             paired = self.scale * unit @ self.negative.T.astype(np.float64)
             other = np.where(np.isnan(paired), other, paired)
-        return _softmax(np.stack([logits, other], -1))[None, ..., 0]
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    """Rows of unit length; a row of zeros stays."""
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(length > 0, length, 1)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+        return softmax(np.stack([logits, other], -1))[None, ..., 0]
 
 
 def class_embeddings(tower: TextTower, texts: Iterable[Sequence[str]]) -> np.ndarray:
@@ -92,7 +82,7 @@ def class_embeddings(tower: TextTower, texts: Iterable[Sequence[str]]) -> np.nda
     groups = list(texts)
     flat = tower.encode([t for group in groups for t in group])
     ends = np.cumsum([len(group) for group in groups])[:-1]
-    return _unit(np.stack([part.mean(0) for part in np.split(flat, ends)]))
+    return unit_rows(np.stack([part.mean(0) for part in np.split(flat, ends)]))
 
 
 def make_zero_shot(tower: TextTower, prompts: Prompts, task: str) -> ZeroShot:
@@ -202,7 +192,7 @@ def zero_shot(
         resamples,
         reading,
     )
-    result.versions |= {p: version(p) for p in ("torch", "transformers")}
+    result.versions |= versions_of(("torch", "transformers"))
     result.seconds = round(time.perf_counter() - start, 3)
     if save:
         keep(settings.cache_root(cache), features, result, data, cell, reading)

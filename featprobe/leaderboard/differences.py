@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import InputError, reason
-from featprobe.core.fingerprint import write_text_atomic
 from featprobe.core.spreadsheet import Writer
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.compare import Comparison

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import InputError, reason
-from featprobe.core.fingerprint import write_text_atomic
 from featprobe.leaderboard import cost, legends
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.columns import board_heads, by_columns, cells, title

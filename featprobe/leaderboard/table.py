@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from featprobe.core.atomic import try_folder, write_text_atomic
 from featprobe.core.errors import InputError, reason
-from featprobe.core.fingerprint import try_folder, write_text_atomic
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, legends, uncertainty
 from featprobe.leaderboard.board import Row

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.features.prepare import unit
+from featprobe.core.numeric import unit_rows
 from featprobe.probes.base import Probe
 from featprobe.probes.single_class import shares
 
@@ -162,7 +162,7 @@ def _solve(system: Any, right: np.ndarray) -> np.ndarray:
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    return unit(np.asarray(x, dtype=np.float64)).astype(np.float32)
+    return unit_rows(np.asarray(x, dtype=np.float64)).astype(np.float32)
 
 
 PROBE = LabelPropagationProbe

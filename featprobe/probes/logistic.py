@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.numeric import sigmoid, softmax
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.draws import logistic_draws
 from featprobe.solvers.logistic import LogisticPath, logistic_path
-from featprobe.solvers.losses import sigmoid, softmax
 from featprobe.solvers.sklearn_path import sklearn_path
 
 CS = tuple(float(c) for c in 10.0 ** np.linspace(-6, 5, 45))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.numeric import sigmoid, softmax, unit_rows
 from featprobe.core.threads import one_blas_thread
-from featprobe.features.prepare import unit
 from featprobe.probes.base import Probe
 
 METRICS = ("cosine", "euclidean")
@@ -76,7 +76,7 @@ class PrototypeProbe(Probe):
             raise InputError(f"prototype temperature {self.temperature} must be positive")
         x = np.asarray(x, dtype=np.float64)
         centre = x.mean(0) if self.normalize == "CL2N" else np.zeros(x.shape[1])
-        v = x - centre if self.normalize == "UN" else unit(x - centre)
+        v = x - centre if self.normalize == "UN" else unit_rows(x - centre)
         if self._labels:
             members = np.concatenate([y == 1, y == 0], axis=1)  # NaN is in neither
         else:
@@ -84,7 +84,7 @@ class PrototypeProbe(Probe):
         # a class without members keeps a zero vector: similarity 0
         points = members.T @ v / np.maximum(members.sum(0), 1)[:, None]
         if self.metric == "cosine":
-            return Prototypes(centre, unit(points), np.zeros(len(points)))
+            return Prototypes(centre, unit_rows(points), np.zeros(len(points)))
         spread = float(np.mean(((v - v.mean(0)) ** 2).sum(1))) or 1.0
         return Prototypes(centre, points / spread, -(points**2).sum(1) / (2 * spread))
 
@@ -104,10 +104,9 @@ class PrototypeProbe(Probe):
             z /= np.maximum(length, 1e-12)[:, None]
         z = (z + np.stack([f.offset for f in fitted])[:, :, None]) / self.temperature
         if self._labels:
-            p = 0.5 * (1 + np.tanh((z[:, : j // 2] - z[:, j // 2 :]) / 2))
+            p = sigmoid(z[:, : j // 2] - z[:, j // 2 :])
         else:
-            p = np.exp(z - z.max(1, keepdims=True))
-            p /= p.sum(1, keepdims=True)
+            p = softmax(z, 1)
         return p.transpose(0, 2, 1)
 
 

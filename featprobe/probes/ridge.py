@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import one_blas_thread
 from featprobe.probes.base import Probe, choose_held_out, is_regression
 from featprobe.probes.standardizer import Standardizer
@@ -108,10 +109,8 @@ class RidgeProbe(Probe):
         if self._values:
             return d
         if self._labels:
-            return 0.5 * (1 + np.tanh(d))
-        z = d * (d.shape[2] / 2)
-        p = np.exp(z - z.max(2, keepdims=True))
-        return p / p.sum(2, keepdims=True)
+            return sigmoid(2 * d)
+        return softmax(d * (d.shape[2] / 2))
 
 
 def _targets(y: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from featprobe.core._version import __version__
+from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import array_digest, digest
 from featprobe.probes.registry import PROBES
@@ -94,14 +95,11 @@ def save_probe(
 
     text = json.dumps(header)
     payload = save(writer.tensors, metadata={HEADER: text, "seal": seal(text, writer.tensors)})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        temporary.write_bytes(payload)
-        temporary.replace(file)
+        with written_aside(file) as aside:
+            aside.write_bytes(payload)
     except OSError as error:
         raise InputError(f"{file}: cannot be written: {reason(error)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return file
 
 

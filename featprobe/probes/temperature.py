@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.numeric import sigmoid, softmax
 from featprobe.probes.selection import log_loss
 
 RANGE = (0.02, 50.0)  # of temperatures looked at
@@ -85,10 +86,8 @@ def tempered(scores: np.ndarray, t: float, labels: bool = False) -> np.ndarray:
 def _at(scores: np.ndarray, t: float, labels: bool) -> np.ndarray:
     p = np.clip(scores, _SMALL, _LARGE)
     if labels:
-        return 0.5 * (1 + np.tanh((np.log(p) - np.log1p(-p)) / (2 * t)))
-    z = np.log(p) / t
-    q = np.exp(z - z.max(-1, keepdims=True))
-    return q / q.sum(-1, keepdims=True)
+        return sigmoid((np.log(p) - np.log1p(-p)) / t)
+    return softmax(np.log(p) / t)
 
 
 def _checked(scores: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from importlib import resources
 from pathlib import Path
 
 from featprobe.core._version import __version__
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import InputError, reason
-from featprobe.core.fingerprint import write_text_atomic
 from featprobe.evaluation.results import Result
 from featprobe.figures import points
 from featprobe.figures.colours import clean

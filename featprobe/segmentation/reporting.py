@@ -10,6 +10,7 @@ import numpy as np
 from featprobe.backbones.overlap import seen_in_training
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
+from featprobe.core.versions import versions_of
 from featprobe.evaluation import results
 from featprobe.evaluation.protocols import CrossVal
 from featprobe.evaluation.results import Result
@@ -100,7 +101,7 @@ def result_of(
         seconds=round(outcome.seconds, 3),
         cost={"trainable": float(outcome.trainable), "seconds": outcome.seconds}
         if decoder.trained else {},
-        versions=results.versions(),
+        versions=versions_of(results.PACKAGES),
         provenance={"key": features.key.to_dict(), **provenance},
     )  # fmt: skip
     return result, scored, folds

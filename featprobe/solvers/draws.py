@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import cores, one_blas_thread
 from featprobe.solvers.lbfgs import Evaluate, History, minimize
 from featprobe.solvers.logistic import Targets
-from featprobe.solvers.losses import sigmoid, sigmoid_loss, softmax, softmax_loss
+from featprobe.solvers.losses import sigmoid_loss, softmax_loss
 
 VALUES = 8_000_000  # features (draws x rows x D) in memory at a time
 TOLERANCE = 1e-6

@@ -20,11 +20,12 @@ from itertools import pairwise
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import cores, one_blas_thread
 from featprobe.solvers.eigenbasis import Eigenbasis
 from featprobe.solvers.grids import positive
 from featprobe.solvers.lbfgs import Evaluate, History, minimize
-from featprobe.solvers.losses import sigmoid, sigmoid_loss, softmax, softmax_loss
+from featprobe.solvers.losses import sigmoid_loss, softmax_loss
 
 TOLERANCE = {"float32": 1e-7, "float64": 1e-9}  # of the value, see lbfgs.minimize
 DOUBLE = 2_000_000  # values of features: up to here float64 costs little

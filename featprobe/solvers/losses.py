@@ -51,15 +51,3 @@ def sigmoid_loss(
         cost *= weight
         residual *= weight
     return cost.sum(1, dtype=np.float64), residual
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-z)), without overflow."""
-    return 0.5 * np.tanh(0.5 * z) + 0.5
-
-
-def softmax(z: np.ndarray, axis: int) -> np.ndarray:
-    """Along an axis, without overflow."""
-    p = np.exp(z - z.max(axis, keepdims=True))
-    p /= p.sum(axis, keepdims=True)
-    return p

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featprobe.core.numeric import sigmoid
 from featprobe.core.threads import one_blas_thread
 from featprobe.solvers.eigenbasis import Eigenbasis
 from featprobe.solvers.grids import positive
@@ -38,7 +39,7 @@ class OrdinalPath:
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """(nC, N, K) probabilities of the grades."""
         latent = (x @ self.coef.T).T  # (nC, N)
-        upper = _sigmoid(self.thresholds[:, None] - latent[:, :, None])
+        upper = sigmoid(self.thresholds[:, None] - latent[:, :, None])
         return np.diff(upper, axis=2, prepend=0.0, append=1.0)
 
 
@@ -105,8 +106,8 @@ def _objective(
     rest = -np.expm1(low - high)
     loss = np.logaddexp(0, -high) + np.logaddexp(0, low) - np.log(rest)
     ratio = (1 - rest) / rest
-    at_high = _sigmoid(-high) + ratio  # d log P / d high
-    at_low = -_sigmoid(low) - ratio
+    at_high = sigmoid(-high) + ratio  # d log P / d high
+    at_low = -sigmoid(low) - ratio
     gradient = np.empty_like(state)
     gradient[:r] = z.T @ (at_high + at_low) / n + ridge * w
     k = len(theta)
@@ -121,7 +122,3 @@ def _objective(
 def _thresholds(steps: np.ndarray) -> np.ndarray:
     """The first threshold and logarithms of the steps to the next, to thresholds."""
     return np.cumsum(np.concatenate([steps[:1], np.exp(steps[1:])]))
-
-
-def _sigmoid(z: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(z / 2))

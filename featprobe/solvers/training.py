@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from featprobe.core.numeric import sigmoid, softmax
+
 if TYPE_CHECKING:
     import torch
 
@@ -105,6 +107,5 @@ def probabilities(logits: np.ndarray, objective: Objective) -> np.ndarray:
     if objective == "value":
         return z
     if objective == "sigmoid":
-        return 0.5 * (1 + np.tanh(z / 2))
-    p = np.exp(z - z.max(-1, keepdims=True))
-    return p / p.sum(-1, keepdims=True)
+        return sigmoid(z)
+    return softmax(z)

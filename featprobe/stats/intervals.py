@@ -17,7 +17,7 @@ from featprobe.stats.support import POINTS, Support
 FEWEST = 10  # patients: with fewer there is no interval
 FEW = 5  # patients of a class: with fewer the note says so
 OPERATING = 30  # patients of each class without which an operating point has none
-_BELIEVED = 2.0  # errors at which resampling and what is known beforehand count alike
+_BELIEVED = 2.0  # errors at which what was seen and what is known beforehand count alike
 NOWHERE = (math.nan, math.nan)
 
 WILSON = "Wilson score, effective patients"
@@ -123,6 +123,15 @@ def share(
     return _wilson(value, _variance(resampled, patients), at, reach(patients - 1))
 
 
+def weighted_by_errors(seen: float, known: float, errors: float) -> float:
+    """What was ``seen`` in the data and what is ``known`` beforehand, by the number of ``errors``:
+    both count alike at :data:`_BELIEVED`, without errors nothing was seen."""
+    if math.isinf(errors):
+        return seen
+    weight = max(errors, 0.0) / (max(errors, 0.0) + _BELIEVED)
+    return weight * seen + (1 - weight) * known
+
+
 def too_few(patients: int) -> str:
     """Why there are no intervals."""
     return f"no intervals: {_many(patients)}, at least {FEWEST} are needed"
@@ -148,7 +157,7 @@ def _scored(
     if base == "auroc":
         model = support.area(column)
         seen = variance / model(value) if 0 < value < 1 else 1.0
-        factor = _weighted(seen, 1.0, support.seen(base, column) * min(value, 1 - value))
+        factor = weighted_by_errors(seen, 1.0, support.seen(base, column) * min(value, 1 - value))
         return score_interval(value, lambda v: factor * model(v), z)
     if base in ("kappa", "quadratic_kappa"):  # from -1 to 1
         # an error of more than one grade costs more than its share of the denominator
@@ -173,14 +182,8 @@ def _wilson(
     room = value * (1 - value)
     seen = variance / room if room > 0 else 0.0
     errors = (bearing if trials is None else trials) * min(value, 1 - value)
-    each = _weighted(seen, 1 / bearing, errors)
+    each = weighted_by_errors(seen, 1 / bearing, errors)
     return wilson(value, 1 / each, z)
-
-
-def _weighted(seen: float, known: float, errors: float) -> float:
-    """What resampling found and what is known beforehand, by the number of ``errors``."""
-    weight = max(errors, 0.0) / (max(errors, 0.0) + _BELIEVED)
-    return weight * seen + (1 - weight) * known
 
 
 def _variance(resampled: np.ndarray, patients: int) -> float:

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from featprobe.metrics.item_scores import ItemScores
-from featprobe.stats.intervals import NONE, NOWHERE, Intervals, bounds_of
-from featprobe.stats.resampling import LEVEL
+from featprobe.stats.intervals import NONE, NOWHERE, Intervals, bounds_of, weighted_by_errors
+from featprobe.stats.score import reach
 from featprobe.stats.support import Support
 
 ONE_DRAW = "of this draw alone"
 DRAWS = "t over draws and patient bootstrap"
 FITS = "t over training sets (delete-d jackknife) and patient bootstrap"
 SPLITS = "corrected resampled t over splits"
-_BELIEVED = 2.0  # errors at which what was seen and the rule for the end of a scale count alike
 _NOTHING = 1e-30  # variances of rounding
 
 Ends = tuple[float, float]
@@ -82,14 +81,14 @@ def joined(
     (between, df), _ = parts
     if math.isnan(between) or math.isnan(alone[0]):
         return NOWHERE
-    apart = _t(df) * math.sqrt(between)
+    apart = reach(df) * math.sqrt(between)
     ends = value - math.hypot(value - alone[0], apart), value + math.hypot(alone[1] - value, apart)
     variance = sum(v for v, _ in parts)
     if variance > _NOTHING:
         freedom = variance**2 / sum(v**2 / f for v, f in parts if v > _NOTHING)
-        seen = _scaled(value, _t(freedom) * math.sqrt(variance), bounds)
-        weight = errors / (errors + _BELIEVED) if math.isfinite(errors) else 1.0
-        ends = tuple(weight * s + (1 - weight) * e for s, e in zip(seen, ends))  # type: ignore
+        seen = _scaled(value, reach(freedom) * math.sqrt(variance), bounds)
+        low, high = (weighted_by_errors(s, e, errors) for s, e in zip(seen, ends))
+        ends = low, high
     return max(bounds[0], ends[0]), min(bounds[1], ends[1])
 
 
@@ -122,30 +121,22 @@ def _of_splits(value: float, tries: np.ndarray, shared: float, alone: Ends, boun
     variance, df = of_mean(tries, shared)
     if math.isnan(variance) or math.isnan(alone[0]):
         return NOWHERE
-    low, high = _scaled(value, _t(df) * math.sqrt(variance), bounds)
+    low, high = _scaled(value, reach(df) * math.sqrt(variance), bounds)
     return max(bounds[0], min(low, alone[0])), min(bounds[1], max(high, alone[1]))
 
 
-def _scaled(value: float, reach: float, bounds: Ends) -> Ends:
-    """``value`` -+ ``reach``, between finite bounds on the logit scale, which stays inside them."""
+def _scaled(value: float, half: float, bounds: Ends) -> Ends:
+    """``value`` -+ ``half``, between finite bounds on the logit scale, which stays inside them."""
     width = bounds[1] - bounds[0]
     share = (value - bounds[0]) / width if math.isfinite(width) else math.nan
     if not 0 < share < 1:
-        return value - reach, value + reach
-    step = reach / width / (share * (1 - share))
+        return value - half, value + half
+    from scipy.special import expit
+
+    step = half / width / (share * (1 - share))
     middle = math.log(share / (1 - share))
-    low, high = (bounds[0] + width * _logistic(middle + s * step) for s in (-1, 1))
+    low, high = (bounds[0] + width * float(expit(middle + s * step)) for s in (-1, 1))
     return low, high
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
-
-
-def _t(freedom: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def _methods(found: Intervals, ci: Mapping[str, Ends], said: str) -> dict[str, str]:

@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from featprobe.core.atomic import PARTIAL
+from featprobe.core.file_lock import lock
 from featprobe.store import attributes, last_used, locks
 from featprobe.store.cache import discard, entries, superseded
 from featprobe.store.containers import kind_of
 from featprobe.store.locate import storage_path
-from featprobe.store.storage_path import PARTIAL, StoragePath, Where, lock
+from featprobe.store.storage_path import StoragePath, Where
 
 BESIDE = (locks.SUFFIX, last_used.SUFFIX, attributes.SUFFIX)
 
@@ -84,6 +86,6 @@ def _alive(path: StoragePath) -> bool:
     except OSError:
         return True  # renamed in the meantime
     try:
-        return not lock(handle)
+        return lock(handle) is False
     finally:
         os.close(handle)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from featprobe.core.atomic import written_aside
 from featprobe.store import hdf5_file
 from featprobe.store.base import FeatureStore
 from featprobe.store.chunks import Chunk, raw
@@ -17,7 +16,7 @@ from featprobe.store.container import INDEX, STATUS, table_name
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
 from featprobe.store.locate import storage_path
 from featprobe.store.quantised import stored_shape
-from featprobe.store.storage_path import PARTIAL, StoragePath, aside
+from featprobe.store.storage_path import StoragePath, aside
 
 SUFFIX = ".h5"
 META = "store.json"
@@ -103,26 +102,21 @@ class HDF5Store(FeatureStore):
         import h5py
 
         folder, ends = self.path.local, [self.layout.bounds(s) for s in range(self.layout.shards)]
-        name = folder / f".{ALL}.{uuid.uuid4().hex[:8]}{PARTIAL}"
         arrays: dict[str, tuple[tuple[int, ...], str]] = {STATUS: ((), "uint8")}
         dtype = self.key.dtype
         arrays |= {n: (stored_shape(s, dtype), dtype) for n, s in self.layout.arrays.items()}
-        try:
-            with h5py.File(name, "w", libver="latest") as f:
-                for array, (shape, dtype) in arrays.items():
-                    whole = h5py.VirtualLayout((self.layout.frames, *shape), dtype)
-                    for s, (a, b) in enumerate(ends):
-                        source = f"parts/{self._part(s).name}"
-                        whole[a:b] = h5py.VirtualSource(source, array, (b - a, *shape))
-                    f.create_virtual_dataset(array, whole)
-                for array in INDEX:
-                    values = self._frame_index(array)
-                    index = h5py.VirtualLayout(values.shape, values.dtype)
-                    index[:] = h5py.VirtualSource("index.h5", array, values.shape)
-                    f.create_virtual_dataset(array, index)
-            os.replace(name, folder / ALL)
-        finally:
-            name.unlink(missing_ok=True)
+        with written_aside(folder / ALL) as name, h5py.File(name, "w", libver="latest") as f:
+            for array, (shape, dtype) in arrays.items():
+                whole = h5py.VirtualLayout((self.layout.frames, *shape), dtype)
+                for s, (a, b) in enumerate(ends):
+                    source = f"parts/{self._part(s).name}"
+                    whole[a:b] = h5py.VirtualSource(source, array, (b - a, *shape))
+                f.create_virtual_dataset(array, whole)
+            for array in INDEX:
+                values = self._frame_index(array)
+                index = h5py.VirtualLayout(values.shape, values.dtype)
+                index[:] = h5py.VirtualSource("index.h5", array, values.shape)
+                f.create_virtual_dataset(array, index)
 
     def _mend(self, about: Mapping[str, Any]) -> list[str]:
         """``features.h5``, which is made of the others."""

@@ -14,7 +14,8 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from featprobe.store.storage_path import StoragePath, lock
+from featprobe.core.file_lock import lock
+from featprobe.store.storage_path import StoragePath
 
 SUFFIX = ".locks"
 
@@ -64,7 +65,7 @@ def take(store: StoragePath, name: str) -> ShardLock | None:
             continue
         except OSError:  # a cache that cannot be written; writing to it will say so
             return ShardLock()
-        if not lock(handle):
+        if lock(handle) is False:
             os.close(handle)
             return None
         try:

@@ -9,17 +9,13 @@ import contextlib
 import os
 import shutil
 import tempfile
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows: no locks
-    fcntl = None  # type: ignore[assignment]
+from featprobe.core.atomic import PARTIAL, partial_name
+from featprobe.core.file_lock import lock
 
-PARTIAL = ".partial"
 Where = str | os.PathLike[str]
 Buffer = bytes | bytearray | memoryview
 
@@ -152,7 +148,7 @@ class LocalPath(StoragePath):
             return f.read(-1 if stop is None else stop - start) or b""
 
     def write(self, *data: Buffer, sync: bool = True) -> None:
-        aside = str(self.parent / f".{self.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+        aside = str(partial_name(self.local))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             handle = os.open(aside, flags, 0o666)
@@ -229,29 +225,13 @@ def _write(handle: int, parts: list[memoryview]) -> None:
             parts[0] = parts[0][n:]
 
 
-def lock(handle: int) -> bool:
-    """Take the lock of an open file for as long as it is open; False when another has it.
-
-    True where the file system has no locks. The system releases it when the process ends.
-    """
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 @contextlib.contextmanager
 def aside(where: StoragePath) -> Iterator[Path]:
     """A local folder to lay something out in for a place; gone afterwards unless adopted."""
     if where.local is None:
         folder = Path(tempfile.mkdtemp(suffix=PARTIAL))
     else:
-        folder = where.local.with_name(f".{where.name}.{uuid.uuid4().hex[:8]}{PARTIAL}")
+        folder = partial_name(where.local)
         folder.mkdir(parents=True)
     handle = os.open(folder, os.O_RDONLY)
     try:

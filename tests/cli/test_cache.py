@@ -86,7 +86,7 @@ def test_gc_removes_what_the_dead_left_and_nothing_else(
     (class_folders / "sick" / "sick09_1.png").unlink()
     new = fp.extract(tiny_backbone, fp.load_dataset(class_folders), store=features.store.kind)
     handle = os.open(living, os.O_WRONLY | os.O_CREAT)
-    from featprobe.store.storage_path import lock
+    from featprobe.core.file_lock import lock
 
     assert lock(handle)
     code, out = run(capsys, "gc")

@@ -17,7 +17,8 @@ from featprobe.core.errors import InputError, StoreError
 from featprobe.store import attributes
 from featprobe.store.containers import open_store
 from featprobe.store.format import DONE, FAILED, Layout
-from featprobe.store.zarr import ZarrStore, decode, encode
+from featprobe.store.zarr import ZarrStore
+from featprobe.store.zarr_layout import decode, encode
 from featprobe.testing.cases import fill, make_features, make_items, make_key
 from featprobe.testing.stores import SHAPES, SLOW
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.atomic import write_text_atomic
 from featprobe.core.errors import InputError, MissingExtra, reason
-from featprobe.core.fingerprint import array_digest, write_text_atomic
+from featprobe.core.fingerprint import array_digest
 from featprobe.store.attributes import sealed
 from featprobe.store.format import COLUMNS, Items
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from featprobe.core.atomic import written_aside
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, reason
 from featprobe.features.exchange import foreign
 from featprobe.features.exchange.files import WRITERS, Bundle, read, read_csv, unchanged
@@ -48,15 +48,12 @@ def export(store: FeatureStore, to: str, out: Where | StoragePath) -> StoragePat
         store.status(), store.reasons(), store.items(),
         {n: attributes[n] for n in ("dataset", "backbone", "key", "shard", "provenance")},
     )  # fmt: skip
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        WRITERS[to](bundle, aside)
-        aside.rename(path)
+        with written_aside(path) as aside:
+            WRITERS[to](bundle, aside)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {reason(error)}") from error
-    finally:
-        storage_path(aside).remove()
     return where
 
 
