@@ -79,6 +79,12 @@ def _protocol(r: Result, over: Collection[str]) -> Protocol:
     return *same.values(), "" if r.shots is None else f"{r.shots} shots"
 
 
+def _joined(r: Result, over: Collection[str]) -> tuple[str, ...]:
+    """What tells models apart that only joining their leagues has brought together."""
+    found = identity(r)
+    return tuple(found[k] for k in over if k != "seed")
+
+
 def _words(key: Protocol, others: Collection[Protocol]) -> str:
     """What tells a protocol from the others; its first word where there is one alone."""
     differ = [i for i in range(len(key)) if len({o[i] for o in others}) > 1]
@@ -123,9 +129,12 @@ def _columns(
     said = []
     for key, of in sorted(leagues(members, over).items()):
         # several of one name (only their chosen settings differ): the last counts, as in a cell
-        among = Among(of)
+        alike: dict[tuple[str, ...], list[Result]] = {}
+        for r in of:
+            alike.setdefault(_joined(r, over), []).append(r)
         named = {
-            competitor(r, among): r for r in of
+            ", ".join(filter(None, (competitor(r, among), *more))): r
+            for more, there in alike.items() for among in [Among(there)] for r in there
             if not math.isinf(sortable(r, metric or metrics.ranking(r.task)))
         }  # fmt: skip
         at = (key[0], int(of[0].settings.get("seed") or 0))

@@ -116,9 +116,10 @@ def draw_matrix(
                         ink = "white" if shade[i, j] > 0.7 else "black"
                         text = f"{numbers[i, j]:{form}}"
                         ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=6)
-        size = 6.5 if max(k, n) <= 20 else 4.5
+        size = 6.5 if max(k, n) <= 12 else 4.5
+        step = 1 + (n - 1) // 24  # of more columns not all have room for their name
         long = max((len(c) for c in columns), default=0) * n > 44
-        ax.set_xticks(range(n), [label(c, 22) for c in columns], fontsize=size)
+        ax.set_xticks(range(0, n, step), [label(c, 22) for c in columns[::step]], fontsize=size)
         ax.set_yticks(range(k), [label(c, 28) for c in rows], fontsize=size)
         if long:
             ax.tick_params(axis="x", rotation=90)

@@ -44,7 +44,7 @@ def ranks(found: Ranks, most: int = 24) -> str:
     a.below("mean rank [95 %]")
     for i, name in enumerate(found.table.models[:k]):
         t = found.test
-        _interval(a, i, f"{i + 1}  {name}", t.mean[i], t.low[i], t.high[i], i == 0)
+        _interval(a, i, f"{i + 1}  {name}", t.mean[i], t.low[i], t.high[i], True)
     for g, (first, last) in enumerate(groups[:8]):
         x = a.box[2] + 10 + 9 * g
         y = [a.box[1] + ROW * (i + 0.72) + d for i, d in ((first, -6), (last, 6))]
@@ -59,7 +59,7 @@ def boxes(found: Sequence[Box], name: str) -> str:
     for i, b in enumerate(found):
         y = a.box[1] + ROW * (i + 0.72)
         left, q1, median, q3, right = (a.x(v) for v in (b.low, b.q1, b.median, b.q3, b.high))
-        a.parts.append(label(4, y - 9, b.label, 52))
+        a.parts.append(label(4, y - 9, b.label, 46, "t over"))
         a.parts.append(element("line", x1=left, x2=right, y1=y, y2=y, class_="axis"))
         wide = max(q3 - q1, 1.0)
         a.parts.append(element("rect", x=q1, y=y - 5, width=wide, height=10, class_="box"))
@@ -180,7 +180,7 @@ def _interval(
 ) -> None:
     """A row: the name, and the interval below it."""
     y = a.box[1] + ROW * (i + 0.72)
-    a.parts.append(label(4, y - 9, name, 46))
+    a.parts.append(label(4, y - 9, name, 46, "t over"))
     if math.isnan(value):
         return
     if math.isfinite(low):

@@ -144,7 +144,7 @@ def over_sets(
         chart = charts.matrix(w, w / n, names, names, "is worse", "is better", "g")
         more = f" The first {MOST} of {k}." if k > MOST else ""
         figures.append(
-            _figure(chart, "Wins", f"on how many data sets; numbers as at the left.{more}")
+            _figure(chart, "Wins", f"on how many data sets; numbers as of the mean ranks.{more}")
         )
         if table.common is not None:
             ranked = sets.boxes(found.table)[:20]

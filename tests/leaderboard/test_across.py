@@ -130,3 +130,15 @@ def test_a_mean_over_sets_resamples_patients_and_seeds_together(cache) -> None:
     results.scores_file(cache, found[0]).unlink()
     again = means(cache, table, resamples=50)
     assert np.isnan([again.low[1], again.low[0]]).sum() == 1
+
+
+def test_sizes_that_are_joined_are_models_of_their_own() -> None:
+    found = []
+    for side in (28, 224):
+        for r in grid():
+            r.provenance = {"key": {"preprocess": {"size": [side, side]}}}
+            found.append(r)
+    assert len(across(found)) == 2
+    (table,) = across(found, over=["image-size"])
+    assert len(table.models) == 6
+    assert table.models[:2] == ("b0, knn, 224 x 224 pixels", "b0, knn, 28 x 28 pixels")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from featprobe.leaderboard.board import build
 from featprobe.report.page import page, write
@@ -251,3 +254,20 @@ def test_thousands_of_rows_are_there_and_few_are_drawn(cache, tmp_path) -> None:
         click(window, "#tables tbody tr:last-child button")
         assert window.execute_script(count) == 35 * 12 + 200
         quiet(window, path)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("telephone", TELEPHONE)])
+def test_it_is_seen_as_in_the_documentation(study, tmp_path, name, size, theme) -> None:
+    """``FEATPROBE_DRAW_GALLERY=1`` takes the pictures of the documentation anew."""
+    kept = Path(__file__).parents[2] / "docs" / "figures" / f"page-{name}-{theme}.png"
+    with chromium(tmp_path / "chromium", *size) as window:
+        opened(window, study[2])
+        window.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
+        window.save_screenshot(str(tmp_path / "seen.png"))
+    seen = Image.open(tmp_path / "seen.png").convert("RGB")
+    if os.environ.get("FEATPROBE_DRAW_GALLERY"):
+        seen.quantize(64).save(kept, optimize=True)
+    assert seen.size == Image.open(kept).size == size
+    bright = np.asarray(seen.convert("L")).mean()
+    assert (bright > 200) if theme == "light" else (bright < 70)
