@@ -98,6 +98,11 @@ def every() -> tuple[str, ...]:
     return (*METRICS, *custom())
 
 
+def label(name: str) -> str:
+    """How a metric of a kept result is called in tables; its name where no package has it now."""
+    return about(name).label if name.partition(":")[0] in every() else name
+
+
 def in_order(there: Iterable[str]) -> list[str]:
     """Metrics of a result as they stand in tables; those of packages that are gone come last."""
     whole = {n for n in there if ":" not in n}

@@ -94,7 +94,7 @@ def data(
         by = part[0][1].metric
         tables.append({
             "title": title(names, metric), "heads": board_heads(names, spent),
-            "metric": metrics.about(by).label, "names": [metrics.about(n).label for n in every],
+            "metric": metrics.about(by).label, "names": [metrics.label(n) for n in every],
             "leagues": leagues,
         })  # fmt: skip
     return {"strings": text.texts, "blocks": block.lists, "tables": tables}

@@ -33,7 +33,7 @@ class TestProbes(ProbeContract):
     @pytest.fixture(autouse=True, params=PROBES.names())
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
-        self.params = QUICK.get(self.name, {})  # type: ignore[misc]
+        self.params = QUICK.get(self.name, {})
 
 
 class TestMetrics(MetricContract):
@@ -46,6 +46,7 @@ class TestRecipes(RecipeContract):
     @pytest.fixture(autouse=True, params=RECIPES.names())
     def _each(self, request: pytest.FixtureRequest) -> None:
         self.name = request.param
+        self.options = {"blocks": 1} if self.name == "block-expansion" else {}
 
     def backbone(self) -> fp.Backbone:
         return make_tiny()
