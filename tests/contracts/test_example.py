@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
 PLUGIN = Path(__file__).parents[2] / "examples" / "plugin"
 CONTRACTS = """
 import numpy as np
