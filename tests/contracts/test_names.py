@@ -39,6 +39,7 @@ VERBS: dict[str, list[str] | None] = {
     "extract": None,
     "finetune": None,
     "segment": None,
+    "show tokens": None,
     "predict": None,
     "data check": None,
     "data split": None,
@@ -132,6 +133,7 @@ def test_every_verb_that_opens_files_knows_them_too(
     own = {
         "extract": ["--model", "tiny_vit14"], "predict": [str(probe)],
         "finetune": ["--model", "tiny_vit14", "--recipe", "full"],
+        "show tokens": ["--model", "tiny_vit14", "--out", str(tmp_path / "tokens.png")],
         "data split": ["--out", str(tmp_path / "split.csv")],
     }  # fmt: skip
     for name in NAMES:

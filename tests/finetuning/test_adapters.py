@@ -93,6 +93,7 @@ def check(backbone, recipe) -> None:
     assert again.weights_sha256 == plain.weights_sha256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(LAYERS))
 def test_lora_on_every_family(kind: str) -> None:
     backbone = network(kind)

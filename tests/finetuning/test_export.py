@@ -95,6 +95,7 @@ def round_trip(backbone: Backbone, recipe: Recipe, folder: Path) -> Backbone:
     return again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(TOKENS | MAPS))
 def test_every_family_comes_back_and_opens_in_transformers(kind, tmp_path) -> None:
     size = 64 if kind in MAPS else 32

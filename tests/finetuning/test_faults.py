@@ -229,6 +229,7 @@ def test_the_weights_that_are_kept_are_those_that_are_judged(keep: str, monkeypa
     assert result.val["auroc"] == vals[0 if keep == "best" else -1]
 
 
+@pytest.mark.slow
 def test_grids_of_rates_are_cells_of_their_own() -> None:
     data = pictures(24)
     one, same, other = (

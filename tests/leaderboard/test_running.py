@@ -75,6 +75,7 @@ def ids(outcome: Outcome) -> list[str]:
     return [r.id for r in outcome.results]
 
 
+@pytest.mark.slow
 def test_a_second_run_does_nothing_and_a_changed_cell_runs_alone(cells, cache) -> None:
     grid, said = read(cells(PROBES)), []
     first = run(grid, tell=said.append)
@@ -97,6 +98,7 @@ def test_a_second_run_does_nothing_and_a_changed_cell_runs_alone(cells, cache) -
     assert (parts.ran, parts.there) == (3, 3)
 
 
+@pytest.mark.slow
 def test_what_the_verbs_have_made_is_not_made_again(cells) -> None:
     grid = read(cells(ONE))
     backbone = fp.load_backbone("tiny_vit14", image_size=14)
@@ -108,6 +110,7 @@ def test_what_the_verbs_have_made_is_not_made_again(cells) -> None:
     assert made.id in ids(outcome)
 
 
+@pytest.mark.slow
 def test_results_are_those_of_evaluate(cells) -> None:
     outcome = run(read(cells(ONE)))
     backbone = fp.load_backbone("tiny_vit14", image_size=14)
@@ -121,6 +124,7 @@ def test_results_are_those_of_evaluate(cells) -> None:
     assert found.sizes == expected.sizes
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_named_and_the_rest_goes_on(cells, trained, capsys) -> None:
     file = cells(
         ONE.replace("{probe: knn, k: [5, 20]}", "{probe: ridge, features: mean}")
@@ -144,6 +148,7 @@ def test_a_cell_that_fails_is_named_and_the_rest_goes_on(cells, trained, capsys)
     assert "ridge" not in out
 
 
+@pytest.mark.slow
 def test_a_backbone_that_cannot_be_had_fails_all_its_cells(cells, monkeypatch) -> None:
     load = running.Model.load
 
@@ -183,6 +188,7 @@ def test_a_data_set_that_cannot_be_opened_is_said_with_its_place(cells) -> None:
         run(read(file))
 
 
+@pytest.mark.slow
 def test_trainings_run_once_with_what_was_asked_for(cells, trained, cache) -> None:
     grid = read(cells(TUNED + "subset: [0.5, 1]"))
     first = run(grid)
@@ -230,6 +236,7 @@ def test_a_training_is_a_cell_like_a_probe(cells, class_folders) -> None:
     assert ids(again) == ids(first)
 
 
+@pytest.mark.slow
 def test_the_table_and_the_paired_differences_are_written(cells, trained, cache, capsys) -> None:
     more = "probes: [{probe: logistic, Cs: 1, refit: false}, prototype]\nagainst: linear\nout: t/a"
     file = cells(TUNED + "extract: {blocks: 1, workers: 0, features: cls}\n" + more)
@@ -308,6 +315,7 @@ def test_options_that_do_not_go_with_a_file_are_refused(cells, capsys, arguments
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_training_of_another_version_of_splits_is_another_cell(cells, trained) -> None:
     first = run(read(cells(TUNED + "split_version: 1\n")))
     second = run(read(cells(TUNED)))

@@ -39,6 +39,7 @@ ONLY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBES.names())
 def test_scikit_learns_checks_pass_but_for_what_is_meant(name: str) -> None:
     probe = quick(name)

@@ -18,6 +18,7 @@ def errors_and_power(rates: Sequence[Rate]) -> tuple[list[float], list[float]]:
     return [v for error, v in told if error], [v for error, v in told if not error]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell",
     [
