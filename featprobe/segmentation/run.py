@@ -8,7 +8,7 @@ from typing import Any
 
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
-from featprobe.evaluation.results import Result
+from featprobe.evaluation.shown import Results
 from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Decoder
 from featprobe.segmentation.partition import Protocol, checked, split_cases
@@ -26,7 +26,7 @@ def segment(
     training: Training | None = None, *, seeds: Sequence[int] = (0,), select: str = "dice",
     refit: bool = False, resamples: int = RESAMPLES, cache: str | os.PathLike[str] | None = None,
     save: bool = False, device: str = "auto", progress: Any = False, label: str = "",
-) -> list[Result]:  # fmt: skip
+) -> Results:  # fmt: skip
     """Train a decoder and score it on test cases in the voxels of their images.
 
     ``full``: every candidate (learning rate, k, C) learns from train, val chooses by ``select``
@@ -46,7 +46,7 @@ def segment(
     t = training or Training()
     work = Work(decoder, cases, t, tuple(dict.fromkeys(seeds)), select, refit, device, progress)
     split = split_cases(cases, chosen)
-    out = []
+    out = Results()
     root = settings.cache_root(cache)
     for outcome in carry_out(work, chosen, split):
         result, scored, folds = result_of(work, chosen, split, outcome, resamples, label)
