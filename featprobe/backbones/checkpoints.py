@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from featprobe.backbones.families import known
 from featprobe.backbones.formats.convnets import FOCALNET, RESNET, XDECODER
-from featprobe.backbones.formats.layout import SECOND, TRAINING, WRAPPERS, Layout, find
+from featprobe.backbones.formats.layout import Layout, find, not_needed, unwrapped
 from featprobe.backbones.formats.reading import read_checkpoint, tensors
 from featprobe.backbones.formats.vits import DEIT, DINOV2, MAE, POOLED, REGISTERS, SAM, VIT
 from featprobe.backbones.source import account
@@ -159,7 +158,7 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
     """transformers' own layout of any version, with or without a head around the network."""
     config: Any = module.config
     family = known(config)
-    flat, beside = _unwrapped(flat, module)
+    flat, beside = unwrapped(flat, module.state_dict())
     with quiet():
         loaded, info = type(module).from_pretrained(  # type: ignore[attr-defined]
             None, config=config, state_dict=dict(flat), output_loading_info=True,
@@ -173,33 +172,12 @@ def _own(flat: dict[str, Tensor], module: nn.Module) -> Converted:
         raise InputError(f"weights in a layout that is not known: its keys are {_some(flat)}")
     dropped = (*HEADS, *family.drops)
     unused = [*info["unexpected_keys"], *beside]
-    heads = tuple(
-        k for k in unused if k.startswith(dropped) or any(re.match(p, k) for p in TRAINING)
-    )
+    heads = tuple(k for k in unused if k.startswith(dropped) or not_needed(k))
     state |= odd
     shapes = {key: tuple(t.shape) for key, t in state.items()}
     return Converted(
         "transformers", state, {k: k for k in state}, shapes, {*unused} - {*heads}, dropped=heads
     )
-
-
-def _unwrapped(flat: dict[str, Tensor], module: nn.Module) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors below what training code wrapped around a network, and the keys of the others.
-
-    All tensors as they are where transformers' own names are not below a wrapper.
-    """
-    own = set(module.state_dict())
-    roots: Counter[str] = Counter()
-    for key in flat:
-        for cut in (m.end() for m in re.finditer(r"\.", key)):
-            if WRAPPERS.fullmatch(key[:cut]) and key[cut:] in own:
-                roots[key[:cut]] += 1
-    if not roots or 2 * max(roots.values()) < len(own) or any(key in own for key in flat):
-        return flat, []
-    best = min(roots, key=lambda root: (bool(SECOND.search(root)), -roots[root]))
-    inside = {k.removeprefix(best): t for k, t in flat.items() if k.startswith(best)}
-    inside = {k: t for k, t in inside.items() if k in own}
-    return inside, [k for k in flat if k.removeprefix(best) not in inside]
 
 
 @contextmanager

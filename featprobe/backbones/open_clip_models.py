@@ -74,12 +74,13 @@ def load(source: Source) -> Loaded:
     origin: dict[str, Any] = {}
     if source.weights:
         path = weights_file(source)
-        state = state_of(path, source, origin)
-        take(open_clip, clip, state, f"{path} for {source.text}")
+        state = state_of(path, source, origin, _own(clip))
+        aside = take(open_clip, clip, state, f"{path} for {source.text}")
+        origin |= {"dropped": origin.get("dropped", []) + aside} if aside else {}
         origin["weights"] = [path.name]
     elif not source.init:
         path = weights(open_clip, named, source)
-        take(open_clip, clip, state_of(path, source, {}), source.place)
+        take(open_clip, clip, state_of(path, source, {}, _own(clip)), source.place)
         origin = {"source": source.place, "file": path.name}
         if named.repository:
             origin |= provenance(named.repository, (path.name,), source.revision)
@@ -156,14 +157,24 @@ def weights(open_clip: Any, named: Named, source: Source) -> Path:
         )
 
 
-def take(open_clip: Any, clip: nn.Module, state: dict[str, Any], where: str) -> None:
-    """Fill the vision tower from a checkpoint of a whole model, or of the tower alone."""
+def _own(clip: nn.Module) -> list[str]:
+    """The keys of the vision tower, as a whole model and as the tower alone has them."""
+    names = [k for k in clip.state_dict() if k.startswith("visual.")]
+    return [*names, *(k.removeprefix("visual.") for k in names)]
+
+
+def take(open_clip: Any, clip: nn.Module, state: dict[str, Any], where: str) -> list[str]:
+    """Fill the vision tower from a checkpoint of a whole model, or of the tower alone.
+
+    Returns the keys of the other tower, which are not used.
+    """
     if "image_encoder.model.patch_emb.0.block.conv.weight" in state or (
         "image_encoder.model.patch_embed.0.rbr_conv.0.conv.weight" in state
     ):
         state = open_clip.factory.convert_state_dict(clip, state)  # MobileCLIP's own spelling
     inner = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
     fill(clip.visual, inner or state, where)  # type: ignore[arg-type]
+    return [k for k in state if not k.startswith("visual.")] if inner else []
 
 
 class Tower(nn.Module):

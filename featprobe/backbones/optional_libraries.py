@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from featprobe.backbones.formats.layout import not_needed, unwrapped
 from featprobe.backbones.formats.reading import tensors
 from featprobe.backbones.hub_files import hub_file, hub_reachable
 from featprobe.backbones.source import Source, strictly
@@ -80,19 +81,32 @@ def weights_file(source: Source) -> Path:
     return source.weights[0]
 
 
-def state_of(path: Path, source: Source, origin: dict[str, Any]) -> dict[str, Tensor]:
+def state_of(
+    path: Path, source: Source, origin: dict[str, Any], own: Collection[str]
+) -> dict[str, Tensor]:
     """The tensors of a checkpoint file without what training code wraps around their names.
 
-    What the source says of its keys goes by, and into ``origin``.
+    ``own``: the keys of the network. Heads and the state of a training beside it are left out, and
+    they, and what the source says of keys, go into ``origin``. What else is beside it stays, to be
+    refused.
     """
     dropped: list[str] = []
     flat = tensors(source.state(path, dropped))
+    inside, beside = unwrapped(flat, own)
+    if inside is flat:  # a network that is not whole, as files of one without its classifier
+        inside = {k: v for k, v in flat.items() if k.startswith("state_dict.")} or flat
+        while any(all(k.startswith(w) for k in inside) for w in WRAPPERS):
+            inside = {k.partition(".")[2]: v for k, v in inside.items()}
+        known = set(own) & inside.keys()  # none in a layout that is converted later
+        beside = [k for k in inside if k not in own] if known else []
+        spelled = inside
+    else:
+        spelled = flat
+    odd = [k for k in beside if not not_needed(k)]
+    dropped += [k for k in beside if k not in odd]
     origin |= source.about(dropped)
-    inner = {k: v for k, v in flat.items() if k.startswith("state_dict.")}
-    flat = inner or flat  # what lies beside it are optimisers and averages
-    while any(all(k.startswith(w) for k in flat) for w in WRAPPERS):
-        flat = {k.partition(".")[2]: v for k, v in flat.items()}
-    return flat
+    kept = {k: v for k, v in inside.items() if k not in dropped}
+    return kept | {k: spelled[k] for k in odd}
 
 
 def fill(module: nn.Module, state: dict[str, Tensor], where: str) -> None:

@@ -61,7 +61,7 @@ def load(source: Source) -> Loaded:
     cfg = net.pretrained_cfg
     if source.weights:
         path = weights_file(source)
-        state = state_of(path, source, origin)
+        state = state_of(path, source, origin, net.state_dict())
         follow(net, state)
         fill(net, state, f"{path} for {source.text}")
         origin["weights"] = [path.name]

@@ -90,12 +90,11 @@ def load(source: Source) -> Loaded:
     if source.init != "random":
         given = bool(source.weights)
         path = weights_file(source) if given else fetched(weights.url)
-        state = {
-            k: v
-            for k, v in state_of(path, source, origin).items()
-            if not k.startswith("AuxLogits.")
-        }
-        fill(net, state, f"{path} for {source.text}")
+        state = state_of(path, source, origin, net.state_dict())
+        aside = [k for k in state if k.startswith("AuxLogits.")]  # of training alone
+        origin |= {"dropped": origin.get("dropped", []) + aside} if given and aside else {}
+        kept = {k: v for k, v in state.items() if k not in aside}
+        fill(net, kept, f"{path} for {source.text}")
         origin["weights"] = [path.name]
         origin |= {} if given else {"source": source.place, "tag": weights.name}
     transform = weights.transforms()

@@ -255,9 +255,9 @@ def _save(
     features: FeatureSet, probe: Any, protocol: Any, found: Sequence[Result], path: Path
 ) -> Path:
     from featprobe.core.errors import InputError
-    from featprobe.evaluation.evaluate import fit_chosen
     from featprobe.evaluation.predict import source_of
     from featprobe.evaluation.protocols import Full
+    from featprobe.evaluation.refitting import fit_chosen
     from featprobe.probes.saving import save_probe
 
     if not isinstance(protocol, Full):

@@ -196,7 +196,7 @@ def _run(
                 scale = one.training.scale
                 cases = by_scale.setdefault(scale, Cases(tokens, scale))
                 more = {**how, "refit": how["refit"] or one.refit, "training": one.training}
-                made = segment(cases, one.decoder, way, save=True, **more)
+                made = segment(cases, one.decoder, way, save=True, save_to=save_to, **more)
             except FeatprobeError as error:
                 problems.append(error)
                 told = str(error)

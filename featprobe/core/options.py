@@ -115,9 +115,12 @@ class Checked:
         kinds = annotations_of(kind)
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if value is not field.default:  # a default stays as it is written, also in digests
-                value = checked(field.name, value, kinds[field.name], self.owner())
-                object.__setattr__(self, field.name, value)
+            if value is field.default:  # it stays as it is written, also in digests
+                continue
+            value = checked(field.name, value, kinds[field.name], self.owner())
+            if _same_number(value, field.default):  # 20.0 is no other setting than 20
+                value = field.default
+            object.__setattr__(self, field.name, value)
         run_checks(self)
 
     def owner(self) -> str:
@@ -132,6 +135,11 @@ class Checked:
         values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
         defaults = {f.name: f.default for f in fields(self)}  # type: ignore[arg-type]
         return list(idle(values, defaults, self.needs))
+
+
+def _same_number(one: Any, other: Any) -> bool:
+    numbers = type(one) in (int, float) and type(other) in (int, float)
+    return numbers and one == other
 
 
 @lru_cache(maxsize=256)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from featprobe.evaluation import levels, model_selection
 from featprobe.evaluation.fitted import Data, View
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
 from featprobe.evaluation.reporting import keep, of_test, result_of
-from featprobe.evaluation.results import Result
 from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.evaluation.shown import Results
 from featprobe.features.feature_set import FeatureSet, unlabeled
@@ -28,7 +28,6 @@ from featprobe.features.prepare import Prepare
 from featprobe.metrics import thresholds
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
-from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.splits.partition import VERSION, Dealer, known_targets
@@ -88,9 +87,7 @@ def evaluate(
     Raises :class:`InputError` when the features cannot be probed: no labels, one class, too few
     patients to split, targets that the probe is not for.
     """
-    chosen = parse(protocol)
-    if seed is not None:
-        chosen = type(chosen)(**{**_fields(chosen), "seed": seed})
+    chosen = _seeded(protocol, seed)
     criterion = _criterion(features, chosen, select, one_se, metric)
     made = make_probe(probe).fresh().choosing_by(criterion)
     views = asked_views(features, made, view, pool)
@@ -130,42 +127,38 @@ def evaluate(
 
 
 def request(
-    features: FeatureSet,
-    probe: str | Probe,
-    protocol: str | Protocol = "full",
-    *,
-    view: str | Sequence[str] | None = None,
-    pool: str | Sequence[str] = "mean",
-    normalize: bool = False,
-    pca: int | None = None,
-    level: str | levels.Level = "item",
-    subgroups: levels.Column | None = None,
-    resamples: int = RESAMPLES,
-    select: str = AUTO,
-    one_se: bool = True,
-    metric: str | None = None,
-    threshold: str | float = YOUDEN,
+    features: FeatureSet, probe: str | Probe, protocol: str | Protocol = "full", **options: Any
 ) -> str:
     """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
 
-    Nothing is fitted. A column of studies or subgroups counts by its name.
+    ``options``: those of :func:`evaluate`, with its defaults; ``cache`` and ``save`` change
+    nothing. Nothing is fitted. A column of studies or subgroups counts by its name.
     """
-    made, chosen = make_probe(probe), parse(protocol)
+    given = signature(evaluate).bind(features, probe, protocol, **options)
+    given.apply_defaults()
+    o = given.arguments
+    made, chosen = make_probe(probe), _seeded(protocol, o["seed"])
+    criterion = _criterion(features, chosen, o["select"], o["one_se"], o["metric"])
+    level, subgroups, rule = o["level"], o["subgroups"], rule_of(o["threshold"])
     reading = levels.Level(level) if isinstance(level, str) else level
     asked = {
         "dataset": features.dataset, "backbone": features.backbone,
         "key": features.key.digest, "labels": features.items.labels_digest,
         "probe": made.name, "params": made.get_params(), "protocol": chosen.to_dict(),
-        "views": asked_views(features, made, view, pool), "resamples": resamples,
-        **Prepare(normalize, pca).to_dict(), **reading.to_dict(),
+        "views": asked_views(features, made, o["view"], o["pool"]), "resamples": o["resamples"],
+        **Prepare(o["normalize"], o["pca"]).to_dict(), **reading.to_dict(),
         "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,
     }  # fmt: skip
-    criterion = _criterion(features, chosen, select, one_se, metric)
     if criterion is not None and not criterion.usual:
         asked |= criterion.to_dict()
-    if rule_of(threshold) != YOUDEN:
-        asked["threshold"] = rule_of(threshold)
+    if rule != YOUDEN:
+        asked["threshold"] = rule
     return digest(plain(asked))
+
+
+def _seeded(protocol: str | Protocol, seed: int | None) -> Protocol:
+    chosen = parse(protocol)
+    return chosen if seed is None else type(chosen)(**{**_fields(chosen), "seed": seed})
 
 
 def _criterion(
@@ -179,26 +172,6 @@ def _criterion(
     if subject.task is None:
         return None
     return Criterion.of(subject.task, select, one_se, metric)
-
-
-def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
-    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again.
-
-    It knows where their features lie, so that it can say how far others are from them.
-    """
-    made = make_probe(probe)
-    if "select" in result.settings:  # a part of the probe may choose, too
-        one_se = bool(result.settings.get("one_se", True))
-        made.choosing_by(Criterion(result.task, result.settings["select"], one_se))
-    view = View(result.view, result.pool)
-    data = labelled(features, protocol, [view], made)
-    rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
-    kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    x = data.read(view)[rows]
-    fitted = made.fresh(**kept).fit(x, data.y[rows], groups=data.groups[rows])
-    if not made.bags:
-        fitted.range_ = FeatureRange.of(x, data.groups[rows])
-    return fitted
 
 
 def asked_views(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -28,6 +27,7 @@ from featprobe.finetuning.network import wanted_of
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
+from featprobe.finetuning.studies import check_rates
 from featprobe.probes.selection import Criterion
 
 if TYPE_CHECKING:
@@ -144,8 +144,5 @@ def _check_types(backbone: object, dataset: object, recipe: object, training: ob
 def _rates(t: Training, recipe: Recipe, lrs: Sequence[float]) -> tuple[float, ...]:
     """The rates of the backbone to try, each once; one where none is given."""
     rates = tuple(dict.fromkeys(map(float, lrs)))
-    for lr in rates:
-        replace(t, lr=lr)  # refuses what is no rate
-    if len(rates) > 1 and recipe.name == "frozen":
-        raise InputError("frozen trains the head alone, which --lr is not for: give one --head-lr")
+    check_rates(recipe, t, rates)
     return rates or (t.lr or recipe.lr,)

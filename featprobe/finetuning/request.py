@@ -11,7 +11,7 @@ from featprobe.core.options import checked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
 from featprobe.finetuning.settings import Training
-from featprobe.finetuning.studies import study
+from featprobe.finetuning.studies import check_rates, study
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,6 @@ def request(
                 f"recipe {recipe} has no setting {name!r}.{nearest(name, [*own, *known])} "
                 f"Its own: {', '.join(own) or 'none'}; of every training: {', '.join(known)}"
             )
-    return Request(make_recipe(recipe, **options), Training(**training), lrs)
+    made = Request(make_recipe(recipe, **options), Training(**training), lrs)
+    check_rates(made.recipe, made.training, lrs)
+    return made

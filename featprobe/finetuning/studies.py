@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.options import checked
+from featprobe.core.yaml_file import at, read_yaml
+from featprobe.finetuning.recipes.base import Recipe
+from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
 
 FOLDER = Path(__file__).parent / "presets"
 STUDIES = tuple(sorted(p.stem for p in FOLDER.glob("*.yaml")))
+NEEDS = "a preset needs at least 'recipe: NAME'"
 FIELDS = ("recipe", "options", "training", "lrs", "source", "differs")
 
 
@@ -58,21 +62,33 @@ def study(name: str) -> Study:
 
 
 def _read(path: Path) -> Study:
-    import yaml
-
-    try:
-        given: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not readable as YAML: {reason(error)}") from error
-    if not isinstance(given, dict) or not isinstance(given.get("recipe"), str):
-        raise InputError(f"{path}: a preset needs at least 'recipe: NAME'")
+    given = read_yaml(path, NEEDS)
+    if not isinstance(given.get("recipe"), str):
+        raise InputError(f"{path}: {NEEDS}")
     _known(f"{path}", given, FIELDS)
     options, training = (_mapping(path, part, given.get(part)) for part in ("options", "training"))
     lrs = checked("lrs", _value(given.get("lrs") or ()), tuple[float, ...], str(path))
-    for lr in lrs or (training.get("lr"),):
-        _check(path, {**training, "lr": lr})
+    _known(f"{path}: training", training, tuple(f.name for f in fields(Training)))
+    with at(f"{path}"):
+        make_recipe(given["recipe"])
+    with at(f"{path}: options"):
+        recipe = make_recipe(given["recipe"], **options)
+    try:
+        check_rates(recipe, Training(**training), lrs)
+    except (InputError, UnknownName) as error:
+        raise InputError(f"{path}: training: {error}") from error
     texts = (str(given.get(n) or "") for n in ("source", "differs"))
     return Study(path.stem, given["recipe"], options, training, lrs, *texts)
+
+
+def check_rates(recipe: Recipe, training: Training, lrs: Sequence[float]) -> None:
+    """Raise :class:`InputError` for rates that no training has or a recipe has no use for."""
+    for lr in lrs:
+        replace(training, lr=lr)
+    if len(lrs) > 1 and "lr" in recipe.idles:
+        raise InputError(
+            f"{recipe.name} trains the head alone, which --lr is not for: give one --head-lr"
+        )
 
 
 def _known(where: str, given: Mapping[Any, Any], known: tuple[str, ...]) -> None:
@@ -97,13 +113,3 @@ def _value(given: Any) -> Any:
         except ValueError:
             return given
     return given
-
-
-def _check(path: Path, training: dict[str, Any]) -> None:
-    """Raise :class:`InputError` for what :class:`Training` cannot be made of."""
-    where = f"{path}: training"
-    _known(where, training, tuple(f.name for f in fields(Training)))
-    try:
-        Training(**training)
-    except (InputError, UnknownName) as error:
-        raise InputError(f"{where}: {error}") from error

@@ -21,7 +21,6 @@ from featprobe.images.files import kind_of, kind_of_name
 # By the kinds of featprobe.images.files; ``picture``: rasters and arrays of one frame of 8 bits a
 # value, and grey PNGs, which no change has touched.
 READERS = {"picture": 1, "dicom": 2, "raster": 2, "nifti": 2, "itk": 2, "array": 2}
-READER_VERSION = max(READERS.values())
 FRAMES = 1  # of what follows the readers whatever the kind: planes, choice of frames, resampling
 
 PLAIN = (".jpg", ".jpeg", ".bmp")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError
+from featprobe.core.yaml_file import at
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.request import request
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
-from featprobe.leaderboard.yaml_schema import at, checked
+from featprobe.leaderboard.yaml_schema import checked
 
 OWN = {"recipe": str, "preset": str, "name": str}
 
@@ -54,6 +55,4 @@ def make_finetune_request(
     settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
     with at(place):
         made = request(recipe, preset, settings)
-        for lr in made.lrs:
-            replace(made.training, lr=lr)  # refuses what is no rate
     return FinetuneRequest(made.recipe, made.training, made.lrs, given.get("name", ""))

@@ -30,6 +30,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.catalog import CATALOG as MODELS
 from featprobe.backbones.load import load_backbone, resolve
 from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.yaml_file import at, read_yaml
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
 from featprobe.datasets.load import entry_named, load_dataset
@@ -38,7 +39,7 @@ from featprobe.extraction.resolve import settle
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.leaderboard.finetune_request import FinetuneRequest, make_finetune_request
 from featprobe.leaderboard.probe_request import ProbeRequest, known_outputs, make_probe_request
-from featprobe.leaderboard.yaml_schema import at, checked, entries, existing, listed, read_yaml
+from featprobe.leaderboard.yaml_schema import checked, entries, existing, listed
 from featprobe.metrics import measures as metrics
 from featprobe.probes.selection import AUTO, selectable
 from featprobe.splits.partition import VERSION, check_version
@@ -46,6 +47,7 @@ from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import DTYPES
 
 NAMES = str | Sequence[str]
+NEEDS = "a mapping is needed, with keys such as 'data' and 'models'"
 TOP = {
     "data": Any, "models": Any, "extract": Mapping[str, Any], "probes": Any, "finetune": Any,
     "subset": float | Sequence[float], "against": str, "metric": str, "select": str,
@@ -133,7 +135,7 @@ def read(file: Path) -> Grid:
     Raises :class:`InputError`, :class:`UnknownName` with the nearest name, or :class:`MissingPath`,
     in one line with the file and the place in it.
     """
-    top = checked(read_yaml(file), TOP, str(file))
+    top = checked(read_yaml(file, NEEDS), TOP, str(file))
     folder, where = file.parent, f"{file}: "
     seed, resamples = top.get("seed", 0), top.get("resamples", 1000)
     if seed < 0 or resamples < 10:

@@ -8,10 +8,11 @@ from typing import Any, get_type_hints
 
 from featprobe.backbones.spec import OUTPUTS
 from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.yaml_file import at
 from featprobe.features.feature_set import POOLS
 from featprobe.features.prepare import Prepare
 from featprobe.leaderboard.row_labels import named
-from featprobe.leaderboard.yaml_schema import at, checked, listed
+from featprobe.leaderboard.yaml_schema import checked, listed
 from featprobe.metrics.thresholds import YOUDEN, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.presets import preset

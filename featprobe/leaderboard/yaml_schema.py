@@ -2,65 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from featprobe.core.errors import (
-    FeatprobeError,
-    InputError,
-    MissingPath,
-    UnknownName,
-    nearest,
-    reason,
-)
+from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.options import checked as fitting
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain values; ``1e-4`` is a number, and a key that is there twice is an error."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: {key.value!r} is there twice")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping that a file holds; :class:`MissingPath` or :class:`InputError` otherwise."""
-    if not file.is_file():
-        raise MissingPath(f"{file}: no such file")
-    try:
-        values: Any = yaml.load(file.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
-    except OSError as error:
-        raise InputError(reason(error)) from error
-    if not isinstance(values, dict):
-        raise InputError(f"{file}: a mapping is needed, with keys such as 'data' and 'models'")
-    return values
-
-
-@contextmanager
-def at(place: str) -> Iterator[None]:
-    """Put the place before the message of an error."""
-    try:
-        yield
-    except FeatprobeError as error:
-        raise type(error)(f"{place}: {error}") from error
 
 
 def checked(values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:

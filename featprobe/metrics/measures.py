@@ -213,15 +213,6 @@ def compute(
     return measure(np.ascontiguousarray(w.T))
 
 
-def macro_auroc(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean AUROC of classes (one-vs-rest) or of labels, over those where it is defined.
-
-    ``y``, ``p``: as in :class:`Measure`. NaN where none is.
-    """
-    task = "multilabel" if y.ndim == 2 else "multiclass"
-    return float(compute(task, y, p, wanted=["auroc"])["auroc"][0])
-
-
 def chance(task: str, y: np.ndarray, classes: int, of: Sequence[str] = ()) -> dict[str, float]:
     """What a predictor reaches that gives every sample the same scores: how often each class
     (label) occurs in ``y``, or the mean of ``y``.

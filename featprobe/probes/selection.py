@@ -84,7 +84,7 @@ class Criterion:
         """How a Result says it: ``select``, and ``one_se`` where it is off."""
         return {"select": self.by, **({} if self.one_se else {"one_se": False})}
 
-    def merit(self, p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    def selection_score(self, p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         """What one set of scores (N, C) is compared by where no errors are: more is better.
 
         The metric to six digits, the other way round where less is better (nothing where the loss

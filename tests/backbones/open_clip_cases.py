@@ -19,6 +19,7 @@ from featprobe.backbones.open_clip_models import preprocess
 from featprobe.core.errors import InputError, MissingPath, UnknownName
 from tests.backbones.test_families import close, pictures, stirred
 from tests.backbones.test_hf import photos
+from tests.backbones.test_wrappers import WRAPPED
 from tests.backbones.timm_cases import COMMIT, AnySize, blocks_of, cached
 
 TEXT = {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1}
@@ -223,6 +224,16 @@ def test_a_weights_file_of_the_tower_or_of_the_whole_model(tmp_path: Path) -> No
     for path in (whole, tmp_path / "tower.safetensors", tmp_path / "epoch_3.pt"):
         again = load_backbone(f"open_clip:local-dir:{place}", weights=path)
         assert again.weights_sha256 == backbone.weights_sha256
+        other = [k for k in model.state_dict() if not k.startswith("visual.")]
+        # of the texts, which is not used
+        said = [k.removeprefix("module.") for k in again.origin.get("dropped", [])]
+        assert sorted(said) == ([] if "tower" in path.name else sorted(other))
+    for name in ("compiled in DDP", "Lightning", "Lightning and a head"):
+        for content in (model.state_dict(), model.visual.state_dict()):
+            torch.save(WRAPPED[name][0](content), tmp_path / "w.pt")
+            again = load_backbone(f"open_clip:local-dir:{place}", weights=tmp_path / "w.pt")
+            assert again.weights_sha256 == backbone.weights_sha256
+            assert bool(again.origin.get("dropped")) == ("head" in name or "visual.proj" in content)
     state = copy.copy(model.state_dict())
     state["visual.odd"] = state.pop("visual.ln_post.weight")
     save_file(state, tmp_path / "odd.safetensors")

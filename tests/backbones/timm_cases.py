@@ -16,6 +16,7 @@ from featprobe.backbones.load import load_backbone
 from featprobe.core.errors import InputError, UnknownName
 from tests.backbones.test_families import close, pictures, stirred
 from tests.backbones.test_hf import photos
+from tests.backbones.test_wrappers import WRAPPED
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -264,6 +265,41 @@ def test_a_weights_file_brings_its_own_classifier(tmp_path: Path) -> None:
     torch.save({"state_dict": wrapped, "epoch": 3}, tmp_path / "run.pth")
     again = load_backbone("timm:test_resnet", weights=tmp_path / "run.pth")
     assert again.weights_sha256 == backbone.weights_sha256
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_common_wrappers_are_recognised_and_what_is_not_used_is_said(
+    wrapped: str, tmp_path: Path
+) -> None:
+    """As around transformers' networks; the head beside a backbone is none of its own."""
+    whole = load_backbone("timm:test_resnet", init="random", seed=3)
+    bare = timm.create_model("test_resnet", num_classes=0)
+    make, unused = WRAPPED[wrapped]
+    state = whole.module.state_dict()
+    inner = {k: state[k] for k in bare.state_dict()}
+    for name, given in (("whole", state), ("bare", inner)):
+        torch.save(make(given), tmp_path / f"{name}.pth")
+        backbone = load_backbone("timm:test_resnet", weights=tmp_path / f"{name}.pth")
+        found = backbone.module.state_dict()
+        for key in inner:
+            torch.testing.assert_close(found[key], inner[key])
+        dropped = backbone.origin.get("dropped", [])
+        if wrapped == "vit":  # its head may be this network's own
+            continue
+        assert bool(dropped) if unused is None else len(dropped) == unused, (name, dropped)
+
+
+def test_what_a_user_says_of_keys_goes_for_timm_too(tmp_path: Path) -> None:
+    whole = load_backbone("timm:test_resnet", init="random", seed=3)
+    state = {f"trunk.{k}": v for k, v in whole.module.state_dict().items()}
+    torch.save(state | {"extra.weight": torch.zeros(2)}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"unexpected \(.*extra\.weight"):
+        load_backbone("timm:test_resnet", weights=tmp_path / "w.pth", strip_prefix="trunk.")
+    again = load_backbone(
+        "timm:test_resnet", weights=tmp_path / "w.pth", strip_prefix="trunk.", ignore_keys="extra.*"
+    )
+    assert again.weights_sha256 == whole.weights_sha256
+    assert again.origin["dropped"] == ["extra.weight"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from featprobe.backbones.load import load_backbone
 from featprobe.core.errors import InputError, UnknownName
 from tests.backbones.test_families import close, pictures, stirred
 from tests.backbones.test_hf import photos
+from tests.backbones.test_wrappers import WRAPPED
 
 
 def twin(name: str, backbone, **given):
@@ -84,6 +85,25 @@ def test_weights_files_are_read_strictly(tmp_path) -> None:
     torch.save(state, tmp_path / "cut.pth")
     with pytest.raises(InputError, match=r"1 missing \(features\.3\.bias\)"):
         load_backbone("torchvision:alexnet", weights=tmp_path / "cut.pth")
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_common_wrappers_are_recognised_and_what_is_not_used_is_said(wrapped, tmp_path) -> None:
+    whole = load_backbone("torchvision:resnet18", init="random", seed=3)
+    make, unused = WRAPPED[wrapped]
+    torch.save(make(whole.module.state_dict()), tmp_path / "w.pth")
+    again = load_backbone("torchvision:resnet18", weights=tmp_path / "w.pth")
+    assert again.weights_sha256 == whole.weights_sha256
+    dropped = again.origin.get("dropped", [])
+    assert bool(dropped) if unused is None else len(dropped) == unused
+
+
+def test_auxiliary_classifiers_of_training_are_said(tmp_path) -> None:
+    model = models.get_model("inception_v3", weights=None, aux_logits=True, init_weights=False)
+    torch.save(model.state_dict(), tmp_path / "w.pth")
+    backbone = load_backbone("torchvision:inception_v3", weights=tmp_path / "w.pth")
+    assert backbone.origin["dropped"]
+    assert all(k.startswith("AuxLogits.") for k in backbone.origin["dropped"])
 
 
 def test_names_that_are_none() -> None:

@@ -27,6 +27,7 @@ VERBS: dict[str, list[str] | None] = {
     "fewshot": ["--data", "NAME", "--shots", "1", "--tries", "2"],
     "compare": ["--data", "NAME", "--between", "probes"],
     "leaderboard": ["--data", "NAME"],
+    "report": ["--data", "NAME"],
     "data relabel": ["NAME", "--targets", "LABELS", "--label", "label"],
     "export": ["NAME", "OUT", "--to", "npy"],
     "cache ls": ["--data", "NAME"],
@@ -39,6 +40,7 @@ VERBS: dict[str, list[str] | None] = {
     "extract": None,
     "finetune": None,
     "segment": None,
+    "show tokens": None,
     "predict": None,
     "data check": None,
     "data split": None,
@@ -95,7 +97,7 @@ def test_every_verb_knows_every_name(
     verb: str, features: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = features / "kept"
-    if verb in ("compare", "leaderboard"):
+    if verb in ("compare", "leaderboard", "report"):
         for made in ("knn", "linear"):
             assert call(made, FOUND, capsys)[0] == 0
     shutil.copytree(cache, kept)
@@ -132,6 +134,7 @@ def test_every_verb_that_opens_files_knows_them_too(
     own = {
         "extract": ["--model", "tiny_vit14"], "predict": [str(probe)],
         "finetune": ["--model", "tiny_vit14", "--recipe", "full"],
+        "show tokens": ["--model", "tiny_vit14", "--out", str(tmp_path / "tokens.png")],
         "data split": ["--out", str(tmp_path / "split.csv")],
     }  # fmt: skip
     for name in NAMES:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from featprobe.cli.knn import PRESETS as KNN_PRESETS
 from featprobe.core.errors import FeatprobeError, InputError
+from featprobe.core.fingerprint import digest
 from featprobe.core.options import annotations_of, checked
 from featprobe.evaluation.evaluate import make_probe
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
 from featprobe.finetuning.recipes.vpt import VPT
-from featprobe.finetuning.request import request
+from featprobe.finetuning.request import Request, request
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import STUDIES
+from featprobe.leaderboard.finetune_request import make_finetune_request
 from featprobe.probes.base import Probe
 from featprobe.probes.presets import PRESETS
 from featprobe.probes.registry import PROBES
@@ -59,6 +64,85 @@ def test_a_setting_of_a_training_is_of_its_type_or_refused(name: str) -> None:
         except FeatprobeError:
             continue
         known(Training, name, getattr(made, name))
+
+
+SETTINGS = [*OPTIONS, *(("full", f.name) for f in fields(Training))]
+WRITTEN = [odd for odd in ODD if type(odd) is not object]  # what a YAML file can hold
+
+
+def made_of(ask: Any) -> Request | str:
+    """What is asked for, or the message of the error that refuses it."""
+    try:
+        found: Request = ask()
+    except FeatprobeError as error:
+        return str(error)
+    return found
+
+
+@pytest.mark.parametrize(("recipe", "name"), SETTINGS)
+def test_the_verb_a_grid_and_a_preset_take_and_refuse_the_same(
+    recipe: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value of ``--set``, of an entry of a leaderboard's file, and of a preset of one's own."""
+    # looked for at every name, which takes the time of all else together
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    part = "options" if (recipe, name) in OPTIONS else "training"
+    for odd in WRITTEN:
+        if name == "seed" or (name == "lr" and isinstance(odd, list)):
+            continue  # a grid has its own seed, and a list of rates is a grid
+        (tmp_path / "preset.yaml").write_text(yaml.safe_dump({"recipe": recipe, part: {name: odd}}))
+        entry = {"recipe": recipe, name: odd}
+        verb = made_of(lambda: request(recipe, None, {name: odd}))  # noqa: B023
+        grid = made_of(lambda: make_finetune_request(entry, tmp_path, 0, "entry 1"))  # noqa: B023
+        preset = made_of(lambda: request(preset=str(tmp_path / "preset.yaml")))
+        if isinstance(verb, str):
+            assert "\n" not in verb
+            assert isinstance(grid, str), (odd, verb)
+            assert grid.startswith("entry 1: ")
+            if odd not in (None, ""):
+                assert isinstance(preset, str), (odd, verb)
+                assert preset.startswith(f"{tmp_path / 'preset.yaml'}: {part}: "), preset
+        else:
+            assert not isinstance(grid, str), grid
+            assert (grid.recipe, grid.training, grid.lrs) == (verb.recipe, verb.training, verb.lrs)
+            assert preset == verb or name == "lr" or isinstance(odd, str)
+
+
+@pytest.mark.parametrize(("recipe", "name"), SETTINGS)
+def test_numbers_that_are_equal_are_one_setting(recipe: str, name: str) -> None:
+    """3 and 3.0 are the same training, in the same folder, and a default is its own equal."""
+    kind = RECIPES.get(recipe) if (recipe, name) in OPTIONS else Training
+    default = next(f.default for f in fields(kind) if f.name == name)
+    for number in (1, 2, 3, default):
+        if type(number) not in (int, float) or number != int(number):
+            continue
+        found = []
+        for value in (int(number), float(number), np.int64(number), np.float64(number)):
+            try:
+                found.append(kind(**{name: value}))
+            except FeatprobeError:
+                continue  # out of range, or a whole number is wanted
+        assert len({digest(one.to_dict()) for one in found}) <= 1
+        assert len(set(found)) <= 1
+        if found and number == default:
+            assert digest(found[0].to_dict()) == digest(kind().to_dict())
+
+
+def test_rates_are_checked_before_anything_is_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    for text, said in (
+        ("recipe: frozen\nlrs: [0.1, 0.2]", "training: frozen trains the head alone"),
+        ("recipe: lora\nlrs: [0.1, -1]", "training: lr -1 must be positive"),
+        ("recipe: lora\nrecipe: full", "'recipe' is there twice"),
+        ("recipe: lora\noptions: {rnak: 2}", "options: recipe lora has no option 'rnak'"),
+        ("recipe: lorra", "unknown recipe 'lorra'. Did you mean 'lora'"),
+    ):
+        file.write_text(text)
+        with pytest.raises(FeatprobeError, match=f"{re.escape(str(file))}: .*{re.escape(said)}"):
+            request(preset=str(file))
+    for rates in ([1e-3, 1e-4], [1e-3, -1e-4]):
+        with pytest.raises(InputError, match="frozen trains the head alone|lr -0.0001 must be"):
+            request("frozen", None, {"lr": rates})
 
 
 @pytest.mark.parametrize("option", ["deep", "prompts", "dropout"])

@@ -15,8 +15,8 @@ from sklearn.datasets import load_digits
 import featprobe as fp
 from featprobe.evaluation import applicable
 from featprobe.evaluation.applicable import far_outside, named_apart, other_readers
-from featprobe.evaluation.evaluate import fit_chosen
 from featprobe.evaluation.predict import source_of
+from featprobe.evaluation.refitting import fit_chosen
 from featprobe.images.versions import READERS
 from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.loading import read_saved

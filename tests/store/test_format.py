@@ -44,7 +44,8 @@ def test_every_field_of_the_key_changes_its_digest(name: str) -> None:
 
 
 def test_a_key_is_made_of_everything_it_holds() -> None:
-    assert set(make_key(versions={"frames": 2}).to_dict()) == set(FIELDS)
+    full = make_key(versions={"frames": 2}, reduction={"dim": 3})
+    assert set(full.to_dict()) == set(FIELDS)
 
 
 def test_every_part_of_preprocessing_and_frame_recipe_is_in_the_key() -> None:

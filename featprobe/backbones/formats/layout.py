@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -166,3 +166,28 @@ def _split(key: str, layout: Layout) -> tuple[str, str]:
     root = WRAPPERS.match(key).group()  # type: ignore[union-attr]
     inner = key[len(root) :]
     return root, re.sub(*layout.shorten, inner) if layout.shorten else inner
+
+
+def not_needed(key: str) -> bool:
+    """Whether a key beside a network is known to be of the training, or a head."""
+    return any(re.match(pattern, key) for pattern in TRAINING)
+
+
+def unwrapped(flat: dict[str, Tensor], own: Collection[str]) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors below what training code wrapped around a network, and the keys of the others.
+
+    ``own``: the keys of the network itself. All tensors as they are where such a key is not below
+    a wrapper, or fewer than half of them are in one place.
+    """
+    own = set(own)
+    roots: Counter[str] = Counter()
+    for key in flat:
+        for cut in (m.end() for m in re.finditer(r"\.", key)):
+            if WRAPPERS.fullmatch(key[:cut]) and key[cut:] in own:
+                roots[key[:cut]] += 1
+    if not roots or 2 * max(roots.values()) < len(own) or any(key in own for key in flat):
+        return flat, []
+    best = min(roots, key=lambda root: (bool(SECOND.search(root)), -roots[root]))
+    inside = {k.removeprefix(best): t for k, t in flat.items() if k.startswith(best)}
+    inside = {k: t for k, t in inside.items() if k in own}
+    return inside, [k for k in flat if k.removeprefix(best) not in inside]

@@ -1,0 +1,63 @@
+"""YAML files that users write: plain values, and every mistake with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from featprobe.core.errors import FeatprobeError, InputError, MissingPath, reason
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """Plain values; ``1e-4`` is a number, and a key that is there twice is an error."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise yaml.YAMLError(f"line {line}: {key.value!r} is there twice")
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
+        list("-+0123456789"),
+    )  # fmt: skip
+    return Loader
+
+
+def read_yaml(file: Path, needs: str) -> dict[str, Any]:
+    """The mapping that a file holds; ``needs``: what to say to who wrote none.
+
+    Raises :class:`MissingPath` or :class:`InputError`.
+    """
+    import yaml
+
+    if not file.is_file():
+        raise MissingPath(f"{file}: no such file")
+    try:
+        values: Any = yaml.load(file.read_text(encoding="utf-8"), _loader())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise InputError(reason(error)) from error
+    if not isinstance(values, dict):
+        raise InputError(f"{file}: {needs}")
+    return values
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Put the place before the message of an error."""
+    try:
+        yield
+    except FeatprobeError as error:
+        raise type(error)(f"{place}: {error}") from error

@@ -1,0 +1,34 @@
+"""The probe that a Result reports, fitted once more to be kept."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from featprobe.evaluation.evaluate import labelled, make_probe
+from featprobe.evaluation.fitted import View
+from featprobe.evaluation.protocols import Full
+from featprobe.evaluation.results import Result
+from featprobe.features.feature_set import FeatureSet
+from featprobe.probes.base import Probe
+from featprobe.probes.feature_range import FeatureRange
+from featprobe.probes.selection import Criterion
+
+
+def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
+    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again.
+
+    It knows where their features lie, so that it can say how far others are from them.
+    """
+    made = make_probe(probe)
+    if "select" in result.settings:  # a part of the probe may choose, too
+        one_se = bool(result.settings.get("one_se", True))
+        made.choosing_by(Criterion(result.task, result.settings["select"], one_se))
+    view = View(result.view, result.pool)
+    data = labelled(features, protocol, [view], made)
+    rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
+    kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
+    x = data.read(view)[rows]
+    fitted = made.fresh(**kept).fit(x, data.y[rows], groups=data.groups[rows])
+    if not made.bags:
+        fitted.range_ = FeatureRange.of(x, data.groups[rows])
+    return fitted
