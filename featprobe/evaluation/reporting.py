@@ -1,4 +1,4 @@
-"""From the scores of a cell to its Result: metrics, intervals, and what is kept."""
+"""Makes a Result from the scores of a cell: metrics, intervals, kept scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From items to decoded pictures, ahead of the device: in worker processes or in threads."""
+"""Decodes items ahead of the device: in worker processes or in threads."""
 
 from __future__ import annotations
 
