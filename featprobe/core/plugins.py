@@ -31,6 +31,7 @@ HOMES = {
     "probe": "featprobe.probes.plugins",
     "metric": "featprobe.metrics.plugins",
     "recipe": "featprobe.finetuning.recipes.named",
+    "decoder": "featprobe.segmentation.decoders.named",
     "importer": "featprobe.features.exchange.plugins",
 }
 
@@ -52,8 +53,8 @@ _said: set[str] = set()
 def register(kind: str, name: str, /, **facts: Any) -> Callable[[T], T]:
     """Add a class or function to what featprobe knows, in this process, under a name.
 
-    ``kind``: ``backbone``, ``dataset``, ``reader``, ``probe``, ``metric``, ``recipe`` or
-    ``importer``; what each has to be, and which ``facts`` are told of it, is in
+    ``kind``: ``backbone``, ``dataset``, ``reader``, ``probe``, ``metric``, ``recipe``,
+    ``decoder`` or ``importer``; what each has to be, and which ``facts`` are told of it, is in
     ``docs/extending.md`` and in the ``plugin`` of its module (:data:`HOMES`). What is decorated
     stays as it is.
 

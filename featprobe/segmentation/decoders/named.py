@@ -1,10 +1,11 @@
-"""Decoders by name: the modules of this package, and entry points ``featprobe.decoder``."""
+"""Decoders by name: the modules of this package, and entry points ``featprobe.decoders``."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from featprobe.core.errors import UnknownName, nearest
+from featprobe.core.plugins import subclass_of
 from featprobe.core.registry import Registry
 from featprobe.segmentation.decoders.base import Decoder
 
@@ -12,6 +13,11 @@ DECODERS = Registry(
     "decoder", "featprobe.segmentation.decoders", "DECODER",
     names={"linear": "linear", "multi": "linear"}, exclude=("base", "named"),
 )  # fmt: skip
+
+
+def plugin(name: str, value: Any, of: str, **facts: Any) -> Any:
+    """A decoder of another package or script: a subclass of :class:`Decoder`."""
+    return subclass_of("decoder", name, value, Decoder, facts)
 
 
 def make_decoder(name: str, **options: Any) -> Decoder:
