@@ -41,6 +41,10 @@ class StoreError(FeatprobeError, RuntimeError):
     """A feature store that cannot be used: incomplete, damaged, or of another key."""
 
 
+class PluginWarning(UserWarning):
+    """Something of another package cannot be used; the rest goes on without it."""
+
+
 class MissingExtra(FeatprobeError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
