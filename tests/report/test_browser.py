@@ -198,6 +198,27 @@ def test_it_is_good_on_a_telephone(study, tmp_path) -> None:
         quiet(window, study[2])
 
 
+def test_it_prints_in_light_on_a_sheet_with_all_of_the_table(study, tmp_path) -> None:
+    with chromium(tmp_path / "chromium", 794, 1123) as window:  # A4 at 96 dots an inch
+        opened(window, study[2])
+        window.execute_script("document.documentElement.dataset.theme = 'dark'")
+        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        window.execute_script("dispatchEvent(new Event('beforeprint'))")
+        assert wide(window) == 0
+        last = window.execute_script(
+            "const cells = document.querySelector('#tables tr.row').cells;"
+            "return cells[cells.length - 1].getBoundingClientRect().right <= innerWidth"
+        )
+        assert last
+        colour = "return getComputedStyle(document.body).backgroundColor"
+        assert window.execute_script(colour) == "rgb(255, 255, 255)"
+        assert not window.find_element("id", "theme").is_displayed()
+        closed = "return document.querySelectorAll('details:not([open])').length"
+        assert window.execute_script(closed) == 0
+        window.execute_script("dispatchEvent(new Event('afterprint'))")
+        assert window.execute_script(closed) > 0
+
+
 @pytest.mark.parametrize("size", [DESK, TELEPHONE])
 def test_names_of_any_kind_keep_the_layout_and_run_nothing(cache, tmp_path, size) -> None:
     found = [
