@@ -20,6 +20,7 @@ from featprobe.cli.probing import bootstrap_options, notes_of, read_settings, sh
 from featprobe.cli.verb import MAIN, Verb, options
 
 if TYPE_CHECKING:
+    from featprobe.evaluation.results import Result
     from featprobe.segmentation.asked import Asked
 
 training_options = options(
@@ -181,7 +182,8 @@ def _run(
         raise InputError(
             f"--save is of one set of tokens, not {len(sets)}: choose by --model and --image-size"
         )
-    found, problems, alone = [], [], set()
+    found: list[Result] = []
+    problems, alone = [], set()
     for tokens in sets:
         by_scale: dict[int, Cases] = {}
         for one in wanted:

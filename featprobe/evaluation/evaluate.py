@@ -240,7 +240,7 @@ def split_items(
     assert task is not None
     where = f"{subject.dataset} / {subject.backbone}"
     if probe is not None and task not in probe.tasks:
-        able = [n for n in PROBES.names() if task in PROBES.get(n)().tasks]
+        able = [n for n, kind in PROBES.all().items() if task in kind().tasks]
         raise InputError(
             f"{where}: {probe.name} is not for {task} targets; use one of {', '.join(able)}"
         )

@@ -149,7 +149,7 @@ class Criterion:
 
 def selectable(by: str) -> None:
     """Raise :class:`InputError` for what no task is chosen by."""
-    every = dict.fromkeys(n for of_task in metrics.TASKS.values() for n in of_task)
+    every = dict.fromkeys(n for task in metrics.TASKS for n in metrics.names(task))
     known = (AUTO, RANKING, LOSS, *(n for n in every if n not in _UNFIT))
     if by not in known:
         raise InputError(f"select {by!r}: use one of {', '.join(known)}.{nearest(by, known)}")

@@ -9,7 +9,7 @@ from typing import Any
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
 from featprobe.evaluation.predict import source_of_subject
-from featprobe.evaluation.results import Result
+from featprobe.evaluation.shown import Results
 from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Decoder
 from featprobe.segmentation.partition import Protocol, checked, split_cases
@@ -29,7 +29,7 @@ def segment(
     refit: bool = False, resamples: int = RESAMPLES, cache: str | os.PathLike[str] | None = None,
     save: bool = False, save_to: str | os.PathLike[str] | None = None, device: str = "auto",
     progress: Any = False, label: str = "",
-) -> list[Result]:  # fmt: skip
+) -> Results:  # fmt: skip
     """Train a decoder and score it on test cases in the voxels of their images.
 
     ``full``: every candidate (learning rate, k, C) learns from train, val chooses by ``select``
@@ -50,7 +50,7 @@ def segment(
     t = training or Training()
     work = Work(decoder, cases, t, tuple(dict.fromkeys(seeds)), select, refit, device, progress)
     split = split_cases(cases, chosen)
-    out = []
+    out = Results()
     root = settings.cache_root(cache)
     for outcome in carry_out(work, chosen, split):
         result, scored, folds = result_of(work, chosen, split, outcome, resamples, label)

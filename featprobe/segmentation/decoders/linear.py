@@ -88,7 +88,7 @@ def _standardised(x: Tensor, norms: Sequence[nn.BatchNorm1d]) -> tuple[Tensor, T
     do."""
     mean = x.mean(0)
     x = x - mean
-    var = torch.linalg.vecdot(x, x, dim=0) / len(x)  # var_mean takes three times as long
+    var = x.square().mean(0)  # var_mean takes several times as long
     unbiased = var * (len(x) / max(1, len(x) - 1))
     for norm in norms:
         assert norm.running_mean is not None
