@@ -46,7 +46,7 @@ class Registered(NamedTuple):
 
 _here: dict[str, dict[str, Registered]] = {kind: {} for kind in HOMES}
 _changes = 0  # of _here, by which what was made of it is known to be old
-_loaded: dict[str, tuple[Any, dict[str, Any]]] = {}
+_loaded: dict[str, tuple[int, Any, dict[str, Any]]] = {}
 _said: set[str] = set()
 
 
@@ -131,11 +131,12 @@ def added(kind: str, taken: Collection[str] = ()) -> dict[str, Callable[[], Any]
 
 def loaded(kind: str, taken: Collection[str] = ()) -> dict[str, Any]:
     """All plug-ins of a kind. One that cannot be used is left out, which is said once."""
-    path, points = tuple(sys.path), _points(kind)
-    if kind in _loaded and _loaded[kind][0] == (_changes, path, points):
-        return _loaded[kind][1]
+    groups = _groups(tuple(sys.path))
+    before = _loaded.get(kind)  # looked at for every file: it has to be quick
+    if before is not None and before[0] == _changes and before[1] is groups:
+        return before[2]
     found = usable(added(kind, taken))
-    _loaded[kind] = (_changes, path, points), found  # loading has registered what it imported
+    _loaded[kind] = _changes, groups, found  # loading has registered what it imported
     return found
 
 

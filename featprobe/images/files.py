@@ -51,6 +51,8 @@ def kind_of_name(name: str) -> str | None:
     name = name.lower()
     kind = next((k for k in _READERS if name.endswith(_READERS[k].SUFFIXES)), None)
     others = plugins.readers()
+    if not others:
+        return kind
     claimed = {k: _reach(name, r.suffixes) for k, r in others.items()}
     longest = max(claimed.values(), default=0)
     if not longest or (kind and longest < _reach(name, _READERS[kind].SUFFIXES)):
