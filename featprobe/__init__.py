@@ -21,6 +21,7 @@ from featprobe.core._version import __version__
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone
     from featprobe.backbones.load import load_backbone
+    from featprobe.core.plugins import register
     from featprobe.datasets.base import Dataset
     from featprobe.datasets.load import load_dataset
     from featprobe.evaluation.evaluate import evaluate
@@ -73,6 +74,7 @@ _WHERE = {
     "load_probe": "probes.loading",
     "logistic_path": "solvers.logistic",
     "make_recipe": "finetuning.recipes.named",
+    "register": "core.plugins",
 }
 
 __all__ = [
@@ -104,6 +106,7 @@ __all__ = [
     "load_probe",
     "logistic_path",
     "make_recipe",
+    "register",
 ]
 
 

@@ -28,7 +28,6 @@ ROOMS = (
     "datasets",
     "stats",
     "features",
-    "testing",
     "probes",
     "extraction",
     "evaluation",
@@ -39,6 +38,7 @@ ROOMS = (
     "figures",
     "plots",
     "report",
+    "testing",
     "cli",
 )
 MODULES = {

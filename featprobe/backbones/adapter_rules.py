@@ -74,10 +74,6 @@ def doubled(config: Config) -> int:
     return int(config.embed_dim * 2 ** (len(config.depths) - 1))
 
 
-def _mobilenet_v1(config: Config) -> int:
-    return max(int(1024 * config.depth_multiplier), config.min_depth)
-
-
 def mobilenet_v2(config: Config) -> int:
     from transformers.models.mobilenet_v2.modeling_mobilenet_v2 import apply_depth_multiplier
 

@@ -200,12 +200,12 @@ class Backbone(Shown):
     def prepare(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
         """Frames of one item to network input (F, 3, h, w) float32 on the device.
 
-        What :meth:`shown` gives, as :meth:`normalised`.
+        What :meth:`render` gives, as :meth:`normalised`.
         """
-        return self.normalised(self.shown(pixels, low, high, fit))
+        return self.normalised(self.render(pixels, low, high, fit))
 
     @torch.inference_mode()
-    def shown(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
+    def render(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
         """Frames of one item as the network is to see them, before its normalisation.
 
         ``pixels`` (F, H, W) or (F, H, W, 3) of any dtype, ``low`` and ``high`` the values shown as

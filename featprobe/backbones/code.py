@@ -6,9 +6,7 @@ is also what its classes and its adapter do, of which neither says anything.
 
 from __future__ import annotations
 
-import ast
 import inspect
-import textwrap
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import partial
@@ -18,6 +16,7 @@ import torch
 from torch import nn
 
 from featprobe.core.fingerprint import digest
+from featprobe.core.source import PLAIN, source_of
 
 # Packages whose code is not looked into: versions of them are in the provenance of a store.
 KNOWN = {
@@ -25,7 +24,6 @@ KNOWN = {
     "builtins", "functools", "collections", "types", "typing",
 }  # fmt: skip
 DEPTH = 6  # objects within objects that are looked into
-PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 def code_digest(module: nn.Module, adapter: Any) -> str:
@@ -77,22 +75,7 @@ def _source(of: Any) -> str:
     name = f"{of.__module__}.{of.__qualname__}"
     if str(of.__module__).partition(".")[0] in KNOWN:
         return name
-    try:
-        text = textwrap.dedent(inspect.getsource(of))
-        return ast.unparse(ast.parse(text))
-    except (OSError, TypeError, SyntaxError):  # typed at a prompt, or a part of a line
-        return _compiled(of) or name
-
-
-def _compiled(of: Any) -> str:
-    """What stands for source that is nowhere: names, constants and instructions."""
-    functions = [of] if not inspect.isclass(of) else vars(of).values()
-    codes = [f.__code__ for f in functions if inspect.isfunction(f)]
-    return "".join(f"{c.co_name}{c.co_names}{_constants(c)}{c.co_code.hex()}" for c in codes)
-
-
-def _constants(code: Any) -> list[str]:
-    return [repr(c) for c in code.co_consts if isinstance(c, PLAIN)]
+    return source_of(of)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.backbones.base import Backbone
-from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.exported import is_export, load_export, name_of
+from featprobe.backbones.plugins import built, model, models
 from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
 from featprobe.backbones.yaml_description import read_description
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 
-GROUP = "featprobe.backbones"  # entry points of other distributions
 # scheme -> module that loads it; each needs an extra
 LIBRARIES = {
     "timm": "timm_models", "open_clip": "open_clip_models", "torchvision": "torchvision_models",
@@ -41,7 +39,7 @@ def load_backbone(
     ``name_or_dir``: a catalog name (``dinov2_vitl14``), a hub id (``facebook/dinov2-small``), a
     folder saved by transformers or exported after fine-tuning, ``timm:NAME``,
     ``open_clip:ARCH:TAG``, ``torchvision:NAME``, a YAML file that describes a backbone, or the name
-    of an entry point ``featprobe.backbones`` of another package.
+    that another package or a script registered.
     ``init="random"`` builds the architecture with weights drawn under ``seed`` and needs no
     download. ``weights``: a checkpoint file for the architecture, safetensors or the original
     authors', or two: the backbone's and its linear head's. ``image_size``: square input size in
@@ -67,6 +65,11 @@ def load_backbone(
         weights=files or source.weights, strip_prefix=strip_prefix,
         ignore_keys=(ignore_keys,) if isinstance(ignore_keys, str) else tuple(ignore_keys),
     )  # fmt: skip
+    if source.spec is not None and source.spec.build is not None:
+        if strip_prefix or ignore_keys:
+            raise InputError(f"{source.text}: strip_prefix and ignore_keys are not for a plug-in")
+        asked = {"init": init, "seed": seed, "image_size": image_size, "revision": revision}
+        return built(source.spec, asked | {"weights": files[0] if len(files) == 1 else files})
     loaded = _load(source)
     preprocess = loaded.preprocess
     if image_size is not None:
@@ -95,6 +98,10 @@ def load_backbone(
 def _load(source: Source) -> Loaded:
     if is_export(source.folder):
         return load_export(source, resolve, _load)
+    if source.spec is not None and source.spec.build is not None:
+        made = built(source.spec, {})  # of an export, whose weights replace these
+        preprocess = source.preprocess or made.preprocess
+        return Loaded(made.module, made.adapter, preprocess, made.config, made.origin)
     library, _, rest = source.place.partition(":")
     if library in LIBRARIES and rest:
         module = importlib.import_module(f"featprobe.backbones.{LIBRARIES[library]}")
@@ -107,7 +114,7 @@ def _load(source: Source) -> Loaded:
 
 def resolve(text: str) -> Source:
     """What the text names; nothing is loaded."""
-    spec = CATALOG.get(text) or _entry_point(text)
+    spec = model(text)
     if spec is not None:
         return from_spec(text, spec)
     path = Path(text).expanduser()
@@ -122,7 +129,7 @@ def resolve(text: str) -> Source:
     if "/" in text:
         raise MissingPath(f"{text}: no such model folder")
     raise UnknownName(
-        f"unknown model {text!r}.{nearest(text, CATALOG)} See 'featprobe models'; a hub id "
+        f"unknown model {text!r}.{nearest(text, models())} See 'featprobe models'; a hub id "
         "(org/name), timm:NAME, open_clip:ARCH:TAG, a folder or a YAML file works too."
     )
 
@@ -133,17 +140,3 @@ def from_spec(text: str, spec: ModelSpec) -> Source:
         text, label=spec.name, place=spec.place, spec=spec, revision=spec.revision,
         preprocess=spec.preprocess,
     )  # fmt: skip
-
-
-def _entry_point(text: str) -> ModelSpec | None:
-    for point in importlib.metadata.entry_points(group=GROUP):
-        if point.name != text:
-            continue
-        found = point.load()
-        if not isinstance(found, ModelSpec):
-            raise InputError(
-                f"entry point {point.value} of {GROUP} must be a ModelSpec, "
-                f"not {type(found).__name__}"
-            )
-        return replace(found, name=point.name)
-    return None

@@ -32,7 +32,7 @@ def shown(
     pixels: np.ndarray, low: Any, high: Any, preprocess: Preprocess, fit: str = "stretch",
     device: Any = "cpu",
 ) -> Tensor:  # fmt: skip
-    """Frames (F, 1 or 3, h, w) in [0, 1], as :meth:`featprobe.backbones.base.Backbone.shown`."""
+    """Frames (F, 1 or 3, h, w) in [0, 1], as :meth:`featprobe.backbones.base.Backbone.render`."""
     if pixels.dtype == np.uint16:  # torch has no arithmetic for it
         pixels = pixels.astype(np.int32)
     pixels = np.ascontiguousarray(pixels)

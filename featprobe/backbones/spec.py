@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,9 @@ class ModelSpec:
     architecture without the hub; besides them ``interpolate_offset`` and ``interpolate_antialias``
     say how position embeddings are resized, ``linear_head_blocks`` how many blocks a linear head
     of ``num_labels`` classes reads.
+
+    ``build``: the function of another package that makes it, see
+    :mod:`featprobe.backbones.plugins`; what it does not say is 0 or empty.
     """
 
     name: str
@@ -204,10 +208,11 @@ class ModelSpec:
     citation: str = ""
     overlap: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    build: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        foreign = self.family in LIBRARIES
-        if foreign != (self.preprocess is None):
+        foreign = self.family in LIBRARIES and self.build is None
+        if self.build is None and foreign != (self.preprocess is None):
             known = ", ".join(LIBRARIES)
             raise InputError(f"{self.name}: preprocessing is given, except for {known}")
         if foreign and not self.source.startswith(f"{self.family}:"):
@@ -226,4 +231,5 @@ class ModelSpec:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, for ``featprobe models --json``."""
         d = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        del d["build"]
         return d | {"preprocess": self.preprocess.to_dict() if self.preprocess else None}

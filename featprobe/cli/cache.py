@@ -134,7 +134,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
         failed = len(s.pending(retry_failed=True)) - len(todo)
         row |= {
             "backbone": s.backbone, "shards": s.layout.shards, "shard_frames": s.layout.shard,
-            "pending_shards": len(todo), "failed_shards": failed, "at_work": s.claimed(),
+            "pending_shards": len(todo), "failed_shards": failed, "at_work": s.locked_shards(),
             "arrays": {n: list(v) for n, v in s.layout.arrays.items()},
             "digest": s.key.digest, "key": s.key.to_dict(),
             "provenance": s.attributes.get("provenance", {}),

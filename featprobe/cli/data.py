@@ -44,14 +44,14 @@ def command(ctx: click.Context, as_json: bool) -> None:
         return
     from featprobe.datasets.load import CATALOG
 
-    entries = [CATALOG.get(n).to_dict() for n in CATALOG.names()]
+    entries = [entry.to_dict() for entry in CATALOG.all().values()]
     if as_json:
         print(json.dumps(entries))
         return
     line = "{:24} {:11} {:>7}  {}"
     print(line.format("name", "task", "items", "title"))
     for e in entries:
-        print(line.format(e["name"], e["task"], e["items"] or "-", e["title"]))
+        print(line.format(e["name"], e["task"] or "-", e["items"] or "-", e["title"]))
 
 
 @command.command()

@@ -27,7 +27,8 @@ Examples:
     "--tries", default=20, show_default=True, type=click.IntRange(min=1), help="Draws for each."
 )
 @click.option(
-    "--by", default="sample", show_default=True, type=click.Choice(["sample", "patient"]),
+    "--by", default="item", show_default=True, metavar="[item|patient]",
+    type=click.Choice(["item", "patient", "sample"]),  # sample: the word of earlier versions
     help="What a shot is.",
 )  # fmt: skip
 @click.option(

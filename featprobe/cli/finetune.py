@@ -198,7 +198,7 @@ def command(
     )  # fmt: skip
     for text in unused_keys(backbone.origin):
         note(f"{backbone.name}: {text}")
-    found = []
+    found: list[Result] = []
     for fraction in subset:
         made = finetune(
             backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,

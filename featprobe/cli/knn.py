@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from featprobe.cli.probing import probe_options, run_probe, save_option
-from featprobe.cli.protocol_options import full, one_way, way_options
+from featprobe.cli.protocol_options import one_way, split_protocols, way_options
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
 
@@ -137,7 +137,7 @@ def command(
 ) -> None:
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
     from featprobe.evaluation.evaluate import make_probe
-    from featprobe.evaluation.protocols import CrossVal, LeaveOneOut
+    from featprobe.evaluation.protocols import LeaveOneOut
 
     own = {"temperature": temperature, "vote": vote, "smoothing": smoothing}
     for name in own:
@@ -150,8 +150,7 @@ def command(
     one_way(repeats, subset, common["save_to"], folds, loo)
     if loo and (select, one_se, threshold) != (None, None, None):
         raise click.UsageError("--select is of val, which --loo does not look at", ctx)
-    drawn = {"seed": seed, "split_version": split_version}
-    way = [CrossVal(folds, **drawn)] if folds else full(subset, repeats=repeats, **drawn)
+    way = split_protocols(subset, folds, repeats=repeats, seed=seed, split_version=split_version)
     run_probe(
         lambda: make_probe(probe, **params),
         [LeaveOneOut(seed)] if loo else way,

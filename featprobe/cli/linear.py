@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from featprobe.cli.probing import probe_options, run_probe, save_option, set_option, values
-from featprobe.cli.protocol_options import full, one_way, way_options
+from featprobe.cli.protocol_options import one_way, split_protocols, way_options
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
 
@@ -91,7 +91,6 @@ def command(
 ) -> None:
     """A linear (or small) head on cached features; settings chosen on val, refit, one test."""
     from featprobe.evaluation.evaluate import make_probe
-    from featprobe.evaluation.protocols import CrossVal
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.presets import preset as study
     from featprobe.probes.registry import PROBES
@@ -122,9 +121,9 @@ def command(
     made = make_probe(probe, **params)
     if calibrate and probe != "calibrated":
         made = CalibratedProbe(made)
-    drawn = {"seed": seed, "split_version": split_version}
-    whole = full(subset, refit=refit, repeats=repeats, **drawn)
-    way = [CrossVal(folds, **drawn)] if folds else whole
+    way = split_protocols(
+        subset, folds, repeats=repeats, refit=refit, seed=seed, split_version=split_version
+    )
     run_probe(
         made.fresh,
         way,

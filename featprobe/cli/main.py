@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from typing import Any
 
 import click
 
 from featprobe.cli.safe_output import escaping
 from featprobe.core._version import __version__
-from featprobe.core.errors import FeatprobeError, Unfinished, nearest, reason
+from featprobe.core.errors import FeatprobeError, PluginWarning, Unfinished, nearest, reason
 
+_show = warnings.showwarning
 VERBS = {
     "extract": "Run a backbone once over a data set and store its features.",
     "knn": "k nearest neighbours on cached features.",
@@ -91,6 +93,7 @@ def main(argv: list[str] | None = None) -> Any:
 
 def _main(argv: list[str] | None) -> Any:
     asked = sys.argv[1:] if argv is None else argv
+    warnings.showwarning = _warned
     if sys.platform == "win32" and not {"-h", "--help", "--version"} & set(asked):
         _fail("featprobe runs on Linux and macOS; on Windows use it in WSL or a container")
     try:
@@ -113,6 +116,14 @@ def _main(argv: list[str] | None) -> Any:
         _fail(reason(error))
     except (KeyboardInterrupt, click.Abort):
         _fail("stopped; what was committed stays, and the same command goes on from there", 130)
+
+
+def _warned(message: Any, category: Any, *where: Any, **more: Any) -> None:
+    """What a plug-in of another package lacks, in one line; other warnings as they always are."""
+    if issubclass(category, PluginWarning):
+        print(f"featprobe: {' '.join(str(message).split())}", file=sys.stderr)
+    else:
+        _show(message, category, *where, **more)
 
 
 def _fail(message: str, code: int = 2) -> None:

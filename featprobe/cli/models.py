@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from featprobe.backbones.catalog import CATALOG
+from featprobe.backbones.plugins import model, models
 from featprobe.backbones.spec import OUTPUTS, ModelSpec
 from featprobe.cli.common import json_option
 from featprobe.cli.verb import Verbs
@@ -45,13 +45,14 @@ def command(
     """List the backbones of the catalog. Any hub id or folder of these families works too."""
     if ctx.invoked_subcommand:
         return
-    families = sorted({s.family for s in CATALOG.values()})
+    known = models()
+    families = sorted({s.family for s in known.values()})
     if family is not None and family not in families:
         raise UnknownName(
             f"unknown family {family!r}.{nearest(family, families)} There: {', '.join(families)}"
         )
     chosen = [
-        s for s in CATALOG.values()
+        s for s in known.values()
         if (family is None or s.family == family)
         and (data is None or any(data.lower() in d.lower() for d in s.data))
         and (search is None or search.lower() in _text(s))
@@ -68,7 +69,8 @@ def command(
     print(line.format("name", "width", "blocks", "patch", "M params", "source"))
     for s in chosen:
         where = s.source or "file"
-        print(line.format(s.name, s.width, s.blocks, s.patch or "-", s.parameters, where))
+        sizes = (s.width or "-", s.blocks or "-", s.patch or "-", s.parameters or "-")
+        print(line.format(s.name, *sizes, where))
     if not chosen:
         click.echo("none of the catalog is like that", err=True)
 
@@ -106,9 +108,12 @@ Examples:
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Show everything known of one backbone."""
-    if name not in CATALOG:
-        raise UnknownName(f"unknown model {name!r}.{nearest(name, CATALOG)} See 'featprobe models'")
-    spec = CATALOG[name].to_dict()
+    found = model(name)
+    if found is None:
+        raise UnknownName(
+            f"unknown model {name!r}.{nearest(name, models())} See 'featprobe models'"
+        )
+    spec = found.to_dict()
     if as_json:
         print(json.dumps(spec))
         return

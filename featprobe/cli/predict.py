@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Examples:
   featprobe predict probe.safetensors --data ./new_xrays --out predicted.csv
   featprobe predict probe.safetensors --data new.csv --root ./images --json
+  featprobe predict hippo.safetensors --data ./new_volumes --out ./masks
   featprobe predict head.safetensors --data followup.csv --label age --group patient
   featprobe predict probe.safetensors --data ./new --model ./my_vit --weights epoch_90.safetensors
 """,
@@ -68,7 +69,10 @@ Examples:
     group="Data",
 )
 @click.option("--model", help="Where the backbone is now, if not where it was.")
-@click.option("--out", type=click.Path(path_type=Path), help="The CSV.  [default: standard output]")
+@click.option(
+    "--out", type=click.Path(path_type=Path),
+    help="The CSV, or the folder of masks.  [default: standard output; DATA-masks]",
+)  # fmt: skip
 @options(
     click.option(
         "--weights", multiple=True, type=click.Path(path_type=Path), metavar="FILE...",
@@ -76,6 +80,12 @@ Examples:
     ),
     click.option("--revision", help="Of the hub id."),
     group="Backbone",
+)  # fmt: skip
+@options(
+    click.option(
+        "--probabilities", is_flag=True, help="Of a decoder: write those of classes beside masks."
+    ),
+    group="Output",
 )  # fmt: skip
 @device_option
 @batch_option
@@ -87,33 +97,49 @@ def command(
     probe_file: Path, data: str, root: Path | None, name: str | None, model: str | None,
     weights: tuple[Path, ...], revision: str | None, out: Path | None, device: str,
     batch_size: int | None, workers: int | None, quiet: bool, cache: str | None, as_json: bool,
-    **rest: Any,
+    probabilities: bool, **rest: Any,
 ) -> None:  # fmt: skip
     """Predict the classes or values of new images with a saved probe and its backbone.
 
     Takes probes of --save and the head.safetensors of a fine-tuning. Writes a table: id, a column
-    of probabilities for each class, what is predicted. The backbone, its preprocessing and how
+    of probabilities for each class, what is predicted; of a decoder of 'featprobe segment' the
+    masks, on the grid of each image. The backbone, its preprocessing and how
     slices are cut are the probe's own; another one is refused. Where labels are known, metrics
     with intervals are told on standard error.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
+    how: dict[str, Any] = {
+        "cache": cache, "device": device, "batch_size": batch_size, "workers": workers,
+        "progress": False if quiet else "json" if as_json else True,
+    }  # fmt: skip
+    where: dict[str, Any] = {
+        "model": model, "weights": weights, "revision": revision, "beside": probe_file.parent,
+    }  # fmt: skip
+    from featprobe.segmentation.saving import is_decoder, read_decoder
+
+    if is_decoder(probe_file):
+        from featprobe.cli.predict_masks import predict_masks
+        from featprobe.evaluation.predict import reload_backbone
+
+        decoder = read_decoder(probe_file)
+        given = {**rest, "root": root, "name": name, **decoder.source.key["recipe"]}
+        dataset, _ = opened(data, cache, given, "")
+        backbone = reload_backbone(decoder.source, **where)
+        predict_masks(decoder, dataset, backbone, out, probabilities, as_json, how)
+        return
     from featprobe.probes.loading import read_saved
 
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in extract
     saved = read_saved(probe_file)
+    if probabilities:
+        raise click.UsageError(f"--probabilities is of a decoder; {probe_file} is a probe")
     from featprobe.evaluation.predict import features_of, predict, reload_backbone
 
     source = features_of(saved, str(probe_file))
     given = {**rest, "root": root, "name": name, **source.key["recipe"]}
-    dataset, unread = _opened(data, cache, given, source.task)
+    dataset, unread = opened(data, cache, given, source.task)
     for text in unread:
         note(text)
-    backbone = reload_backbone(
-        source, model=model, weights=weights, revision=revision, beside=probe_file.parent
-    )
-    found = predict(
-        saved, backbone, dataset, cache=cache, device=device, batch_size=batch_size,
-        workers=workers, progress=False if quiet else "json" if as_json else True,
-    )  # fmt: skip
+    found = predict(saved, reload_backbone(source, **where), dataset, **how)
     for text in found.notes:
         note(text)
     if source.thresholds:
@@ -136,7 +162,7 @@ def command(
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
 
 
-def _opened(
+def opened(
     data: str, cache: str | None, given: dict[str, Any], task: str
 ) -> tuple[Dataset, list[str]]:
     """The data set, with labels where they can be read, and what to say where they cannot.

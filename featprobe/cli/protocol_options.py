@@ -36,6 +36,20 @@ def full(subset: Sequence[float], **fields: Any) -> list[Any]:
     return [Full(subset=f, **fields) for f in dict.fromkeys(subset or (1.0,))]
 
 
+def split_protocols(
+    subset: Sequence[float], folds: int | None, *, repeats: int, refit: bool = True, **drawn: Any
+) -> list[Any]:
+    """Cross-validation in ``--folds``, or train, val and test for each ``--subset``.
+
+    ``drawn``: the ``seed`` and ``split_version`` of either.
+    """
+    from featprobe.evaluation.protocols import CrossVal
+
+    if folds:
+        return [CrossVal(folds, **drawn)]
+    return full(subset, refit=refit, repeats=repeats, **drawn)
+
+
 def one_way(
     repeats: int,
     subset: Sequence[float],

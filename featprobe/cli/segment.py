@@ -20,6 +20,7 @@ from featprobe.cli.probing import bootstrap_options, notes_of, read_settings, sh
 from featprobe.cli.verb import MAIN, Verb, options
 
 if TYPE_CHECKING:
+    from featprobe.evaluation.results import Result
     from featprobe.segmentation.asked import Asked
 
 training_options = options(
@@ -181,7 +182,8 @@ def _run(
         raise InputError(
             f"--save is of one set of tokens, not {len(sets)}: choose by --model and --image-size"
         )
-    found, problems, alone = [], [], set()
+    found: list[Result] = []
+    problems, alone = [], set()
     for tokens in sets:
         by_scale: dict[int, Cases] = {}
         for one in wanted:
@@ -194,7 +196,7 @@ def _run(
                 scale = one.training.scale
                 cases = by_scale.setdefault(scale, Cases(tokens, scale))
                 more = {**how, "refit": how["refit"] or one.refit, "training": one.training}
-                made = segment(cases, one.decoder, way, save=True, **more)
+                made = segment(cases, one.decoder, way, save=True, save_to=save_to, **more)
             except FeatprobeError as error:
                 problems.append(error)
                 told = str(error)

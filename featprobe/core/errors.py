@@ -8,7 +8,10 @@ line prints it and exits with 2.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 
 class FeatprobeError(Exception):
@@ -38,6 +41,10 @@ class StoreError(FeatprobeError, RuntimeError):
     """A feature store that cannot be used: incomplete, damaged, or of another key."""
 
 
+class PluginWarning(UserWarning):
+    """Something of another package cannot be used; the rest goes on without it."""
+
+
 class MissingExtra(FeatprobeError, ImportError):
     """An optional package is not installed; the message names the extra that brings it."""
 
@@ -55,6 +62,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'x'?"`` for the closest known spelling, or an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def look_up(kind: str, name: str, known: Mapping[str, _T]) -> _T:
+    """``known[name]``; :class:`UnknownName` with the nearest name and all that are known."""
+    if name not in known:
+        told = ", ".join(known)
+        raise UnknownName(f"unknown {kind} {name!r}.{nearest(name, known)} Known: {told}")
+    return known[name]
 
 
 def reason(error: BaseException) -> str:

@@ -2,19 +2,19 @@
 
 A kind of plug-in (probes, data sets) lives in one package of featprobe, one module each; listing
 the names reads file names only, and a module is imported when its name is asked for. Another
-distribution adds its own through an entry point group ``featprobe.<kind>``.
+distribution or a script adds its own as :mod:`featprobe.core.plugins` says.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import pkgutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from featprobe.core.errors import FeatprobeError, UnknownName, nearest
+from featprobe.core.errors import UnknownName, nearest
+from featprobe.core.plugins import added, usable
 
 
 class Registry:
@@ -25,7 +25,8 @@ class Registry:
     names, several of which may share a module: there ``attribute`` is a mapping name -> plug-in,
     and the module's own name is none. ``exclude``: modules of the package that are no plug-ins.
     ``aliases``: other names of plug-ins, small, which :meth:`named` and :meth:`get` know.
-    Entry points of the group ``featprobe.<kind>`` must not reuse a built-in name.
+    A name that two have, or a plug-in of others and a built-in one, is an error when it is asked
+    for.
     """
 
     def __init__(
@@ -57,13 +58,7 @@ class Registry:
 
     def _all(self) -> dict[str, Callable[[], Any]]:
         found = self._builtin()
-        for point in importlib.metadata.entry_points(group=f"featprobe.{self.kind}"):
-            if point.name in found:
-                raise FeatprobeError(
-                    f"two {self.kind} are named {point.name!r}: {point.value} must use another name"
-                )
-            found[point.name] = point.load
-        return found
+        return found | added(self.kind, found)
 
     def names(self) -> list[str]:
         """All names, sorted. Imports no plug-in."""
@@ -79,6 +74,10 @@ class Registry:
         """
         small = name.lower().replace("-", "_")
         return self.aliases.get(small, small if name not in self and small in self else name)
+
+    def all(self) -> dict[str, Any]:
+        """Name -> plug-in. One that cannot be used is left out, which is said once."""
+        return usable(dict(sorted(self._all().items())))
 
     def get(self, name: str) -> Any:
         """The plug-in of that name; :class:`UnknownName` with the nearest one otherwise."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.datasets.class_order import as_numbers
@@ -81,13 +81,17 @@ def is_covariate(name: str) -> bool:
     return bool(words & _COVARIATE) and words <= _COVARIATE | _FILLER
 
 
-def wanted(path: Path, table: pandas.DataFrame, names: Iterable[str]) -> None:
-    """Raise :class:`UnknownName` for a column that the table lacks."""
-    for c in names:
-        if c not in table.columns:
+def require_columns(
+    path: Path, columns: Iterable[Any], names: Iterable[str], then: str = ""
+) -> None:
+    """Raise :class:`UnknownName` for one of ``names`` that the table's ``columns`` lack; ``then``:
+    what to do, in place of the list of columns."""
+    there = list(columns)
+    for name in names:
+        if name not in there:
             raise UnknownName(
-                f"{path}: no column {c!r}.{nearest(c, table.columns)} It has: "
-                f"{', '.join(table.columns)}"
+                f"{path}: no column {name!r}.{nearest(name, there)} "
+                f"{then or 'It has: ' + ', '.join(there)}"
             )
 
 
@@ -102,7 +106,7 @@ def label_columns(
     if not reading.labelled:
         return [], []
     if reading.label:
-        wanted(path, table, reading.label)
+        require_columns(path, table, reading.label)
         return list(reading.label), []
     others = [c for c in table.columns if c not in special]
     usual = named(others, LABELS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +35,21 @@ def text_column(values: Iterable[Any], n: int, what: str) -> np.ndarray:
     """
     if isinstance(values, (str, bytes)):
         raise InputError(f"{what}: expected one value an item ({n}), got the text {values!r}")
+    if isinstance(values, (Mapping, set)) or not isinstance(values, Iterable) or _single(values):
+        raise InputError(
+            f"{what}: expected one value an item ({n}), got {type(values).__name__} {values!r}"
+        )
     found = list(values)
     if len(found) != n:
         raise InputError(f"{what}: expected {n} values, one an item, got {len(found)}")
     if any(isinstance(v, (list, tuple, dict, set)) or getattr(v, "ndim", 0) for v in found):
         raise InputError(f"{what}: expected one value an item, got lists of values")
     return np.array(["" if _missing(v) else _text(v) for v in found], dtype=np.str_)
+
+
+def _single(values: Any) -> bool:
+    """An array without axes, which holds one value and is no column."""
+    return getattr(values, "ndim", 1) == 0
 
 
 def split_column(values: Iterable[Any], n: int) -> np.ndarray:
@@ -66,11 +75,14 @@ def encode(y: Any, n: int, task: str | None = None, classes: Sequence[str] = ())
         raise InputError(f"task {task!r} is none of {', '.join(TASKS)}")
     if isinstance(classes, str):
         raise InputError(f"classes: expected a list of names, got the text {classes!r}")
-    if isinstance(y, (str, bytes)) or not hasattr(y, "__len__"):
+    if isinstance(y, (str, bytes, Mapping, set)) or not hasattr(y, "__len__") or _single(y):
         raise InputError(f"y: expected one target an item ({n}), got {type(y).__name__} {y!r}")
     if not classes and hasattr(y, "columns"):
         classes = [str(c) for c in y.columns]
-    array = np.asarray(y)
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        raise InputError(f"y: the lists of labels of {n} items differ in length") from None
     if len(array) != n:
         raise InputError(f"y: expected {n} targets, one an item, got {len(array)}")
     if array.ndim == 2 and array.shape[1] == 1 and task != "multilabel":

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset, FileSource
-from featprobe.datasets.columns import GROUPS, SPLITS, group_column, label_columns, named
+from featprobe.datasets.columns import (
+    GROUPS,
+    SPLITS,
+    group_column,
+    label_columns,
+    named,
+    require_columns,
+)
 from featprobe.datasets.groups import RULES, infer_groups, label_texts
 from featprobe.datasets.labels import set_labels
 from featprobe.datasets.mask_columns import mask_columns, masks_of_table
@@ -148,7 +155,7 @@ def _set_groups(
 ) -> None:
     if column is None:
         if not (group in RULES or group.startswith("regex:")):
-            raise UnknownName(f"{path}: no column {group!r}.{nearest(group, table.columns)}")
+            require_columns(path, table.columns, [group])
         data.groups, data.group_origin = infer_groups(data.ids.tolist(), group, label_texts(data))
         return
     values = table[column].tolist()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError
-from featprobe.datasets.columns import MASKS, named, wanted
+from featprobe.datasets.columns import MASKS, named, require_columns
 from featprobe.datasets.mask_layouts import told
 from featprobe.datasets.masks import MaskFile, Masks
 from featprobe.datasets.paths import Finder
@@ -32,7 +32,7 @@ def mask_columns(
         out: dict[str, str] = {}
         for text in reading.masks:
             name, _, column = ("", "", text) if text in table.columns else text.rpartition("=")
-            wanted(path, table, [column])
+            require_columns(path, table, [column])
             out[column] = name
         if len(out) > 1 and not all(out.values()):
             raise InputError(f"{path}: several columns of masks are written CLASS=COLUMN each")

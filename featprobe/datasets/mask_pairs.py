@@ -38,7 +38,8 @@ def paired(
     (``images/``, ``masks/``, ``labelsTr/``), a word behind (``x_mask``, ``x_seg``, a number too:
     several of one image are united), and nnU-Net's channel (``_0000``). A folder more, or a folder
     of one image, tells the class: ``masks/liver/x.png``, ``x/segmentations/liver.nii.gz``; each
-    class then has a mask of its own (multi-label). Masks without an image are ``unpaired``.
+    class then has a mask of its own (multi-label). Masks without an image are ``unpaired``, but for
+    one mask of one image.
     """
     known = _keys(root, images)
     found = _Found()
@@ -48,6 +49,8 @@ def paired(
             found.unpaired.append(path)
         for i in items:
             found.files.setdefault(i, []).append((path, name))
+    if len(images) == len(found.unpaired) == 1 and not found.files:  # whatever they are called
+        found.files[0], found.unpaired = [(found.unpaired[0], "")], []
     classes = found.classes
     label = {c: k for k, c in enumerate(classes)}
     if classes:

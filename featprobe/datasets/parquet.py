@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.core.errors import InputError, UnknownName, UnreadableItem, nearest
+from featprobe.core.errors import InputError, UnreadableItem
 from featprobe.datasets.base import Dataset, Progress
-from featprobe.datasets.columns import GROUPS, LABELS, named
+from featprobe.datasets.columns import GROUPS, LABELS, named, require_columns
 from featprobe.datasets.hdf5 import row_digests
 from featprobe.datasets.labels import set_labels
 from featprobe.datasets.parts import NAMES
@@ -149,9 +149,7 @@ def load_parquet(
         data.split_origin = "names of the table files"
     known = reading.group in ("auto", "none")
     given = () if reading.label == ("none",) else reading.label
-    for wanted in (*given, *(() if known else (reading.group,))):
-        if wanted not in table:
-            raise UnknownName(f"{path}: no column {wanted!r}.{nearest(wanted, table)}")
+    require_columns(path, table, (*given, *(() if known else (reading.group,))))
     usual = next(iter(named(table, (*GROUPS, "lesionid"))), None)
     groups = usual if known else reading.group
     if groups and reading.group != "none":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.datasets.columns import SPLITS, named, wanted
+from featprobe.datasets.columns import SPLITS, named, require_columns
 from featprobe.datasets.read_options import ReadOptions
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def split_column(
         return None, "", [], []
     asked = reading.split_column
     if asked is not None:
-        wanted(path, table, [asked])
+        require_columns(path, table, [asked])
     others = [c for c in table.columns if c not in special]
     usual = [asked] if asked else named(others, SPLITS)
     found = usual[0] if usual else next((c for c in others if _is_split(table[c])), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError
-from featprobe.datasets.columns import PATHS, named, wanted
+from featprobe.datasets.columns import PATHS, named, require_columns
 from featprobe.datasets.folder import collect, walk
 from featprobe.datasets.read_options import ReadOptions
 from featprobe.images import files
@@ -105,11 +105,11 @@ def path_columns(
     Of several columns of a usual name the first of which a file is there; without any, the one
     whose values are mostly files.
     """
-    wanted(path, table, modalities)
+    require_columns(path, table, modalities)
     if modalities:
         return list(modalities)
     if reading.path is not None:
-        wanted(path, table, [reading.path])
+        require_columns(path, table, [reading.path])
         return [reading.path]
     usual = named(table.columns, PATHS)
     for column in usual:

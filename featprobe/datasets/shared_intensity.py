@@ -1,4 +1,4 @@
-"""Black and white that one data set settles for all its items, before anything is read for good.
+"""One intensity range for all items of a data set, found before the items are read.
 
 A range chosen item by item can go with the class: a site that stores floats beside one that stores
 bytes. What a rule leaves open is settled from items all over the data set and becomes

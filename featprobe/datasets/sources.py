@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -173,6 +173,8 @@ def paths_of(paths: Any) -> list[tuple[Path, ...]]:
         raise InputError(
             f"paths: expected a list of paths, got {paths!r}; for a folder use load_dataset"
         )
+    if not isinstance(paths, Iterable) or isinstance(paths, Mapping):
+        raise InputError(f"paths: expected a list of paths, got {type(paths).__name__} {paths!r}")
     found = []
     for i, item in enumerate(paths):
         parts = [item] if isinstance(item, (str, os.PathLike)) else item

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -86,9 +87,7 @@ def evaluate(
     Raises :class:`InputError` when the features cannot be probed: no labels, one class, too few
     patients to split, targets that the probe is not for.
     """
-    chosen = parse(protocol)
-    if seed is not None:
-        chosen = type(chosen)(**{**_fields(chosen), "seed": seed})
+    chosen = _seeded(protocol, seed)
     criterion = _criterion(features, chosen, select, one_se, metric)
     made = make_probe(probe).fresh().choosing_by(criterion)
     views = asked_views(features, made, view, pool)
@@ -128,42 +127,38 @@ def evaluate(
 
 
 def request(
-    features: FeatureSet,
-    probe: str | Probe,
-    protocol: str | Protocol = "full",
-    *,
-    view: str | Sequence[str] | None = None,
-    pool: str | Sequence[str] = "mean",
-    normalize: bool = False,
-    pca: int | None = None,
-    level: str | levels.Level = "item",
-    subgroups: levels.Column | None = None,
-    resamples: int = RESAMPLES,
-    select: str = AUTO,
-    one_se: bool = True,
-    metric: str | None = None,
-    threshold: str | float = YOUDEN,
+    features: FeatureSet, probe: str | Probe, protocol: str | Protocol = "full", **options: Any
 ) -> str:
     """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
 
-    Nothing is fitted. A column of studies or subgroups counts by its name.
+    ``options``: those of :func:`evaluate`, with its defaults; ``cache`` and ``save`` change
+    nothing. Nothing is fitted. A column of studies or subgroups counts by its name.
     """
-    made, chosen = make_probe(probe), parse(protocol)
+    given = signature(evaluate).bind(features, probe, protocol, **options)
+    given.apply_defaults()
+    o = given.arguments
+    made, chosen = make_probe(probe), _seeded(protocol, o["seed"])
+    criterion = _criterion(features, chosen, o["select"], o["one_se"], o["metric"])
+    level, subgroups, rule = o["level"], o["subgroups"], rule_of(o["threshold"])
     reading = levels.Level(level) if isinstance(level, str) else level
     asked = {
         "dataset": features.dataset, "backbone": features.backbone,
         "key": features.key.digest, "labels": features.items.labels_digest,
         "probe": made.name, "params": made.get_params(), "protocol": chosen.to_dict(),
-        "views": asked_views(features, made, view, pool), "resamples": resamples,
-        **Prepare(normalize, pca).to_dict(), **reading.to_dict(),
+        "views": asked_views(features, made, o["view"], o["pool"]), "resamples": o["resamples"],
+        **Prepare(o["normalize"], o["pca"]).to_dict(), **reading.to_dict(),
         "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,
     }  # fmt: skip
-    criterion = _criterion(features, chosen, select, one_se, metric)
     if criterion is not None and not criterion.usual:
         asked |= criterion.to_dict()
-    if rule_of(threshold) != YOUDEN:
-        asked["threshold"] = rule_of(threshold)
+    if rule != YOUDEN:
+        asked["threshold"] = rule
     return digest(plain(asked))
+
+
+def _seeded(protocol: str | Protocol, seed: int | None) -> Protocol:
+    chosen = parse(protocol)
+    return chosen if seed is None else type(chosen)(**{**_fields(chosen), "seed": seed})
 
 
 def _criterion(
@@ -245,7 +240,7 @@ def split_items(
     assert task is not None
     where = f"{subject.dataset} / {subject.backbone}"
     if probe is not None and task not in probe.tasks:
-        able = [n for n in PROBES.names() if task in PROBES.get(n)().tasks]
+        able = [n for n, kind in PROBES.all().items() if task in kind().tasks]
         raise InputError(
             f"{where}: {probe.name} is not for {task} targets; use one of {', '.join(able)}"
         )

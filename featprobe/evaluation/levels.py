@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
+from featprobe.core.errors import InputError, MissingPath, nearest
 from featprobe.metrics import measures as metrics
 from featprobe.metrics.item_scores import HOW, ItemScores
 from featprobe.stats.intervals import intervals
@@ -165,7 +165,7 @@ def column(of: Column, ids: np.ndarray) -> np.ndarray:
 
 
 def _read(of: str) -> tuple[str, Mapping[str, str]]:
-    from featprobe.datasets.columns import PATHS, named
+    from featprobe.datasets.columns import PATHS, named, require_columns
     from featprobe.datasets.texts import read_table
 
     file, _, name = of.rpartition(":")
@@ -175,11 +175,7 @@ def _read(of: str) -> tuple[str, Mapping[str, str]]:
     if not path.is_file():
         raise MissingPath(f"{path}: no such table (of {of!r}, written FILE:COLUMN)")
     table = read_table(path)
-    if name not in table.columns:
-        raise UnknownName(
-            f"{path}: no column {name!r}.{nearest(name, table.columns)} It has: "
-            f"{', '.join(table.columns)}"
-        )
+    require_columns(path, table.columns, [name])
     key = next(iter(named(table.columns, ("id", *PATHS))), table.columns[0])
     ids, values = (table[c].str.strip() for c in (key, name))
     first = dict(zip(reversed(ids), reversed(values)))

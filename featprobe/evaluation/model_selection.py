@@ -1,4 +1,4 @@
-"""Which candidate of a probe, in which view, validation data prefer."""
+"""Selects the candidate of a probe, and the view, by validation data."""
 
 from __future__ import annotations
 

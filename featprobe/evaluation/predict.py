@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.backbones.catalog import CATALOG
+from featprobe.backbones.plugins import models
 from featprobe.core.errors import InputError, MissingPath
 from featprobe.evaluation.applicable import (
     far_outside,
@@ -70,7 +70,7 @@ def source_of_subject(
     """The same of features that are not stored, in a view that is named."""
     origin = dict(features.provenance.get("backbone") or {})
     name = origin.get("name") or ""
-    if name not in CATALOG and os.path.exists(name):  # a folder, from wherever one looks
+    if name not in models() and os.path.exists(name):  # a folder, from wherever one looks
         origin["name"] = os.path.abspath(name)
     return FeatureSource(
         dataset=features.dataset,

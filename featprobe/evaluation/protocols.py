@@ -64,11 +64,12 @@ class Full:
 
 @dataclass(frozen=True)
 class FewShot:
-    """``shots`` samples (or patients) of each class of train, drawn ``tries`` times; val is unused.
+    """``shots`` items (or patients) of each class of train, drawn ``tries`` times; val is unused.
 
-    ``by="sample"``: n items of each class, from different patients as far as there are enough.
-    ``by="patient"``: all items that n patients have of the class. Draw t of seed s is the same for
-    every probe and backbone, and the draw of n shots is part of the draw of 2n.
+    ``by="item"`` (``"sample"`` in stored results, and accepted): n items of each class, from
+    different patients as far as there are enough. ``by="patient"``: all items that n patients have
+    of the class. Draw t of seed s is the same for every probe and backbone, and the draw of n shots
+    is part of the draw of 2n.
     """
 
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -81,8 +82,10 @@ class FewShot:
     def __post_init__(self) -> None:
         if not self.shots or min(self.shots) < 1 or self.tries < 1:
             raise InputError("few-shot needs shots and tries of at least 1")
-        if self.by not in ("sample", "patient"):
-            raise InputError(f"few-shot by {self.by!r}: choose sample or patient")
+        if self.by not in ("item", "sample", "patient"):
+            raise InputError(f"few-shot by {self.by!r}: choose item or patient")
+        if self.by == "item":  # the word that results of all versions have
+            object.__setattr__(self, "by", "sample")
         check_version(self.split_version)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From the scores of a cell to its Result: metrics, intervals, and what is kept."""
+"""Makes a Result from the scores of a cell: metrics, intervals, kept scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.catalog import seen_in_training
+from featprobe.backbones.overlap import seen_in_training
 from featprobe.core.errors import InputError
 from featprobe.core.versions import versions_of
 from featprobe.evaluation import levels, results

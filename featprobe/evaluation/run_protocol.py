@@ -1,4 +1,4 @@
-"""Protocols carried out: fit, choose, refit, score. What leaks or not is decided here."""
+"""Runs protocols: fit, select, refit, score. Which rows each step may see is decided here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What predictions are worth where the labels of the new images are known."""
+"""Metrics of predictions where the labels of the new images are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards spread over several processes: who gets which, who died, what is tried again."""
+"""Distributes shards over several processes; shards of one that dies are tried again."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class WorkerGroup(Protocol):
     """
 
     @property
-    def places(self) -> Sequence[str]:
+    def slots(self) -> Sequence[str]:
         """Names of where there is room for one."""
 
-    def start(self, place: int) -> Any:
-        """The link to a new process at a place; it is not waited for."""
+    def start(self, slot: int) -> Any:
+        """The link to a new process in a slot; it is not waited for."""
 
     def ask(self, link: Any, shards: list[int] | None, stop: bool) -> None:
         """Have ``ShardWorker.exchange`` called."""
@@ -48,15 +48,15 @@ class WorkerGroup(Protocol):
 
 
 @dataclass(eq=False)
-class Member:
-    """A process as its leader sees it: ``given`` shards and ``frames`` told since its last outcome;
-    ``alone``: it has one suspect shard and gets no other beside it."""
+class Worker:
+    """A process as the coordinator sees it: the shards ``assigned`` to it, and the ``frames`` it
+    has reported since its last outcome. ``alone``: it has one suspect shard and gets no other."""
 
-    place: int
+    slot: int
     link: Any
     ready: bool = False
     alone: bool = False
-    given: list[int] = field(default_factory=list)
+    assigned: list[int] = field(default_factory=list)
     frames: int = 0
 
 
@@ -68,41 +68,41 @@ class Coordinator:
     """
 
     def __init__(
-        self, crew: WorkerGroup, store: FeatureStore, shards: Iterable[int], o: Settings, *,
+        self, group: WorkerGroup, store: FeatureStore, shards: Iterable[int], o: Settings, *,
         stop: Callable[[], bool], on_frames: Callable[[int], None],
     ) -> None:  # fmt: skip
-        self.crew, self.store, self.o = crew, store, o
+        self.group, self.store, self.o = group, store, o
         self.stop, self.on_frames = stop, on_frames
         self.todo = deque(shards)
         self.suspects: deque[int] = deque()
         self.given_up: list[int] = []
-        self.members: list[Member] = []
+        self.workers: list[Worker] = []
         self.outcome = Outcome(batch=min(o.batch_size, store.layout.shard))
         self._error: Exception | None = None
         self._deaths: Counter[int] = Counter()  # by shard
-        self._starts: Counter[int] = Counter()  # failed ones, by place
+        self._starts: Counter[int] = Counter()  # failed ones, by slot
         self._in_a_row = 0
         self._salvaged: list[int] = []  # shards that a process committed before it died
 
-    def lead(self) -> Outcome:
+    def run(self) -> Outcome:
         """Until everything is committed, given up or stopped. Raises what a process reports."""
-        hands = min(len(self.crew.places), len(self.todo))
-        for place in range(hands):
-            self._start(place)
+        count = min(len(self.group.slots), len(self.todo))
+        for slot in range(count):
+            self._start(slot)
         begin = told = time.monotonic()
         while self._busy() or (not self._stopping() and (self.todo or self.suspects)):
-            for link, report in self.crew.wait(0.5):
-                member = next((m for m in self.members if m.link is link), None)
-                if member is not None:
-                    self._answer(member, report)
+            for link, report in self.group.wait(0.5):
+                worker = next((m for m in self.workers if m.link is link), None)
+                if worker is not None:
+                    self._on_report(worker, report)
             if not self._stopping():
-                for member in self.members:
-                    if member.ready and not member.given:
-                        self._employ(member)
+                for worker in self.workers:
+                    if worker.ready and not worker.assigned:
+                        self._assign(worker)
             if told == begin and time.monotonic() > begin + SLOW:
                 told = time.monotonic()
-                if not any(m.ready for m in self.members):
-                    _tell(f"still waiting for {len(self.members)} processes to start")
+                if not any(m.ready for m in self.workers):
+                    _tell(f"still waiting for {len(self.workers)} processes to start")
         if self._error is not None:
             raise self._error
         self.outcome.stopped = self.stop()
@@ -110,83 +110,83 @@ class Coordinator:
             raise InputError(self._verdict())
         self._notes_of_the_dead()
         for name in ("wait", "device", "write", "blocked"):
-            value = getattr(self.outcome.times, name) / hands
+            value = getattr(self.outcome.times, name) / count
             setattr(self.outcome.times, name, value)
         return self.outcome
 
     # -- dispatch -------------------------------------------------------------------------------
 
     def _busy(self) -> bool:
-        return any(m.given for m in self.members)
+        return any(m.assigned for m in self.workers)
 
     def _stopping(self) -> bool:
         return self._error is not None or self.stop()
 
-    def _start(self, place: int) -> None:
-        self.members.append(Member(place, self.crew.start(place)))
+    def _start(self, slot: int) -> None:
+        self.workers.append(Worker(slot, self.group.start(slot)))
 
     def _run(self) -> list[int]:
         """The next shards: fewer towards the end, so that all processes end together."""
-        n = max(1, min(RUN, len(self.todo) // (2 * len(self.members))))
+        n = max(1, min(RUN, len(self.todo) // (2 * len(self.workers))))
         return [self.todo.popleft() for _ in range(min(n, len(self.todo)))]
 
-    def _employ(self, member: Member) -> None:
-        member.alone = not self.todo and bool(self.suspects)
-        shards = [self.suspects.popleft()] if member.alone else self._run()
+    def _assign(self, worker: Worker) -> None:
+        worker.alone = not self.todo and bool(self.suspects)
+        shards = [self.suspects.popleft()] if worker.alone else self._run()
         if shards:
-            member.given, member.frames = list(shards), 0
-            self.crew.ask(member.link, shards, False)
+            worker.assigned, worker.frames = list(shards), 0
+            self.group.ask(worker.link, shards, False)
 
-    def _answer(self, member: Member, report: Report) -> None:
+    def _on_report(self, worker: Worker, report: Report) -> None:
         if report.died:
-            self._bury(member, report.died)
+            self._replace(worker, report.died)
             return
-        member.ready = True
-        member.frames += report.frames
+        worker.ready = True
+        worker.frames += report.frames
         self.on_frames(report.frames)
         if report.error is not None:
             self._error = self._error or report.error
-            member.given = []
+            worker.assigned = []
         elif report.outcome is not None:
             self._add(report.outcome)
-            member.given = []
+            worker.assigned = []
             self._in_a_row = 0
-        elif member.given:
+        elif worker.assigned:
             stopping = self._stopping()
             more: list[int] | None = None
             if report.wants:
-                more = [] if stopping or member.alone else self._run()
-                member.given += more
-            self.crew.ask(member.link, more, stopping)
+                more = [] if stopping or worker.alone else self._run()
+                worker.assigned += more
+            self.group.ask(worker.link, more, stopping)
 
     # -- the dead -------------------------------------------------------------------------------
 
-    def _bury(self, member: Member, why: str) -> None:
-        """Take its shards back and start another in its place."""
-        self.crew.drop(member.link)
-        self.members.remove(member)
-        lost = self._uncommitted(member.given)
-        saved = [s for s in member.given if s not in lost]
+    def _replace(self, worker: Worker, why: str) -> None:
+        """Take its shards back and start another in its slot."""
+        self.group.drop(worker.link)
+        self.workers.remove(worker)
+        lost = self._uncommitted(worker.assigned)
+        saved = [s for s in worker.assigned if s not in lost]
         frames = sum(b - a for a, b in map(self.store.layout.bounds, saved))
-        self.on_frames(frames - member.frames)
+        self.on_frames(frames - worker.frames)
         self.outcome.frames += frames
         self._salvaged += saved
         self._deaths.update(lost)
         again = [s for s in lost if self._deaths[s] < TRIES]
         self.suspects += again
         self.given_up += [s for s in lost if s not in again]
-        place = self.crew.places[member.place]
+        name = self.group.slots[worker.slot]
         retried = f"; {len(again)} unfinished shards are tried again" if again else ""
-        _tell(f"the process on {place} died ({why}){retried}")
+        _tell(f"the process on {name} died ({why}){retried}")
         self._in_a_row = 0 if saved else self._in_a_row + 1
-        self._starts[member.place] = 0 if member.ready else self._starts[member.place] + 1
+        self._starts[worker.slot] = 0 if worker.ready else self._starts[worker.slot] + 1
         if self._stopping() or not (self.todo or self.suspects):
             return
-        if self._starts[member.place] < TRIES:
-            self._start(member.place)
-        if not self.members or self._in_a_row > DEATHS + len(self.crew.places):
+        if self._starts[worker.slot] < TRIES:
+            self._start(worker.slot)
+        if not self.workers or self._in_a_row > DEATHS + len(self.group.slots):
             self._error = InputError(
-                f"the processes die one after the other, the last on {place} ({why}); what is "
+                f"the processes die one after the other, the last on {name} ({why}); what is "
                 "committed stays, and the same command goes on from there"
             )
 

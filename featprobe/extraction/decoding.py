@@ -1,4 +1,4 @@
-"""From items to decoded pictures, ahead of the device: in worker processes or in threads."""
+"""Decodes items ahead of the device: in worker processes or in threads."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from featprobe.datasets.sources import FileSource
 from featprobe.images.appearance import Appearance, appearance_of
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.intensity import Levels, apply_rule
+from featprobe.images.plugins import in_this_process
 
 BYTES_AHEAD = 1 << 30  # decoded pictures that wait for the device
 
@@ -106,8 +107,11 @@ def here(job: Job) -> Decoded:
 
 
 def separable(dataset: Dataset) -> bool:
-    """Whether items are files that another process can open by itself."""
-    return hasattr(dataset.source, "paths")
+    """Whether items are files that another process can open by itself.
+
+    A reader that was registered in this process, and not by a package, is in no other.
+    """
+    return hasattr(dataset.source, "paths") and not in_this_process(dataset.kinds())
 
 
 def ahead(

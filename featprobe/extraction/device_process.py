@@ -18,7 +18,9 @@ from multiprocessing.connection import Connection
 def main() -> None:
     """Serve the leading process."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the leader answers those, and tells when to stop
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # the coordinator answers those, and says when to stop
     connection = Connection(int(sys.argv[1]))
     import torch
 
@@ -29,7 +31,7 @@ def main() -> None:
         try:
             with mmap.mmap(int(sys.argv[2]), 0, access=mmap.ACCESS_READ) as file:
                 work, o = pickle.loads(file)
-            hand = ShardWorker(work, replace(o, target=torch.device(sys.argv[3])))
+            worker = ShardWorker(work, replace(o, target=torch.device(sys.argv[3])))
         except (AttributeError, ImportError) as error:  # a class of a script's __main__
             text = f"the model or the data set cannot be loaded in another process: {reason(error)}"
             connection.send(Report(error=InputError(text)))
@@ -39,7 +41,7 @@ def main() -> None:
             return
         connection.send(Report())
         while True:
-            connection.send(hand.exchange(*connection.recv()))
+            connection.send(worker.exchange(*connection.recv()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     finally:

@@ -41,11 +41,11 @@ def on_devices(
                 f"({reason(error)}); use --device and --shard in processes of your own"
             ) from error
         file.flush()
-        crew = DeviceProcesses(o.devices, file)
+        group = DeviceProcesses(o.devices, file)
         try:
-            return Coordinator(crew, store, shards, o, stop=stop, on_frames=on_frames).lead()
+            return Coordinator(group, store, shards, o, stop=stop, on_frames=on_frames).run()
         finally:
-            crew.close()
+            group.close()
 
 
 @dataclass(eq=False)
@@ -63,17 +63,17 @@ class DeviceProcesses:
     """
 
     def __init__(self, devices: Sequence[str], file: IO[bytes]) -> None:
-        self.places, self.file = devices, file
+        self.slots, self.file = devices, file
         self._children: list[DeviceProcess] = []
 
-    def start(self, place: int) -> DeviceProcess:
+    def start(self, slot: int) -> DeviceProcess:
         ours, theirs = socket.socketpair()
         fds = [theirs.fileno(), self.file.fileno()]
-        threads = max(1, (os.cpu_count() or 1) // len(self.places))
+        threads = max(1, (os.cpu_count() or 1) // len(self.slots))
         path = os.pathsep.join(p for p in sys.path if p)
         process = subprocess.Popen(
             [sys.executable, "-m", "featprobe.extraction.device_process", *map(str, fds),
-             self.places[place]],
+             self.slots[slot]],
             pass_fds=fds, stdin=subprocess.DEVNULL, stdout=2,
             env={"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": path},
         )  # fmt: skip

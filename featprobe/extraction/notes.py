@@ -1,4 +1,4 @@
-"""What a reader of results should know of how the items of an extraction came out."""
+"""Notes on how the items of an extraction are displayed, for every result on them."""
 
 from __future__ import annotations
 

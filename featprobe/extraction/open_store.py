@@ -1,4 +1,4 @@
-"""The store of an extraction: opened where the cache has it, laid out otherwise."""
+"""The store of an extraction: opened where the cache has it, created otherwise."""
 
 from __future__ import annotations
 

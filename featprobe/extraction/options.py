@@ -1,4 +1,4 @@
-"""What can be chosen of an extraction."""
+"""The settings of an extraction."""
 
 from __future__ import annotations
 

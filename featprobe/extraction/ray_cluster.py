@@ -109,8 +109,8 @@ def actor_slots(ray: Any, gpu: bool) -> list[ActorSlot]:
         if not node["Alive"] or not (gpus if gpu else cpus):
             continue
         n = gpus if gpu else -(-cpus // CORES)
-        place = ActorSlot(node["NodeID"], node["NodeManagerAddress"], cpus // n, int(gpu))
-        found += [place] * n
+        slot = ActorSlot(node["NodeID"], node["NodeManagerAddress"], cpus // n, int(gpu))
+        found += [slot] * n
     return found
 
 
@@ -137,12 +137,12 @@ def kind_of_device(device: str | None) -> str:
 
 
 class Actor:
-    """A hand on a node. Imports torch only when opened, after the environment is set."""
+    """A shard worker on a node. Imports torch only when opened, after the environment is set."""
 
     def __init__(self, shared: list[Any], cpus: int) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self.shared, self.cpus = shared, cpus
-        self.hand: Any = None
+        self.worker: Any = None
 
     def open(self) -> Any:
         """Get the work and open the store; a first report."""
@@ -156,7 +156,7 @@ class Actor:
             work, o = ray.get(self.shared[0])
             cpus = max(1, self.cpus)
             o = replace(o, workers=min(o.workers, cpus), streams=min(o.streams, cpus))
-            self.hand = ShardWorker(work, o)
+            self.worker = ShardWorker(work, o)
         except (FeatprobeError, OSError) as error:
             return Report(error=plain(error))
         except Exception as error:
@@ -166,4 +166,4 @@ class Actor:
 
     def exchange(self, shards: list[int] | None, stop: bool) -> Any:
         """See :meth:`featprobe.extraction.shard_worker.ShardWorker.exchange`."""
-        return self.hand.exchange(shards, stop)
+        return self.worker.exchange(shards, stop)

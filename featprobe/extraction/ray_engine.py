@@ -37,11 +37,11 @@ def on_ray(
                 f"{dataset.name} x {backbone.name} cannot be sent to other machines "
                 f"({reason(error)}); use --shard instead"
             ) from error
-        crew = Actors(ray, where, work)
+        group = Actors(ray, where, work)
         try:
-            outcome = Coordinator(crew, store, shards, o, stop=stop, on_frames=on_frames).lead()
+            outcome = Coordinator(group, store, shards, o, stop=stop, on_frames=on_frames).run()
         finally:
-            crew.close()
+            group.close()
     if outcome.frames == sum(b - a for a, b in map(store.layout.bounds, shards)):
         _see(store, shards)
     return outcome
@@ -78,14 +78,14 @@ class Actors:
 
     def __init__(self, ray: Any, where: list[ActorSlot], work: Any) -> None:
         self.ray, self.where, self.work = ray, where, work
-        self.places = [str(p) for p in where]
+        self.slots = [str(p) for p in where]
         self._actor = ray.remote(Actor)
         self._links: list[Link] = []
 
-    def start(self, place: int) -> Link:
+    def start(self, slot: int) -> Link:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        p = self.where[place]
+        p = self.where[slot]
         actor = self._actor.options(
             num_cpus=p.cpus, num_gpus=p.gpus, max_restarts=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(p.node, soft=True),

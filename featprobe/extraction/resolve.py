@@ -1,4 +1,4 @@
-"""From what is asked of an extraction to its settings, device, outputs and engine."""
+"""Resolves the options of an extraction to settings, device, outputs and engine."""
 
 from __future__ import annotations
 

@@ -12,25 +12,25 @@ SECONDS = 0.5  # between two looks at shards that others hold
 
 
 class ShardSchedule:
-    """Iterates over the shards that this process gets to extract, each with a claim on it.
+    """Iterates over the shards that this process gets to extract, each locked.
 
     A shard that another process holds is left to it and noted in ``others``. Nobody waits here:
-    claims are made ahead of the work, and two processes that waited for each other's would do so
+    locks are taken ahead of the work, and two processes that waited for each other's would do so
     for ever. ``again``: committed shards are extracted once more.
     """
 
     def __init__(self, store: FeatureStore, shards: Iterable[int], again: bool) -> None:
         self.store, self.shards, self.again = store, shards, again
         self.others: list[int] = []
-        self._claims: dict[int, ShardLock] = {}
+        self._locks: dict[int, ShardLock] = {}
 
     def __iter__(self) -> Iterator[int]:
         for shard in self.shards:
-            claim = self.store.claim(shard, committed=self.again)
-            if claim is None:
+            lock = self.store.lock_shard(shard, committed=self.again)
+            if lock is None:
                 self.others.append(shard)
             else:
-                self._claims[shard] = claim
+                self._locks[shard] = lock
                 yield shard
 
     def left(self) -> list[int]:
@@ -45,10 +45,10 @@ class ShardSchedule:
 
     def done(self, shard: int) -> None:
         """A shard is written: others may know."""
-        if claim := self._claims.pop(shard, None):
-            claim.release()
+        if lock := self._locks.pop(shard, None):
+            lock.release()
 
     def release(self) -> None:
         """Give back what was not written."""
-        for shard in list(self._claims):
+        for shard in list(self._locks):
             self.done(shard)

@@ -1,6 +1,6 @@
 """One of several processes that extract shards of the same store, and what it reports.
 
-The process that leads (see :mod:`featprobe.extraction.coordinator`) calls
+The coordinator (see :mod:`featprobe.extraction.coordinator`) calls
 :meth:`ShardWorker.exchange` again and again, over Ray or a pipe: shards go one way, a
 :class:`Report` comes back.
 """
@@ -38,8 +38,11 @@ def versions() -> dict[str, str]:
 
 @dataclass
 class Work:
-    """All that a hand needs, sent once. ``token``: a file that only those see who share its folder
-    with the leader, if there is one."""
+    """All that a shard worker needs, sent once.
+
+    ``token``: a file by which a worker finds out whether it shares a file system with the
+    coordinator; None where there is none.
+    """
 
     backbone: Backbone
     dataset: Dataset

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, StoreError, UnknownName, nearest
+from featprobe.datasets.columns import require_columns
 from featprobe.datasets.manifest import add_labels
 from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.texts import read_table
@@ -66,11 +67,7 @@ def relabel(
     if not targets.is_file():
         raise MissingPath(f"{targets}: no such table")
     table = read_table(targets)
-    if id_column not in table.columns:
-        raise UnknownName(
-            f"{targets}: no column {id_column!r}.{nearest(id_column, table.columns)} "
-            "Name the one of the item ids with --id"
-        )
+    require_columns(targets, table.columns, [id_column], "Name the one of the item ids with --id")
     ids = table[id_column].str.strip()
     if ids.duplicated().any():
         raise InputError(f"{targets}: item {ids[ids.duplicated()].iloc[0]!r} occurs twice")

@@ -202,7 +202,7 @@ def every_tokens(
 ) -> list[TokenSet]:
     """All tokens of a data set that are in the cache, or those of some backbones and sizes.
 
-    Raises as :func:`open_tokens` where there are none.
+    Raises :class:`InputError` that says how to extract them where there are none.
     """
     root = settings.feature_root(cache)
     stores, _ = find(root, [data.name], backbones)
@@ -213,8 +213,12 @@ def every_tokens(
         and (not image_sizes or Preprocess.from_dict(s.key.preprocess).size[0] in image_sizes)
     ]  # fmt: skip
     if not able:
-        size = image_sizes[0] if image_sizes else None
-        return [open_tokens(data, n, cache=cache, image_size=size) for n in backbones or ["MODEL"]]
+        size = f" --image-size {image_sizes[0]}" if image_sizes else ""
+        raise InputError(
+            f"{data.name}: no tokens of these images{' of that size' if size else ''} in {root}; "
+            f"make them with 'featprobe extract --model {backbones[0] if backbones else 'MODEL'} "
+            f"--data {data.name}{size} --features tokens'"
+        )
     return [TokenSet(FeatureSet(s), data) for s in able]
 
 

@@ -88,9 +88,9 @@ def costs(results: Iterable[Result], cache: Path | None = None) -> dict[str, dic
 
 
 def _parameters(backbone: str) -> float:
-    from featprobe.backbones.catalog import CATALOG
+    from featprobe.backbones.plugins import models
 
-    spec = CATALOG.get(backbone.partition("@")[0])
+    spec = models().get(backbone.partition("@")[0])
     return math.nan if spec is None else 1e6 * spec.parameters
 
 

@@ -208,7 +208,7 @@ def _pixels(backbone: Backbone, decoded: Decoded) -> np.ndarray | None:
     if decoded.pixels is None:
         return None
     low, high = decoded.levels
-    x = backbone.shown(decoded.pixels, low, high, decoded.fit)
+    x = backbone.render(decoded.pixels, low, high, decoded.fit)
     if backbone.preprocess.pad:
         h, w = backbone.preprocess.size
         zero = torch.tensor(backbone.preprocess.mean, device=x.device).view(1, 3, 1, 1)

@@ -11,7 +11,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.evaluation import levels
 from featprobe.evaluation.reporting import keep
-from featprobe.evaluation.results import Result
+from featprobe.evaluation.shown import Results
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.determinism import deterministic
 from featprobe.finetuning.fit import fit
@@ -47,7 +47,7 @@ def finetune(
     save: bool = True,
     label: str = "",
     progress: bool | Literal["json"] = False,
-) -> list[Result]:
+) -> Results:
     """Train a backbone, or a part of it, on the split that probes of the data set have.
 
     ``recipe``: which parameters train, by name with its own options' defaults, or made by
@@ -94,4 +94,4 @@ def finetune(
         if save:
             subject, data = experiment.subject, experiment.data
             keep(experiment.cache, subject, result, data, cell, experiment.reading)
-    return [result]
+    return Results([result])

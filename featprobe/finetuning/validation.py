@@ -29,7 +29,7 @@ def validate(state: TrainState) -> None:
         if len(val):
             p, y = scores(state, val), experiment.y[val]
             criterion = experiment.data.criterion
-            now = criterion.merit(p, y)
+            now = criterion.selection_score(p, y)
             ranking = metrics.ranking(criterion.task)
             found = metrics.compute(criterion.task, y, p, wanted=[ranking])
             entry["val"] = float(found[ranking][0])

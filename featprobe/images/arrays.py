@@ -44,11 +44,16 @@ def extent(path: Path, recipe: FrameRecipe) -> ImageHeader:
 def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
     """Read the array as frames, in the smallest dtype that holds its values."""
     with _stored(path, recipe) as stored:
-        shape = stack_shape(path, stored.shape)
-        array = stored.read()
+        stack_shape(path, stored.shape)  # before reading: it refuses what is no image
+        return as_picture(path, stored.read())
+
+
+def as_picture(path: Path, array: np.ndarray) -> DecodedImage:
+    """An array with axes as in a file, as frames."""
+    shape = stack_shape(path, array.shape)
+    color = array.shape[-1] in (3, 4) and array.ndim > 2
     array = smallest(array.astype(array.dtype.newbyteorder("="), copy=False))
     array, notes = finite(array, path.name)
-    color = stored.shape[-1] in (3, 4) and len(stored.shape) > 2
     array = array[..., :3].reshape(*shape, 3) if color else array.reshape(shape)
     return DecodedImage(array, notes=notes)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from featprobe.core.errors import MissingPath, UnreadableItem, reason
-from featprobe.images import arrays, dicom, frames, itk, nifti, raster
+from featprobe.core.errors import InputError, MissingPath, UnreadableItem, reason
+from featprobe.images import arrays, dicom, frames, itk, nifti, plugins, raster
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, Volume
 from featprobe.images.padding import guess
 
 # Each module has extent(path, recipe) and load(path, recipe); DICOM's take the files of a series.
 _READERS: dict[str, Any] = {
-    "raster": raster, "nifti": nifti, "dicom": dicom, "itk": itk, "array": arrays,
+    "nifti": nifti, "dicom": dicom, "raster": raster, "itk": itk, "array": arrays,
 }  # fmt: skip
 # What is never opened to look for an image.
 _OTHERS = (
@@ -25,28 +25,57 @@ _OTHERS = (
 
 
 def kind_of(path: Path) -> str | None:
-    """``"raster"``, ``"nifti"``, ``"dicom"``, ``"itk"``, ``"array"``, or None for no image.
+    """``"raster"``, ``"nifti"``, ``"dicom"``, ``"itk"``, ``"array"``, the name of a reader of
+    another package, or None for no image.
 
     Told by the name. A file whose suffix is none of an image is opened to look for the DICOM mark
-    (``IM0001``, ``1.2.840.113``, ``CT.MR``, a gzipped one), unless it is plainly something else.
-    The detached voxels of a header (.img, .raw) are no image on their own.
+    (``IM0001``, ``1.2.840.113``, ``CT.MR``, a gzipped one) and for what other readers sniff, unless
+    it is plainly something else. The detached voxels of a header (.img, .raw) are no image on their
+    own.
     """
     name = path.name.lower()
     kind = kind_of_name(name)
     if kind is not None or name.endswith(_OTHERS):
         return kind
-    return "dicom" if dicom.is_dicom(path) else None
+    if dicom.is_dicom(path):
+        return "dicom"
+    return next((k for k, reader in plugins.readers().items() if reader.knows(path)), None)
 
 
 def kind_of_name(name: str) -> str | None:
-    """The kind that a file's name alone tells, None where it tells none."""
+    """The kind that a file's name alone tells, None where it tells none.
+
+    Raises :class:`InputError` where two readers of other packages claim it, or one claims what
+    featprobe reads itself.
+    """
     name = name.lower()
-    found = (k for k in ("nifti", "dicom", "raster", "itk", "array") if _suffixed(name, k))
-    return next(found, None)
+    kind = next((k for k in _READERS if name.endswith(_READERS[k].SUFFIXES)), None)
+    others = plugins.readers()
+    if not others:
+        return kind
+    claimed = {k: _reach(name, r.suffixes) for k, r in others.items()}
+    longest = max(claimed.values(), default=0)
+    if not longest or (kind and longest < _reach(name, _READERS[kind].SUFFIXES)):
+        return kind
+    first = [k for k, reach in claimed.items() if reach == longest]
+    own = kind and longest == _reach(name, _READERS[kind].SUFFIXES)
+    if own or len(first) > 1:
+        who = ["featprobe"] if own else []
+        who += [f"reader {k} ({others[k].of})" for k in first]
+        raise InputError(
+            f"{name[-longest:]} files are claimed by {' and by '.join(who)}: uninstall one, or let "
+            "it use another suffix"
+        )
+    return first[0]
 
 
-def _suffixed(name: str, kind: str) -> bool:
-    return bool(name.endswith(_READERS[kind].SUFFIXES))
+def _reach(name: str, suffixes: Sequence[str]) -> int:
+    """The length of the longest suffix that a name has."""
+    return max((len(s) for s in suffixes if name.endswith(s)), default=0)
+
+
+def _reader(kind: str) -> Any:
+    return _READERS.get(kind) or plugins.readers()[kind]
 
 
 def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
@@ -67,7 +96,7 @@ def header(paths: Sequence[Path], recipe: FrameRecipe) -> ImageHeader:
     """Size and geometry of an item before it is cut into frames, from headers only."""
     kind = _kind(paths)
     try:
-        found: ImageHeader = _READERS[kind].extent(paths if kind == "dicom" else paths[0], recipe)
+        found: ImageHeader = _reader(kind).extent(paths if kind == "dicom" else paths[0], recipe)
         return found
     except Exception as error:
         raise _unreadable(paths[0], error) from error
@@ -77,7 +106,7 @@ def decoded(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage | Volume
     """The pixels of an item before they are cut into frames."""
     kind = _kind(paths)
     try:
-        found: DecodedImage | Volume = _READERS[kind].load(
+        found: DecodedImage | Volume = _reader(kind).load(
             paths if kind == "dicom" else paths[0], recipe
         )
         return found

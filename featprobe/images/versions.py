@@ -17,20 +17,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from featprobe.images.files import kind_of, kind_of_name
+from featprobe.images.plugins import readers
 
 # By the kinds of featprobe.images.files; ``picture``: rasters and arrays of one frame of 8 bits a
 # value, and grey PNGs, which no change has touched.
 READERS = {"picture": 1, "dicom": 2, "raster": 2, "nifti": 2, "itk": 2, "array": 2}
-READER_VERSION = max(READERS.values())
 FRAMES = 1  # of what follows the readers whatever the kind: planes, choice of frames, resampling
 
 PLAIN = (".jpg", ".jpeg", ".bmp")
 _COLOURS = (2, 6)  # colour types of PNG that are RGB, without and with alpha
 
 
-def versions_of(kinds: Iterable[str]) -> dict[str, int]:
-    """The parts of a key for a data set with files of these kinds, without those that are 1."""
-    found = {f"reader {kind}": READERS.get(kind, 1) for kind in sorted(kinds)}
+def versions_of(kinds: Iterable[str]) -> dict[str, int | str]:
+    """The parts of a key for a data set with files of these kinds, without those that are 1.
+
+    Those of readers of other packages are always there: by the suffix alone it is not known who
+    reads.
+    """
+    kinds = sorted(kinds)
+    found: dict[str, int | str] = {f"reader {kind}": READERS.get(kind, 1) for kind in kinds}
+    found |= {f"reader {k}": r.key for k, r in readers().items() if k in kinds}
     return {name: v for name, v in {**found, "frames": FRAMES}.items() if v != 1}
 
 

@@ -1,4 +1,4 @@
-"""What trainings took, in tables."""
+"""Time and memory of trainings, as columns of tables."""
 
 from __future__ import annotations
 

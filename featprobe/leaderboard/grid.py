@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from featprobe.backbones.base import Backbone
-from featprobe.backbones.catalog import CATALOG as MODELS
 from featprobe.backbones.load import load_backbone, resolve
+from featprobe.backbones.plugins import models
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.yaml_file import at, read_yaml
 from featprobe.datasets.base import Dataset
@@ -203,7 +203,7 @@ def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
     if "model" not in given:
         raise InputError(f"{place}: 'model' is needed, a name as of 'featprobe extract --model'")
     text = given.pop("model")
-    if text not in MODELS and (text.startswith((".", "~")) or (folder / text).exists()):
+    if text not in models() and (text.startswith((".", "~")) or (folder / text).exists()):
         text = existing(text, folder, place)
     if given.get("init") not in (None, "random"):
         raise InputError(f"{place}: init can only be 'random', not {given['init']!r}")

@@ -1,4 +1,4 @@
-"""What the places of a leaderboard mean, in the lines below it."""
+"""The legend of ranks below a leaderboard."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def records(board: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
     """The heads, and the values of each row; empty text where a result lacks a metric."""
     heads = ["data", "league", *_PLACE, "backbone", "random", "overlap", "probe", "setting",
              "view", "pool"]  # fmt: skip
-    names = [n for n in metrics.METRICS if any(n in row.result.metrics for row in board)]
+    names = metrics.in_order(n for row in board for n in row.result.metrics)
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
     heads += ["train", "val", "test", "test_patients", "split", "id", *cost.FIELDS, "notes",

@@ -1,4 +1,4 @@
-"""What decisions at thresholds that were chosen on val came to on test, in words."""
+"""Lines on the metrics, on test, of decisions at thresholds chosen on val."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def legend(results: Sequence[Result]) -> list[str]:
     for name, methods in by.items():
         # where single rows have none, their notes say why
         for method in dict.fromkeys(m for m in methods if m != NONE) or [NONE]:
-            groups.setdefault(method, []).append(metrics.about(name).label)
+            groups.setdefault(method, []).append(metrics.label(name))
     lines = []
     if groups:
         said = "; ".join(f"{', '.join(names)}: {method}" for method, names in groups.items())

@@ -1,4 +1,4 @@
-"""A YAML file as values with places, so that each mistake says where it is."""
+"""Reads and validates YAML files; every error says where in the file the mistake is."""
 
 from __future__ import annotations
 

@@ -7,16 +7,18 @@ is left out of the mean over classes; where nothing is left the value is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from featprobe.core.errors import InputError, nearest
+from featprobe.core.plugins import loaded
 from featprobe.metrics.cases import Cases
 from featprobe.metrics.curve import Curve
 from featprobe.metrics.decisions import Multiclass, Multilabel
 from featprobe.metrics.operating_point import OperatingPoint
+from featprobe.metrics.plugins import CustomMetric, Measured
 from featprobe.metrics.sums import nan_mean
 from featprobe.metrics.values import Regression
 
@@ -78,11 +80,33 @@ TASKS = {  # the first ranks, the first three are in tables
 def names(task: str) -> tuple[str, ...]:
     """The metrics that a task has; the first one ranks, the first three are shown in tables.
 
-    Raises :class:`InputError` for a task without metrics.
+    Those that others registered for it come last. Raises :class:`InputError` for a task without
+    metrics.
     """
     if task not in TASKS:
         raise InputError(f"no metrics for task {task!r}; there are {', '.join(TASKS)}")
-    return TASKS[task]
+    return TASKS[task] + tuple(n for n, m in custom().items() if task in m.tasks)
+
+
+def custom() -> dict[str, CustomMetric]:
+    """Name -> metric, of those that other packages and scripts registered."""
+    return loaded("metric", METRICS)
+
+
+def every() -> tuple[str, ...]:
+    """All metrics, of whatever task."""
+    return (*METRICS, *custom())
+
+
+def label(name: str) -> str:
+    """How a metric of a kept result is called in tables; its name where no package has it now."""
+    return about(name).label if name.partition(":")[0] in every() else name
+
+
+def in_order(there: Iterable[str]) -> list[str]:
+    """Metrics of a result as they stand in tables; those of packages that are gone come last."""
+    whole = {n for n in there if ":" not in n}
+    return [*(n for n in every() if n in whole), *sorted(whole - set(every()))]
 
 
 def ranking(task: str) -> str:
@@ -96,9 +120,12 @@ def about(name: str) -> Metric:
     Raises :class:`InputError` for a name that no task has.
     """
     base, colon, of = name.partition(":")
+    others = custom()
+    if base in others:
+        return Metric(f"{others[base].label or base} {of}".strip(), others[base].higher)
     if base not in METRICS:
         raise InputError(
-            f"no metric {name!r}.{nearest(base, METRICS)} There are {', '.join(METRICS)}, and for "
+            f"no metric {name!r}.{nearest(base, every())} There are {', '.join(every())}, and for "
             "one class 'auroc:CLASS'"
         )
     found = METRICS[base]
@@ -154,6 +181,10 @@ class Measure:
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
         self._others: Multiclass | Multilabel | Regression | Cases | None = None
         self._decided: OperatingPoint | None = None
+        registered = [m for n, m in custom().items() if n in bases]
+        at = p[:, 0] if task == "regression" else p
+        self._registered = Measured(registered, y, at, code) if registered else None
+        bases -= {m.name for m in registered}
         if task == "regression":
             self._others = Regression(y, p[:, 0], code, groups)
             return
@@ -175,6 +206,7 @@ class Measure:
         """Name -> (B,) under ``counts`` (G, B) of the groups."""
         found = {} if self._others is None else self._others(counts)
         found |= {} if self._decided is None else self._decided(counts)
+        found |= {} if self._registered is None else self._registered(counts)
         curves = [curve(counts, self._on_curves) for curve in self._curves]
         found |= {n: np.stack([c[n] for c in curves]) for n in self._on_curves}
         out = {}
@@ -211,15 +243,6 @@ def compute(
     w = np.ones((1, len(y))) if weights is None else np.asarray(weights, dtype=np.float64)
     measure = Measure(task, y, np.asarray(p), wanted=wanted, classes=classes)
     return measure(np.ascontiguousarray(w.T))
-
-
-def macro_auroc(y: np.ndarray, p: np.ndarray) -> float:
-    """Mean AUROC of classes (one-vs-rest) or of labels, over those where it is defined.
-
-    ``y``, ``p``: as in :class:`Measure`. NaN where none is.
-    """
-    task = "multilabel" if y.ndim == 2 else "multiclass"
-    return float(compute(task, y, p, wanted=["auroc"])["auroc"][0])
 
 
 def chance(task: str, y: np.ndarray, classes: int, of: Sequence[str] = ()) -> dict[str, float]:

@@ -39,6 +39,9 @@ class Parameters:
     name: ClassVar[str] = ""
     needs: ClassVar[Needs] = {}
 
+    def __init__(self) -> None:
+        """Without parameters, where a subclass has none."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name in USES:

@@ -1,4 +1,4 @@
-"""Probes by name: the modules of this package, and entry points ``featprobe.probe``."""
+"""Probes by name: the modules of this package, and those that others register."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ NONE = (  # what probes share, and what is done with them
     "loading",
     "neighbours",
     "parameters",
+    "plugins",
     "presets",
     "registry",
     "saving",

@@ -84,7 +84,7 @@ class Criterion:
         """How a Result says it: ``select``, and ``one_se`` where it is off."""
         return {"select": self.by, **({} if self.one_se else {"one_se": False})}
 
-    def merit(self, p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    def selection_score(self, p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         """What one set of scores (N, C) is compared by where no errors are: more is better.
 
         The metric to six digits, the other way round where less is better (nothing where the loss
@@ -149,7 +149,7 @@ class Criterion:
 
 def selectable(by: str) -> None:
     """Raise :class:`InputError` for what no task is chosen by."""
-    every = dict.fromkeys(n for of_task in metrics.TASKS.values() for n in of_task)
+    every = dict.fromkeys(n for task in metrics.TASKS for n in metrics.names(task))
     known = (AUTO, RANKING, LOSS, *(n for n in every if n not in _UNFIT))
     if by not in known:
         raise InputError(f"select {by!r}: use one of {', '.join(known)}.{nearest(by, known)}")

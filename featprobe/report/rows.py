@@ -94,7 +94,7 @@ def data(
         by = part[0][1].metric
         tables.append({
             "title": title(names, metric), "heads": board_heads(names, spent),
-            "metric": metrics.about(by).label, "names": [metrics.about(n).label for n in every],
+            "metric": metrics.about(by).label, "names": [metrics.label(n) for n in every],
             "leagues": leagues,
         })  # fmt: skip
     return {"strings": text.texts, "blocks": block.lists, "tables": tables}
@@ -112,7 +112,7 @@ def as_json(value: Any) -> str:
 def _metrics(part: Sequence[tuple[Result, Row]], singles: bool) -> list[str]:
     """Those that any row has, in the order of the tables, then those of single classes."""
     there = dict.fromkeys(n for r, _ in part for n in r.metrics)
-    whole = [n for n in metrics.METRICS if n in there]
+    whole = metrics.in_order(there)
     return whole + [n for n in there if ":" in n] * singles
 
 

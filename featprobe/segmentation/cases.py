@@ -192,13 +192,16 @@ class Cases:
     def read(self, piece: Piece, decoder: Decoder) -> tuple[np.ndarray, np.ndarray | None]:
         """Tokens float16 or float32 (f, L, h, w, D), and images where the decoder sees them."""
         i, start, stop = piece
+        image = self.image(*piece) if decoder.sees else None
+        if not decoder.takes:
+            nothing = np.empty((stop - start, 0, *self.tokens.grid, self.tokens.width), np.float16)
+            return nothing, image
         found = self.tokens.tokens(i, decoder.takes, slice(start, stop))
         if not _finite(found):
             raise InputError(
                 f"{self.tokens.ids[i]}: its tokens are NaN or infinite; extract again, or leave "
                 "the item out"
             )
-        image = self.image(*piece) if decoder.sees else None
         return found, image
 
     def batches(
@@ -211,13 +214,12 @@ class Cases:
         """
         rng = np.random.default_rng([seed, 0x5E6])
         every = self.pieces(rows, max(1, min(PIECE, batch)))
-        frames = sum(p.stop - p.start for p in every)
-        if not frames:
+        if not every:
             raise InputError("there is nothing to train on: no frames")
         order: list[Piece] = []
         pool = _Pool(batch * POOL + PIECE)
         for _ in range(steps):
-            while pool.held < min(batch * POOL, max(batch, frames)):
+            while pool.held < (batch * POOL if order else batch):
                 order = order or [every[k] for k in rng.permutation(len(every))]
                 piece = order.pop()
                 tokens, image = self.read(piece, decoder)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from featprobe.images.grids import VOID
 from featprobe.segmentation.cases import Cases, Piece
-from featprobe.segmentation.decoders.base import Decoder, Network
+from featprobe.segmentation.decoders.base import Decoder, Network, Shape
 from featprobe.segmentation.training import upsampled
 
 
@@ -29,12 +29,19 @@ class Fitted(ABC):
     notes: list[str]
 
     @abstractmethod
-    def probabilities(self, tokens: Tensor, image: Tensor | None, size: tuple[int, int]) -> Tensor:
-        """(G, f, K, H, W) of each candidate for frames: tokens (f, L, h, w, D) float32."""
+    def probabilities(
+        self, tokens: Tensor, image: Tensor | None, size: tuple[int, int], depth: np.ndarray
+    ) -> Tensor:
+        """(G, f, K, H, W) of each candidate for frames: tokens (f, L, h, w, D) float32; ``depth``
+        (f,): how far in the item each is, from 0 to 1."""
 
     @abstractmethod
     def only(self, candidate: int) -> Fitted:
         """One of the candidates alone."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a file keeps of the only candidate."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,13 @@ class Solved(Decoder):
 
     def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Fitted:
         """Fit every candidate to the patches of these items."""
+        raise NotImplementedError
+
+    def restored(
+        self, shape: Shape, arrays: dict[str, np.ndarray], candidate: dict[str, Any],
+        multilabel: bool,
+    ) -> Fitted:  # fmt: skip
+        """The candidate whose ``arrays`` a file kept."""
         raise NotImplementedError
 
 
@@ -67,12 +81,17 @@ class Networks(Fitted):
         ])  # fmt: skip
 
     @torch.inference_mode()
-    def probabilities(self, tokens: Tensor, image: Tensor | None, size: tuple[int, int]) -> Tensor:
+    def probabilities(
+        self, tokens: Tensor, image: Tensor | None, size: tuple[int, int], depth: np.ndarray
+    ) -> Tensor:
         device = next(self.networks[0].parameters()).device
         seen = None if image is None else image.to(device)
         kind = type(self.networks[0])
         logits = upsampled(kind.together(self.networks, tokens.to(device), seen), size)
         return (logits.sigmoid() if self.multilabel else logits.softmax(2)).cpu()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {k: v.cpu().numpy() for k, v in self.networks[0].state_dict().items()}
 
     def only(self, candidate: int) -> Networks:
         one = [self.networks[candidate]], [self.candidates[candidate]]
@@ -83,7 +102,13 @@ def of_piece(fitted: Fitted, cases: Cases, piece: Piece) -> Tensor:
     """Probabilities (G, f, K, H, W) of the frames of a piece."""
     tokens, image = cases.read(piece, fitted.decoder)
     seen = None if image is None else torch.from_numpy(image).float()
-    return fitted.probabilities(torch.from_numpy(tokens).float(), seen, cases.size)
+    depth = depths(piece.start, piece.stop, cases.frames(piece.item))
+    return fitted.probabilities(torch.from_numpy(tokens).float(), seen, cases.size, depth)
+
+
+def depths(start: int, stop: int, frames: int) -> np.ndarray:
+    """(stop - start,) how far in an item of so many frames the middle of each is."""
+    return (np.arange(start, stop) + 0.5) / frames
 
 
 def of_case(fitted: Fitted, cases: Cases, i: int) -> np.ndarray:

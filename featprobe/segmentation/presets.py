@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from featprobe.core.errors import UnknownName, nearest
+from featprobe.core.errors import look_up
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,4 @@ PRESETS = {p.name: p for p in _ALL}
 
 def preset(name: str) -> Preset:
     """The preset of that name; :class:`UnknownName` with the nearest one otherwise."""
-    if name not in PRESETS:
-        known = ", ".join(PRESETS)
-        raise UnknownName(f"unknown preset {name!r}.{nearest(name, PRESETS)} Known: {known}")
-    return PRESETS[name]
+    return look_up("preset", name, PRESETS)

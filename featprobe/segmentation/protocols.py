@@ -33,6 +33,7 @@ def carry_out(work: Work, protocol: Protocol, split: Any) -> list[Outcome]:
             val={k: float(np.mean([p.val[k] for p in parts])) for k in first.val},
             seconds=sum(p.seconds for p in parts),
             spread=[],
+            kept=None,
             notes=list(dict.fromkeys(n for p in parts for n in p.notes)),
         )
     ]
@@ -65,7 +66,7 @@ def _full(work: Work, split: Any) -> Outcome:
     scores, spread = _tested(work, kept, split.test)
     return Outcome(
         [scores], [split.test], chosen, len(fit), val, seconds=seconds, spread=spread,
-        trainable=_trainable(kept[0]), notes=[*notes, *kept[0].notes],
+        trainable=_trainable(kept[0]), notes=[*notes, *kept[0].notes], kept=kept[0],
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.catalog import seen_in_training
+from featprobe.backbones.overlap import seen_in_training
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
 from featprobe.core.versions import versions_of

@@ -18,7 +18,8 @@ from featprobe.segmentation.training import Training, train
 @dataclass
 class Outcome:
     """What becomes one Result: ``scores`` (n, C * 8) of each try and the test ``rows`` of it, all
-    ``params``, which of them val ``chosen``, and by what (``val``)."""
+    ``params``, which of them val ``chosen``, and by what (``val``); ``kept``: what was fitted with
+    the first seed, where there is one fit."""
 
     scores: list[np.ndarray]
     rows: list[np.ndarray]
@@ -31,6 +32,7 @@ class Outcome:
     spread: list[np.ndarray] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     draws: list[np.ndarray] = field(default_factory=list)
+    kept: Fitted | None = None
 
 
 @dataclass(frozen=True)

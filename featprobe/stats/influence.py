@@ -1,4 +1,4 @@
-"""How much each patient moves a metric: what variances and paired tests are made of."""
+"""The influence of each patient on a metric, from which variances and paired tests are computed."""
 
 from __future__ import annotations
 

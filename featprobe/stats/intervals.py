@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from featprobe.metrics import measures as metrics
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.stats.score import reach, score_interval, wilson
@@ -22,7 +23,7 @@ NOWHERE = (math.nan, math.nan)
 WILSON = "Wilson score, effective patients"
 AREA = "Newcombe score, effective patients"
 LOG, FISHER = "patient bootstrap, log scale", "patient bootstrap, Fisher z"
-LOGIT = "patient bootstrap, logit scale"
+LOGIT, PLAIN = "patient bootstrap, logit scale", "patient bootstrap"  # of registered metrics
 NONE = "none"
 _OVERLAPS = ("dice", "iou", "pooled_dice", "pooled_jaccard")  # shares of each case, not of errors
 _LENGTHS = ("hd95", "asd", "volume_error")
@@ -42,7 +43,25 @@ BOUNDS = {
     **dict.fromkeys(("kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
     "r2": (-math.inf, 1.0),
     **dict.fromkeys(("brier", "mae", "rmse", *_LENGTHS), (0.0, math.inf)),
-}  # of the metrics, for whoever adds a source of variance to an interval
+}
+BY_RESAMPLES = (LOG, FISHER, LOGIT, PLAIN)
+
+
+def bounds_of(metric: str) -> tuple[float, float]:
+    """The ends of the scale of a metric, ``auroc:CLASS`` too; infinite where there are none."""
+    base = metric.partition(":")[0]
+    return BOUNDS[base] if base in BOUNDS else metrics.custom()[base].bounds
+
+
+def method_of(metric: str) -> str:
+    """How the interval of a metric is made; of a registered one by the ends of its scale."""
+    base = metric.partition(":")[0]
+    if base in METHODS:
+        return METHODS[base]
+    if not metrics.custom()[base].weighted:
+        return NONE
+    ends = sum(map(math.isfinite, bounds_of(base)))
+    return (PLAIN, LOG, LOGIT)[ends]
 
 
 class Intervals(NamedTuple):
@@ -77,14 +96,15 @@ def intervals(
     for name, resampled in boot.items():
         base, _, of = name.partition(":")
         value = values.get(name, math.nan)
-        if patients < FEWEST or math.isnan(value) or METHODS[base] == NONE:
+        how = method_of(base)
+        if patients < FEWEST or math.isnan(value) or how == NONE:
             found[name] = NOWHERE
-        elif support is None or METHODS[base] in (LOG, LOGIT, FISHER):
+        elif support is None or how in BY_RESAMPLES:
             found[name] = _studentised(base, value, resampled, patients)
         else:
             column = scored.classes.index(of) if of else None
             found[name] = _scored(base, column, value, resampled, support)
-    method = {n: METHODS[n.partition(":")[0]] for n in found if ":" not in n}
+    method = {n: method_of(n) for n in found if ":" not in n}
     method = {n: NONE if math.isnan(found[n][0]) else m for n, m in method.items()}
     return Intervals(found, method, _notes(scored, values, boot, found, support))
 
@@ -184,21 +204,25 @@ def _studentised(
 ) -> tuple[float, float]:
     """t times the bootstrap's deviation on a scale where the metric is about normal.
 
-    Logarithms of errors and of 1 - R2 (a ratio of variances), log odds of means of overlaps,
-    Fisher's z of correlations. NaN where the metric is at the end of its scale, which resampling
-    never leaves.
+    Logarithms of the distance to the end of a scale (errors; 1 - R2, a ratio of variances), half
+    the logit between two ends (of correlations Fisher's z). NaN where the metric is at an end,
+    which resampling never leaves.
     """
     defined = resampled[~np.isnan(resampled)]
     there: Callable[[Any], Any]
     back: Callable[[Any], Any]
-    if METHODS[base] == FISHER:
-        there, back = np.arctanh, np.tanh
-    elif METHODS[base] == LOGIT:
-        there, back = (lambda v: np.log(v / (1 - v))), (lambda v: 1 / (1 + np.exp(-v)))
-    elif base == "r2":
-        there, back = (lambda v: np.log(1 - v)), (lambda v: 1 - np.exp(v))
+    low, high = bounds_of(base)
+    if math.isfinite(low) and math.isfinite(high):
+        centre, half = (low + high) / 2, (high - low) / 2
+        there, back = (
+            (lambda v: np.arctanh((v - centre) / half)), (lambda z: centre + half * np.tanh(z))
+        )  # fmt: skip
+    elif math.isfinite(high):
+        there, back = (lambda v: np.log(high - v)), (lambda z: high - np.exp(z))
+    elif math.isfinite(low):
+        there, back = (lambda v: np.log(v - low)), (lambda z: low + np.exp(z))
     else:
-        there, back = np.log, np.exp
+        there = back = np.asarray
     with np.errstate(divide="ignore", invalid="ignore"):
         middle, moved = float(there(value)), there(defined)
     moved = moved[np.isfinite(moved)]
@@ -228,7 +252,10 @@ def _notes(
             f"no interval of {', '.join(points)}: fewer than {OPERATING} test patients with or "
             "without a class"
         )
-    rest = [n for n in refused if n not in points and METHODS[n] != NONE]
+    if plain := [n for n in refused if n not in METHODS and method_of(n) == NONE]:
+        out.append(f"no interval of {', '.join(plain)}: the function takes no weights")
+    defined = [n for n in defined if n not in plain]
+    rest = [n for n in refused if n not in points and method_of(n) != NONE]
     if rest:
         out.append(f"no interval of {', '.join(rest)}: {_why(support)}")
     lost = {n: int(np.isnan(boot[n]).sum()) for n in defined}

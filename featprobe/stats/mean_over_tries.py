@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from featprobe.metrics.item_scores import ItemScores
-from featprobe.stats.intervals import BOUNDS, NONE, NOWHERE, Intervals, weighted_by_errors
+from featprobe.stats.intervals import NONE, NOWHERE, Intervals, bounds_of, weighted_by_errors
 from featprobe.stats.score import reach
 from featprobe.stats.support import Support
 
@@ -47,7 +47,7 @@ def over_training(
     if scored.rows is None:
         return _joined(scored, found, values, tries, boot, shared, FITS)
     ci = {
-        n: _of_splits(values[n], tries[n], shared, alone, BOUNDS[n.partition(":")[0]])
+        n: _of_splits(values[n], tries[n], shared, alone, bounds_of(n))
         for n, alone in found.ci.items()
     }
     return found._replace(ci=ci, method=_methods(found, ci, SPLITS))
@@ -104,7 +104,7 @@ def _joined(
         if math.isnan(alone[0]):
             ci[name] = NOWHERE
             continue
-        bounds, value = BOUNDS[name.partition(":")[0]], values[name]
+        bounds, value = bounds_of(name), values[name]
         width = bounds[1] - bounds[0]
         resampled = boot[name][~np.isnan(boot[name])]
         patients = float(np.var(resampled, ddof=1)) * n / (n - 1) if len(resampled) > 1 else 0.0
@@ -140,5 +140,5 @@ def _scaled(value: float, half: float, bounds: Ends) -> Ends:
 
 
 def _methods(found: Intervals, ci: Mapping[str, Ends], said: str) -> dict[str, str]:
-    scale = {n: ", logit scale" * math.isfinite(np.ptp(BOUNDS[n])) for n in found.method}
+    scale = {n: ", logit scale" * math.isfinite(np.ptp(bounds_of(n))) for n in found.method}
     return {n: NONE if math.isnan(ci[n][0]) else said + scale[n] for n in found.method}

@@ -1,4 +1,4 @@
-"""How many patients bear on a metric: what its interval rests on where resampling tells nothing."""
+"""How many patients a metric depends on: the sample size of its interval where no error is seen."""
 
 from __future__ import annotations
 

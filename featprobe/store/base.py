@@ -92,19 +92,19 @@ class FeatureStore(Shown, Container):
             raise self._damaged(STATUS, shard, error) from error
         return out
 
-    def claim(self, shard: int, committed: bool = False) -> locks.ShardLock | None:
+    def lock_shard(self, shard: int, committed: bool = False) -> locks.ShardLock | None:
         """A lock on a shard for this process, to be used with ``with``.
 
         None when another process works on it, or when it has been committed since (unless
         ``committed``, to extract it again). See :mod:`featprobe.store.locks`.
         """
-        claim = locks.take(self.path, str(shard))
-        if claim is not None and not committed and self._chunk(STATUS, shard) is not None:
-            claim.release()
+        lock = locks.take(self.path, str(shard))
+        if lock is not None and not committed and self._chunk(STATUS, shard) is not None:
+            lock.release()
             return None
-        return claim
+        return lock
 
-    def claimed(self) -> list[int]:
+    def locked_shards(self) -> list[int]:
         """Shards that some process works on now."""
         return sorted(int(n) for n in locks.held(self.path) if n.isdecimal())
 

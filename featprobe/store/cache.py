@@ -1,4 +1,4 @@
-"""The cache as a whole: which stores there are, which of them count, and what may go."""
+"""The cache as a whole: its stores, found by name, data set or backbone, and their removal."""
 
 from __future__ import annotations
 

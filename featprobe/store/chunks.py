@@ -24,6 +24,7 @@ CHECK = 64 << 10  # above this google_crc32c is several times slower (measured: 
 THREADS = 8  # that wait for a network
 HERE = 4  # that wait for a disk, and fill fresh memory while the checksum of one goes on
 MAPS = 512  # files that stay mapped for random rows
+PAGE = 4 << 10  # bytes of a row from which a map saves nothing
 RUN = 64 << 10  # bytes of neighbouring rows that are read rather than mapped
 SPARSE = 4  # from a quarter of its rows on, a file is read and checked whole
 
@@ -223,7 +224,7 @@ class Rows:
         """Read neighbouring rows that are many bytes (tokens of an item) without mapping their
         file, so that what was read does not stay in memory; whether they were."""
         n = int(rows[-1] - rows[0]) + 1
-        if n != len(rows) or n * self.row < RUN:
+        if n != len(rows) or (self.row < PAGE and n * self.row < RUN):
             return False
         try:
             chunk = self._locate(shard)

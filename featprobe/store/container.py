@@ -1,4 +1,4 @@
-"""What a container of features is: how it is made, opened and told apart, and what each must do."""
+"""The base class of containers: how a store is created and opened, and what each format defines."""
 
 from __future__ import annotations
 
@@ -132,9 +132,9 @@ class Container(ABC):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        while (claim := locks.take(self.path, "store")) is None:
+        while (lock := locks.take(self.path, "store")) is None:
             time.sleep(0.01)
-        with claim:
+        with lock:
             yield
 
     def _damaged(self, name: str, shard: int | None, error: Exception) -> StoreError:

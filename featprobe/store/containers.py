@@ -1,4 +1,4 @@
-"""The containers there are, and which of them a place is."""
+"""The containers (zarr, HDF5), and which of them a path holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may leave a cache: what killed runs left behind, and stores of data that has changed."""
+"""What ``featprobe cache gc`` removes: files that killed runs left, stores of data that changed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ BESIDE = (locks.SUFFIX, last_used.SUFFIX, attributes.SUFFIX)
 
 @dataclass(frozen=True)
 class Garbage:
-    """Something that may go, why, and its bytes."""
+    """Something that may be removed, why, and its size in bytes."""
 
     path: StoragePath
     why: str
     bytes: int
 
     def remove(self) -> None:
-        """Let it go. Raises :class:`InputError` when a process works on it."""
+        """Remove it. Raises :class:`InputError` when a process works on it."""
         if kind_of(self.path) and not self.path.name.startswith("."):
             discard(self.path)
         else:

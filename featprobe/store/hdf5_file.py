@@ -1,4 +1,4 @@
-"""Immutable HDF5 files with a header that says where each array lies and what it must sum to.
+"""Immutable HDF5 files with a header that holds the offset and checksum of each array.
 
 HDF5 leaves the first bytes of a file to its user (the user block). Here they hold one line of JSON
 with the offset, the size and the CRC-32C of every array, one more checksum for everything else in

@@ -1,4 +1,4 @@
-"""From a path or an address to the place that it names."""
+"""From a path or an address to its StoragePath."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from featprobe.store.storage_path import LocalPath, StoragePath, Where
 
 
 def storage_path(where: Where | StoragePath) -> StoragePath:
-    """The place of a path or an address; ``file://`` addresses are paths."""
+    """The StoragePath of a path or an address; ``file://`` addresses are paths."""
     if isinstance(where, StoragePath):
         return where
     text = os.fspath(where)

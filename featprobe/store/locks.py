@@ -1,8 +1,8 @@
-"""Claims: which process extracts which shard, when several work on one store.
+"""Locks of shards: which process extracts which shard, when several work on one store.
 
-A claim is a lock (``flock``) on a small file beside the store. The system releases it when its
-process ends, however it ends, so nothing depends on a clock and no claim outlives its owner. Object
-stores and file systems without locks have no claims: there every claim is granted, and processes
+A lock (``flock``) is on a small file beside the store. The system releases it when its
+process ends, however it ends, so nothing depends on a clock and no lock outlives its owner. Object
+stores and file systems without locks have no locks: there every lock is granted, and processes
 divide the shards among themselves beforehand (``--shard i/n``). Granting one twice loses time and
 nothing else, because a shard is put whole and both put the same numbers.
 """
@@ -53,13 +53,13 @@ def folder(store: StoragePath) -> StoragePath:
 
 def take(store: StoragePath, name: str) -> ShardLock | None:
     """The lock of that name, or None while another process (or object) holds it."""
-    place = folder(store).local
-    if place is None:
+    beside = folder(store).local
+    if beside is None:
         return ShardLock()
-    path = place / name
+    path = beside / name
     while True:
         try:
-            place.mkdir(exist_ok=True)
+            beside.mkdir(exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:  # the folder was removed in between
             continue
@@ -80,9 +80,9 @@ def held(store: StoragePath) -> list[str]:
     """Names of the locks that processes hold now."""
     out = []
     for name in folder(store).names():
-        claim = take(store, name)
-        if claim is None:
+        found = take(store, name)
+        if found is None:
             out.append(name)
         else:
-            claim.release()
+            found.release()
     return out

@@ -1,4 +1,4 @@
-"""Features that the cache has under another name: of a data folder that was renamed or moved."""
+"""Stores of a data folder that was renamed or moved, found again under its old name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places behind an fsspec address such as ``s3://``."""
+"""Paths behind an fsspec address such as ``s3://``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Places: a file or folder on this machine, or elsewhere (:mod:`featprobe.store.remote`).
+"""Paths of files and folders on this machine; :mod:`featprobe.store.remote` has those elsewhere.
 
-:func:`featprobe.store.locate.storage_path` says which of them a path or an address names.
+:func:`featprobe.store.locate.storage_path` makes either from a path or an address.
 """
 
 from __future__ import annotations

@@ -51,13 +51,13 @@ def fill(
 
 
 def join(store: FeatureStore, features: dict[str, np.ndarray]) -> list[int]:
-    """Extract as one of several processes: claim, write, look again. Returns what was written."""
+    """Extract as one of several processes: lock, write, look again. Returns what was written."""
     mine = []
     while todo := store.pending():
         for shard in todo:
-            claim = store.claim(shard)
-            if claim is not None:
-                with claim:
+            lock = store.lock_shard(shard)
+            if lock is not None:
+                with lock:
                     fill(store, features, [shard])
                     mine.append(shard)
         time.sleep(0.001)

@@ -102,32 +102,32 @@ class StoreFaults(StoreCase):
         self.check(again, features)
         assert again.status().all()
 
-    def test_a_claim_is_exclusive_and_ends_with_its_process(self, tmp_path: Path) -> None:
+    def test_a_lock_is_exclusive_and_ends_with_its_process(self, tmp_path: Path) -> None:
         store = self.make(tmp_path)
-        claim = store.claim(0)
-        assert claim is not None
-        with claim:
-            assert open_store(store.path).claim(0) is None
-            assert store.claimed() == [0]
-            assert open_store(store.path).claim(1) is not None
+        lock = store.lock_shard(0)
+        assert lock is not None
+        with lock:
+            assert open_store(store.path).lock_shard(0) is None
+            assert store.locked_shards() == [0]
+            assert open_store(store.path).lock_shard(1) is not None
         ready = faults.FORK.SimpleQueue()
 
         def hold() -> None:
-            claim = open_store(store.path).claim(2)
-            ready.put(claim is not None)
+            lock = open_store(store.path).lock_shard(2)
+            ready.put(lock is not None)
             time.sleep(60)
 
         process = faults.start(hold)
         assert ready.get()
-        assert store.claim(2) is None
+        assert store.lock_shard(2) is None
         process.kill()
         process.join()
-        claim = store.claim(2)
-        assert claim is not None
-        claim.release()
+        lock = store.lock_shard(2)
+        assert lock is not None
+        lock.release()
         fill(store, make_features(store.layout), [2])
-        assert store.claim(2) is None
-        assert store.claim(2, committed=True) is not None
+        assert store.lock_shard(2) is None
+        assert store.lock_shard(2, committed=True) is not None
 
     def test_kill_9_at_any_moment_loses_nothing_committed(self, tmp_path: Path) -> None:
         layout = Layout(64, 2, {"cls": (2, 400), "mean": (2, 400)})

@@ -11,8 +11,9 @@ import torch
 from click.testing import CliRunner
 
 from featprobe.backbones.adapter_rules import LinearClassifier
-from featprobe.backbones.catalog import CATALOG, merge, seen_in_pretraining
+from featprobe.backbones.catalog import CATALOG, merge
 from featprobe.backbones.families import FAMILIES, plan
+from featprobe.backbones.overlap import seen_in_pretraining
 from featprobe.backbones.spec import ModelSpec, Preprocess
 from featprobe.cli.main import main
 from featprobe.cli.models import command

@@ -131,6 +131,7 @@ MISTAKES = {  # the command, and what the one line must say
     "extract --model resnet18 --data digits --weights {tmp}/w.safetensors": "no such weights file",
     "knn": "no complete feature set",
     "leaderboard": "no results",
+    "report": "no results",
     "knn --kay 3": "No such option",
     "lineer": "Did you mean 'linear'",
     "knn --k many": "'many' is not a valid integer",

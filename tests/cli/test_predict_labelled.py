@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
+from featprobe.images.versions import READERS
 from tests.extraction.commands import save_tiny
 
 TASKS = ("multiclass", "multilabel", "regression")
@@ -170,3 +171,17 @@ def test_images_without_labels_are_predicted_and_labels_asked_for_must_be_there(
     assert code == 2
     assert "'kind'" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_reader_that_changed_since_is_told(saved, place: Path, run, monkeypatch) -> None:
+    file = saved("multiclass")
+    asked = ("predict", file, "--data", place / "odd", "--quiet")
+    code, before, err = run(*asked, "--cache", place / "new")
+    assert "of the reader" not in err
+    monkeypatch.setitem(READERS, "picture", 2)
+    code, out, err = run(*asked, "--cache", place / "newer")
+    assert code == 0, err
+    (told,) = [line for line in err.splitlines() if "of the reader" in line]
+    assert told.startswith("picture: pixels are read by version 2 of the reader, those of training")
+    assert "were by version 1: make the probe anew" in told
+    assert out == before

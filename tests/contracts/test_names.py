@@ -27,6 +27,7 @@ VERBS: dict[str, list[str] | None] = {
     "fewshot": ["--data", "NAME", "--shots", "1", "--tries", "2"],
     "compare": ["--data", "NAME", "--between", "probes"],
     "leaderboard": ["--data", "NAME"],
+    "report": ["--data", "NAME"],
     "data relabel": ["NAME", "--targets", "LABELS", "--label", "label"],
     "export": ["NAME", "OUT", "--to", "npy"],
     "cache ls": ["--data", "NAME"],
@@ -96,7 +97,7 @@ def test_every_verb_knows_every_name(
     verb: str, features: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = features / "kept"
-    if verb in ("compare", "leaderboard"):
+    if verb in ("compare", "leaderboard", "report"):
         for made in ("knn", "linear"):
             assert call(made, FOUND, capsys)[0] == 0
     shutil.copytree(cache, kept)

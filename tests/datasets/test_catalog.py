@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from featprobe.core.errors import InputError, MissingPath, UnknownName
 from featprobe.datasets.base import TASKS
@@ -15,6 +16,7 @@ from featprobe.datasets.load import CATALOG, FAMILIES, load_dataset
 from featprobe.evaluation.evaluate import evaluate
 from featprobe.evaluation.protocols import CrossVal, Full
 from featprobe.extraction.local import extract
+from featprobe.images.masks import array_shape
 from tests.datasets import replicas
 
 EMBEDDED = ("digits", "phantom_ct", "phantom_cxr")
@@ -352,3 +354,33 @@ def test_a_large_table_costs_no_stat_for_each_row(tmp_path, monkeypatch):
     assert len(calls) < 100
     assert len(data) == 50_000
     assert data.ids[7] == f"{base}/d7"
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("montgomery", ("background", "left lung", "right lung")),
+        ("shenzhen", ("background", "lung")),
+        ("glioma_grading", ("background", "necrosis", "edema", "enhancing tumor")),
+        ("lits17", None), ("btcv", None), ("amos", None), ("msd_hippocampus", None),
+        ("msd_brain_tumour", None), ("msd_heart", None),
+    ],
+)  # fmt: skip
+def test_masks_are_read_on_the_grid_of_their_images(name, classes, tmp_path):
+    """Also of files with four axes, of which a mask has three."""
+    entry = CATALOG.get(name)
+    replicas.build(tmp_path / "root", entry)
+    data = load_dataset(name, root=tmp_path / "root", cache=tmp_path / "cache")
+    flat = name in ("montgomery", "shenzhen")
+    for i in range(len(data)):
+        for path in data.masks.paths(i) if flat else []:  # the replica draws films
+            width, height = Image.open(data.source.paths[i][0]).size
+            Image.fromarray(np.eye(height, width, dtype=np.uint8) * 255).save(path)
+    data = load_dataset(name, root=tmp_path / "root", cache=tmp_path / "cache")
+    assert data.masks.classes == (classes or entry.classes)
+    for i in range(len(data)):
+        if data.masks.has(i):
+            mask = data.masks.read(i)
+            assert mask.values.shape == array_shape(data.header(i))
+            assert mask.values.max() < len(data.masks.classes)
+            assert mask.values.any()

@@ -15,6 +15,7 @@ from featprobe.datasets.audit import audit
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.mask_classes import class_table, read_classes
 from featprobe.datasets.masks import Masks
+from featprobe.images.grids import Line, View
 from featprobe.images.masks import COLOUR
 
 
@@ -374,3 +375,21 @@ def test_a_missing_mask_is_an_unreadable_item():
     data.set_masks(Masks.of([None, None]))
     with pytest.raises(UnreadableItem, match="no mask"):
         data.masks.read(0)
+
+
+@pytest.mark.parametrize("plane", ["auto", "sagittal", "all"])
+@pytest.mark.parametrize("frames", ["all", "foreground", "n=7", "stride=3"])
+@pytest.mark.parametrize("spacing", [None, 2.0])
+def test_grids_have_the_frames_of_their_images(real_data, plane, frames, spacing):
+    more = {} if spacing is None else {"spacing": spacing}
+    data = fp.load_dataset(real_data / "hippocampus", plane=plane, frames=frames, **more)
+    grid = data.grid(3, lambda h, w: View((h, w), Line(0, 1), Line(0, 1)))
+    pixels = data.read(3)
+    values = data.masks.read(3).values
+    cut = grid.to_frames(values)
+    assert cut.shape == pixels.shape
+    back = grid.to_voxels(cut)
+    dice = 2 * ((back > 0) & (values > 0)).sum() / ((back > 0).sum() + (values > 0).sum())
+    assert dice > {"all": 0.93, "foreground": 0.93, "n=7": 0.7, "stride=3": 0.8}[frames] - (
+        0.1 if spacing else 0
+    )

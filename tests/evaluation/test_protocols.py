@@ -296,3 +296,10 @@ def test_one_repeat_is_the_split_itself_and_is_not_said() -> None:
     assert Full(repeats=3).to_dict()["repeats"] == 3
     with pytest.raises(InputError, match="repeats 0 must be at least 1"):
         Full(repeats=0)
+
+
+def test_shots_by_item_are_what_stored_results_call_by_sample() -> None:
+    assert FewShot(by="item") == FewShot(by="sample")
+    assert FewShot(by="item").to_dict()["by"] == "sample"
+    with pytest.raises(InputError, match="choose item or patient"):
+        FewShot(by="study")

@@ -1,4 +1,4 @@
-"""The leader of several processes, with processes that are played."""
+"""The coordinator of several processes, with processes that are played."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ class Store:
 
 
 class Played:
-    """A crew whose processes commit one shard a report; ``deadly`` shards kill them, ``stillborn``
-    places bring none up, ``failing`` shards are an error."""
+    """A group whose processes commit one shard a report; ``deadly`` shards kill them, ``stillborn``
+    slots bring none up, ``failing`` shards are an error."""
 
-    def __init__(self, store, places=2, deadly=(), stillborn=(), failing=()) -> None:
-        self.store, self.places = store, [f"place{i}" for i in range(places)]
+    def __init__(self, store, slots=2, deadly=(), stillborn=(), failing=()) -> None:
+        self.store, self.slots = store, [f"slot{i}" for i in range(slots)]
         self.deadly, self.stillborn, self.failing = deadly, stillborn, failing
         self.links: list[SimpleNamespace] = []
-        self.given: list[list[int]] = []
+        self.assigned: list[list[int]] = []
         self.started = 0
 
-    def start(self, place):
+    def start(self, slot):
         self.started += 1
-        first = Report(died="no GPU") if place in self.stillborn else Report()
+        first = Report(died="no GPU") if slot in self.stillborn else Report()
         link = SimpleNamespace(queue=[], owed=first, last=False, frames=0)
         self.links.append(link)
         return link
 
     def ask(self, link, shards, stop):
         if shards:
-            self.given.append(shards)
+            self.assigned.append(shards)
             link.queue += shards
             link.last = False
         link.last = link.last or shards == [] or stop
@@ -92,84 +92,86 @@ class Played:
         self.links.remove(link)
 
 
-def lead(played: Played, stop=lambda: False, **options):
+def run(played: Played, stop=lambda: False, **options):
     shown: list[int] = []
     o = settle(Options(device="cpu", batch_size=2, **options))
-    leader = Coordinator(
+    made = Coordinator(
         played, played.store, played.store.pending(), o, stop=stop, on_frames=shown.append
     )
-    return leader.lead(), sum(shown)
+    return made.run(), sum(shown)
 
 
 def test_every_shard_is_done_once_in_runs_that_get_shorter() -> None:
-    played = Played(Store(100), places=3)
-    outcome, shown = lead(played)
+    played = Played(Store(100), slots=3)
+    outcome, shown = run(played)
     assert sorted(played.store.done) == list(range(100))
     assert outcome.frames == shown == 200
     assert outcome.times.wait == 1.0  # of three processes, as long as one waited
-    sizes = [len(run) for run in played.given]
+    sizes = [len(run) for run in played.assigned]
     assert sizes[0] == coordinator.RUN
     assert sizes[-1] == 1
-    assert all(run == list(range(run[0], run[-1] + 1)) for run in played.given)
+    assert all(run == list(range(run[0], run[-1] + 1)) for run in played.assigned)
 
 
 def test_a_shard_that_kills_is_given_up_and_the_rest_is_done(capsys) -> None:
     played = Played(Store(40), deadly={7, 23})
     with pytest.raises(InputError, match=r"of shard 7 \(2 items: i14, i15\); of shard 23") as e:
-        lead(played)
+        run(played)
     assert "\n" not in str(e.value)
     assert sorted(played.store.done) == [s for s in range(40) if s not in (7, 23)]
-    assert played.given.count([7]) == coordinator.TRIES - 1  # the first time among its neighbours
+    assert (
+        played.assigned.count([7]) == coordinator.TRIES - 1
+    )  # the first time among its neighbours
     assert capsys.readouterr().err.count("died (SIGKILL)") == 2 * coordinator.TRIES
 
 
 def test_notes_of_a_process_that_died_are_read_from_the_store() -> None:
-    played = Played(Store(8), places=1, deadly={3})
+    played = Played(Store(8), slots=1, deadly={3})
     played.store.done.append(7)
     real = played.start
 
-    def start(place):
+    def start(slot):
         if played.started:
             played.deadly = ()
-        return real(place)
+        return real(slot)
 
     played.start = start
-    outcome, shown = lead(played)
+    outcome, shown = run(played)
     assert outcome.frames == shown == 14
     assert set(outcome.notes.values()) <= {f"note {n}" for n in (0, 4)}
     assert outcome.notes[0] == "note 0"
 
 
-def test_places_where_nothing_starts_are_left_alone(capsys) -> None:
-    played = Played(Store(12), places=2, stillborn={0})
-    outcome, _ = lead(played)
+def test_slots_where_nothing_starts_are_left_alone(capsys) -> None:
+    played = Played(Store(12), slots=2, stillborn={0})
+    outcome, _ = run(played)
     assert outcome.frames == 24
     assert 2 <= played.started <= 1 + coordinator.TRIES
-    assert "place0 died (no GPU)" in capsys.readouterr().err
+    assert "slot0 died (no GPU)" in capsys.readouterr().err
 
 
 def test_when_nothing_starts_anywhere_that_is_told() -> None:
-    with pytest.raises(InputError, match=r"one after the other, the last on place. \(no GPU\)"):
-        lead(Played(Store(12), places=2, stillborn={0, 1}))
+    with pytest.raises(InputError, match=r"one after the other, the last on slot. \(no GPU\)"):
+        run(Played(Store(12), slots=2, stillborn={0, 1}))
 
 
 def test_when_every_shard_kills_it_ends_early() -> None:
     played = Played(Store(500), deadly=range(500))
     with pytest.raises(InputError, match="die one after the other"):
-        lead(played)
+        run(played)
     assert played.started < 30
 
 
 def test_the_first_error_ends_all() -> None:
     played = Played(Store(40), failing={11})
     with pytest.raises(StoreError, match="the disk is full"):
-        lead(played)
+        run(played)
     assert 11 not in played.store.done
 
 
 def test_stopped_before_anything_began() -> None:
     played = Played(Store(40))
-    outcome, shown = lead(played, stop=lambda: True)
+    outcome, shown = run(played, stop=lambda: True)
     assert outcome.stopped
     assert shown == outcome.frames == 0
 

@@ -20,7 +20,7 @@ def test_shards_of_others_are_left_to_them_until_they_let_go(tiny_backbone, clas
     features = fp.extract(tiny_backbone, fp.load_dataset(class_folders), batch_size=4)
     store = features.store
     store.reset([1, 3])
-    held = open_store(store.path).claim(1)
+    held = open_store(store.path).lock_shard(1)
     assert held is not None
     turns = ShardSchedule(store, [1, 3], False)
     assert list(turns) == [3]
@@ -31,7 +31,7 @@ def test_shards_of_others_are_left_to_them_until_they_let_go(tiny_backbone, clas
     assert list(again) == [1]
     again.release()
     turns.release()
-    assert open_store(store.path).claimed() == []
+    assert open_store(store.path).locked_shards() == []
 
 
 @pytest.mark.slow
@@ -50,4 +50,4 @@ def test_two_processes_at_once_finish_one_store_together(tmp_path: Path) -> None
     assert entry.store is not None
     assert entry.store.complete
     assert (entry.store.status() == 1).all()
-    assert entry.store.claimed() == []
+    assert entry.store.locked_shards() == []

@@ -22,8 +22,9 @@ import featprobe as fp
 from featprobe.backbones import timm_models
 from featprobe.backbones.adapters import Maps, feature_map
 from featprobe.backbones.base import Backbone
-from featprobe.backbones.catalog import CATALOG, seen_in_training
+from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.load import load_backbone
+from featprobe.backbones.overlap import seen_in_training
 from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import HALF, Preprocess
 from featprobe.cli.main import main

@@ -222,7 +222,7 @@ def test_a_warmup_longer_than_the_second_training_is_cut(monkeypatch) -> None:
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_weights_that_are_kept_are_those_that_are_judged(keep: str, monkeypatch) -> None:
     merits = iter([(5.0, 0.0), (1.0, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.0), (3.0, 0.0)])
-    monkeypatch.setattr(Criterion, "merit", lambda *_: next(merits))
+    monkeypatch.setattr(Criterion, "selection_score", lambda *_: next(merits))
     result = trained(make_tiny(), pictures(40), lrs=[1e-2, 1e-3], training={"keep": keep})
     assert result.params["lr"] == {"best": 1e-2, "last": 1e-3}[keep]
     vals = [e["val"] for e in result.provenance["history"]]

@@ -5,6 +5,7 @@ import io
 import os
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -19,11 +20,15 @@ from pydicom.data import get_testdata_file
 from featprobe.core.errors import MissingPath, UnreadableItem
 from featprobe.images import files
 from featprobe.images.decoded_image import FrameRecipe
+from featprobe.testing import faults
 
 PLAIN = FrameRecipe()
 ARRAY = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)
 DICOMS = ["CT_small.dcm", "MR_small_bigendian.dcm", "MR_small_RLE.dcm", "image_dfl.dcm",
           "SC_rgb_jpeg_gdcm.dcm", "JPEG2000.dcm", "examples_palette.dcm"]  # fmt: skip
+
+# Decoded by libraries that may abort the process: one of its own, so that the file is named.
+NATIVE = ("SC_rgb_jpeg_gdcm.dcm", "JPEG2000.dcm")
 
 
 def good_files():
@@ -105,7 +110,11 @@ def test_cut_and_flipped_copies_are_read_or_named(tmp_path_factory, name, data):
     for at in data.draw(st.lists(early | anywhere, max_size=6), label="flips"):
         good[at] ^= 1 << data.draw(st.integers(0, 7))
     length = data.draw(st.just(len(good)) | st.integers(0, len(good)), label="length")
-    survives(tmp_path_factory.mktemp("d") / name, bytes(good[:length]))
+    path = tmp_path_factory.mktemp("d") / name
+    if name in NATIVE:
+        faults.outcomes(partial(survives, path, bytes(good[:length])))
+    else:
+        survives(path, bytes(good[:length]))
 
 
 @pytest.mark.parametrize("name", [*GOOD, "x.mha", "x.nrrd", "x.h5", "x.mat", "x.hdr"])

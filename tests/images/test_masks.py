@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from featprobe.core.errors import InputError, UnreadableItem
+from featprobe.datasets.load import load_dataset
 from featprobe.images import files
 from featprobe.images.decoded_image import FrameRecipe, ImageHeader
+from featprobe.images.grids import Line, View
 from featprobe.images.mask_writing import write_mask, write_probabilities
 from featprobe.images.masks import COLOUR, OtherGrid, conformed, load, palette
 
@@ -242,3 +244,22 @@ def test_probabilities(tmp_path):
     found = np.load(path)
     np.testing.assert_array_equal(found["probabilities"], p)
     assert found["classes"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_a_mask_drawn_elsewhere_on_a_dicom_series(tmp_path, real_data, suffix):
+    """SimpleITK reads the series, thresholds it and writes it in its own order of axes."""
+    sitk = pytest.importorskip("SimpleITK")
+    folder = str(real_data / "brain_mr" / "FLAIR")
+    image = sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(folder))
+    drawn = sitk.Cast(image > 300, sitk.sitkUInt8)
+    oriented = sitk.DICOMOrient(drawn, "PIR")  # another order and direction of axes
+    sitk.WriteImage(oriented, str(tmp_path / f"mask{suffix}"))
+    data = load_dataset(real_data / "brain_mr" / "FLAIR", masks=str(tmp_path))
+    assert len(data) == 1
+    mask = data.masks.read(0)
+    pixels = files.decoded(data.source.paths[0], FrameRecipe()).pixels
+    np.testing.assert_array_equal(mask.values, pixels > 300)
+    np.testing.assert_allclose(mask.spacing, image.GetSpacing(), rtol=1e-5)
+    grid = data.grid(0, lambda h, w: View((h, w), Line(0, 1), Line(0, 1)))
+    np.testing.assert_array_equal(grid.to_frames(mask.values), data.read(0) > 300)

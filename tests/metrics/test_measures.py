@@ -289,10 +289,3 @@ def test_unknown_tasks_and_metrics_are_refused() -> None:
         metrics.about("auorc")
     with pytest.raises(InputError, match="regression has no auroc; it has r2"):
         metrics.compute("regression", np.zeros(2), np.zeros((2, 1)), wanted=["auroc"])
-
-
-def test_the_macro_auroc_alone_is_that_among_all() -> None:
-    for task in ("multiclass", "multilabel"):
-        y, p = problem(task, 4)
-        assert metrics.macro_auroc(y, p) == metrics.compute(task, y, p)["auroc"][0]
-    assert np.isnan(metrics.macro_auroc(np.zeros(3, int), np.tile([0.6, 0.4], (3, 1))))

@@ -81,7 +81,7 @@ class TestAgainstSklearn:
         assert ours == pytest.approx(float(np.ravel(theirs.C_)[0]))
 
     @pytest.mark.parametrize("by", [n for n in metrics.TASKS["ordinal"] if n != "ece"])
-    def test_merit_is_the_metric(self, by: str) -> None:
+    def test_selection_score_is_the_metric(self, by: str) -> None:
         rng = np.random.default_rng(3)
         y, p = rng.integers(0, 3, 60), rng.dirichlet(np.ones(3), 60)
         guess = p.argmax(1)
@@ -94,7 +94,7 @@ class TestAgainstSklearn:
             "auroc": lambda: reference.roc_auc_score(y, p, multi_class="ovr"),
             "brier": lambda: -np.mean(((p - np.eye(3)[y]) ** 2).sum(1)),
         }
-        found, loss = Criterion.of("ordinal", by).merit(p, y)
+        found, loss = Criterion.of("ordinal", by).selection_score(p, y)
         if by in theirs:
             assert found == pytest.approx(theirs[by](), abs=1e-6)
         assert loss == pytest.approx(-reference.log_loss(y, p))
@@ -107,7 +107,7 @@ class TestAgainstSklearn:
         y[rng.random(y.shape) < 0.3] = np.nan
         known = ~np.isnan(y)
         assert log_loss(p, y) == pytest.approx(reference.log_loss(y[known], p[known]))
-        found, _ = Criterion.of("multilabel", "f1").merit(p, np.nan_to_num(y))
+        found, _ = Criterion.of("multilabel", "f1").selection_score(p, np.nan_to_num(y))
         theirs = reference.f1_score(np.nan_to_num(y), p >= 0.5, average="macro")
         assert found == pytest.approx(theirs, abs=1e-6)
 

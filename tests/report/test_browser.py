@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tests.plots.test_plots import HOSTILE
 from tests.report.browser import chromium
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
+VISITS = count()
 TELEPHONE, DESK = (390, 844), (1280, 900)
 
 
@@ -29,8 +31,14 @@ def desk(study, tmp_path_factory):
 
 
 def opened(window, path: Path):
-    window.get(path.as_uri())
-    assert window.execute_script("return document.documentElement.dataset.ready") == "yes"
+    """The window with the page, once its script has run; each visit has an address of its own."""
+    address = f"{path.as_uri()}?{next(VISITS)}"
+    window.get(address)
+    window.execute_async_script(
+        "const done = arguments[1], see = () => location.href === arguments[0] && "
+        "document.documentElement.dataset.ready ? done() : requestAnimationFrame(see); see();",
+        address,
+    )
     return window
 
 
@@ -54,7 +62,7 @@ def quiet(window, path: Path) -> None:
     """Nothing on the console, and nothing asked for but the file."""
     assert [e for e in window.get_log("browser") if e["level"] in ("SEVERE", "WARNING")] == []
     asked = [
-        m["params"]["request"]["url"]
+        m["params"]["request"]["url"].partition("?")[0]
         for entry in window.get_log("performance")
         for m in [json.loads(entry["message"])["message"]]
         if m["method"] == "Network.requestWillBeSent"
@@ -198,6 +206,27 @@ def test_it_is_good_on_a_telephone(study, tmp_path) -> None:
         quiet(window, study[2])
 
 
+def test_it_prints_in_light_on_a_sheet_with_all_of_the_table(study, tmp_path) -> None:
+    with chromium(tmp_path / "chromium", 794, 1123) as window:  # A4 at 96 dots an inch
+        opened(window, study[2])
+        window.execute_script("document.documentElement.dataset.theme = 'dark'")
+        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        window.execute_script("dispatchEvent(new Event('beforeprint'))")
+        assert wide(window) == 0
+        last = window.execute_script(
+            "const cells = document.querySelector('#tables tr.row').cells;"
+            "return cells[cells.length - 1].getBoundingClientRect().right <= innerWidth"
+        )
+        assert last
+        colour = "return getComputedStyle(document.body).backgroundColor"
+        assert window.execute_script(colour) == "rgb(255, 255, 255)"
+        assert not window.find_element("id", "theme").is_displayed()
+        closed = "return document.querySelectorAll('details:not([open])').length"
+        assert window.execute_script(closed) == 0
+        window.execute_script("dispatchEvent(new Event('afterprint'))")
+        assert window.execute_script(closed) > 0
+
+
 @pytest.mark.parametrize("size", [DESK, TELEPHONE])
 def test_names_of_any_kind_keep_the_layout_and_run_nothing(cache, tmp_path, size) -> None:
     found = [
@@ -249,10 +278,10 @@ def test_thousands_of_rows_are_there_and_few_are_drawn(cache, tmp_path) -> None:
     with chromium(tmp_path / "chromium", *DESK) as window:
         opened(window, path)
         assert window.find_element("id", "told").text == "7200 of 7200 results"
-        count = "return document.querySelectorAll('#tables tr.row').length"
-        assert window.execute_script(count) == 36 * 12
+        shown = "return document.querySelectorAll('#tables tr.row').length"
+        assert window.execute_script(shown) == 36 * 12
         click(window, "#tables tbody tr:last-child button")
-        assert window.execute_script(count) == 35 * 12 + 200
+        assert window.execute_script(shown) == 35 * 12 + 200
         quiet(window, path)
 
 

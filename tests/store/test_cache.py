@@ -76,7 +76,7 @@ def test_the_same_features_in_two_containers_count_once(tmp_path: Path) -> None:
 
 def test_a_store_at_work_is_not_removed(tmp_path: Path) -> None:
     store = make(tmp_path, whole=False)
-    with store.claim(1), pytest.raises(InputError, match="a process works on it now .shard 1"):
+    with store.lock_shard(1), pytest.raises(InputError, match="a process works on it now .shard 1"):
         caches.remove(tmp_path, store.path.name)
     caches.remove(tmp_path, store.path.name)
     assert list(caches.entries(tmp_path)) == []

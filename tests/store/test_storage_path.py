@@ -76,7 +76,7 @@ def test_a_store_lives_anywhere(root: str, kind: str) -> None:
     store = open_store(store.path, make_key())
     assert store.pending() == [1, 2, 3, 4, 6, 7]
     assert not store.read("cls", frames=slice(4, 8)).any()
-    with store.claim(3):
+    with store.lock_shard(3):
         fill(store, features)
     rows = {n: v[8:12] for n, v in features.items()}
     store.write_shard(2, rows, np.array([DONE, FAILED, DONE, DONE]), ["", "grün", "", ""])

@@ -97,7 +97,7 @@ def test_an_empty_status_file_of_a_power_failure_is_a_pending_shard(tmp_path: Pa
     again = open_store(store.path)
     assert again.pending() == [1, 2]
     assert again.verify() == []
-    assert again.claim(1) is not None
+    assert again.lock_shard(1) is not None
     assert again.status().tolist() == [DONE] * 4 + [0] * 6
 
 

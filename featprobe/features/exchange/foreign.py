@@ -27,7 +27,9 @@ def bundle(
     if not name or not backbone:
         raise InputError(f"{source}: made elsewhere; say of what with --name and --backbone")
     shaped = {n: v[:, None] if v.ndim == 2 else v for n, v in arrays.items()}
-    bad = [n for n, v in shaped.items() if v.ndim not in (3, 5) or v.dtype.kind != "f"]
+    bad = [
+        n for n, v in shaped.items() if v.ndim not in (3, 5) or v.dtype.kind != "f" or 0 in v.shape
+    ]
     if not shaped or bad:
         raise InputError(f"{source}: {bad[0] if bad else 'it'} is no float array {SHAPES}")
     frames = {len(v) for v in shaped.values()} | {len(c) for c in columns.values()}

@@ -11,6 +11,7 @@ from featprobe.core.atomic import written_aside
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, reason
 from featprobe.features.exchange import foreign
 from featprobe.features.exchange.files import WRITERS, Bundle, read, read_csv, unchanged
+from featprobe.features.exchange.plugins import importer
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
 from featprobe.store.containers import SUFFIXES, container
@@ -58,7 +59,7 @@ def export(store: FeatureStore, to: str, out: Where | StoragePath) -> StoragePat
 
 def load(
     path: Where, cache: Where, *, name: str | None = None, backbone: str | None = None,
-    items: Where | None = None, kind: str = "zarr",
+    items: Where | None = None, kind: str = "zarr", format: str | None = None,
 ) -> FeatureStore:  # fmt: skip
     """Bring exported features, or features made elsewhere, into the cache as a store.
 
@@ -67,13 +68,17 @@ def load(
     the folder's ``items.csv``, or the other columns of the Parquet file. Its column ``id`` names
     the item (neighbouring rows with the same id are its frames); ``group``, ``split`` and
     ``label``, or several label columns of 0, 1 and blanks, are optional. ``name`` and ``backbone``
-    say what they are of. Raises :class:`InputError` for what does not fit together.
+    say what they are of. ``format``: the importer of another package that reads ``path``, by
+    default the one that is for its suffix, if any.
+
+    Raises :class:`InputError` for what does not fit together.
     """
     source = Path(path).expanduser()
     if not source.exists():
         raise MissingPath(f"{source}: no such file or folder")
+    other = importer(source, format)
     try:
-        arrays, columns, header = read(source)
+        arrays, columns, header = (*other.read(source), None) if other else read(source)
         made = None if header is None else _exported(arrays, header)
     except FeatprobeError:
         raise

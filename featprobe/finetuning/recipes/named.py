@@ -1,4 +1,4 @@
-"""Recipes by name: the modules of this package, and entry points ``featprobe.recipe``."""
+"""Recipes by name: the modules of this package, and those that others register."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from featprobe.core.errors import InputError, nearest
+from featprobe.core.plugins import subclass_of
 from featprobe.core.registry import Registry
 from featprobe.finetuning.recipes.base import Recipe
 
@@ -35,3 +36,8 @@ def make_recipe(name: str, /, **options: Any) -> Recipe:
                 f"recipe {name} has no option {option!r}.{nearest(option, known)} It has: {has}"
             )
     return kind(**options)
+
+
+def plugin(name: str, value: Any, of: str, **facts: Any) -> Any:
+    """A recipe of another package or script: a subclass of :class:`Recipe`."""
+    return subclass_of("recipe", name, value, Recipe, facts)

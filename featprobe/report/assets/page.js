@@ -100,7 +100,8 @@
     for (const of of shown) { out.push(build(of, table, league)); if (of.more) out.push(of.more); }
     if (hit.length > shown.length) out.push(league.rest);
     league.rest.querySelector("button").textContent = `Show all ${hit.length} results of ${S[league.name]}`;
-    league.count.textContent = hit.length === league.rows.length ? ` ${hit.length} results` : ` ${hit.length} of ${league.rows.length} results`;
+    const whole = league.rows.length, results = whole === 1 ? "result" : "results";
+    league.count.textContent = hit.length === whole ? ` ${whole} ${results}` : ` ${hit.length} of ${whole} ${results}`;
     body.replaceChildren(...out);
     body.hidden = hit.length === 0;
   }
@@ -167,7 +168,7 @@
       count += of.hit;
     }
     leagues.forEach(fill);
-    told.textContent = `${count} of ${rows.length} results`;
+    told.textContent = `${count} of ${rows.length} result${rows.length === 1 ? "" : "s"}`;
   }
   let waits = 0;
   find.addEventListener("input", () => { clearTimeout(waits); waits = setTimeout(filter, rows.length > LARGE ? 150 : 0); });

@@ -1,0 +1,111 @@
+"""Logistic regression on patches: a convex problem, solved at once for a whole path of C."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from featprobe.core.errors import InputError
+from featprobe.images.grids import VOID
+from featprobe.probes.standardizer import Standardizer
+from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.decoders.base import Network, Shape
+from featprobe.segmentation.decoders.linear import LinearNetwork
+from featprobe.segmentation.fitted import Networks, Solved
+from featprobe.segmentation.patches import gather
+from featprobe.solvers.logistic import logistic_path
+
+_NEVER = -30.0  # the logit of a class that no training patch has
+
+
+@dataclass(frozen=True)
+class LogisticDecoder(Solved):
+    """L2-regularised logistic regression of the classes in each patch, bilinear above it.
+
+    A patch counts for each class by the share of its cells that are of it. ``Cs``: val chooses;
+    ``most``: patches that are drawn of the training items, half of them with foreground, each
+    weighted by how many it stands for. No epochs, no learning rate. Multi-label: a sigmoid for each
+    label, of patches that are for the most part of it or not. ``background``: what the odds of
+    background are multiplied with, of which val chooses too, because the most probable class is
+    not the decision with the best Dice (not for multi-label masks).
+    """
+
+    name: ClassVar[str] = "logistic"
+    Cs: tuple[float, ...] = (1e-4, 1e-2, 1.0)
+    background: tuple[float, ...] = (1.0, 0.5, 0.25)
+    most: int = 30_000
+    blocks: int = 1
+
+    def check(self) -> None:
+        values = (*self.Cs, *self.background, self.most, self.blocks)
+        if not self.Cs or not self.background or min(values) <= 0:
+            raise InputError("Cs, background, most and blocks of decoder logistic must be positive")
+
+    def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Networks:
+        found = gather(cases, self, rows, self.most, seed)
+        scale = Standardizer.of(found.x)
+        x, k = scale(found.x), len(cases.classes)
+        if cases.multilabel:
+            known = (found.labels != VOID).all((2, 3))
+            y = np.where(known, (found.labels == 1).mean((2, 3)) >= 0.5, np.nan)
+            codes, weight = np.arange(k), found.weight
+        else:
+            place, label, share = _shares(found.labels, k)
+            codes, y = np.unique(label, return_inverse=True)
+            x, weight = x[place], found.weight[place] * share
+            if len(codes) < 2:
+                raise InputError(
+                    f"{cases.tokens.dataset}: the training patches are of one class only "
+                    f"({cases.classes[codes[0]]})"
+                )
+        path = logistic_path(x, y, list(self.Cs), sample_weight=weight / weight.mean())
+        coef, intercept = path.coef / scale.scale, path.intercept
+        intercept = intercept - coef @ scale.mean
+        if not cases.multilabel and len(codes) == 2:
+            coef = np.concatenate([-coef, coef], 1) / 2
+            intercept = np.concatenate([-intercept, intercept], 1) / 2
+        networks: list[Network] = []
+        factors = (1.0,) if cases.multilabel else self.background
+        for w, b, factor in ((*pair, f) for pair in zip(coef, intercept) for f in factors):
+            network = _linear(cases.shape(self))
+            with torch.no_grad():
+                network.linear.weight.zero_()
+                network.linear.bias.fill_(_NEVER)
+                network.linear.weight[codes] = torch.from_numpy(w).float()
+                network.linear.bias[codes] = torch.from_numpy(b).float()
+                if not cases.multilabel:
+                    network.linear.bias[0] += math.log(factor)
+            networks.append(network.eval())
+        lost = int((~path.converged).sum())
+        notes = [f"logistic fits of {lost} values of C did not converge"] if lost else []
+        if found.of > len(found.x):
+            notes.append(f"fitted to {len(found.x)} of {found.of} patches of the training items")
+        candidates = [{"C": c, "background": f} for c in self.Cs for f in factors]
+        return Networks(self, networks, candidates, cases.multilabel, notes)
+
+    def restored(
+        self, shape: Shape, arrays: dict[str, np.ndarray], candidate: dict[str, Any],
+        multilabel: bool,
+    ) -> Networks:  # fmt: skip
+        network = _linear(shape).eval()
+        network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
+        return Networks(self, [network], [candidate], multilabel, [])
+
+
+def _linear(shape: Shape) -> LinearNetwork:
+    return LinearNetwork(shape, norm=False)
+
+
+def _shares(labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Patch, class and share of the known cells, for each class that is in a patch."""
+    flat = labels.reshape(len(labels), -1)
+    count = np.stack([(flat == c).sum(1) for c in range(classes)], 1)
+    place, label = np.nonzero(count)
+    return place, label, count[place, label] / count[place].sum(1)
+
+
+DECODER = LogisticDecoder

@@ -1,0 +1,137 @@
+"""A fitted decoder in a file: options, weights and the tokens it is of; nothing in it is run."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from featprobe.core._version import __version__
+from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
+from featprobe.probes.saving import SUFFIX, FeatureSource, seal
+from featprobe.segmentation.decoders.base import Decoder, Shape, Trained
+from featprobe.segmentation.decoders.named import make_decoder
+from featprobe.segmentation.fitted import Fitted, Networks, Solved
+
+HEADER, FORMAT_VERSION = "featprobe-decoder", 1
+
+
+@dataclass(frozen=True)
+class SavedDecoder:
+    """What a file holds. ``source``: the features; ``shape``: what the decoder meets;
+    ``classes``: with background but for multi-label masks."""
+
+    fitted: Fitted
+    source: FeatureSource
+    shape: Shape
+    classes: tuple[str, ...]
+    multilabel: bool
+
+    @property
+    def decoder(self) -> Decoder:
+        return self.fitted.decoder
+
+
+def save_decoder(saved: SavedDecoder, path: str | os.PathLike[str]) -> Path:
+    """Write a decoder with one candidate to a ``.safetensors`` file, whole or not at all.
+
+    Raises :class:`InputError` for a baseline, which is of no features, and for a place that cannot
+    be written.
+    """
+    from safetensors.numpy import save
+
+    file, decoder = Path(path).expanduser(), saved.decoder
+    if file.suffix != SUFFIX:
+        raise InputError(f"{file}: a saved decoder is a file named *{SUFFIX}")
+    if decoder.alone:
+        raise InputError(f"--save keeps decoders of tokens, and {decoder.name} is a baseline")
+    arrays = {k: np.ascontiguousarray(v) for k, v in saved.fitted.arrays().items()}
+    header = {
+        "format": FORMAT_VERSION, "featprobe": __version__, "decoder": decoder.name,
+        "options": decoder.to_dict(), "candidate": saved.fitted.candidates[0],
+        "shape": asdict(saved.shape), "classes": list(saved.classes),
+        "multilabel": saved.multilabel, "features": asdict(saved.source),
+    }  # fmt: skip
+    text = json.dumps(header)
+    payload = save(arrays, metadata={HEADER: text, "seal": seal(text, arrays)})
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_bytes(payload)
+        temporary.replace(file)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written: {reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return file
+
+
+def is_decoder(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that it is a saved decoder."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="np") as f:
+            return HEADER in (f.metadata() or {})
+    except Exception:  # safetensors raises classes of its own
+        return False
+
+
+def read_decoder(path: str | os.PathLike[str]) -> SavedDecoder:
+    """The inverse of :func:`save_decoder`.
+
+    Raises :class:`MissingPath`, or :class:`StoreError` for a file that is damaged, foreign or of a
+    newer version.
+    """
+    from safetensors import safe_open
+
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise MissingPath(f"{file}: no such saved decoder")
+    try:
+        with safe_open(file, framework="np") as f:
+            metadata = f.metadata() or {}
+            arrays = {n: f.get_tensor(n) for n in f.keys()}  # noqa: SIM118
+        text = metadata[HEADER]
+        header = json.loads(text)
+        if header["format"] > FORMAT_VERSION:
+            raise StoreError(
+                f"{file}: saved by featprobe {header.get('featprobe')} in format "
+                f"{header['format']}; this one reads up to {FORMAT_VERSION}: upgrade featprobe"
+            )
+        if metadata.get("seal") != seal(text, arrays):
+            raise StoreError(f"{file}: a damaged saved decoder (it is not what was written)")
+        return _made(header, arrays)
+    except FeatprobeError as error:
+        raise StoreError(error if str(file) in str(error) else f"{file}: {error}") from error
+    except Exception as error:  # a header that was tampered with fails in any way
+        raise StoreError(f"{file}: not a readable saved decoder ({reason(error)})") from error
+
+
+def _made(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SavedDecoder:
+    decoder = make_decoder(header["decoder"], **header["options"])
+    kept = header["shape"]
+    shape = Shape(**{**kept, "grid": tuple(kept["grid"]), "size": tuple(kept["size"])})
+    multilabel, candidate = bool(header["multilabel"]), header["candidate"]
+    if isinstance(decoder, Solved):
+        fitted = decoder.restored(shape, arrays, candidate, multilabel)
+    else:
+        assert isinstance(decoder, Trained)
+        network = decoder.network(shape).eval()
+        network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
+        fitted = Networks(decoder, [network], [candidate], multilabel, [])
+    source = header["features"]
+    return SavedDecoder(
+        fitted, FeatureSource(**{**source, "classes": tuple(source["classes"])}), shape,
+        tuple(header["classes"]), multilabel,
+    )  # fmt: skip
+
+
+def saved_of(fitted: Fitted, cases: Any, source: FeatureSource) -> SavedDecoder:
+    """What a file is to hold of a decoder that was fitted to these cases."""
+    said = replace(source, task="segmentation", classes=cases.classes)
+    return SavedDecoder(fitted, said, cases.shape(fitted.decoder), cases.classes, cases.multilabel)

@@ -1,0 +1,166 @@
+"""Segmentation from cached tokens: what it costs, and what it reaches on real volumes.
+
+The table of decoders needs ``FEATPROBE_TEST_DATA`` (hippocampus); without it the costs alone are
+measured, on tokens that are drawn when they are read.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tests.benchmarks.rows import Row, side_by_side
+
+SIZES = (112, 224)
+DECODERS = ("linear", "multi", "logistic", "knn", "conv")
+RATES = (1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 1e-1)
+PEAK = """
+import resource, sys
+import numpy as np
+from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.decoders.named import make_decoder
+from featprobe.segmentation.training import Training, train
+from tests.benchmarks.segmentation import Drawn
+cases = Cases(Drawn(int(sys.argv[1]), 100))
+train(make_decoder("linear"), cases, np.arange(len(cases)), Training(epochs=1, min_steps=1))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+class Drawn:
+    """Volumes whose tokens are drawn when they are asked for, as a store reads them."""
+
+    dataset, backbone, features = "drawn", "drawn", None
+    blocks, grid, width, size = 1, (8, 8), 192, (112, 112)
+
+    def __init__(self, items: int, frames: int) -> None:
+        self.rows = np.arange(items)
+        self.ids = self.groups = self.rows.astype(str)
+        self.split, self.split_origin, self.group_origin = np.full(items, ""), "", ""
+        self.data, self._n = self, frames
+        self.masks = SimpleNamespace(classes=("background", "1", "2"), multilabel=False)
+        rng = np.random.default_rng(0)
+        self._tokens = rng.normal(size=(32, 1, 8, 8, 192)).astype(np.float16)
+
+    def frames(self, i: int) -> int:
+        return self._n
+
+    def tokens(self, i: int, blocks: int | None = None, frames: Any = None) -> np.ndarray:
+        n = len(range(self._n)[frames]) if isinstance(frames, slice) else self._n
+        return np.roll(self._tokens, i, 0)[:n].copy()
+
+    def has_mask(self, i: int) -> bool:
+        return True
+
+    def mask(self, i: int) -> Any:
+        return SimpleNamespace(values=np.random.default_rng(i).integers(0, 3, (self._n, 8, 8)))
+
+    def grid_of(self, i: int) -> Any:
+        def to_frames(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+            return values.repeat(size[0] // 8, 1).repeat(size[1] // 8, 2)
+
+        return SimpleNamespace(to_frames=to_frames)
+
+
+def _peak(volumes: int) -> float:
+    """MiB that training on so many volumes of 100 slices needs at most."""
+    out = subprocess.run(
+        [sys.executable, "-c", PEAK, str(volumes)], check=True, capture_output=True, text=True
+    )
+    return float(out.stdout.split()[-1])
+
+
+def _costs(runs: int) -> Iterator[Row]:
+    import featprobe as fp
+    from featprobe.segmentation.cases import Cases
+    from featprobe.segmentation.decoders.named import make_decoder
+    from featprobe.segmentation.training import Training, train
+
+    cases, decoder = Cases(Drawn(20, 32)), make_decoder("linear")
+    rows = np.arange(len(cases))
+    for i in rows:
+        cases.target(int(i))
+
+    def trained(rates: tuple[float, ...]) -> None:
+        train(decoder, cases, rows, Training(lr=rates, epochs=1, min_steps=1))
+
+    seven, one = side_by_side(lambda: trained(RATES), lambda: trained((1e-2,)), runs)
+    yield Row("seven rates against one, linear decoder", seven, one, "s", must=2, more=False)
+    backbone = fp.load_backbone("tiny_vit14", image_size=112)
+    pixels = np.zeros((32, 112, 112), np.uint8)
+
+    def again() -> None:
+        for _ in rows:
+            backbone.forward(backbone.prepare(pixels, 0, 255))
+
+    cached, whole = side_by_side(lambda: trained((1e-2,)), again, runs)
+    name = "an epoch over cached tokens against the backbone alone, tiny_vit14 at 112"
+    yield Row(name, cached, whole, "s", must=0.1, more=False, note="a larger network costs more")
+    many, few = _peak(500), _peak(50)
+    name = "peak memory of 500 volumes of 100 slices against 50"
+    tokens = 500 * 100 * 64 * 192 * 2 / 2**20
+    yield Row(name, many, few, "MiB", must=1.3, more=False, note=f"tokens are {tokens:.0f} MiB")
+
+
+def _table(folder: Path, cache: str) -> Iterator[Row]:
+    import featprobe as fp
+    from featprobe.evaluation.protocols import Full
+    from featprobe.features.tokens import every_tokens
+    from featprobe.segmentation.cases import Cases
+    from featprobe.segmentation.decoders.named import make_decoder
+    from featprobe.segmentation.run import segment
+    from featprobe.segmentation.training import Training
+    from featprobe.splits.assign import assign
+
+    data = fp.load_dataset(folder, cache=cache)
+    part = assign(np.zeros(len(data), dtype=int), data.groups, (0.7, 0.1, 0.2), 0, data.ids)
+    for size in SIZES:
+        for model, init in (("tiny_vit14", None), ("tiny_vit14", "random"), ("resnet18", "random")):
+            backbone = fp.load_backbone(model, init=init, image_size=size)
+            fp.extract(backbone, data, cache=cache, features=["tokens:4"])
+    data.split, data.split_origin = np.array(["train", "val", "test"])[part], "70/10/20, by patient"
+    for tokens in every_tokens(data, cache=cache):
+        cases = Cases(tokens)
+        base = segment(cases, make_decoder("position"), Full())[0]
+        yield _row("position prior", tokens, base, base)
+        begun = time.perf_counter()
+        for name in DECODERS:
+            if name == "multi" and tokens.blocks < 4:
+                continue
+            lr = (1e-2, 3e-2, 1e-1) if name in ("linear", "multi") else (1e-2,)
+            r = segment(cases, make_decoder(name), Full(), Training(lr=lr, epochs=6))[0]
+            yield _row(name, tokens, r, base)
+        spent = time.perf_counter() - begun
+        frames = sum(cases.frames(int(i)) for i in np.flatnonzero(cases.split == "train"))
+        whole = Cases(tokens, scale=tokens.size[0] // tokens.grid[0])
+        unet = make_decoder("unet2d")
+        start = time.perf_counter()
+        segment(whole, unet, Full(), Training(lr=(1e-2,), epochs=32 / frames, min_steps=1))
+        epochs = max(1.0, spent / max(1e-9, time.perf_counter() - start) * 32 / frames)
+        r = segment(whole, unet, Full(), Training(lr=(1e-2,), epochs=epochs))[0]
+        yield _row(f"unet2d from scratch, {epochs:.1f} epochs", tokens, r, base)
+
+
+def _row(name: str, tokens: Any, r: Any, base: Any) -> Row:
+    low, high = r.ci["dice"]
+    said = f"{tokens.backbone}, {name}: mean Dice against the position prior's"
+    return Row(said, r.metrics["dice"], base.metrics["dice"], "Dice",
+               note=f"[{low:.3f}, {high:.3f}]")  # fmt: skip
+
+
+def rows(runs: int = 3) -> Iterator[Row]:
+    """Costs, then the table where the volumes are at hand."""
+    yield from _costs(min(runs, 3))
+    root = os.environ.get("FEATPROBE_TEST_DATA")
+    if root:
+        with tempfile.TemporaryDirectory() as cache:
+            yield from _table(Path(root) / "hippocampus", cache)

@@ -1,0 +1,120 @@
+"""featprobe segment, from a folder of volumes to masks of new ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from featprobe.cli.main import main
+
+
+def run(*words: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([str(w) for w in words])
+    return int(end.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Volumes with a bright box, their masks, and extracted tokens."""
+    root = tmp_path_factory.mktemp("boxes")
+    rng = np.random.default_rng(0)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    for part in ("images", "labels"):
+        (root / "data" / part).mkdir(parents=True)
+    for i in range(12):
+        image, mask = rng.normal(100, 5, (24, 24, 3)), np.zeros((24, 24, 3), np.uint8)
+        x, y = rng.integers(2, 12, 2)
+        mask[x : x + 9, y : y + 9] = 1
+        image[mask == 1] += 100
+        for part, values in (("images", image.astype(np.float32)), ("labels", mask)):
+            made = nibabel.Nifti1Image(values, affine)
+            nibabel.save(made, root / "data" / part / f"case_{i:02d}.nii.gz")
+    assert not run(
+        "extract", "--model", "tiny_vit14", "--image-size", 56, "--features", "tokens:2",
+        "--data", root / "data", "--cache", root / "cache", "--workers", 0, "--quiet",
+    )  # fmt: skip
+    return root
+
+
+def segment(folder: Path, *more: object) -> int:
+    return run(
+        "segment", "--data", folder / "data", "--cache", folder / "cache", "--quiet", "--epochs",
+        3, "--set", "min_steps=1", *more,
+    )  # fmt: skip
+
+
+def test_from_tokens_to_masks_of_new_images(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "boxes.safetensors"
+    assert not segment(folder, "--decoder", "knn", "--save", file, "--json")
+    row = json.loads(capsys.readouterr().out)
+    assert row["task"] == "segmentation"
+    assert row["metrics"]["dice"] > 0.6
+    out = tmp_path / "masks"
+    assert not run(
+        "predict", file, "--data", folder / "data", "--cache", folder / "cache", "--out", out,
+        "--json", "--probabilities", "--quiet",
+    )  # fmt: skip
+    told = capsys.readouterr()
+    rows = [json.loads(line) for line in told.out.splitlines()]
+    assert len(rows) == 12
+    assert np.mean([d for r in rows for d in r["dice"].values()]) > 0.6
+    assert "masks are known of 12 items" in told.err
+    written, p = (nibabel.load(f) for f in sorted(rows[0]["files"], key=len))
+    image = nibabel.load(folder / "data" / "images" / "case_00.nii.gz")
+    assert written.shape == image.shape
+    assert np.array_equal(written.affine, image.affine)
+    assert p.shape == (*image.shape, 2)
+    assert (written.get_fdata() == 1).sum() == sum(rows[0]["voxels"].values())
+
+
+def test_results_are_ranked_with_those_of_baselines(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not segment(folder, "--decoder", "linear", "logistic", "position", "--lr", 0.03, 0.1)
+    assert "segmentation" in capsys.readouterr().out
+    assert not run("leaderboard", "--cache", folder / "cache", "--json")
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = {(r["backbone"], r["params"]["decoder"]) for r in rows}
+    assert ("none", "position") in names
+    assert ("tiny_vit14@56", "linear") in names
+    assert not run("compare", "--cache", folder / "cache", "--between", "all")
+    assert "Dice" in capsys.readouterr().out
+
+
+def test_shots_give_a_row_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not segment(
+        folder, "--decoder", "logistic", "--shots", 1, 2, "--tries", 2, "--json"
+    )  # fmt: skip
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [r["shots"] for r in rows] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--decoder", "lineer"], "unknown decoder 'lineer'. Did you mean 'linear'"),
+        (["--preset", "rad-seg"], "unknown preset 'rad-seg'"),
+        (["--preset", "rad-seg-unet"], "takes the tokens of the last 5 blocks, and 2 are stored"),
+        (["--set", "width=3"], "unknown setting 'width'"),
+        (["--folds", "3", "--shots", "1"], "--folds and --shots are two ways to split"),
+        (["--decoder", "linear", "knn", "--save", "x.safetensors"], "--save is of one decoder"),
+        (["--decoder", "position", "--save", "x.safetensors"], "position is a baseline"),
+        (["--model", "dinov2_vits14"], "no features of backbone 'dinov2_vits14'"),
+        (["--image-size", "448"], "--image-size 448 --features tokens"),
+        (["--lr", "-1"], "-1"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: list[str], why: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(folder, *words) == 2
+    told = capsys.readouterr().err
+    assert why in told
+    assert "Traceback" not in told
