@@ -13,6 +13,7 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.preprocessing import StandardScaler
 
 from featprobe.core.errors import InputError
+from featprobe.evaluation.evaluate import make_probe
 from featprobe.evaluation.fitted import Data, View
 from featprobe.evaluation.model_selection import choose
 from featprobe.evaluation.protocols import Split
@@ -21,6 +22,7 @@ from featprobe.probes.calibrated import CalibratedProbe
 from featprobe.probes.knn import KNNProbe
 from featprobe.probes.logistic import LogisticProbe
 from featprobe.probes.ordinal import OrdinalProbe
+from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import Criterion, log_loss
 from featprobe.probes.smoothed import SmoothedProbe
 from tests.benchmarks.inference import selection as simulation
@@ -281,3 +283,26 @@ def test_a_short_form_of_the_simulation(name: str, own: float, auroc: float) -> 
         assert study["default"][first] > own
         assert study["AUROC, then log-loss"][first] <= auroc
         assert study["default"]["log10_c"] <= 2 or case.task == "ordinal"
+
+
+# parameter in which candidates have an order, and whether more of it is simpler
+ORDERS = {
+    "attentive": ("weight_decay", 1), "calibrated": ("probe__Cs", -1), "knn": ("k", 1),
+    "logistic": ("Cs", -1), "mlknn": ("k", 1), "mlp": ("weight_decay", 1), "ordinal": ("Cs", -1),
+    "ridge": ("alphas", 1), "sgd": ("lr", -1), "labelprop": None, "prototype": None,
+    "smoothed": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROBES.names())
+def test_of_candidates_that_are_alike_the_more_regularised_is_simpler(name: str) -> None:
+    probe = make_probe(name, **({"k": [3, 20]} if name in ("knn", "mlknn") else {}))
+    order = probe.simplicity()
+    if ORDERS[name] is None:
+        assert order is None
+        return
+    parameter, sign = ORDERS[name]
+    values = [c[parameter] for c in probe.candidates()]
+    assert order is not None
+    assert len(set(values)) > 1
+    assert np.argsort(order).tolist() == np.argsort(sign * np.array(values)).tolist()

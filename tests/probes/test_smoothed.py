@@ -85,6 +85,8 @@ def test_labels_that_are_unknown_are_left_to_the_other_probe() -> None:
     ("params", "message"),
     [
         ({"among": "friends"}, "among 'friends': choose of queries, bank"),
+        ({"weight": -0.5}, "weight of smoothing is between 0 and 1, not -0.5"),
+        ({"weight": [0.5, -1e-9]}, "weight of smoothing is between 0 and 1"),
         ({"weight": 1.5}, "weight of smoothing is between 0 and 1, not 1.5"),
         ({"k": 0}, "k of at least 1"),
         ({"probe": "smoothed"}, "probe 'smoothed' cannot be smoothed"),
