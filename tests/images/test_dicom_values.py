@@ -9,6 +9,12 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, padding
@@ -43,6 +49,20 @@ def table(bits, values, first=0, count=None):
     item.LUTData = np.asarray(values, "<u2").tobytes()
     item["LUTData"].VR = "OW"
     return item
+
+
+def written_as(syntax, path):
+    """The file of :func:`film` in another transfer syntax, words in its byte order."""
+    ds = pydicom.dcmread(path)
+    ds.file_meta.TransferSyntaxUID = syntax
+    if not syntax.is_little_endian:
+        tables = [i for s in ("ModalityLUTSequence", "VOILUTSequence") for i in ds.get(s, [])]
+        for holder, name in [(ds, "PixelData"), *((i, "LUTData") for i in tables)]:
+            setattr(holder, name, np.frombuffer(holder[name].value, "<u2").byteswap().tobytes())
+    pydicom.dcmwrite(
+        path, ds, little_endian=syntax.is_little_endian, implicit_vr=syntax.is_implicit_VR
+    )
+    return path
 
 
 def read(path, **recipe):
@@ -131,6 +151,28 @@ def test_modality_tables_of_any_depth_are_read(tmp_path, bits):
     packed.LUTDescriptor, packed.LUTData = [256, 100, 8], bytes(range(256))
     path = film(tmp_path / "b.dcm", ModalityLUTSequence=[packed])
     np.testing.assert_array_equal(read(path).pixels[0], np.clip(RAW - 100, 0, 255))
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian,
+     ExplicitVRBigEndian],
+    ids=lambda s: s.name,
+)  # fmt: skip
+def test_values_and_tables_are_the_same_in_every_encoding(tmp_path, syntax):
+    """Words of a table are in the byte order of their file, which pydicom leaves as they are."""
+    units = table(16, np.random.default_rng(0).integers(0, 2**16, 4096))
+    shown = table(12, np.arange(4096)[::-1], first=64512)
+    for tags in (
+        {"ModalityLUTSequence": [units]}, {"VOILUTSequence": [shown]}, {"PixelPaddingValue": 524},
+    ):  # fmt: skip
+        plain = read(film(tmp_path / "a.dcm", **tags))
+        path = written_as(syntax, film(tmp_path / "b.dcm", **tags))
+        assert pydicom.dcmread(path).original_encoding == (
+            syntax.is_implicit_VR, syntax.is_little_endian,
+        )  # fmt: skip
+        np.testing.assert_array_equal(read(path).pixels, plain.pixels)
+        np.testing.assert_array_equal(grey(path), grey(tmp_path / "a.dcm"))
 
 
 def test_a_frames_own_rescale_stands_for_the_one_at_the_root(tmp_path):

@@ -17,6 +17,7 @@ from featprobe.metrics.item_scores import ItemScores
 from featprobe.stats.delong import delong
 from featprobe.stats.intervals import BOUNDS, FEWEST, METHODS, NONE, intervals, share
 from featprobe.stats.resampling import bootstrap
+from featprobe.stats.score import area_variance, score_interval
 from featprobe.stats.support import Support
 
 POINTS = {"sens_at_95spec", "spec_at_95sens"}
@@ -244,3 +245,32 @@ def test_of_two_classes_only_operating_points_are_of_the_second() -> None:
     assert support.bearing("specificity", None) == 42
     assert support.bearing("balanced_accuracy", None) == 2 * 8  # both recalls, by the rarer
     assert support.bearing("balanced_accuracy", 0) == 42
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["good", "bad"])
+@pytest.mark.parametrize("wrong", [1, 12, 120])
+@pytest.mark.parametrize(
+    ("name", "trials"), [("auroc", 12), ("accuracy", 90), ("balanced_accuracy", 24)]
+)
+def test_resamples_count_by_the_errors_that_could_be_seen(
+    name: str, trials: int, wrong: int, turned: bool
+) -> None:
+    """Of twelve patients and 78 without: the variance of resamples weighs errors / (errors + 2),
+    that of independent trials the rest. Of bad scores it is the right answers that are rare."""
+    y = (np.arange(90) < 12).astype(int)
+    second = 0.4 * y + 0.3 + 0.003 * (np.arange(90) * 37 % 90 / 90)
+    swapped = np.r_[: min(wrong, 6), 20 : 20 + wrong // 2 + 1]
+    second[swapped] = 1 - second[swapped]
+    s = scored(y, binary(1 - second if turned else second))
+    value = s.mean([name])[name]
+    boot = bootstrap(s, wanted=[name], resamples=300)
+
+    def independent(v: float) -> float:
+        return float(area_variance(v, 12.0, 78.0)) if name == "auroc" else v * (1 - v) / trials
+
+    errors = trials * min(value, 1 - value)
+    weight = errors / (errors + 2)
+    seen = float(np.var(boot[name], ddof=1)) * 90 / 89 / independent(value)
+    factor = weight * seen + 1 - weight
+    want = score_interval(value, lambda v: factor * independent(v), stats.t.ppf(0.975, 89))
+    np.testing.assert_allclose(intervals(s, {name: value}, boot).ci[name], want, atol=1e-6)
