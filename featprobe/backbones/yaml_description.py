@@ -8,6 +8,7 @@ from typing import Any
 from featprobe.backbones.source import Source
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError, MissingPath, nearest, reason
+from featprobe.core.yaml_file import read_yaml
 
 FIELDS = ("name", "path", "weights", "revision", "preprocess")
 
@@ -19,16 +20,10 @@ def read_description(path: Path) -> Source:
     ``open_clip:ARCH:TAG``. ``preprocess``: the fields of
     :class:`~featprobe.backbones.spec.Preprocess`; by default the folder's own.
     """
-    import yaml
-
-    if not path.is_file():
-        raise MissingPath(f"{path}: no such file")
-    try:
-        given: Any = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {reason(error)}") from error
-    if not isinstance(given, dict) or "path" not in given:
-        raise InputError(f"{path}: a backbone's YAML needs at least 'path: FOLDER'")
+    needs = "a backbone's YAML needs at least 'path: FOLDER'"
+    given = read_yaml(path, needs)
+    if "path" not in given:
+        raise InputError(f"{path}: {needs}")
     for field in given:
         if field not in FIELDS:
             raise InputError(f"{path}: unknown field {field!r}.{nearest(str(field), FIELDS)}")
