@@ -112,3 +112,14 @@ def test_options_that_do_not_exist_are_told(params: dict, message: str) -> None:
     x, y, _ = data()
     with pytest.raises(InputError, match=message):
         PrototypeProbe(**params).fit(x, y)
+
+
+@pytest.mark.parametrize("normalize", NORMALIZATIONS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_an_item_without_a_direction_has_probabilities(metric: str, normalize: str) -> None:
+    """What lies in the very centre is not divided by its length of zero."""
+    half = np.random.default_rng(0).normal(size=(20, 6)) + 1
+    x, y = np.concatenate([half, -half]), np.repeat([0, 1], 20)
+    probe = PrototypeProbe(metric=metric, normalize=normalize).fit(x, y)
+    p = probe.predict_proba(np.zeros((1, 6)))
+    np.testing.assert_allclose(p.sum(1), 1)

@@ -46,6 +46,17 @@ def test_probabilities_keep_the_order_of_decisions_and_their_scale() -> None:
     np.testing.assert_allclose(p[near], (1 + d[near]) / 2, atol=1e-3)
 
 
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_near_the_prior_a_decision_is_twice_a_probability_less_one(classes: int) -> None:
+    """Targets are -1 and +1, so this is what least squares estimates, of any number of classes."""
+    x, _, q = sample(classes, n=60 * classes)
+    y = np.arange(len(x)) % classes
+    probe = RidgeProbe(1e6).fit(x + y[:, None], y)  # so strong that all are near it
+    d, p = probe.decision_function(q), probe.predict_proba(q)
+    assert p.std() > 1e-6
+    np.testing.assert_allclose(p[:, 1] if classes == 2 else p, (1 + d) / 2, atol=0.05 * p.std())
+
+
 def test_values_equal_ridge_regression() -> None:
     x, _, q = sample(2)
     y = x @ np.random.default_rng(1).normal(size=30) + 7
