@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -98,19 +99,29 @@ def test_the_root_holds_no_module() -> None:
 
 
 def test_what_texts_import_is_there() -> None:
-    """Programs of tests and benchmarks in quotes, and those of the documentation."""
+    """Programs of tests and benchmarks in quotes, those of the documentation, and the examples."""
     root = ROOT.parent
     texts = [*root.glob("tests/**/*.py"), *root.glob("docs/*.md"), root / "README.md"]
+    texts += [p for end in ("py", "md", "ipynb") for p in root.glob(f"examples/**/*.{end}")]
     for path in texts:
         if "archives" in path.parts:
             continue
         for module, names in re.findall(
-            r"from (featprobe(?:\.\w+)*) import \(?([\w, ]+)", path.read_text()
+            r"from (featprobe(?:\.\w+)*) import \(?([\w, ]+)", _program(path)
         ):
             for name in re.findall(r"\w+", names.partition(" as ")[0]):
                 found = importlib.import_module(module)
                 there = hasattr(found, name) or f"{module}.{name}" in MODULES
                 assert there, f"{path}: from {module} import {name}"
+
+
+def _program(path: Path) -> str:
+    """The text of a file; of a notebook that of its code cells, whose lines JSON has in quotes."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
 
 
 def test_inner_packages_hold_a_docstring_only() -> None:
