@@ -15,7 +15,7 @@ from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
 from featprobe.backbones.yaml_description import read_description
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
-from featprobe.core.paths import expanded
+from featprobe.core.paths import expanded, path_text
 
 # scheme -> module that loads it; each needs an extra
 LIBRARIES = {
@@ -59,7 +59,7 @@ def load_backbone(
         raise InputError("strip_prefix and ignore_keys are of a checkpoint file: give weights")
     given = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
     files = tuple(expanded(f) for f in given)
-    source = resolve(os.fspath(name_or_dir))
+    source = resolve(path_text(name_or_dir))
     source = replace(
         source, init=init, seed=seed, revision=revision or source.revision,
         weights=files or source.weights, strip_prefix=strip_prefix,

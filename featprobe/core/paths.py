@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from featprobe.core.errors import InputError
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    """A path as text. Raises :class:`InputError` for what is none, such as a number or a list."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"expected a path, got {type(path).__name__} {str(path)[:60]}")
+    return os.fspath(path)
+
 
 def expanded(path: str | os.PathLike[str]) -> Path:
     """A path with its ``~`` filled in; one of a user who is not known (``~0``) stays as written."""
-    return Path(os.path.expanduser(path))
+    return Path(os.path.expanduser(path_text(path)))
 
 
 def cache_root(cache: str | os.PathLike[str] | None = None) -> Path:
@@ -20,10 +29,10 @@ def cache_root(cache: str | os.PathLike[str] | None = None) -> Path:
     results are appended line by line, which an object store cannot do.
     """
     for chosen in (cache, os.environ.get("FEATPROBE_CACHE")):
-        if chosen and "://" not in os.fspath(chosen):
+        if chosen and "://" not in path_text(chosen):
             return expanded(chosen)
-        if chosen and os.fspath(chosen).startswith("file://"):
-            return Path(os.fspath(chosen).removeprefix("file://"))
+        if chosen and path_text(chosen).startswith("file://"):
+            return Path(path_text(chosen).removeprefix("file://"))
     clone = Path(__file__).parents[2]
     if (clone / "setup.cfg").exists() and (clone / "cache").is_dir():
         return clone / "cache"
@@ -32,7 +41,7 @@ def cache_root(cache: str | os.PathLike[str] | None = None) -> Path:
 
 def feature_root(cache: str | os.PathLike[str] | None = None) -> Path | str:
     """Where feature stores live: :func:`cache_root`, or an address that fsspec understands."""
-    chosen = os.fspath(cache or os.environ.get("FEATPROBE_CACHE") or "")
+    chosen = path_text(cache or os.environ.get("FEATPROBE_CACHE") or "")
     if "://" in chosen and not chosen.startswith("file://"):
         return chosen.rstrip("/")
     return cache_root(cache)

@@ -12,7 +12,7 @@ from typing import Any
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.fingerprint import digest
-from featprobe.core.paths import expanded
+from featprobe.core.paths import expanded, path_text
 from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.doubts import doubt
@@ -126,7 +126,7 @@ def load_dataset(
     Raises :class:`~featprobe.core.errors.UnknownName`, :class:`~featprobe.core.errors.MissingPath`
     or :class:`~featprobe.core.errors.InputError`, each naming the file.
     """
-    text = os.fspath(path_or_name)
+    text = path_text(path_or_name)
     entry = entry_named(text)
     if uncertain is not None and entry:
         options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from featprobe.core.paths import expanded
+from featprobe.core.paths import expanded, path_text
 from featprobe.store.remote import RemotePath
 from featprobe.store.storage_path import LocalPath, StoragePath, Where
 
@@ -13,7 +11,7 @@ def storage_path(where: Where | StoragePath) -> StoragePath:
     """The StoragePath of a path or an address; ``file://`` addresses are paths."""
     if isinstance(where, StoragePath):
         return where
-    text = os.fspath(where)
+    text = path_text(where)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     elif "://" in text:
