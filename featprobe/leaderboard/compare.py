@@ -156,6 +156,13 @@ def _instead(found: Sequence[Result], between: str) -> str:
             f". There is one probe ({next(iter(probes))}) and {len(backbones)} backbones: leave "
             "--between probes out, or run another probe"
         )
+    if between == "backbones" and len(backbones) > 1 and len(probes) > 1:
+        of = {b: sorted({probe_name(r) for r in found if r.backbone == b}) for b in backbones}
+        said = "; ".join(f"{b}: {', '.join(p)}" for b, p in sorted(of.items()))
+        return (
+            f". Backbones are compared under the same probe and setting; there is {said}. Run one "
+            "probe on both, or add --between all"
+        )
     return ""
 
 

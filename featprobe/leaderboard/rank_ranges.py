@@ -65,7 +65,12 @@ class RankRanges:
             return out | {r.id: RankRange(why="not tested") for r in there}
         if len(there) < 2:
             return out | {r.id: RankRange(1, len(defined)) for r in there}
-        return out | self._tested(there, [kept.scored[r.id] for r in there], metric, len(defined))
+        try:
+            tested = self._tested(there, [kept.scored[r.id] for r in there], metric, len(defined))
+        except InputError as error:
+            self.notes.append(f"{members[0].dataset}, {setting(members[0])}: {error}")
+            tested = {r.id: RankRange(why="not tested") for r in there}
+        return out | tested
 
     def _tested(
         self, there: Sequence[Result], scored: Sequence[ItemScores], metric: str, results: int

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from featprobe.core.errors import InputError
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean
 from featprobe.stats.resampling import block_size
@@ -51,6 +52,8 @@ def influence(
     items are tested more than once. ``shared``: what repeats have in common, by which training
     sets that overlap are made up for (Nadeau and Bengio 2003). Folds test each item once and are no
     tries.
+
+    Raises :class:`InputError` for a metric that another package registered without weights.
     """
     first = models[0]
     unit = _units(first.patients, seed)
@@ -67,6 +70,10 @@ def influence(
             here = np.arange(start, min(start + block, count))
             lowered.append(measure(1.0 - step * (unit[:, None] == here))[metric])
         whole = float(measure(np.ones((first.patients, 1)))[metric][0])
+        if not np.isnan(whole) and np.isnan(np.concatenate(lowered)).all():
+            raise InputError(
+                f"{metric} cannot be tested: its function takes no weights, by which patients count"
+            )
         moved = (whole - np.concatenate(lowered)) * (1 - step / count) / step
         value.append(whole)
         parts.append(moved - nan_mean(moved))

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+import featprobe as fp
 from featprobe.core.errors import InputError, UnknownName
+from featprobe.core.plugins import forget
 from featprobe.evaluation import results
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.compare import compare
+from featprobe.leaderboard.rank_ranges import RankRanges
 from featprobe.metrics.item_scores import ItemScores
 from tests.evaluation.test_results import result
 
@@ -79,6 +82,30 @@ def test_backbones_are_compared_under_one_probe_and_probes_on_one_backbone(cache
     assert len(made) == 3
     made, _ = compare(cache, found, between="probes", against="linear", resamples=20)
     assert {c.other.probe for c in made} == {"logistic"}
+
+
+def test_backbones_that_were_not_probed_alike_are_told_what_to_run(cache) -> None:
+    found = [keep(cache, "x", 1.0), keep(cache, "y", 1.0, probe="logistic")]
+    with pytest.raises(InputError, match="there is x: .*; y: .*Run one probe on both"):
+        compare(cache, found)
+
+
+def test_a_metric_without_weights_is_not_tested_and_says_so(cache) -> None:
+    @fp.register("metric", "share_right")
+    def share_right(y, p):
+        return float((p.argmax(1) == y).mean())
+
+    found = [keep(cache, b, g) for b, g in (("x", 1.0), ("y", 1.5))]
+    try:
+        with pytest.raises(InputError, match="share_right cannot be tested: .* no weights"):
+            compare(cache, found, "share_right", resamples=20)
+        for r in found:
+            r.metrics["share_right"] = r.metrics["accuracy"]
+        ranks = RankRanges(cache, resamples=20)
+        assert {s.why for s in ranks(found, "share_right").values()} == {"not tested"}
+        assert "takes no weights" in ranks.notes[0]
+    finally:
+        forget("metric", "share_right")
 
 
 def test_the_metric_of_one_class_or_of_decisions_is_compared(cache) -> None:
