@@ -6,7 +6,6 @@ import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from featprobe.backbones.base import Backbone
@@ -16,6 +15,7 @@ from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
 from featprobe.backbones.yaml_description import read_description
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
+from featprobe.core.paths import expanded
 
 # scheme -> module that loads it; each needs an extra
 LIBRARIES = {
@@ -58,7 +58,7 @@ def load_backbone(
     if (strip_prefix or ignore_keys) and not weights:
         raise InputError("strip_prefix and ignore_keys are of a checkpoint file: give weights")
     given = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
-    files = tuple(Path(f).expanduser() for f in given)
+    files = tuple(expanded(f) for f in given)
     source = resolve(os.fspath(name_or_dir))
     source = replace(
         source, init=init, seed=seed, revision=revision or source.revision,
@@ -117,7 +117,7 @@ def resolve(text: str) -> Source:
     spec = model(text)
     if spec is not None:
         return from_spec(text, spec)
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.suffix in (".yaml", ".yml"):
         return read_description(path)
     if text.partition(":")[0] in LIBRARIES and ":" in text:

@@ -30,6 +30,7 @@ from featprobe.backbones.source import Loaded, Source, drawn
 from featprobe.backbones.spec import INTERPOLATIONS, Preprocess
 from featprobe.backbones.timm_adapters import adapter as timm_adapter
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
+from featprobe.core.paths import expanded
 
 CONFIG = "open_clip_config.json"
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # as open_clip asks
@@ -104,7 +105,7 @@ def find(open_clip: Any, source: Source) -> Named:
     scheme, _, rest = name.partition(":")
     own = bool(source.init or source.weights)
     if scheme == "local-dir":
-        folder = Path(rest).expanduser()
+        folder = expanded(rest)
         if not (folder / CONFIG).is_file():
             raise MissingPath(f"{source.text}: no {CONFIG} in {folder}")
         return _read(folder / CONFIG, folder=folder)

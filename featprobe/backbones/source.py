@@ -15,6 +15,7 @@ from featprobe.backbones.base import Adapter
 from featprobe.backbones.formats.reading import read_checkpoint, trimmed
 from featprobe.backbones.spec import ModelSpec, Preprocess
 from featprobe.core.errors import InputError
+from featprobe.core.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Source:
     @property
     def folder(self) -> Path | None:
         """The place, when it is a folder on this machine."""
-        path = Path(self.place).expanduser()
+        path = expanded(self.place)
         return path if self.place and path.is_dir() else None
 
     def state(self, path: Path, dropped: list[str]) -> dict[str, Any]:

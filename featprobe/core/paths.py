@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path with its ``~`` filled in; one of a user who is not known (``~0``) stays as written."""
+    return Path(os.path.expanduser(path))
+
+
 def cache_root(cache: str | os.PathLike[str] | None = None) -> Path:
     """Where results, digests and generated data live: the argument, ``$FEATPROBE_CACHE``, or a
     default. Feature stores are there too, unless it is an address: see :func:`feature_root`.
@@ -16,7 +21,7 @@ def cache_root(cache: str | os.PathLike[str] | None = None) -> Path:
     """
     for chosen in (cache, os.environ.get("FEATPROBE_CACHE")):
         if chosen and "://" not in os.fspath(chosen):
-            return Path(chosen).expanduser()
+            return expanded(chosen)
         if chosen and os.fspath(chosen).startswith("file://"):
             return Path(os.fspath(chosen).removeprefix("file://"))
     clone = Path(__file__).parents[2]
@@ -36,4 +41,4 @@ def feature_root(cache: str | os.PathLike[str] | None = None) -> Path | str:
 def data_root() -> Path | None:
     """``$FEATPROBE_DATA``: the folder that holds catalog data sets, each under its name."""
     root = os.environ.get("FEATPROBE_DATA")
-    return Path(root).expanduser() if root else None
+    return expanded(root) if root else None

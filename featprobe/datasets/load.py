@@ -12,6 +12,7 @@ from typing import Any
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.fingerprint import digest
+from featprobe.core.paths import expanded
 from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.doubts import doubt
@@ -146,7 +147,7 @@ def load_dataset(
             "that has several; this has none"
         )
     if split is not None:
-        apply_split(data, Path(split).expanduser())
+        apply_split(data, expanded(split))
     data.notes.extend(unused_options(data))
     if root is not None and not entry and Path(text).suffix.lower() not in TABLES:
         data.notes.append(f"root {root} has no effect: it is for the paths of a table")
@@ -166,12 +167,12 @@ def _load(
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
     if text in CATALOG:
-        base = Path(root).expanduser() if root else None
+        base = expanded(root) if root else None
         reading.only(f"{text!r} of the catalog", "group", "uncertain")
         data = CATALOG.get(text).load(base, store, recipe, options)
         data.name = name or data.name
         return _regroup(reading.group, data)
-    path = Path(text).expanduser()
+    path = expanded(text)
     if not path.exists():
         if re.fullmatch(r"[\w.-]+", text) and not Path(text).suffix:
             known = CATALOG.names()

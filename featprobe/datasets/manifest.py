@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.paths import expanded
 from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.columns import (
     GROUPS,
@@ -55,7 +56,7 @@ def load_manifest(
     """
     reading = reading or ReadOptions()
     table = read_table(path)
-    base = (root or path.parent).expanduser().resolve()
+    base = expanded(root or path.parent).resolve()
     columns = path_columns(path, table, base, recipe.modalities, reading)
     id_column = (named(table.columns, ("id",)) or [""])[0] if recipe.modalities else ""
     masks = mask_columns(path, table, base, reading)

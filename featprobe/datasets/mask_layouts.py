@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError, MissingPath, reason
+from featprobe.core.paths import expanded
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.derived import IMAGE_FOLDER, MASK_FOLDER, ONLY_MASKS
 from featprobe.datasets.groups import stem_of
@@ -43,7 +44,7 @@ def named_folders(root: Path, texts: Sequence[str]) -> dict[Path, str]:
     out: dict[Path, str] = {}
     for text in texts:
         name, sign, folder = ("", "", text) if Path(text).exists() else text.partition("=")
-        given = Path(folder if sign or not name else text).expanduser()
+        given = expanded(folder if sign or not name else text)
         path = next((p for p in (given, root / given) if p.is_dir()), None)
         if path is None:
             raise MissingPath(f"--masks {text}: no folder {given}, neither here nor in {root}")
@@ -108,7 +109,7 @@ def with_masks_file(data: Dataset, reading: ReadOptions) -> Dataset:
     """A data set of one image with the mask file of ``--masks``."""
     if reading.masks in ((), ("none",)):
         return data
-    path = Path(reading.masks[0]).expanduser()
+    path = expanded(reading.masks[0])
     if len(reading.masks) > 1 or not path.is_file():
         raise MissingPath(f"--masks {' '.join(reading.masks)}: of one image it is the mask's file")
     data.set_masks(told(Masks.of([path], origin=path.name), reading, path.parent))

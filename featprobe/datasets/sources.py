@@ -12,6 +12,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath
 from featprobe.core.fingerprint import FileDigests, array_digest, digest
+from featprobe.core.paths import expanded
 from featprobe.images import files, frames
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite
 from featprobe.images.versions import kinds_of
@@ -180,7 +181,7 @@ def paths_of(paths: Any) -> list[tuple[Path, ...]]:
         parts = [item] if isinstance(item, (str, os.PathLike)) else item
         if not isinstance(parts, (list, tuple)) or not parts:
             raise InputError(f"paths: item {i} is no path and no list of paths: {item!r}")
-        found.append(tuple(Path(p).expanduser().absolute() for p in parts))
+        found.append(tuple(expanded(p).absolute() for p in parts))
         if missing := next((p for p in found[-1] if not p.is_file()), None):
             raise MissingPath(f"paths: item {i}: {missing} is no file")
     if not found:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, nearest
+from featprobe.core.paths import expanded
 from featprobe.metrics import measures as metrics
 from featprobe.metrics.item_scores import HOW, ItemScores
 from featprobe.stats.intervals import intervals
@@ -171,7 +171,7 @@ def _read(of: str) -> tuple[str, Mapping[str, str]]:
     file, _, name = of.rpartition(":")
     if not file:
         raise InputError(f"{of!r}: a column of a table is written FILE:COLUMN")
-    path = Path(file).expanduser()
+    path = expanded(file)
     if not path.is_file():
         raise MissingPath(f"{path}: no such table (of {of!r}, written FILE:COLUMN)")
     table = read_table(path)

@@ -7,9 +7,9 @@ wherever features are named: a path, a common name (``chestxray``), a hub id.
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 from featprobe.core.errors import FeatprobeError, InputError, UnknownName
+from featprobe.core.paths import expanded
 from featprobe.datasets.load import dataset_name, entry_named
 from featprobe.store.cache import CacheEntry, called, entries, named
 from featprobe.store.storage_path import StoragePath, Where
@@ -23,7 +23,7 @@ def data_named(text: str, known: Collection[str]) -> str:
     """
     if text in known:
         return text
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.exists():
         return dataset_name(path)
     if entry := entry_named(text):

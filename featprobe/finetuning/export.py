@@ -37,6 +37,7 @@ from featprobe.backbones.prompts import prompts_of
 from featprobe.core._version import __version__
 from featprobe.core.errors import InputError, reason
 from featprobe.core.jsonvalues import plain
+from featprobe.core.paths import expanded
 
 # Of the largest value of an output. Weights come back bit for bit, features need not: memory may be
 # laid out otherwise, and kernels then add in another order. Each sum of n terms is off by about
@@ -78,7 +79,7 @@ def export(
     Raises :class:`InputError` for a folder that holds something else and one that cannot be
     written. The network is in eval mode afterwards.
     """
-    place = Path(folder).expanduser().absolute()
+    place = expanded(folder).absolute()
     unverified = place.with_name(place.name + UNVERIFIED)
     _refuse_others(place)
     _refuse_others(unverified)

@@ -9,6 +9,7 @@ from typing import Any
 
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.options import checked
+from featprobe.core.paths import expanded
 from featprobe.core.yaml_file import at, read_yaml
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
@@ -50,7 +51,7 @@ def study(name: str) -> Study:
     """
     if name in STUDIES:
         return _read(FOLDER / f"{name}.yaml")
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.suffix not in (".yaml", ".yml"):
         raise UnknownName(
             f"unknown preset {name!r}.{nearest(name, STUDIES)} Known: {', '.join(STUDIES)}, or a "

@@ -30,6 +30,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone, resolve
 from featprobe.backbones.plugins import models
 from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.paths import expanded
 from featprobe.core.yaml_file import at, read_yaml
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
@@ -164,7 +165,7 @@ def read(file: Path) -> Grid:
         tuple(probes), tuple(tunings), _subset(listed(top.get("subset", 1)), where + "subset"),
         top.get("against"), top.get("metric"), top.get("select", AUTO), resamples, seed,
         top.get("split_version", VERSION),
-        folder / Path(top["out"]).expanduser() if "out" in top else None,
+        folder / expanded(top["out"]) if "out" in top else None,
     )  # fmt: skip
 
 

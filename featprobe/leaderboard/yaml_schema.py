@@ -8,6 +8,7 @@ from typing import Any
 
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.options import checked as fitting
+from featprobe.core.paths import expanded
 
 
 def checked(values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def listed(value: Any) -> list[Any]:
 
 def existing(text: str, folder: Path, place: str) -> str:
     """A path of the file as one to be opened; :class:`MissingPath` where there is nothing."""
-    path = folder / Path(text).expanduser()
+    path = folder / expanded(text)
     if not path.exists():
         raise MissingPath(f"{place}: {path}: no such file or folder")
     return str(path)

@@ -8,12 +8,12 @@ import importlib
 import json
 import os
 from dataclasses import dataclass, field, is_dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
+from featprobe.core.paths import expanded
 from featprobe.probes.base import Probe
 from featprobe.probes.registry import PROBES
 from featprobe.probes.saving import FORMAT_VERSION, HEADER, FeatureSource, seal
@@ -42,7 +42,7 @@ def read_saved(path: str | os.PathLike[str]) -> SavedProbe:
     Raises :class:`MissingPath`, or :class:`StoreError` for a file that is damaged, foreign or of a
     newer version; no code in the file is run.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     if not file.is_file():
         raise MissingPath(f"{file}: no such saved probe")
     from safetensors import safe_open

@@ -19,6 +19,7 @@ from featprobe.core._version import __version__
 from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import array_digest, digest
+from featprobe.core.paths import expanded
 from featprobe.probes.registry import PROBES
 
 FORMAT_VERSION = 1
@@ -77,7 +78,7 @@ def save_probe(
     Raises :class:`InputError` for a probe that is not fitted, that holds what cannot be saved, or
     whose class has no name, and for a place that cannot be written.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     if file.suffix != SUFFIX:
         raise InputError(f"{file}: a saved probe is a file named *{SUFFIX}")
     if not hasattr(probe, "n_features_in_"):

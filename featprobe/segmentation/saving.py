@@ -13,6 +13,7 @@ import torch
 
 from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
+from featprobe.core.paths import expanded
 from featprobe.probes.saving import SUFFIX, FeatureSource, seal
 from featprobe.segmentation.decoders.base import Decoder, Shape, Trained
 from featprobe.segmentation.decoders.named import make_decoder
@@ -45,7 +46,7 @@ def save_decoder(saved: SavedDecoder, path: str | os.PathLike[str]) -> Path:
     """
     from safetensors.numpy import save
 
-    file, decoder = Path(path).expanduser(), saved.decoder
+    file, decoder = expanded(path), saved.decoder
     if file.suffix != SUFFIX:
         raise InputError(f"{file}: a saved decoder is a file named *{SUFFIX}")
     if decoder.alone:
@@ -89,7 +90,7 @@ def read_decoder(path: str | os.PathLike[str]) -> SavedDecoder:
     """
     from safetensors import safe_open
 
-    file = Path(path).expanduser()
+    file = expanded(path)
     if not file.is_file():
         raise MissingPath(f"{file}: no such saved decoder")
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
+from featprobe.core.paths import expanded
 from featprobe.store.remote import RemotePath
 from featprobe.store.storage_path import LocalPath, StoragePath, Where
 
@@ -18,4 +18,4 @@ def storage_path(where: Where | StoragePath) -> StoragePath:
         text = text.removeprefix("file://")
     elif "://" in text:
         return RemotePath(text)
-    return LocalPath(Path(text).expanduser())  # in the one spelling that pathlib gives
+    return LocalPath(expanded(text))  # in the one spelling that pathlib gives

@@ -129,7 +129,9 @@ def test_every_verb_that_opens_files_knows_them_too(
     probe = tmp_path / "probe.safetensors"
     if verb == "predict":
         monkeypatch.setattr("featprobe.probes.loading.read_saved", lambda _: None)
-        source = type("Source", (), {"key": {"recipe": {}}, "dataset": "", "thresholds": {}})
+        source = type(
+            "Source", (), {"key": {"recipe": {}}, "dataset": "", "task": "", "thresholds": {}}
+        )
         monkeypatch.setattr("featprobe.evaluation.predict.features_of", lambda *_: source)
     own = {
         "extract": ["--model", "tiny_vit14"], "predict": [str(probe)],

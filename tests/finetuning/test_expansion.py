@@ -57,7 +57,7 @@ def test_a_trained_one_saves_and_loads_as_a_folder_of_transformers(kind, tmp_pat
     depth = backbone.adapter.blocks
     tuned, _ = trained(backbone, BlockExpansion(blocks=2))
     before = features(tuned.backbone)
-    folder = export(tuned.plain(), tmp_path / "out", {"recipe": "block-expansion"})
+    folder = export(tuned.plain(), tmp_path / "out", {"recipe": "block-expansion"}).folder
     again = load_backbone(folder)
     assert again.outputs["mean"][0] == depth + 2
     assert again.config == backbone.config
@@ -106,7 +106,7 @@ def test_sams_windows_go_with_their_blocks(tmp_path) -> None:
         4, 4, 0, 0, 4, 4,
     ]  # fmt: skip
     assert torch.equal(backbone.forward(x, outputs=["mean"])["mean"], before)
-    again = load_backbone(export(tuned.plain(), tmp_path / "out", {}))
+    again = load_backbone(export(tuned.plain(), tmp_path / "out", {}).folder)
     assert torch.equal(again.forward(x, outputs=["mean"])["mean"], before)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featprobe.core.atomic import written_aside
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, reason
+from featprobe.core.paths import expanded
 from featprobe.features.exchange import foreign
 from featprobe.features.exchange.files import WRITERS, Bundle, read, read_csv, unchanged
 from featprobe.features.exchange.plugins import importer
@@ -73,7 +73,7 @@ def load(
 
     Raises :class:`InputError` for what does not fit together.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     if not source.exists():
         raise MissingPath(f"{source}: no such file or folder")
     other = importer(source, format)
@@ -92,7 +92,7 @@ def load(
                     f"--{option}"
                 )
     if made is None:
-        table = Path(items).expanduser() if items else None
+        table = expanded(items) if items else None
         made = foreign.bundle(source, arrays, read_csv(table) if table else columns, name, backbone)
     return _store(made, cache, kind)
 
