@@ -73,6 +73,7 @@ class AttentiveProbe(Probe):
         if self.width < 1:
             raise InputError("width of the attention must be at least 1")
         bags = Bags.of(x)
+        self._labels = y.ndim == 2
         self._standardize = Standardizer.of(bags.frames)
         self._sizes = [bags.frames.shape[1], columns_of(y)]
         device = choose_device(self.device)

@@ -70,6 +70,7 @@ class MLPProbe(Probe):
             Training(self.lr, c["weight_decay"], self.batch, self.epochs, self.patience, self.seed)
             for c in self.candidates()
         ]
+        self._labels = y.ndim == 2
         self._standardize = Standardizer.of(x) if self.standardize else None
         self._sizes = [x.shape[1], columns_of(y)]
         device = choose_device(self.device)

@@ -65,6 +65,7 @@ class SmoothedProbe(Probe):
             raise InputError("smoothing needs k of at least 1")
         if not all(0 <= c["weight"] <= 1 for c in settings):
             raise InputError(f"the weight of smoothing is between 0 and 1, not {self.weight}")
+        self._labels = y.ndim == 2
         inner = self._make().choosing_by(self.criterion)
         self._inner = inner.fit(x, y, groups=self._groups)
         self._x = x if self.among == "bank" else None
