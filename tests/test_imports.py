@@ -172,6 +172,17 @@ def test_a_knn_imports_neither_torch_nor_sklearn() -> None:
     assert loaded(code, "torch", "sklearn", "transformers", "faiss") == {"faiss"}
 
 
+@pytest.mark.parametrize("verb", ["knn", "compare", "leaderboard", "report"])
+def test_a_table_of_results_imports_no_torch(verb, tmp_path) -> None:
+    """Nearly three times the seconds of a probe's command."""
+    code = (
+        "import featprobe.evaluation.evaluate, featprobe.leaderboard.table\n"
+        "from featprobe.cli.main import main\n"
+        f"try: main([{verb!r}, '--cache', {str(tmp_path)!r}])\nexcept SystemExit: pass"
+    )
+    assert loaded(code, "torch", "transformers") == set()
+
+
 def test_public_names_survive_importing_the_modules_behind_them() -> None:
     code = (
         "import featprobe.extraction.local, featprobe.evaluation.evaluate, featprobe as fp\n"

@@ -14,8 +14,6 @@ from featprobe.evaluation.shown import chosen
 from featprobe.finetuning.settings import Training
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import Criterion
-from featprobe.segmentation.decoders.named import make_decoder
-from featprobe.segmentation.training import Training as Decoding
 
 SEEN = "†"
 SAID = 3  # unusual parameters named in a table
@@ -75,7 +73,11 @@ def segmented(r: Result) -> bool:
 
 def _decoding(r: Result) -> list[str]:
     """Options of the decoder and of its training that are not the default."""
+    from featprobe.segmentation.decoders.named import make_decoder  # both import torch,
+    from featprobe.segmentation.training import Training as Decoding  # which others do not need
+
     usual = Decoding().to_dict()
+
     with contextlib.suppress(FeatprobeError):  # a decoder of a package that is not there
         usual |= make_decoder(r.params["decoder"]).to_dict()
     given = {n: v for n, v in r.params.items() if n in usual and n not in r.searched}
