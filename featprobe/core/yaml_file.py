@@ -21,8 +21,12 @@ def _loader() -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[str] = set()
             for key, _ in node.value:
+                line = key.start_mark.line + 1
+                if not isinstance(key, yaml.ScalarNode):
+                    raise yaml.YAMLError(
+                        f"line {line}: a key must be a text, not a list or mapping"
+                    )
                 if key.value in seen:
-                    line = key.start_mark.line + 1
                     raise yaml.YAMLError(f"line {line}: {key.value!r} is there twice")
                 seen.add(key.value)
             return super().construct_mapping(node, deep)

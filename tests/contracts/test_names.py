@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from featprobe.cli.main import cli, main
 from featprobe.core.errors import InputError, UnknownName
+from featprobe.core.paths import expanded
 from featprobe.datasets.load import ALIASES, CATALOG, dataset_name, entry_named, load_dataset
 from featprobe.features.asked import data_named, model_named, store_named
 from tests.support.cached import cached
@@ -185,7 +186,7 @@ def test_a_path_that_has_been_moved_is_known_by_its_name(text: str) -> None:
 def test_a_text_is_a_name_that_is_known_or_stays(text: str) -> None:
     known = {"films", FOUND}
     meant = data_named(text, known)
-    assert meant in known or meant in CATALOG or Path(text).exists() or meant == text
+    assert meant in known or meant in CATALOG or expanded(text).exists() or meant == text
     assert model_named(text, {text}) == text
 
 
