@@ -21,14 +21,10 @@ from featprobe.evaluation.run_protocol import Cell
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.metrics import measures as metrics
 from featprobe.metrics.item_scores import ItemScores
-from featprobe.metrics.sums import nan_mean
 from featprobe.metrics.thresholds import NONE, chosen, has_thresholds, named
 from featprobe.probes.checks import check_scores
 from featprobe.splits.shots import digest_of
-from featprobe.stats.components import components
-from featprobe.stats.intervals import intervals
-from featprobe.stats.mean_over_tries import over_draws, over_training
-from featprobe.stats.resampling import bootstrap
+from featprobe.stats.summary import summarize
 from featprobe.stats.support import Support
 
 NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
@@ -107,16 +103,16 @@ def result_of(
     found_on_val = _decide(subject, data, cell, reading, threshold)
     items = replace(of_test(subject, data, cell.scores, cell.rows), cuts=cell.cuts)
     scored = reading.reported(items)
-    tries = scored.values()
-    values = {n: float(nan_mean(v)) for n, v in tries.items()}
-    boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
-    found = intervals(scored, values, boot)
-    if cell.shots is not None:
-        found = over_draws(scored, found, values, tries, boot)
-    elif data.split.shared is not None:
-        found = over_training(scored, found, values, tries, boot, data.split.shared)
-    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    notes = [*cell.notes, *findings(data, cell, subject.classes), *found.notes, *found_on_val]
+    found = summarize(
+        scored, resamples=resamples, seed=protocol.seed, draws=cell.shots is not None,
+        shared=data.split.shared,
+    )  # fmt: skip
+    notes = [
+        *cell.notes,
+        *findings(data, cell, subject.classes),
+        *found.intervals.notes,
+        *found_on_val,
+    ]
     notes += subject.remarks
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
@@ -134,9 +130,9 @@ def result_of(
         backbone=subject.backbone,
         probe=probe,
         protocol=protocol.name,
-        metrics=values,
-        ci=found.ci,
-        ci_method=found.method,
+        metrics=found.values,
+        ci=found.intervals.ci,
+        ci_method=found.intervals.method,
         class_sizes=_class_sizes(scored),
         chance=metrics.chance(data.task, scored.y, data.classes, scored.classes),
         task=data.task,
@@ -162,10 +158,8 @@ def result_of(
         selected=cell.selected,
         searched=sorted({*cell.chosen, *searched}),
         shots=cell.shots,
-        spread={n: float(np.std(v, ddof=1)) for n, v in several.items()},
-        components={
-            n: components(v, boot[n]).to_dict() for n, v in several.items() if cell.rows is None
-        },  # folds have test patients of their own: what is between them is patients too
+        spread=found.spread,
+        components=found.components,
         subgroups=subgroups,
         val=cell.val,
         thresholds=named(cell.cuts, subject.classes),

@@ -16,17 +16,13 @@ from featprobe.evaluation.protocols import CrossVal
 from featprobe.evaluation.results import Result
 from featprobe.metrics.cases import FIELDS
 from featprobe.metrics.item_scores import ItemScores
-from featprobe.metrics.sums import nan_mean
 from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.partition import Protocol
 from featprobe.segmentation.work import Outcome, Work
 from featprobe.splits.assign import numbered
 from featprobe.splits.partition import Split
 from featprobe.splits.shots import digest_of
-from featprobe.stats.components import components
-from featprobe.stats.intervals import intervals
-from featprobe.stats.mean_over_tries import over_draws
-from featprobe.stats.resampling import bootstrap
+from featprobe.stats.summary import summarize
 
 VERB, TASK = "segment", "segmentation"
 
@@ -47,14 +43,9 @@ def result_of(
     scored = ItemScores(
         TASK, cases.ids[test], truth, cases.groups[test], outcome.scores, rows, cases.foreground
     )
-    tries = scored.values()
-    values = {n: float(nan_mean(v)) for n, v in tries.items()}
-    boot = bootstrap(scored, resamples=resamples, seed=protocol.seed)
-    found = intervals(scored, values, boot)
-    if outcome.shots is not None:
-        found = over_draws(scored, found, values, tries, boot)
-    several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
-    spread = {n: float(np.std(v, ddof=1)) for n, v in several.items()} or _spread(scored, outcome)
+    found = summarize(
+        scored, resamples=resamples, seed=protocol.seed, draws=outcome.shots is not None
+    )
     decoder, features = work.decoder, tokens.features
     provenance = dict(features.provenance)
     params = {"decoder": decoder.name, **decoder.to_dict()}
@@ -67,9 +58,9 @@ def result_of(
         backbone="none" if decoder.alone else tokens.backbone,
         probe=VERB,
         protocol=protocol.name,
-        metrics=values,
-        ci=found.ci,
-        ci_method=found.method,
+        metrics=found.values,
+        ci=found.intervals.ci,
+        ci_method=found.intervals.method,
         class_sizes=_class_sizes(cases, test),
         chance={},
         task=TASK,
@@ -93,11 +84,11 @@ def result_of(
         overlap=seen_in_training(seen, tokens.dataset) if seen else "",
         searched=sorted(outcome.chosen),
         shots=outcome.shots,
-        spread=spread,
-        components={n: components(v, boot[n]).to_dict() for n, v in several.items() if not rows},
+        spread=found.spread or _spread(scored, outcome),
+        components=found.components,
         val=outcome.val,
         left_out=len(features.left_out),
-        notes=[*outcome.notes, *found.notes, *_notes(cases, split, scored, work)],
+        notes=[*outcome.notes, *found.intervals.notes, *_notes(cases, split, scored, work)],
         seconds=round(outcome.seconds, 3),
         cost={"trainable": float(outcome.trainable), "seconds": outcome.seconds}
         if decoder.trained else {},
