@@ -13,10 +13,10 @@ The public names below are loaded when first used, so that importing the package
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from featprobe.core._version import __version__
+from featprobe.core.lazy import lazily
 
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone
@@ -109,12 +109,4 @@ __all__ = [
     "register",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'featprobe' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"featprobe.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _WHERE, __all__)

@@ -6,8 +6,9 @@ column, and returns the axes. They are loaded when first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from featprobe.core.lazy import lazily
 
 if TYPE_CHECKING:
     from featprobe.plots.blocks import forest, per_class, subgroups
@@ -59,12 +60,4 @@ __all__ = [
     "win_matrix",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'featprobe.plots' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"featprobe.plots.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _WHERE, __all__)
