@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.spec import ModelSpec
 from featprobe.core.errors import InputError
-from featprobe.core.options import annotations_of, checked
-from featprobe.core.plugins import added, came, function_of, known_facts, loaded
+from featprobe.core.plugins import added, came, entry_facts, function_of, loaded
 
 if TYPE_CHECKING:
     from featprobe.backbones.base import Backbone
@@ -36,21 +35,13 @@ def plugin(name: str, value: Any, of: str, **facts: Any) -> ModelSpec:
     they are given. ``facts``: what ``featprobe models`` shows of it (:data:`FACTS`), as in a
     ModelSpec.
     """
-    if isinstance(value, ModelSpec):
-        known_facts("backbone", name, facts, ())
+    told = entry_facts("backbone", name, value, facts, ModelSpec, FACTS, "Backbone")
+    if told is None:
         return replace(value, name=name)
-    if not callable(value) or isinstance(value, type):
-        raise InputError(
-            f"backbone {name}: expected a ModelSpec or a function that returns a Backbone, got "
-            f"{came(value)}"
-        )
-    known_facts("backbone", name, facts, FACTS)
     if odd := [p for p in inspect.signature(value).parameters if p not in ASKED]:
         raise InputError(
             f"backbone {name}: its function takes {odd[0]!r}, known: {', '.join(ASKED)}"
         )
-    kinds = annotations_of(ModelSpec)
-    told = {f: checked(f, v, kinds[f], f"backbone {name}") for f, v in facts.items()}
     usual = {"family": "plug-in", "width": 0, "blocks": 0, "parameters": 0.0, "outputs": ()}
     return ModelSpec(
         **{**usual, **told}, name=name, source=of, preprocess=None,

@@ -231,6 +231,30 @@ def function_of(kind: str, name: str, value: Any) -> Callable[..., Any]:
     return function
 
 
+def entry_facts(
+    kind: str, name: str, value: Any, facts: Mapping[str, Any], entry: type, known: Collection[str],
+    returns: str,
+) -> dict[str, Any] | None:  # fmt: skip
+    """The ``facts`` of a function that ``returns`` a Backbone or Dataset, checked by the fields of
+    ``entry``; None for an instance of that, which says all by itself.
+
+    Raises :class:`InputError` for anything else, and for facts that are not ``known``.
+    """
+    if isinstance(value, entry):
+        known_facts(kind, name, facts, ())
+        return None
+    if not callable(value) or isinstance(value, type):
+        raise InputError(
+            f"{kind} {name}: expected a {entry.__name__} or a function that returns a {returns}, "
+            f"got {came(value)}"
+        )
+    known_facts(kind, name, facts, known)
+    from featprobe.core.options import annotations_of, checked  # imports numpy
+
+    kinds = annotations_of(entry)
+    return {f: checked(f, v, kinds[f], f"{kind} {name}") for f, v in facts.items()}
+
+
 def subclass_of(kind: str, name: str, value: Any, base: type, facts: Mapping[str, Any]) -> Any:
     """The value, which must be a subclass of ``base``, of which nothing else is told."""
     if not isinstance(value, type) or not issubclass(value, base) or value is base:

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError
-from featprobe.core.options import annotations_of, checked
-from featprobe.core.plugins import came, known_facts
+from featprobe.core.plugins import came, entry_facts
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
 from featprobe.images.decoded_image import FrameRecipe
@@ -31,22 +30,14 @@ def plugin(name: str, value: Any, of: str, **facts: Any) -> DatasetEntry:
     nothing brings its own. ``facts``: what ``featprobe data`` shows of it (:data:`FACTS`), as in an
     DatasetEntry.
     """
-    if isinstance(value, DatasetEntry):
-        known_facts("dataset", name, facts, ())
+    told = entry_facts("dataset", name, value, facts, DatasetEntry, FACTS, "Dataset")
+    if told is None:
         return replace(value, name=name)
-    if not callable(value) or isinstance(value, type):
-        raise InputError(
-            f"dataset {name}: expected a DatasetEntry or a function that returns a Dataset, got "
-            f"{came(value)}"
-        )
-    known_facts("dataset", name, facts, FACTS)
     takes = list(inspect.signature(value).parameters)
     if takes not in ([], ["root"]):
         raise InputError(
             f"dataset {name}: its function takes ({', '.join(takes)}), known are () and (root)"
         )
-    kinds = annotations_of(DatasetEntry)
-    told = {f: checked(f, v, kinds[f], f"dataset {name}") for f, v in facts.items()}
     usual = {"title": f"of {of}", "modality": "", "task": "", "classes": (), "home": of}
     return DatasetEntry(
         **{**usual, **told}, name=name, build=_builder(name, value, bool(takes)),
