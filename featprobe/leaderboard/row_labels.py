@@ -77,7 +77,6 @@ def _decoding(r: Result) -> list[str]:
     from featprobe.segmentation.training import Training as Decoding  # which others do not need
 
     usual = Decoding().to_dict()
-
     with contextlib.suppress(FeatprobeError):  # a decoder of a package that is not there
         usual |= make_decoder(r.params["decoder"]).to_dict()
     given = {n: v for n, v in r.params.items() if n in usual and n not in r.searched}

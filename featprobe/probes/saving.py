@@ -92,21 +92,32 @@ def save_probe(
         "probe": writer.probe(probe),
         "features": None if features is None else _said(features),
     }
-    from safetensors.numpy import save
-
-    text = json.dumps(header)
-    payload = save(writer.tensors, metadata={HEADER: text, "seal": seal(text, writer.tensors)})
-    try:
-        with written_aside(file) as aside:
-            aside.write_bytes(payload)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be written: {reason(error)}") from error
+    write_sealed(file, HEADER, header, writer.tensors)
     return file
 
 
 def _said(features: FeatureSource) -> dict[str, Any]:
     """Its fields, without those that earlier versions do not know where they are empty."""
     return {k: v for k, v in asdict(features).items() if k not in ("thresholds", "kinds") or v}
+
+
+def write_sealed(
+    file: Path, kind: str, header: dict[str, Any], tensors: dict[str, np.ndarray]
+) -> None:
+    """Write arrays, a header in JSON values under ``kind``, and the digest of both, whole or not
+    at all.
+
+    Raises :class:`InputError` for a place that cannot be written.
+    """
+    from safetensors.numpy import save
+
+    text = json.dumps(header)
+    payload = save(tensors, metadata={kind: text, "seal": seal(text, tensors)})
+    try:
+        with written_aside(file) as aside:
+            aside.write_bytes(payload)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written: {reason(error)}") from error
 
 
 def seal(text: str, tensors: dict[str, np.ndarray]) -> str:

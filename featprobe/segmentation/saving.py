@@ -14,7 +14,7 @@ import torch
 from featprobe.core._version import __version__
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
 from featprobe.core.paths import expanded
-from featprobe.probes.saving import SUFFIX, FeatureSource, seal
+from featprobe.probes.saving import SUFFIX, FeatureSource, seal, write_sealed
 from featprobe.segmentation.decoders.base import Decoder, Shape, Trained
 from featprobe.segmentation.decoders.named import make_decoder
 from featprobe.segmentation.fitted import Fitted, Networks, Solved
@@ -44,8 +44,6 @@ def save_decoder(saved: SavedDecoder, path: str | os.PathLike[str]) -> Path:
     Raises :class:`InputError` for a baseline, which is of no features, and for a place that cannot
     be written.
     """
-    from safetensors.numpy import save
-
     file, decoder = expanded(path), saved.decoder
     if file.suffix != SUFFIX:
         raise InputError(f"{file}: a saved decoder is a file named *{SUFFIX}")
@@ -58,16 +56,7 @@ def save_decoder(saved: SavedDecoder, path: str | os.PathLike[str]) -> Path:
         "shape": asdict(saved.shape), "classes": list(saved.classes),
         "multilabel": saved.multilabel, "features": asdict(saved.source),
     }  # fmt: skip
-    text = json.dumps(header)
-    payload = save(arrays, metadata={HEADER: text, "seal": seal(text, arrays)})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(payload)
-        temporary.replace(file)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be written: {reason(error)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_sealed(file, HEADER, header, arrays)
     return file
 
 
