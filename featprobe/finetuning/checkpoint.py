@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, StoreError, reason
 from featprobe.finetuning.network import Network
 from featprobe.finetuning.state import TrainState
@@ -56,23 +56,18 @@ def write(state: TrainState) -> None:
         "scaler": None if scaler is None else scaler.state_dict(),
         "standing": {**state.values(), "best": {} if ended else state.best},
     }
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as f:
+        with written_aside(file) as aside, open(aside, "wb") as f:
             torch.save(values, f)
             f.flush()
             os.fsync(f.fileno())
-        temporary.replace(file)
     except (OSError, RuntimeError) as error:  # torch's of a write that fails is no OSError
         cause = error.__context__ if isinstance(error.__context__, OSError) else error
         raise InputError(
             f"{file}: the training cannot be kept ({reason(cause)}); make room, or name another "
             "folder by --run"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def read(state: TrainState) -> None:

@@ -35,6 +35,7 @@ from featprobe.backbones.families import FAMILIES
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.prompts import prompts_of
 from featprobe.core._version import __version__
+from featprobe.core.atomic import partial_name
 from featprobe.core.errors import InputError, reason
 from featprobe.core.jsonvalues import plain
 from featprobe.core.paths import expanded
@@ -85,7 +86,7 @@ def export(
     _refuse_others(unverified)
     backbone.module.eval()
     backbone.channels_last(False)  # as it is read back, or it would round otherwise
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.partial")
+    temporary = partial_name(place)
     try:
         temporary.mkdir(parents=True, exist_ok=True)
         _write(backbone, temporary, dict(about))

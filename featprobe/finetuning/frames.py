@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
-from featprobe.core.atomic import write_text_atomic
+from featprobe.core.atomic import partial_name, write_text_atomic
 from featprobe.core.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.progress import Progress
@@ -156,7 +155,7 @@ def _decode(
     plan = plan_frames(dataset, workers, progress)
     counts = np.bincount(plan.item, minlength=len(dataset))
     runner = partial(pool(), seconds=seconds) if apart and separable(dataset) else here
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+    temporary = partial_name(folder)
     index: dict[str, list[Any]] = {"count": [], "shape": [], "left_out": []}
 
     def jobs() -> Iterator[Callable[[], Job]]:
