@@ -21,25 +21,25 @@ def read_description(path: Path) -> Source:
     :class:`~featprobe.backbones.spec.Preprocess`; by default the folder's own.
     """
     needs = "a backbone's YAML needs at least 'path: FOLDER'"
-    given = read_yaml(path, needs)
-    if "path" not in given:
+    options = read_yaml(path, needs)
+    if "path" not in options:
         raise InputError(f"{path}: {needs}")
-    for field in given:
+    for field in options:
         if field not in FIELDS:
             raise InputError(f"{path}: unknown field {field!r}.{nearest(str(field), FIELDS)}")
-    place = str(given["path"])
+    place = str(options["path"])
     beside = path.parent / place
     if beside.is_dir():
         place = str(beside)
     elif place.startswith((".", "/", "~")):
         raise MissingPath(f"{path}: {place}: no such model folder")
-    weights = given.get("weights")
+    weights = options.get("weights")
     return Source(
         str(path),
-        label=str(given.get("name") or path.stem),
+        label=str(options.get("name") or path.stem),
         place=place,
-        preprocess=_preprocess(path, given.get("preprocess")),
-        revision=given.get("revision"),
+        preprocess=_preprocess(path, options.get("preprocess")),
+        revision=options.get("revision"),
         weights=(path.parent / str(weights),) if weights else (),
     )
 

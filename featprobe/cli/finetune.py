@@ -169,13 +169,13 @@ def command(
     image_size: int | None, **rest: Any,
 ) -> None:  # fmt: skip
     """Train a backbone, or a part of it, on the split that probes of the data set have."""
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         field: value for name, field in FIELDS.items() if (value := rest.pop(name)) is not None
     }
     flags = {"balanced": balanced, "checkpointing": checkpointing, "refit": refit}
-    given |= {name: True for name, on in flags.items() if on}
-    given |= {"lr": list(lr)} if lr else {}
-    given |= {"augment": list(augment)} if augment else {}
+    values |= {name: True for name, on in flags.items() if on}
+    values |= {"lr": list(lr)} if lr else {}
+    values |= {"augment": list(augment)} if augment else {}
     reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
     reported |= chosen_by(None, None, rest.pop("threshold"))
     dataset = open_dataset(data, cache, rest)
@@ -189,7 +189,7 @@ def command(
     from featprobe.finetuning.request import request
     from featprobe.finetuning.run import PROBLEMS, finetune
 
-    wanted = request(recipe, preset, {**given, "seed": seed, **read_settings(more)})
+    wanted = request(recipe, preset, {**values, "seed": seed, **read_settings(more)})
     if folder is not None and len(subset) > 1:
         raise click.UsageError("--run is the folder of one training, not of several --subset")
     backbone = load_backbone(

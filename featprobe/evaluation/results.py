@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from featprobe.core import records
+from featprobe.core.display import Displayable, ends
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
-from featprobe.core.shown import Shown, ends
 from featprobe.evaluation.protocols import EARLIER_WORDS, in_digests
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import YOUDEN
@@ -32,7 +32,7 @@ PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 
 @dataclass(repr=False)
-class Result(Shown):
+class Result(Displayable):
     """What one probe reached on one feature set under one protocol.
 
     ``metrics``: name -> value on test; ``ci``: name -> 95 % interval under new patients, NaN where
@@ -268,19 +268,19 @@ def read(cache: Path, say: Callable[[str], None] = warnings.warn) -> list[Result
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 wrong, lost = f"not a result ({reason(error)})", True
         if wrong:
-            told = f"the result{_which(line.begin)} is left out, make it again"
-            say(f"{file}, line {line.number}: {wrong}" + (f"; {told}" if lost else ""))
+            text = f"the result{_which(line.begin)} is left out, make it again"
+            say(f"{file}, line {line.number}: {wrong}" + (f"; {text}" if lost else ""))
     return list(out.values())
 
 
 def _which(begin: str) -> str:
     """What a cut line was of, as far as its beginning says so."""
-    told = [
+    text = [
         found[1]
         for name in ("dataset", "backbone", "probe", "protocol")
         if (found := re.search(rf'"{name}": "([^"]+)"', begin))
     ]
-    return f" ({' / '.join(told)})" if told else ""
+    return f" ({' / '.join(text)})" if text else ""
 
 
 def latest(results: list[Result]) -> list[Result]:

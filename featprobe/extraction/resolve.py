@@ -40,7 +40,7 @@ def settle(options: Options) -> Settings:
     if not 1 <= i <= n:
         raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")
     share = min(8, max(1, (os.cpu_count() or 1) // max(1, len(devices))))
-    given = {
+    values = {
         **vars(options),
         "devices": devices,
         "precision": precision,
@@ -48,7 +48,7 @@ def settle(options: Options) -> Settings:
         "workers": share if options.workers is None else options.workers,
         "streams": (share if cpu else 1) if options.streams is None else options.streams,
     }
-    return Settings(**given, target=target)
+    return Settings(**values, target=target)
 
 
 def engine_of(o: Settings) -> Callable[..., Any]:

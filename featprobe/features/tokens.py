@@ -12,8 +12,8 @@ import numpy as np
 from featprobe.backbones.resizing import field_of_view, shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
-from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.masks import Masks
 from featprobe.features.feature_set import FeatureSet
@@ -26,7 +26,7 @@ from featprobe.store.quantised import INT8, error, stored_shape
 TOKENS = "tokens"
 
 
-class TokenSet(Shown):
+class TokenSet(Displayable):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;
@@ -185,9 +185,9 @@ def open_tokens(
     if len(same) > 1:
         sizes = sorted({Preprocess.from_dict(s.key.preprocess).size[0] for s in same})
         if len(sizes) > 1:
-            told = ", ".join(map(str, sizes))
+            text = ", ".join(map(str, sizes))
             raise InputError(
-                f"{data.name} / {backbone}: tokens of image sizes {told}; choose one with "
+                f"{data.name} / {backbone}: tokens of image sizes {text}; choose one with "
                 "--image-size"
             )
     return TokenSet(FeatureSet(same[-1]), data)

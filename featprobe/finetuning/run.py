@@ -11,7 +11,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.evaluation import levels
 from featprobe.evaluation.reporting import keep
-from featprobe.evaluation.shown import Results
+from featprobe.evaluation.result_list import Results
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.determinism import deterministic
 from featprobe.finetuning.fit import fit
@@ -83,7 +83,7 @@ def finetune(
     for text in idle(experiment):
         experiment.say(f"note: {text}")
     with deterministic(), Stopping("the step") as stop:
-        state = fit(experiment, lambda: stop.asked)
+        state = fit(experiment, lambda: stop.requested)
         cell = cell_of(state, rule)
     result = report(state, cell, rule, resamples, label)
     result.seconds = round(time.perf_counter() - start, 3)

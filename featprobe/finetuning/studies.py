@@ -63,23 +63,23 @@ def study(name: str) -> Study:
 
 
 def _read(path: Path) -> Study:
-    given = read_yaml(path, NEEDS)
-    if not isinstance(given.get("recipe"), str):
+    values = read_yaml(path, NEEDS)
+    if not isinstance(values.get("recipe"), str):
         raise InputError(f"{path}: {NEEDS}")
-    _known(f"{path}", given, FIELDS)
-    options, training = (_mapping(path, part, given.get(part)) for part in ("options", "training"))
-    lrs = checked("lrs", _value(given.get("lrs") or ()), tuple[float, ...], str(path))
+    _known(f"{path}", values, FIELDS)
+    options, training = (_mapping(path, part, values.get(part)) for part in ("options", "training"))
+    lrs = checked("lrs", _value(values.get("lrs") or ()), tuple[float, ...], str(path))
     _known(f"{path}: training", training, tuple(f.name for f in fields(Training)))
     with at(f"{path}"):
-        make_recipe(given["recipe"])
+        make_recipe(values["recipe"])
     with at(f"{path}: options"):
-        recipe = make_recipe(given["recipe"], **options)
+        recipe = make_recipe(values["recipe"], **options)
     try:
         check_rates(recipe, Training(**training), lrs)
     except (InputError, UnknownName) as error:
         raise InputError(f"{path}: training: {error}") from error
-    texts = (str(given.get(n) or "") for n in ("source", "differs"))
-    return Study(path.stem, given["recipe"], options, training, lrs, *texts)
+    texts = (str(values.get(n) or "") for n in ("source", "differs"))
+    return Study(path.stem, values["recipe"], options, training, lrs, *texts)
 
 
 def check_rates(recipe: Recipe, training: Training, lrs: Sequence[float]) -> None:

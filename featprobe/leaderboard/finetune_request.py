@@ -51,8 +51,8 @@ def make_finetune_request(
             preset = str(folder / preset)
         own = RECIPES.get(study(preset).recipe if preset else str(recipe))
     others = dict.fromkeys([f.name for f in (*fields(own), *fields(Training))], Any)
-    given = checked(entry, others | OWN, place)  # request() looks at the others
-    settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
+    options = checked(entry, others | OWN, place)  # request() looks at the others
+    settings = {"seed": seed} | {k: v for k, v in options.items() if k in others}
     with at(place):
         made = request(recipe, preset, settings)
-    return FinetuneRequest(made.recipe, made.training, made.lrs, given.get("name", ""))
+    return FinetuneRequest(made.recipe, made.training, made.lrs, options.get("name", ""))

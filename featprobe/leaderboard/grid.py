@@ -177,46 +177,46 @@ def _entries(
 
 
 def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
-    given = checked(entry, LOADING | FRAMES, place)
-    if "data" not in given:
+    options = checked(entry, LOADING | FRAMES, place)
+    if "data" not in options:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
-    text = given.pop("data")
-    named = entry_named(text, folder)
+    names = options.pop("data")
+    named = entry_named(names, folder)
     if named:
-        text = named
+        names = named
     else:
-        if re.fullmatch(r"[\w-]+", text) and not (folder / text).exists():
+        if re.fullmatch(r"[\w-]+", names) and not (folder / names).exists():
             raise UnknownName(
-                f"{place}: unknown data set {text!r}: no such folder beside the file and no such "
-                f"catalog name.{nearest(text, DATA.names())} See 'featprobe data'"
+                f"{place}: unknown data set {names!r}: no such folder beside the file and no such "
+                f"catalog name.{nearest(names, DATA.names())} See 'featprobe data'"
             )
-        text = existing(text, folder, place)
+        names = existing(names, folder, place)
     for key in ("root", "split"):
-        if key in given:
-            given[key] = existing(given[key], folder, place)
+        if key in options:
+            options[key] = existing(options[key], folder, place)
     with at(place):
-        FrameRecipe(**{k: v for k, v in given.items() if k in FRAMES})
-    return Data(place, text, given.pop("option", {}) | given)
+        FrameRecipe(**{k: v for k, v in options.items() if k in FRAMES})
+    return Data(place, names, options.pop("option", {}) | options)
 
 
 def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:
-    given = checked(entry, MODEL, place)
-    if "model" not in given:
+    options = checked(entry, MODEL, place)
+    if "model" not in options:
         raise InputError(f"{place}: 'model' is needed, a name as of 'featprobe extract --model'")
-    text = given.pop("model")
-    if text not in models() and (text.startswith((".", "~")) or (folder / text).exists()):
-        text = existing(text, folder, place)
-    if given.get("init") not in (None, "random"):
-        raise InputError(f"{place}: init can only be 'random', not {given['init']!r}")
-    if "init" in given and "weights" in given:
+    names = options.pop("model")
+    if names not in models() and (names.startswith((".", "~")) or (folder / names).exists()):
+        names = existing(names, folder, place)
+    if options.get("init") not in (None, "random"):
+        raise InputError(f"{place}: init can only be 'random', not {options['init']!r}")
+    if "init" in options and "weights" in options:
         raise InputError(f"{place}: 'init: random' and 'weights' exclude each other")
-    if given.get("seed", 0) < 0 or given.get("image_size", 1) < 1:
+    if options.get("seed", 0) < 0 or options.get("image_size", 1) < 1:
         raise InputError(f"{place}: seed must be at least 0 and image_size at least 1")
-    if "weights" in given:
-        given["weights"] = tuple(existing(w, folder, place) for w in given["weights"])
+    if "weights" in options:
+        options["weights"] = tuple(existing(w, folder, place) for w in options["weights"])
     with at(place):
-        resolve(text)
-    return Model(text, tuple(sorted(given.items())), place)
+        resolve(names)
+    return Model(names, tuple(sorted(options.items())), place)
 
 
 def _tuning(
@@ -262,7 +262,7 @@ def _known(against: str | None, names: list[str], file: Path) -> None:
 
 def _unlike(probes: list[str], labels: list[str], file: Path) -> None:
     """A name that a user gives must tell a fine-tuning from probes and other named ones."""
-    given = [label for label in labels if label]
-    for name in given:
-        if name in probes or given.count(name) > 1:
+    options = [label for label in labels if label]
+    for name in options:
+        if name in probes or options.count(name) > 1:
             raise InputError(f"{file}: finetune: two entries are called {name!r}; name one else")

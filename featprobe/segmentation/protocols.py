@@ -15,7 +15,7 @@ from featprobe.segmentation.partition import Protocol, Shots
 from featprobe.segmentation.work import Outcome, Work
 
 
-def carry_out(work: Work, protocol: Protocol, split: Any) -> list[Outcome]:
+def run_protocol(work: Work, protocol: Protocol, split: Any) -> list[Outcome]:
     """The Outcomes of a protocol."""
     if isinstance(protocol, Shots):
         return [_shots(work, protocol, split, n) for n in protocol.shots]

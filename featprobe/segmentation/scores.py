@@ -49,15 +49,15 @@ def mask_scores(
 
 
 def _one(a: np.ndarray, b: np.ndarray, step: np.ndarray, diagonal: float) -> list[float]:
-    tp, said, true = (int(np.count_nonzero(x)) for x in (a & b, a, b))
-    counts = [float(tp), float(said - tp), float(true - tp)]
-    if not said and not true:
+    tp, predicted, true = (int(np.count_nonzero(x)) for x in (a & b, a, b))
+    counts = [float(tp), float(predicted - tp), float(true - tp)]
+    if not predicted and not true:
         return [math.nan] * 5 + counts
-    dice, iou = 2 * tp / (said + true), tp / (said + true - tp)
-    if not said or not true:
+    dice, iou = 2 * tp / (predicted + true), tp / (predicted + true - tp)
+    if not predicted or not true:
         return [dice, iou, diagonal, diagonal, 1.0 if true else math.nan, *counts]
     hd95, asd = _distances(a, b, step)
-    return [dice, iou, hd95, asd, abs(said - true) / true, *counts]
+    return [dice, iou, hd95, asd, abs(predicted - true) / true, *counts]
 
 
 def _distances(a: np.ndarray, b: np.ndarray, step: np.ndarray) -> tuple[float, float]:

@@ -17,7 +17,7 @@ USUAL = "linear"
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecoderConfig:
     """One decoder with its training; ``refit``: a preset trains again on train and val."""
 
     decoder: Decoder
@@ -25,7 +25,9 @@ class Asked:
     refit: bool = False
 
 
-def asked(names: Sequence[str], preset: str | None, values: Mapping[str, Any]) -> list[Asked]:
+def decoder_configs(
+    names: Sequence[str], preset: str | None, values: Mapping[str, Any]
+) -> list[DecoderConfig]:
     """The decoders of these names (or the preset's), with values over those of the preset.
 
     A value belongs to the decoders that have an option of that name, or else to training
@@ -56,7 +58,7 @@ def asked(names: Sequence[str], preset: str | None, values: Mapping[str, Any]) -
     own = {n: base[n] for n in training if n in base and n != "loss"}
     made = Training(**{**own, "loss": loss})
     return [
-        Asked(
+        DecoderConfig(
             make_decoder(n, **{**options, **{o: base[o] for o in kinds[n] if o in base}}),
             made, bool(chosen and chosen.refit),
         )
