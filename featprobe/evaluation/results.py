@@ -25,7 +25,17 @@ from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
 from featprobe.store.format import without_pixels
 
-NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "thresholds")
+NUMBERS = (
+    "metrics",
+    "ci",
+    "chance",
+    "ceiling",
+    "spread",
+    "val",
+    "components",
+    "cost",
+    "thresholds",
+)
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 
@@ -48,6 +58,8 @@ class Result(Shown):
     ``overlap``: why the backbone is known to have seen this data set in pretraining, empty where it
     is not. ``cost``: of a training, ``trainable`` and all ``parameters``, ``seconds``,
     ``peak_memory`` in bytes, ``images_per_second``; empty where nothing was trained but a probe.
+    ``ceiling``: of a segmentation, the Dice of true masks after a way to the grid of tokens
+    (``patches``) or of answers (``cells``) and back; empty otherwise.
     ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
     of the second one), one for each fold of a cross-validation. ``asked``: digest of the whole
     request, candidates too, by which a later one is known to be done; empty in results of earlier
@@ -85,6 +97,7 @@ class Result(Shown):
     seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float | list[float]] = field(default_factory=dict)
+    ceiling: dict[str, float] = field(default_factory=dict)
     asked: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
