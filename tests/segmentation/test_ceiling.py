@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from featprobe.evaluation.protocols import Full
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.ceiling import MOST, ceiling
 from featprobe.segmentation.decoders.named import make_decoder
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.run import segment
 from tests.segmentation.phantoms import Phantoms
 
@@ -17,8 +17,8 @@ from tests.segmentation.phantoms import Phantoms
 def test_more_patches_allow_more_and_cells_more_than_patches(multilabel: bool) -> None:
     found = []
     for grid in (4, 8, 16):
-        cases = Cases(Phantoms(items=6, grid=grid, multilabel=multilabel))
-        found.append(ceiling(cases, np.arange(6)))
+        items = MaskedItems(Phantoms(items=6, grid=grid, multilabel=multilabel))
+        found.append(ceiling(items, np.arange(6)))
     patches = [f["patches"] for f in found]
     assert patches == sorted(patches)
     assert patches[0] < 0.9 < patches[2]
@@ -26,31 +26,31 @@ def test_more_patches_allow_more_and_cells_more_than_patches(multilabel: bool) -
 
 
 def test_a_grid_of_every_voxel_loses_nothing() -> None:
-    assert ceiling(Cases(Phantoms(items=3)), np.arange(3))["cells"] == pytest.approx(1)
+    assert ceiling(MaskedItems(Phantoms(items=3)), np.arange(3))["cells"] == pytest.approx(1)
 
 
-def test_void_and_classes_that_no_case_has_do_not_count() -> None:
+def test_void_and_classes_that_no_item_has_do_not_count() -> None:
     phantoms = Phantoms(items=3)
     for values in phantoms.values:
         values[values == 2] = 0
         values[:, :4] = 255
-    assert ceiling(Cases(phantoms), np.arange(3))["cells"] == pytest.approx(1, abs=0.01)
+    assert ceiling(MaskedItems(phantoms), np.arange(3))["cells"] == pytest.approx(1, abs=0.01)
     for values in phantoms.values:
         values[values == 1] = 0
-    assert np.isnan(ceiling(Cases(phantoms), np.arange(3))["cells"])
+    assert np.isnan(ceiling(MaskedItems(phantoms), np.arange(3))["cells"])
 
 
-def test_a_result_tells_it_and_no_more_cases_are_read_than_needed(
+def test_a_result_tells_it_and_no_more_masks_are_read_than_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     phantoms = Phantoms(items=30, frames=1)
-    cases, read = Cases(phantoms), []
+    items, read = MaskedItems(phantoms), []
     whole = phantoms.mask
     monkeypatch.setattr(phantoms, "mask", lambda i: read.append(i) or whole(i))
-    first = ceiling(cases, np.arange(30))
+    first = ceiling(items, np.arange(30))
     assert len(set(read)) == MOST
-    assert ceiling(cases, np.arange(30)) is first
+    assert ceiling(items, np.arange(30)) is first
     assert len(set(read)) == MOST
-    (r,) = segment(cases, make_decoder("position"), Full())
+    (r,) = segment(items, make_decoder("position"), Full())
     assert set(r.ceiling) == {"patches", "cells"}
     assert any(f"8 x 8 patches and back have Dice {r.ceiling['patches']:.3f}" in n for n in r.notes)
