@@ -9,7 +9,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,8 @@ class Result(Shown):
     ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
     of the second one), one for each fold of a cross-validation. ``asked``: digest of the whole
     request, candidates too, by which a later one is known to be done; empty in results of earlier
-    versions.
+    versions. ``seeds``: of a mean over seeds, seed -> id of the Result of that one, whose scores
+    count (:mod:`featprobe.evaluation.seed_means`).
     """
 
     dataset: str
@@ -90,6 +91,7 @@ class Result(Shown):
     provenance: dict[str, Any] = field(default_factory=dict)
     ci_method: dict[str, str] = field(default_factory=dict)
     class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    seeds: dict[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -209,11 +211,13 @@ def scores_file(cache: Path, result: Result) -> Path:
 
 
 def scored(cache: Path, result: Result) -> ItemScores:
-    """The kept scores of a result, at the level of its metrics.
+    """The kept scores of a result, at the level of its metrics; those of all seeds as tries.
 
     Raises :class:`InputError` where they are not there, damaged, or of a version that kept no
     patients.
     """
+    if result.seeds:
+        return ItemScores.tried(scored_by_seed(cache, result))
     file = scores_file(cache, result)
     again = f"run 'featprobe {result.probe}' again to keep them"
     if not file.is_file():
@@ -240,6 +244,14 @@ def scored(cache: Path, result: Result) -> ItemScores:
     if "unit" in arrays:
         return out.by_unit(arrays["unit"], result.settings.get("level_by", "mean"))
     return out
+
+
+def scored_by_seed(cache: Path, result: Result) -> list[ItemScores]:
+    """The kept scores of each seed of a result; of one that is no mean over seeds its own."""
+    return [
+        scored(cache, replace(result, id=one, seeds={}))
+        for one in result.seeds.values() or [result.id]
+    ]
 
 
 def read(cache: Path, say: Callable[[str], None] = warnings.warn) -> list[Result]:

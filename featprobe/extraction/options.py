@@ -9,6 +9,8 @@ import torch
 
 from featprobe.extraction.workers import SECONDS
 
+BLOCKS = 4  # last blocks of vectors that are stored by default
+
 
 @dataclass(frozen=True)
 class Options:
