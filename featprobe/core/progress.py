@@ -51,8 +51,8 @@ class Progress:
         now = time.monotonic()
         rate = done / max(now - self._start, 1e-9)
         if self._bar is not None:
-            said = ", ".join(filter(None, (_rate(rate, self.unit), self.more)))
-            self._bar.update(self._task, completed=done, rate=said)
+            shown = ", ".join(filter(None, (_rate(rate, self.unit), self.more)))
+            self._bar.update(self._task, completed=done, rate=shown)
         elif now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             left = (self.total - done) / max(rate, 1e-9)

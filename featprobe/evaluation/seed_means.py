@@ -86,7 +86,7 @@ def _joined(cache: Path, members: Sequence[Result]) -> Result:
         seconds=round(sum(r.seconds for r in members), 3),
         notes=list(dict.fromkeys([*found.intervals.notes, *(n for r in members for n in r.notes)])),
         left_out=max(r.left_out for r in members),
-        asked="",
+        request="",
         time=max(r.time for r in members),
     )
 

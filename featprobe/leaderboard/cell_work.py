@@ -28,7 +28,7 @@ from featprobe.store.containers import open_store
 from featprobe.store.locate import storage_path
 
 Cache = str | os.PathLike[str] | None
-Known = dict[str, dict[int | None, Result]]  # ``asked`` -> shots -> the newest chosen Result
+Known = dict[str, dict[int | None, Result]]  # ``request`` -> shots -> the newest chosen Result
 
 
 @dataclass
@@ -90,15 +90,15 @@ class Session:
         ``store``: the path of its features, empty for a training.
         """
         if cell.probes:
-            asked, protocol, make = self._probe(cell, self._opened(store))
+            requested, protocol, make = self._probe(cell, self._opened(store))
         else:
-            asked, protocol, make = self._tuning(cell)
-        found = _all_of(self.known.get(asked, {}), protocol)
+            requested, protocol, make = self._tuning(cell)
+        found = _all_of(self.known.get(requested, {}), protocol)
         self.begun(found is not None)
         if found is not None:
             return found, False
         made = {r.shots: r for r in make() if r.selected}
-        self.known[asked] = made
+        self.known[requested] = made
         return list(made.values()), True
 
     def _opened(self, store: str) -> FeatureSet:
@@ -129,7 +129,7 @@ class Session:
         grid, subset = self.grid, cell.protocol.subset
         dataset, backbone = self.dataset(cell.data), self.backbone(cell.model)
         entry = _chosen_by(cell.work, dataset, grid)
-        asked = asked_of(backbone, dataset, entry, subset, grid.split_version)
+        requested = training_request(backbone, dataset, entry, subset, grid.split_version)
 
         def make() -> Sequence[Result]:
             from featprobe.finetuning.run import finetune
@@ -143,19 +143,19 @@ class Session:
                 progress=self.progress, split_version=grid.split_version, **options,
             )  # fmt: skip
             for result in made:
-                result.asked = asked
+                result.request = requested
                 results.amend(self.root, result)
             return made
 
-        return asked, cell.protocol.make(cell.seed), make
+        return requested, cell.protocol.make(cell.seed), make
 
 
 def known(found: Sequence[Result]) -> Known:
     """Chosen results by what was asked for."""
     out: Known = {}
     for r in found:
-        if r.asked and r.selected:
-            out.setdefault(r.asked, {})[r.shots] = r
+        if r.request and r.selected:
+            out.setdefault(r.request, {})[r.shots] = r
     return out
 
 
@@ -174,17 +174,17 @@ def _chosen_by(entry: FinetuneRequest, dataset: Dataset, grid: Grid) -> Finetune
     return replace(entry, training=training)
 
 
-def asked_of(
+def training_request(
     backbone: Backbone, dataset: Dataset, tuning: FinetuneRequest, subset: float, split_version: int
 ) -> str:
-    """Digest of all that a fine-tuning depends on, and of what it is called: its ``asked``.
+    """Digest of all that a fine-tuning depends on, and of what it is called: its ``request``.
 
     The number of resamples is not among it: intervals are not worth another training. Nor is the
     version of splits where nothing is drawn, or the first, which earlier trainings do not say.
     """
     drawn = subset < 1 or not {"train", "val", "test"} <= set(dataset.split.tolist())
     version = {"split_version": split_version} if drawn and split_version != 1 else {}
-    asked = {
+    requested = {
         "dataset": dataset.name, "content": dataset.fingerprint,
         "labels": items_of(dataset).labels_digest, "frames": dataset.recipe.to_dict(),
         "backbone": backbone.name, "weights": backbone.weights_sha256,
@@ -193,4 +193,4 @@ def asked_of(
         "lrs": tuning.lrs, "label": tuning.label, "subset": subset,
         **version,
     }  # fmt: skip
-    return digest(plain(asked))
+    return digest(plain(requested))

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.yaml_file import checked
 from featprobe.leaderboard.cells import Cell
-from featprobe.leaderboard.yaml_schema import checked, listed
+from featprobe.leaderboard.yaml_schema import listed
 
 NAMES = str | Sequence[str]
 EXCLUDE = {

@@ -18,8 +18,8 @@ from typing import Any
 
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.paths import expanded
-from featprobe.core.yaml_file import read_yaml
-from featprobe.leaderboard.yaml_schema import checked, listed
+from featprobe.core.yaml_file import checked, read_yaml
+from featprobe.leaderboard.yaml_schema import listed
 
 NEEDS = "a mapping is needed, with keys such as 'data' and 'models'"
 READY = Path(__file__).parent / "ready"

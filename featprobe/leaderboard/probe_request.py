@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
-from featprobe.backbones.spec import OUTPUTS
-from featprobe.core.errors import InputError, UnknownName, nearest
-from featprobe.core.yaml_file import at
+from featprobe.backbones.spec import known_outputs
+from featprobe.core.errors import InputError
+from featprobe.core.yaml_file import at, checked
 from featprobe.extraction.options import BLOCKS
 from featprobe.features.feature_set import POOLS, view_part
 from featprobe.features.prepare import Prepare
 from featprobe.leaderboard.row_labels import named
-from featprobe.leaderboard.yaml_schema import checked, listed
+from featprobe.leaderboard.yaml_schema import listed
 from featprobe.metrics.thresholds import YOUDEN, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.presets import preset
@@ -66,7 +66,8 @@ def deepest(probes: Sequence[ProbeRequest], extract: Mapping[str, Any]) -> None:
     usual = extract.get("blocks", BLOCKS)
     parts = (text.partition(":") for text in extract.get("features", ()))
     own = {name: int(deep) for name, _, deep in parts if deep.isdecimal()}
-    for view in dict.fromkeys(v for probe in probes for v in probe.how["view"] or ()):
+    named = [p for p in probes if "preset" not in p.fixed]  # of networks of all sizes
+    for view in dict.fromkeys(v for probe in named for v in probe.how["view"] or ()):
         for output, blocks in (view_part(part, view) for part in view.split("+")):
             stored = own.get(output, usual)
             if blocks > stored:
@@ -95,6 +96,7 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     pools = listed(given.get("pool", "mean"))
     with at(place):
         made.set_params(**params)
+        made.check_params()
         for view in views:
             known_outputs(view.split("+"))
         for pool in pools:
@@ -113,13 +115,3 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     refit = given.get("refit", study.refit if study else True)
     names = dict.fromkeys([shown, named(name), name, *([study.name] if study else [])])
     return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(given))
-
-
-def known_outputs(texts: Iterable[str]) -> None:
-    """Raise for an output that no backbone has."""
-    for text in texts:
-        name = text.partition(":")[0]
-        if name not in OUTPUTS:
-            raise UnknownName(
-                f"unknown output {name!r}.{nearest(name, OUTPUTS)} Known: {', '.join(OUTPUTS)}"
-            )

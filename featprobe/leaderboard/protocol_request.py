@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Any, get_type_hints
 
 from featprobe.core.errors import InputError, look_up
-from featprobe.core.yaml_file import at
+from featprobe.core.yaml_file import at, checked
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol
 from featprobe.leaderboard.probe_request import ProbeRequest
-from featprobe.leaderboard.yaml_schema import checked, listed
+from featprobe.leaderboard.yaml_schema import listed
 
 KINDS: Mapping[str, type[Protocol]] = {
     "full": Full, "fewshot": FewShot, "cv": CrossVal, "loo": LeaveOneOut,

@@ -41,10 +41,10 @@ def run(
 
     A cell is known again by all that its numbers depend on: by
     :func:`~featprobe.evaluation.evaluate.request` or
-    :func:`~featprobe.leaderboard.cell_work.asked_of`. ``tell`` is given a line for each cell, with
-    its number and how many there are. A cell that fails is named in the outcome, and the rest goes
-    on. ``jobs``: processes side by side; the features of a backbone and a data set are extracted by
-    one of them. ``shard``: (i, n), the i-th of n parts of the cells, from 1.
+    :func:`~featprobe.leaderboard.cell_work.training_request`. ``tell`` is given a line for each
+    cell, with its number and how many there are. A cell that fails is named in the outcome, and the
+    rest goes on. ``jobs``: processes side by side; the features of a backbone and a data set are
+    extracted by one of them. ``shard``: (i, n), the i-th of n parts of the cells, from 1.
 
     Raises :class:`InputError` before anything runs where a data set cannot be opened or two have
     one name, and :class:`Unfinished` after SIGINT or SIGTERM.

@@ -64,7 +64,7 @@ def means(cache: Path, of: Across, resamples: int = RESAMPLES, seed: int = 0) ->
 def _scored(cache: Path, r: Result) -> Sequence[ItemScores | None]:
     """The scores of a result, of a mean over seeds those of each."""
     try:
-        return results.scored_by_seed(cache, r)
+        return [results.scored(cache, one) for one in r.by_seed()]
     except InputError:
         return [None] * max(1, len(r.seeds))
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import label_of, load_backbone, resolve
 from featprobe.backbones.plugins import models
+from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import FeatprobeError, InputError, UnknownName, nearest
 from featprobe.core.paths import expanded
-from featprobe.core.yaml_file import at
+from featprobe.core.yaml_file import at, checked
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
-from featprobe.datasets.load import dataset_name, entry_named, load_dataset
+from featprobe.datasets.load import dataset_name, entry_named, load_dataset, understood
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.images.decoded_image import FrameRecipe
-from featprobe.leaderboard.probe_request import known_outputs
-from featprobe.leaderboard.yaml_schema import checked, existing, listed
+from featprobe.leaderboard.yaml_schema import existing, listed
 from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import DTYPES
 
@@ -41,7 +41,9 @@ MODEL = {
     "image_size": int | Sequence[int],
 }  # fmt: skip
 EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {
-    n: kind for n, kind in get_type_hints(Options).items() if n not in ("part", "progress")
+    f.name: get_type_hints(Options)[f.name]
+    for f in fields(Options)
+    if f.name not in ("part", "progress")
 }
 
 
@@ -115,9 +117,10 @@ def make_data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     for key in ("root", "split"):
         if key in given:
             given[key] = existing(given[key], folder, place)
+    loading = given.pop("option", {}) | given
     with at(place):
-        FrameRecipe(**{k: v for k, v in given.items() if k in FRAMES})
-    return Data(place, text, given.pop("option", {}) | given)
+        understood(text, named, {k: v for k, v in loading.items() if k not in ("root", "split")})
+    return Data(place, text, loading)
 
 
 def make_models(
