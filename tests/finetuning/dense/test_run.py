@@ -27,6 +27,7 @@ from featprobe.leaderboard.row_labels import probe_name
 from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.named import make_decoder
 from featprobe.segmentation.fitted import of_case, segmented
+from featprobe.segmentation.losses import Loss
 from featprobe.segmentation.predict import predict_masks
 from featprobe.segmentation.run import segment
 from featprobe.segmentation.saving import read_decoder
@@ -229,7 +230,6 @@ def test_what_cannot_be_trained_is_one_line(cache: Path) -> None:
         tuned(make_tiny(), boxes(4), "lp-ft")
     with pytest.raises(InputError, match="level patient is of scores of items"):
         tuned(make_tiny(), boxes(4), level="patient")
+    asked = fp.Segmentation(loss=Loss("dice"))
     with pytest.raises(InputError, match="smoothing has no effect with loss dice"):
-        loss = fp.Segmentation().loss
-        asked = fp.Segmentation(loss=type(loss)("dice"))
         tuned(make_tiny(), boxes(4), asked=asked, training={"smoothing": 0.1})
