@@ -66,7 +66,7 @@ way_options = options(
     options(
         click.option(
             "--shots", multiple=True, type=click.IntRange(min=1), metavar="N...",
-            help="Learn from so many cases of train; a row for each.",
+            help="Learn from so many items of train; a row for each.",
         ),
         group=MAIN,
     ),
@@ -176,7 +176,7 @@ def _run(
     """Every decoder on every set of tokens; what cannot be done is named and the rest goes on."""
     from featprobe.core.errors import FeatprobeError, InputError
     from featprobe.features.tokens import every_tokens
-    from featprobe.segmentation.cases import Cases
+    from featprobe.segmentation.items import MaskedItems
     from featprobe.segmentation.run import segment
 
     sets = every_tokens(dataset, model, cache=how["cache"], image_sizes=sizes)
@@ -187,7 +187,7 @@ def _run(
     found: list[Result] = []
     problems, alone = [], set()
     for tokens in sets:
-        by_scale: dict[int, Cases] = {}
+        by_scale: dict[int, MaskedItems] = {}
         for one in wanted:
             place = (one.decoder.name, tokens.size)
             if one.decoder.alone and place in alone:
@@ -196,9 +196,9 @@ def _run(
             where = f"{tokens.dataset} / {tokens.backbone}, {one.decoder.name}"
             try:
                 scale = one.training.scale
-                cases = by_scale.setdefault(scale, Cases(tokens, scale))
+                items = by_scale.setdefault(scale, MaskedItems(tokens, scale))
                 more = {**how, "refit": how["refit"] or one.refit, "training": one.training}
-                made = segment(cases, one.decoder, way, save=True, save_to=save_to, **more)
+                made = segment(items, one.decoder, way, save=True, save_to=save_to, **more)
             except FeatprobeError as error:
                 problems.append(error)
                 told = str(error)

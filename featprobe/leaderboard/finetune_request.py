@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError
-from featprobe.core.yaml_file import at
+from featprobe.core.yaml_file import at, checked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.request import request
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
-from featprobe.leaderboard.yaml_schema import checked
 
 OWN = {"recipe": str, "preset": str, "name": str}
 
@@ -51,7 +50,7 @@ def make_finetune_request(
             preset = str(folder / preset)
         own = RECIPES.get(study(preset).recipe if preset else str(recipe))
     others = dict.fromkeys([f.name for f in (*fields(own), *fields(Training))], Any)
-    given = checked(entry, others | OWN, place)  # request() looks at the others
+    given = checked(entry, others | OWN, place, others)  # request() looks at the others
     settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
     with at(place):
         made = request(recipe, preset, settings)

@@ -22,25 +22,26 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import load_backbone, resolve
 from featprobe.backbones.plugins import models
+from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.paths import expanded
-from featprobe.core.yaml_file import at, read_yaml
+from featprobe.core.yaml_file import at, checked, read_yaml
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.load import CATALOG as DATA
-from featprobe.datasets.load import entry_named, load_dataset
+from featprobe.datasets.load import entry_named, load_dataset, understood
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.leaderboard.finetune_request import FinetuneRequest, make_finetune_request
-from featprobe.leaderboard.probe_request import ProbeRequest, known_outputs, make_probe_request
-from featprobe.leaderboard.yaml_schema import checked, entries, existing, listed
+from featprobe.leaderboard.probe_request import ProbeRequest, make_probe_request
+from featprobe.leaderboard.yaml_schema import entries, existing, listed
 from featprobe.metrics import measures as metrics
 from featprobe.probes.selection import AUTO, selectable
 from featprobe.splits.partition import VERSION, check_version
@@ -68,7 +69,9 @@ MODEL = {
     "image_size": int,
 }  # fmt: skip
 EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {
-    n: kind for n, kind in get_type_hints(Options).items() if n not in ("part", "progress")
+    f.name: get_type_hints(Options)[f.name]
+    for f in fields(Options)
+    if f.name not in ("part", "progress")
 }
 
 
@@ -194,9 +197,10 @@ def _data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     for key in ("root", "split"):
         if key in given:
             given[key] = existing(given[key], folder, place)
+    loading = given.pop("option", {}) | given
     with at(place):
-        FrameRecipe(**{k: v for k, v in given.items() if k in FRAMES})
-    return Data(place, text, given.pop("option", {}) | given)
+        understood(text, named, {k: v for k, v in loading.items() if k not in ("root", "split")})
+    return Data(place, text, loading)
 
 
 def _model(entry: dict[str, Any], folder: Path, place: str) -> Model:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from featprobe.backbones.spec import OUTPUTS
-from featprobe.core.errors import InputError, UnknownName, nearest
-from featprobe.core.yaml_file import at
+from featprobe.backbones.spec import known_outputs
+from featprobe.core.errors import InputError
+from featprobe.core.yaml_file import at, checked
 from featprobe.features.feature_set import POOLS
 from featprobe.features.prepare import Prepare
 from featprobe.leaderboard.row_labels import named
-from featprobe.leaderboard.yaml_schema import checked, listed
+from featprobe.leaderboard.yaml_schema import listed
 from featprobe.metrics.thresholds import YOUDEN, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.presets import preset
@@ -59,6 +59,7 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     pools = listed(given.get("pool", "mean"))
     with at(place):
         made.set_params(**params)
+        made.check_params()
         for view in views:
             known_outputs(view.split("+"))
         for pool in pools:
@@ -75,13 +76,3 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     how |= study.how if study and "select" not in given else {}
     how |= {k: given[k] for k in OWN if k in given}
     return ProbeRequest(shown, made, given.get("refit", study.refit if study else True), how)
-
-
-def known_outputs(texts: Iterable[str]) -> None:
-    """Raise for an output that no backbone has."""
-    for text in texts:
-        name = text.partition(":")[0]
-        if name not in OUTPUTS:
-            raise UnknownName(
-                f"unknown output {name!r}.{nearest(name, OUTPUTS)} Known: {', '.join(OUTPUTS)}"
-            )

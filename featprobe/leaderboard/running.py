@@ -69,9 +69,9 @@ def run(
     """Run what is missing of a leaderboard.
 
     A cell is known again by all that its numbers depend on: by
-    :func:`~featprobe.evaluation.evaluate.request` or :func:`asked_of`. ``tell`` is given a line for
-    each cell, with its number and how many there are. A cell that fails is named in the outcome,
-    and the rest goes on.
+    :func:`~featprobe.evaluation.evaluate.request` or :func:`training_request`. ``tell`` is given a
+    line for each cell, with its number and how many there are. A cell that fails is named in the
+    outcome, and the rest goes on.
 
     Raises :class:`InputError` before anything runs where a data set cannot be opened or two have
     one name, and :class:`Unfinished` after SIGINT or SIGTERM.
@@ -89,17 +89,17 @@ def run(
     return running.outcome
 
 
-def asked_of(
+def training_request(
     backbone: Backbone, dataset: Dataset, tuning: FinetuneRequest, subset: float, split_version: int
 ) -> str:
-    """Digest of all that a fine-tuning depends on, and of what it is called: its ``asked``.
+    """Digest of all that a fine-tuning depends on, and of its name in tables: its ``request``.
 
     The number of resamples is not among it: intervals are not worth another training. Nor is the
     version of splits where nothing is drawn, or the first, which earlier trainings do not say.
     """
     drawn = subset < 1 or not {"train", "val", "test"} <= set(dataset.split.tolist())
     version = {"split_version": split_version} if drawn and split_version != 1 else {}
-    asked = {
+    requested = {
         "dataset": dataset.name, "content": dataset.fingerprint,
         "labels": items_of(dataset).labels_digest, "frames": dataset.recipe.to_dict(),
         "backbone": backbone.name, "weights": backbone.weights_sha256,
@@ -108,7 +108,7 @@ def asked_of(
         "lrs": tuning.lrs, "label": tuning.label, "subset": subset,
         **version,
     }  # fmt: skip
-    return digest(plain(asked))
+    return digest(plain(requested))
 
 
 class _Running:
@@ -124,7 +124,8 @@ class _Running:
         each = len(datasets) * len(grid.subset)
         self.total = each * sum(len(g.probes) + len(g.tunings) for g in groups(grid))
         self.root = settings.cache_root(cache)
-        self.known = {r.asked: r for r in results.read(self.root, tell) if r.asked and r.selected}
+        kept = results.read(self.root, tell)
+        self.known = {r.request: r for r in kept if r.request and r.selected}
 
     def group(self, group: Group) -> None:
         """All cells of a backbone, which is loaded once: extraction and probes, then trainings."""
@@ -169,7 +170,7 @@ class _Running:
     ) -> None:
         entry = self._chosen_by(entry, dataset)
 
-        def train(asked: str) -> list[Result]:
+        def train(requested: str) -> list[Result]:
             from featprobe.finetuning.run import finetune
 
             options: dict[str, Any] = {
@@ -181,13 +182,13 @@ class _Running:
                 progress=self.progress, split_version=self.grid.split_version, **options,
             )  # fmt: skip
             for result in made:
-                result.asked = asked
+                result.request = requested
                 results.amend(self.root, result)
             return made
 
         self._cell(
             _named(dataset.name, backbone.name, entry.name, subset),
-            lambda: asked_of(backbone, dataset, entry, subset, self.grid.split_version),
+            lambda: training_request(backbone, dataset, entry, subset, self.grid.split_version),
             train,
         )
 
@@ -206,12 +207,12 @@ class _Running:
         self.number += 1
         place = f"[{self.number}/{self.total}] {name}"
         try:
-            asked = ask()
-            found = self.known.get(asked)
+            requested = ask()
+            found = self.known.get(requested)
             self.tell(place if found is None else f"{place}: in the cache")
             if found is None:
-                found = next(r for r in make(asked) if r.selected)
-                self.known[asked] = found
+                found = next(r for r in make(requested) if r.selected)
+                self.known[requested] = found
                 self.outcome.ran += 1
             else:
                 self.outcome.there += 1

@@ -1,4 +1,4 @@
-"""What a segmentation of one case reached, in the voxels of its image."""
+"""What a segmentation of one item reached, in the voxels of its image."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from featprobe.images.grids import VOID
-from featprobe.metrics.cases import FIELDS
+from featprobe.metrics.segmentation import FIELDS
 
 
-def case_scores(
+def mask_scores(
     said: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None, classes: int
 ) -> np.ndarray:
-    """(C, 8) the :data:`~featprobe.metrics.cases.FIELDS` of each class without background.
+    """(C, 8) the :data:`~featprobe.metrics.segmentation.FIELDS` of each class without background.
 
     ``said``, ``truth``: labels (X, Y, Z) of which 0 is background, C = ``classes`` - 1; or bool
     (C, X, Y, Z) of multi-label masks, C = ``classes``. Voxels of ``truth`` that are 255 take no

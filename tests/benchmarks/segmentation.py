@@ -26,12 +26,12 @@ RATES = (1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 1e-1)
 PEAK = """
 import resource, sys
 import numpy as np
-from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.decoders.named import make_decoder
 from featprobe.segmentation.training import Training, train
 from tests.benchmarks.segmentation import Drawn
-cases = Cases(Drawn(int(sys.argv[1]), 100))
-train(make_decoder("linear"), cases, np.arange(len(cases)), Training(epochs=1, min_steps=1))
+items = MaskedItems(Drawn(int(sys.argv[1]), 100))
+train(make_decoder("linear"), items, np.arange(len(items)), Training(epochs=1, min_steps=1))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
@@ -81,17 +81,17 @@ def _peak(volumes: int) -> float:
 
 def _costs(runs: int) -> Iterator[Row]:
     import featprobe as fp
-    from featprobe.segmentation.cases import Cases
     from featprobe.segmentation.decoders.named import make_decoder
+    from featprobe.segmentation.items import MaskedItems
     from featprobe.segmentation.training import Training, train
 
-    cases, decoder = Cases(Drawn(20, 32)), make_decoder("linear")
-    rows = np.arange(len(cases))
+    items, decoder = MaskedItems(Drawn(20, 32)), make_decoder("linear")
+    rows = np.arange(len(items))
     for i in rows:
-        cases.target(int(i))
+        items.target(int(i))
 
     def trained(rates: tuple[float, ...]) -> None:
-        train(decoder, cases, rows, Training(lr=rates, epochs=1, min_steps=1))
+        train(decoder, items, rows, Training(lr=rates, epochs=1, min_steps=1))
 
     seven, one = side_by_side(lambda: trained(RATES), lambda: trained((1e-2,)), runs)
     yield Row("seven rates against one, linear decoder", seven, one, "s", must=2, more=False)
@@ -115,8 +115,8 @@ def _table(folder: Path, cache: str) -> Iterator[Row]:
     import featprobe as fp
     from featprobe.evaluation.protocols import Full
     from featprobe.features.tokens import every_tokens
-    from featprobe.segmentation.cases import Cases
     from featprobe.segmentation.decoders.named import make_decoder
+    from featprobe.segmentation.items import MaskedItems
     from featprobe.segmentation.run import segment
     from featprobe.segmentation.training import Training
     from featprobe.splits.assign import assign
@@ -129,19 +129,19 @@ def _table(folder: Path, cache: str) -> Iterator[Row]:
             fp.extract(backbone, data, cache=cache, features=["tokens:4"])
     data.split, data.split_origin = np.array(["train", "val", "test"])[part], "70/10/20, by patient"
     for tokens in every_tokens(data, cache=cache):
-        cases = Cases(tokens)
-        base = segment(cases, make_decoder("position"), Full())[0]
+        items = MaskedItems(tokens)
+        base = segment(items, make_decoder("position"), Full())[0]
         yield _row("position prior", tokens, base, base)
         begun = time.perf_counter()
         for name in DECODERS:
             if name == "multi" and tokens.blocks < 4:
                 continue
             lr = (1e-2, 3e-2, 1e-1) if name in ("linear", "multi") else (1e-2,)
-            r = segment(cases, make_decoder(name), Full(), Training(lr=lr, epochs=6))[0]
+            r = segment(items, make_decoder(name), Full(), Training(lr=lr, epochs=6))[0]
             yield _row(name, tokens, r, base)
         spent = time.perf_counter() - begun
-        frames = sum(cases.frames(int(i)) for i in np.flatnonzero(cases.split == "train"))
-        whole = Cases(tokens, scale=tokens.size[0] // tokens.grid[0])
+        frames = sum(items.frames(int(i)) for i in np.flatnonzero(items.split == "train"))
+        whole = MaskedItems(tokens, scale=tokens.size[0] // tokens.grid[0])
         unet = make_decoder("unet2d")
         start = time.perf_counter()
         segment(whole, unet, Full(), Training(lr=(1e-2,), epochs=32 / frames, min_steps=1))

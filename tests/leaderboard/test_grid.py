@@ -51,7 +51,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
     found = grid(
         """
         data: [digits, {data: ./films, name: nih, group: folder, spacing: 2, label: [a, b]},
-               {data: phantom_cxr, option: {size: 64}}]
+               {data: chestmnist, option: {size: 64}}]
         models: [tiny_vit14, {model: tiny_vit14, init: random, seed: 3, image_size: 28},
                  {model: tiny_vit14, weights: w.pth}]
         extract: {blocks: 2, batch_size: 8, precision: float32, features: cls}
@@ -72,10 +72,10 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         out: tables/one
         """
     )
-    _, films, phantom = found.data
+    _, films, small = found.data
     assert films.text == str(tmp_path / "films")
     assert films.loading == {"name": "nih", "group": "folder", "spacing": 2, "label": ["a", "b"]}
-    assert phantom.loading == {"size": 64}
+    assert small.loading == {"size": 64}
     assert dict(found.models[1].options) == {"init": "random", "seed": 3, "image_size": 28}
     assert dict(found.models[2].options)["weights"] == (str(tmp_path / "w.pth"),)
     assert found.extract == {
