@@ -16,7 +16,7 @@ from featprobe.core.errors import InputError
 from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.features.feature_set import FeatureSet
-from featprobe.features.masked_items import MaskedItems
+from featprobe.features.with_masks import WithMasks
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
@@ -25,7 +25,7 @@ from featprobe.store.quantised import INT8, error, stored_shape
 TOKENS = "tokens"
 
 
-class TokenSet(Shown, MaskedItems):
+class TokenSet(Shown, WithMasks):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;

@@ -137,4 +137,4 @@ def _refuse_reading(level: str | levels.Level, subgroups: levels.Column | None, 
         (f"threshold {rule}", rule != YOUDEN),
     ):  # fmt: skip
         if given:
-            raise InputError(f"{text} is of scores of items; a segmentation has Dice by case")
+            raise InputError(f"{text} is of scores of items; a segmentation has Dice by item")

@@ -19,7 +19,7 @@ FILE = "decoder.safetensors"
 
 
 def ended(state: TrainState, dataset: Dataset, resamples: int, label: str) -> Ended:
-    """Score the test cases of the trial that was chosen, in their own voxels.
+    """Score the test items of the trial that was chosen, in their own voxels.
 
     The decoder becomes a file for ``featprobe predict``, on the trained backbone.
     """
@@ -31,6 +31,6 @@ def ended(state: TrainState, dataset: Dataset, resamples: int, label: str) -> En
         features = Images(backbone, dataset, subject.frames, wanted, subject.key.precision)
         source = source_of_subject(features, result.view, "mean")
         file = experiment.folder / FILE
-        return save_decoder(saved_of(fitted_of(state), experiment.cases, source), file)
+        return save_decoder(saved_of(fitted_of(state), experiment.masked, source), file)
 
     return Ended(result, save, lambda: keep(experiment.cache, result, scored, None))

@@ -15,7 +15,7 @@ from featprobe.finetuning.dense.loader import DenseLoader
 from featprobe.finetuning.dense.network import DenseNetwork
 from featprobe.finetuning.dense.settings import Segmentation
 from featprobe.finetuning.experiment import Experiment
-from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.losses import Loss
 from featprobe.segmentation.reporting import labels_digest
 
@@ -34,29 +34,29 @@ class DenseObjective:
 
 @dataclass(frozen=True, kw_only=True)
 class DenseExperiment(Experiment):
-    """An :class:`~featprobe.finetuning.experiment.Experiment` whose items are ``cases`` with masks.
+    """An :class:`~featprobe.finetuning.experiment.Experiment` whose items are ``masked``.
 
     Rows that are trained on are frames, as a decoder on stored tokens has them: a batch is of
-    frames, an epoch passes all of them once. Rows of the split, and of ``val``, are cases.
+    frames, an epoch passes all of them once. Rows of the split, and of ``val``, are items.
     """
 
-    cases: Cases
+    masked: MaskedItems
     asked: Segmentation
     unit: ClassVar[str] = "frames"
 
     @cached_property
     def loader(self) -> DenseLoader:
         split = self.data.split
-        return DenseLoader(self.subject.frames, self.cases, np.r_[split.train, split.val])
+        return DenseLoader(self.subject.frames, self.masked, np.r_[split.train, split.val])
 
     @cached_property
     def fit(self) -> np.ndarray:
         """Rows of all frames that are trained on."""
-        return self.loader.rows_of(self.fit_cases)
+        return self.loader.rows_of(self.fit_items)
 
     @property
-    def fit_cases(self) -> np.ndarray:
-        """Cases that are trained on."""
+    def fit_items(self) -> np.ndarray:
+        """MaskedItems that are trained on."""
         split = self.data.split
         return np.r_[split.train, split.val] if self.refits else split.train
 
@@ -69,13 +69,13 @@ class DenseExperiment(Experiment):
 
     def network(self, backbone: Backbone) -> DenseNetwork:
         decoder = self.asked.network
-        return DenseNetwork(backbone, decoder, self.cases.shape(decoder))
+        return DenseNetwork(backbone, decoder, self.masked.shape(decoder))
 
     @cached_property
     def depends_on(self) -> dict[str, Any]:
         return {
-            **super().depends_on, "labels": labels_digest(self.cases),
-            "classes": list(self.cases.classes), **self.asked.to_dict(),
+            **super().depends_on, "labels": labels_digest(self.masked),
+            "classes": list(self.masked.classes), **self.asked.to_dict(),
         }  # fmt: skip
 
     @property

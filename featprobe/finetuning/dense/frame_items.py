@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.features.masked_items import MaskedItems
+from featprobe.features.with_masks import WithMasks
 from featprobe.finetuning.frames import WHITE, joined
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.inference import features_of
@@ -19,8 +19,9 @@ from featprobe.finetuning.state import TrainState
 from featprobe.finetuning.validation import calmer
 
 
-class FrameItems(MaskedItems):
-    """Kept frames in the place of stored tokens, for :class:`~featprobe.segmentation.cases.Cases`.
+class FrameItems(WithMasks):
+    """Kept frames in the place of stored tokens, of which a
+    :class:`~featprobe.segmentation.items.MaskedItems` is made.
 
     Rows are those of ``subject``; ``blocks`` L, ``grid`` (h, w) and ``width`` D are of the
     backbone's tokens. Tokens are there once a network :meth:`sees` them.

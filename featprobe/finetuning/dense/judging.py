@@ -1,4 +1,4 @@
-"""What a network that trains is worth on cases: on the grid of the answer, and in their voxels."""
+"""What a network that trains is worth on items: on the grid of the answer, and in their voxels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from featprobe.finetuning.dense.experiment import DenseExperiment
 from featprobe.finetuning.dense.frame_items import FrameItems
 from featprobe.finetuning.dense.network import DenseNetwork
 from featprobe.finetuning.state import TrainState
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.fitted import Networks, look
+from featprobe.segmentation.items import MaskedItems
 
 
 def experiment_of(state: TrainState) -> DenseExperiment:
@@ -26,27 +26,27 @@ def fitted_of(state: TrainState) -> Networks:
     assert isinstance(network, DenseNetwork)
     return Networks(
         experiment.asked.network, [network.head.decoder], [{"lr": experiment.lr}],
-        experiment.cases.multilabel, [],
+        experiment.masked.multilabel, [],
     )  # fmt: skip
 
 
-def seen_cases(state: TrainState) -> Cases:
-    """The cases with the tokens of the network as it is."""
-    cases = experiment_of(state).cases
-    assert isinstance(cases.tokens, FrameItems)
-    seen = copy.copy(cases)  # labels and images on the grid stay those that were made
-    seen.tokens = cases.tokens.seen_by(state)
+def seen_items(state: TrainState) -> MaskedItems:
+    """The items with the tokens of the network as it is."""
+    masked = experiment_of(state).masked
+    assert isinstance(masked.tokens, FrameItems)
+    seen = copy.copy(masked)  # labels and images on the grid stay those that were made
+    seen.tokens = masked.tokens.seen_by(state)
     return seen
 
 
 def judged(state: TrainState) -> tuple[tuple[float, float], float]:
-    """By what epochs and rates are compared on val, and the mean Dice of cases there.
+    """By what epochs and rates are compared on val, and the mean Dice of items there.
 
     As candidates of a decoder on stored tokens are (:func:`~featprobe.segmentation.fitted.look`),
     by every process on its own.
     """
     experiment = experiment_of(state)
-    found = look(fitted_of(state), seen_cases(state), experiment.val)
+    found = look(fitted_of(state), seen_items(state), experiment.val)
     dice, loss = float(found.dice[0]), float(found.loss[0])
     worth = -np.inf if np.isnan(dice) else round(dice, 6)
     by_loss = experiment.data.criterion.by == "log_loss"

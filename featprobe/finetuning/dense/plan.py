@@ -25,8 +25,8 @@ from featprobe.finetuning.plan import check_enough, check_folder, prepared
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.settings import Training
 from featprobe.probes.selection import AUTO, Criterion
-from featprobe.segmentation.cases import Cases
-from featprobe.segmentation.partition import split_cases
+from featprobe.segmentation.items import MaskedItems
+from featprobe.segmentation.partition import split_items
 
 
 def plan(
@@ -37,7 +37,7 @@ def plan(
 ) -> DenseExperiment:  # fmt: skip
     """The experiment of :func:`~featprobe.finetuning.run.finetune`'s arguments with a decoder.
 
-    Cases, split and labels on the grid of the answer are those of ``featprobe segment``. Raises
+    Items, split and labels on the grid of the answer are those of ``featprobe segment``. Raises
     :class:`InputError` for everything that cannot be trained or kept.
     """
     made = prepared(backbone, dataset, recipe, training, lrs, cache, device, progress)
@@ -56,19 +56,19 @@ def plan(
     with made.accelerator.main_process_first():
         frames = kept_frames(backbone, dataset, made.cache, workers, progress=made.progress)
     subject = Images(backbone, dataset, frames, {"tokens": decoder.takes}, made.precision)
-    cases = Cases(FrameItems(subject, dataset, backbone), asked.scale)
+    masked = MaskedItems(FrameItems(subject, dataset, backbone), asked.scale)
     protocol = Full(t.seed, t.refit, subset, split_version)
     data = Data(
-        read=lambda _view: None, views=[], y=np.zeros(len(cases), dtype=np.int64),
-        groups=cases.groups, ids=cases.ids, task=TASK, classes=len(cases.foreground),
-        split=split_cases(cases, protocol), unknown=0,
+        read=lambda _view: None, views=[], y=np.zeros(len(masked), dtype=np.int64),
+        groups=masked.groups, ids=masked.ids, task=TASK, classes=len(masked.foreground),
+        split=split_items(masked, protocol), unknown=0,
         select=Criterion.of(TASK, "dice" if t.select == AUTO else t.select),
     )  # fmt: skip
     experiment = DenseExperiment(
         backbone, subject, data, subject.rows, protocol, made.recipe, t, made.lrs,
         LevelReading(Level()), made.accelerator, made.cache,
         None if folder is None else Path(folder), made.progress, judged,
-        cases=cases, asked=asked,
+        masked=masked, asked=asked,
     )  # fmt: skip
     check_enough(experiment)
     check_folder(experiment.folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from featprobe.evaluation.results import Result
-from featprobe.finetuning.dense.judging import experiment_of, fitted_of, seen_cases
+from featprobe.finetuning.dense.judging import experiment_of, fitted_of, seen_items
 from featprobe.finetuning.dense.settings import Segmentation
 from featprobe.finetuning.reporting import PROBE, notes_of_training, say_training
 from featprobe.finetuning.state import TrainState
@@ -23,19 +23,19 @@ _UNSAID = (
 
 
 def report(state: TrainState, resamples: int, label: str) -> tuple[Result, ItemScores]:
-    """The Result of the trial that was chosen, and the test cases that it is of."""
+    """The Result of the trial that was chosen, and the test items that it is of."""
     experiment = experiment_of(state)
     t, asked, split = experiment.training, experiment.asked, experiment.data.split
     several = len(experiment.lrs) > 1
     work = Work(
-        asked.network, seen_cases(state),
+        asked.network, seen_items(state),
         DecoderTraining(lr=(experiment.lr,), scale=asked.scale, loss=asked.loss),
         (t.seed,), experiment.data.criterion.by, t.refit,
     )  # fmt: skip
     val = {} if np.isnan(state.val) else {"dice": state.val}
     outcome = Outcome(
         [work.scores(fitted_of(state), split.test)], [split.test],
-        {"lr": experiment.lr} if several else {}, len(experiment.fit_cases), val,
+        {"lr": experiment.lr} if several else {}, len(experiment.fit_items), val,
         seconds=state.seconds, notes=notes_of_training(state),
     )  # fmt: skip
     result, scored, _ = result_of(work, experiment.protocol, split, outcome, resamples, label)

@@ -13,9 +13,9 @@ from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
 from featprobe.probes.selection import AUTO
-from featprobe.segmentation.cases import SCALE
 from featprobe.segmentation.decoders.base import Decoder, Trained
 from featprobe.segmentation.decoders.named import DECODERS, make_decoder
+from featprobe.segmentation.items import SCALE
 from featprobe.segmentation.losses import Loss
 
 TASK = "segmentation"

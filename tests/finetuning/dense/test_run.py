@@ -17,16 +17,16 @@ from featprobe.evaluation.protocols import Full
 from featprobe.features.tokens import TokenSet
 from featprobe.finetuning.checkpoint import weights_of
 from featprobe.finetuning.dense import plan as planning
-from featprobe.finetuning.dense.judging import fitted_of, seen_cases
+from featprobe.finetuning.dense.judging import fitted_of, seen_items
 from featprobe.finetuning.fit import fit
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.leaderboard.board import build
 from featprobe.leaderboard.compare import compare
 from featprobe.leaderboard.rank_ranges import RankRanges
 from featprobe.leaderboard.row_labels import probe_name
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.named import make_decoder
-from featprobe.segmentation.fitted import of_case, segmented
+from featprobe.segmentation.fitted import of_item, segmented
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.losses import Loss
 from featprobe.segmentation.predict import predict_masks
 from featprobe.segmentation.run import segment
@@ -87,7 +87,7 @@ def test_training_the_backbone_beats_the_position_of_the_box(cache: Path) -> Non
     backbone = fp.load_backbone("tiny_vit14", init="random", image_size=56)
     r = tuned(backbone, data, training={"epochs": 12, "batch": 16, "lr": 3e-4})
     tokens = TokenSet(fp.extract(backbone, data, features=["tokens"], workers=0), data)
-    (base,) = segment(Cases(tokens), make_decoder("position"), Full(refit=False), save=True)
+    (base,) = segment(MaskedItems(tokens), make_decoder("position"), Full(refit=False), save=True)
     assert base.split["digest"] == r.split["digest"]
     assert r.metrics["dice"] > base.metrics["dice"] + 0.1
     assert r.metrics["dice"] > 0.8
@@ -102,13 +102,13 @@ def test_the_frozen_recipe_is_the_decoder_trained_on_stored_tokens(cache: Path) 
     features = fp.extract(
         make_tiny(), data, features=["tokens"], dtype="float32", cache=cache, workers=0
     )
-    cases = Cases(TokenSet(features, data))
-    assert cases.size == e.cases.size
+    masked = MaskedItems(TokenSet(features, data))
+    assert masked.size == e.masked.size
     rows = np.concatenate([[(i, k) for k in range(3)] for i in e.data.split.train])
     decoder = make_decoder("linear")
     with drawn(0):
         make_recipe("frozen").apply(make_tiny())
-        net = decoder.network(cases.shape(decoder)).train()
+        net = decoder.network(masked.shape(decoder)).train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=t.head_lr, weight_decay=0)
     steps = e.steps
     warm = max(1, round(t.warmup * steps))
@@ -117,9 +117,9 @@ def test_the_frozen_recipe_is_the_decoder_trained_on_stored_tokens(cache: Path) 
         if rate is None:
             rate = 0.5 * (1 + np.cos(np.pi * (step + 1 - warm) / (steps - warm)))
         optimizer.param_groups[0]["lr"] = QUICK["head_lr"] * rate
-        x = np.stack([cases.tokens.tokens(i, 1)[k] for i, k in rows[chosen]])
-        y = np.stack([cases.target(i)[k] for i, k in rows[chosen]])
-        logits = F.interpolate(net(torch.from_numpy(x).float()), cases.size, mode="bilinear")
+        x = np.stack([masked.tokens.tokens(i, 1)[k] for i, k in rows[chosen]])
+        y = np.stack([masked.target(i)[k] for i, k in rows[chosen]])
+        logits = F.interpolate(net(torch.from_numpy(x).float()), masked.size, mode="bilinear")
         p, target = logits.softmax(1), F.one_hot(torch.from_numpy(y).long(), 2).permute(0, 3, 1, 2)
         both, sums = (p * target).sum((0, 2, 3)), p.sum((0, 2, 3)) + target.sum((0, 2, 3))
         loss = F.cross_entropy(logits, torch.from_numpy(y).long()) + (1 - 2 * both / sums).mean()
@@ -146,7 +146,7 @@ def test_a_killed_training_ends_with_the_weights_of_a_whole_one(
     assert all(torch.equal(whole[n], again[n]) for n in whole)
 
 
-def test_val_cases_choose_a_rate(cache: Path) -> None:
+def test_val_items_choose_a_rate(cache: Path) -> None:
     r = tuned(make_tiny(), boxes(), "last-n", {"blocks": 1}, {"lr": None}, lrs=(1e-9, 3e-2))
     assert r.searched == ["lr"]
     assert r.settings["lrs"] == [1e-9, 3e-2]
@@ -159,8 +159,8 @@ def test_the_export_gives_new_images_what_the_network_gave(cache: Path, tmp_path
     e = planned(data, "lora", asked=fp.Segmentation("conv"), cache=cache)
     state = fit(e)
     i = int(e.data.split.test[0])
-    p = of_case(fitted_of(state), seen_cases(state), i)
-    said = segmented(fitted_of(state), seen_cases(state), i)
+    p = of_item(fitted_of(state), seen_items(state), i)
+    said = segmented(fitted_of(state), seen_items(state), i)
     r = tuned(make_tiny(), data, "lora", decoder="conv")
     folder = Path(r.provenance["folder"])
     assert folder == e.folder
@@ -176,12 +176,12 @@ def test_the_export_gives_new_images_what_the_network_gave(cache: Path, tmp_path
     assert found[str(data.ids[i])].voxels == [int((said == 1).sum())]
 
 
-def test_frozen_and_unfrozen_are_compared_on_the_same_cases_only(cache: Path) -> None:
+def test_frozen_and_unfrozen_are_compared_on_the_same_items_only(cache: Path) -> None:
     data = boxes(60, 1)
     backbone = make_tiny()
     tokens = TokenSet(fp.extract(backbone, data, features=["tokens"], workers=0), data)
     quick = DecoderTraining(lr=(1e-2,), epochs=2, min_steps=1)
-    (frozen,) = segment(Cases(tokens), make_decoder("linear"), training=quick, save=True)
+    (frozen,) = segment(MaskedItems(tokens), make_decoder("linear"), training=quick, save=True)
     unfrozen = tuned(backbone, data, training={"epochs": 1})
     assert frozen.split["digest"] == unfrozen.split["digest"]
     assert frozen.labels == unfrozen.labels

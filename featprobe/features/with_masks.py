@@ -14,7 +14,7 @@ from featprobe.datasets.masks import Masks
 from featprobe.images.grids import FrameGrid, View
 
 
-class MaskedItems:
+class WithMasks:
     """Items of ``data`` (``rows`` (N,) says which) as a network with ``preprocess`` sees them.
 
     What tokens are decoded into, whether they are read from a store or computed on the way.
