@@ -38,7 +38,8 @@ training_options = options(
         ),
         click.option(
             "--lr", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="LR...",
-            help="Learning rates, trained side by side; val chooses.  [default: 3e-4 to 1e-2]",
+            help="Learning rates, trained side by side; val chooses.  [default: 1e-3 to 1e-2, of "
+            "linear and multi 3e-3 to 1e-1, and beyond]",
         ),
         click.option(
             "--epochs", type=click.FloatRange(min=0, min_open=True),
