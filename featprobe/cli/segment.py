@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import (
+    MASKS,
     device_option,
     loading_options,
     note,
@@ -37,7 +38,8 @@ training_options = options(
         ),
         click.option(
             "--lr", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="LR...",
-            help="Learning rates, trained side by side; val chooses.  [default: 3e-4 to 1e-2]",
+            help="Learning rates, trained side by side; val chooses.  [default: 1e-3 to 1e-2, of "
+            "linear and multi 3e-3 to 1e-1, and beyond]",
         ),
         click.option(
             "--epochs", type=click.FloatRange(min=0, min_open=True),
@@ -156,6 +158,7 @@ def command(
         way = CrossVal(folds, seed=seed, split_version=split_version)
     if shots:
         way = Shots(tuple(shots), tries, draw, choose_on_val or bool(preset), seed, split_version)
+    loading["task"] = None if loading["task"] == MASKS else loading["task"]
     dataset = open_dataset(data, cache, loading)
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")

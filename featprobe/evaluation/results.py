@@ -26,7 +26,9 @@ from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
 from featprobe.store.format import without_pixels
 
-NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "thresholds")
+NUMBERS = (
+    "metrics", "ci", "chance", "ceiling", "spread", "val", "components", "cost", "thresholds",
+)  # fmt: skip
 EARLIER_FIELDS = {"asked": "request"}  # as earlier versions wrote them
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
@@ -50,6 +52,8 @@ class Result(Shown):
     ``overlap``: why the backbone is known to have seen this data set in pretraining, empty where it
     is not. ``cost``: of a training, ``trainable`` and all ``parameters``, ``seconds``,
     ``peak_memory`` in bytes, ``images_per_second``; empty where nothing was trained but a probe.
+    ``ceiling``: of a segmentation, the Dice of true masks after a way to the grid of tokens
+    (``patches``) or of answers (``cells``) and back; empty otherwise.
     ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
     of the second one), one for each fold of a cross-validation. ``request``: digest of all that was
     requested, candidates too, by which a later one is known to be done; empty in results of earlier
@@ -87,6 +91,7 @@ class Result(Shown):
     seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float | list[float]] = field(default_factory=dict)
+    ceiling: dict[str, float] = field(default_factory=dict)
     request: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -90,7 +90,7 @@ def _decoding(r: Result) -> list[str]:
 def _training(r: Result) -> list[str]:
     """The options of the recipe that are not off, then what is not the default of a training."""
     usual = Training().to_dict()
-    given = {n: v for n, v in r.params.items() if n != "recipe" and n not in r.searched}
+    given = {n: v for n, v in r.params.items() if n not in ("recipe", "decoder", *r.searched)}
     if r.params.get("recipe") == "frozen":
         given.pop("lr", None)  # of parameters that do not train
     rate = [_told("lr", lr)] if (lr := given.pop("lr", None)) else []
@@ -118,6 +118,8 @@ def probe_name(r: Result) -> str:
     name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
     if finetuned(r):
         name = f"finetune {r.params.get('recipe', '')}".strip()
+        if "decoder" in r.params:  # of masks, from the tokens that it takes
+            return f"{name} {r.params['decoder']}"
     if segmented(r):
         few = "fewshot " if r.protocol == "fewshot" else ""
         return f"{few}segment {r.params.get('decoder', '')}".strip()

@@ -16,7 +16,7 @@ from featprobe.segmentation.partition import Protocol, checked, split_items
 from featprobe.segmentation.protocols import carry_out
 from featprobe.segmentation.reporting import keep, result_of
 from featprobe.segmentation.saving import save_decoder, saved_of
-from featprobe.segmentation.training import Training
+from featprobe.segmentation.training import Training, usual
 from featprobe.segmentation.work import Work
 from featprobe.stats.resampling import RESAMPLES
 
@@ -47,7 +47,7 @@ def segment(
         raise InputError(f"select {select!r}: decoders are chosen by {' or '.join(SELECT)}")
     if not seeds:
         raise InputError("no seeds: give at least one")
-    t = training or Training()
+    t = training or usual(decoder)
     work = Work(decoder, items, t, tuple(dict.fromkeys(seeds)), select, refit, device, progress)
     split = split_items(items, chosen)
     out = Results()
