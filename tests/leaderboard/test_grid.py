@@ -292,9 +292,7 @@ def test_a_protocol_without_draws_has_one_seed(grid) -> None:
 
 def test_exclusions_leave_out_what_is_all_of_them(grid) -> None:
     whole = len(grid(AXES).cells)
-    found = grid(
-        AXES + "exclude: [{probe: knn, protocol: cv}, {data: phantom_cxr, view: 'cls:2'}]"
-    )
+    found = grid(AXES + "exclude: [{probe: knn, protocol: cv}, {data: phantom_cxr, view: 'cls:2'}]")
     assert not [c for c in found.cells if "knn" in c.work.names and c.protocol.kind == "cv"]
     assert whole - len(found.cells) == 2 * 3 * 3 + 3 * 4  # the cv of cls:2 counts once
     assert any(c.data.name == "digits" and "cls:2" in c.name for c in found.cells)
