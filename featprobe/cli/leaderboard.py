@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
     from featprobe.leaderboard.compare import Comparison
     from featprobe.leaderboard.grid import Grid
-    from featprobe.leaderboard.running import Outcome
+    from featprobe.leaderboard.ledger import Outcome
 
 
 @click.command(

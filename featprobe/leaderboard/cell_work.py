@@ -22,6 +22,7 @@ from featprobe.features.feature_set import FeatureSet
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.finetune_request import FinetuneRequest
 from featprobe.leaderboard.grid import Grid
+from featprobe.leaderboard.schedule import Task
 from featprobe.leaderboard.yaml_entries import Data, Model
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.store.containers import open_store
@@ -70,6 +71,13 @@ class Session:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def perform(self, cells: Sequence[Cell], task: Task) -> str | tuple[list[Result], bool]:
+        """The path of the features of a task, or the results of its cell and whether it ran."""
+        cell = cells[task.cells[0]]
+        if task.extracts:
+            return self.features(cell.model, cell.data)
+        return self.results(cell, task.store)
 
     def features(self, model: Model, data: Data) -> str:
         """Extract what is missing; the path of the store."""

@@ -76,13 +76,13 @@ def main() -> None:
 
 def _answer(session: Any, cells: Any, task: Any, told: Signal) -> tuple[Any, ...]:
     from featprobe.core.errors import Unfinished, reason
-    from featprobe.leaderboard.running import perform, trace_of
+    from featprobe.leaderboard.ledger import trace_of
 
     try:
         told.working = not told.asked
         if told.asked:
             return ("stopped",)
-        made = perform(session, cells, task)
+        made = session.perform(cells, task)
         told.working = False
     except (Interrupted, Unfinished, KeyboardInterrupt):
         return ("stopped",)

@@ -22,7 +22,7 @@ from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.workers import told
 from featprobe.leaderboard.cell_work import Cache
 from featprobe.leaderboard.grid import Grid
-from featprobe.leaderboard.running import Ledger
+from featprobe.leaderboard.ledger import Ledger
 from featprobe.leaderboard.schedule import Task
 
 LOOK = 0.5  # s between looks at whether a signal has come

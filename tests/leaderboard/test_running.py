@@ -15,7 +15,8 @@ from featprobe.evaluation import results
 from featprobe.leaderboard import cell_work
 from featprobe.leaderboard.compare import compare
 from featprobe.leaderboard.grid import read
-from featprobe.leaderboard.running import Outcome, run
+from featprobe.leaderboard.ledger import Outcome
+from featprobe.leaderboard.running import run
 from featprobe.leaderboard.yaml_entries import Model
 
 PROBES = """
