@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import (
+    MASKS,
     device_option,
     loading_options,
     note,
@@ -163,6 +164,7 @@ def command(
         way = CrossVal(folds, seed=seed, split_version=split_version)
     if shots:
         way = Shots(tuple(shots), tries, draw, choose_on_val or bool(preset), seed, split_version)
+    loading["task"] = None if loading["task"] == MASKS else loading["task"]
     dataset = open_dataset(data, cache, loading)
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")
