@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,16 @@ from featprobe.core.display import Displayable, ends
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
-from featprobe.evaluation.protocols import EARLIER_WORDS, in_digests
+from featprobe.evaluation.earlier_results import described, renamed
+from featprobe.evaluation.protocols import in_digests
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
 from featprobe.store.format import without_pixels
 
-NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "thresholds")
-EARLIER_FIELDS = {"asked": "request"}  # as earlier versions wrote them
+NUMBERS = (
+    "metrics", "ci", "chance", "ceiling", "spread", "val", "components", "cost", "thresholds",
+)  # fmt: skip
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 
@@ -50,10 +51,12 @@ class Result(Displayable):
     ``overlap``: why the backbone is known to have seen this data set in pretraining, empty where it
     is not. ``cost``: of a training, ``trainable`` and all ``parameters``, ``seconds``,
     ``peak_memory`` in bytes, ``images_per_second``; empty where nothing was trained but a probe.
+    ``ceiling``: of a segmentation, the Dice of true masks after a way to the grid of tokens
+    (``patches``) or of answers (``cells``) and back; empty otherwise.
     ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
     of the second one), one for each fold of a cross-validation. ``request``: digest of all that was
     requested, candidates too, by which a later one is known to be done; empty in results of earlier
-    versions.
+    versions. ``seeds``: of a mean over seeds (:mod:`featprobe.evaluation.seed_means`), seed -> id.
     """
 
     dataset: str
@@ -87,11 +90,13 @@ class Result(Displayable):
     seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float | list[float]] = field(default_factory=dict)
+    ceiling: dict[str, float] = field(default_factory=dict)
     request: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     ci_method: dict[str, str] = field(default_factory=dict)
     class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    seeds: dict[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -116,6 +121,10 @@ class Result(Displayable):
             self.shots, fixed,
         ]  # fmt: skip
         return digest(request)
+
+    def by_seed(self) -> list[Result]:
+        """One of each seed, by whose ``id`` its scores are found; itself where it is of one."""
+        return [replace(self, id=i, seeds={}) for i in self.seeds.values()] or [self]
 
     def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
         chosen = {n: self.params.get(n) for n in self.searched}
@@ -152,10 +161,7 @@ class Result(Displayable):
         """The inverse of :meth:`to_json`; fields of a later version are left out, names and words
         of earlier ones replaced."""
         known = {f.name for f in fields(cls)}
-        named = {EARLIER_FIELDS.get(k, k): v for k, v in d.items()}
-        kept = {k: v for k, v in named.items() if k in known}
-        if (by := kept["settings"].get("by")) in EARLIER_WORDS:
-            kept["settings"] = kept["settings"] | {"by": EARLIER_WORDS[by]}
+        kept = {k: v for k, v in renamed(d).items() if k in known}
         for name in NUMBERS:
             kept[name] = numbers(kept.get(name, {}))
         for part in kept.get("subgroups", {}).get("values", {}).values():
@@ -215,11 +221,13 @@ def scores_file(cache: Path, result: Result) -> Path:
 
 
 def scored(cache: Path, result: Result) -> ItemScores:
-    """The kept scores of a result, at the level of its metrics.
+    """The kept scores of a result, at the level of its metrics; those of all seeds as tries.
 
     Raises :class:`InputError` where they are not there, damaged, or of a version that kept no
     patients.
     """
+    if result.seeds:
+        return ItemScores.tried([scored(cache, r) for r in result.by_seed()])
     file = scores_file(cache, result)
     again = f"run 'featprobe {result.probe}' again to keep them"
     if not file.is_file():
@@ -248,12 +256,12 @@ def scored(cache: Path, result: Result) -> ItemScores:
     return out
 
 
-def read(cache: Path, say: Callable[[str], None] = warnings.warn) -> list[Result]:
+def read(cache: Path, warn: Callable[[str], None] = warnings.warn) -> list[Result]:
     """All results of a cache in the order they were made.
 
     Of several lines with one id the last one counts, in the place of the first. A line that is
-    damaged is left out, and ``say`` is told which it is; it is also told of lines that were changed
-    since they were written.
+    damaged is left out, and ``warn`` is called with a text that names it, as for lines that were
+    changed since they were written.
     """
     file = results_file(cache)
     if not file.exists():
@@ -268,19 +276,9 @@ def read(cache: Path, say: Callable[[str], None] = warnings.warn) -> list[Result
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 wrong, lost = f"not a result ({reason(error)})", True
         if wrong:
-            text = f"the result{_which(line.begin)} is left out, make it again"
-            say(f"{file}, line {line.number}: {wrong}" + (f"; {text}" if lost else ""))
+            text = f"the result{described(line.begin)} is left out, make it again"
+            warn(f"{file}, line {line.number}: {wrong}" + (f"; {text}" if lost else ""))
     return list(out.values())
-
-
-def _which(begin: str) -> str:
-    """What a cut line was of, as far as its beginning says so."""
-    text = [
-        found[1]
-        for name in ("dataset", "backbone", "probe", "protocol")
-        if (found := re.search(rf'"{name}": "([^"]+)"', begin))
-    ]
-    return f" ({' / '.join(text)})" if text else ""
 
 
 def latest(results: list[Result]) -> list[Result]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError
-from featprobe.core.yaml_file import at
+from featprobe.core.yaml_file import at, checked
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.request import request
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
-from featprobe.leaderboard.yaml_schema import checked
 
 OWN = {"recipe": str, "preset": str, "name": str}
 
@@ -32,6 +31,15 @@ class FinetuneRequest:
     def name(self) -> str:
         """What it is called in tables."""
         return self.label or f"finetune {self.recipe.name}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that an exclusion may call it."""
+        return tuple(dict.fromkeys([self.name, self.recipe.name]))
+
+    def seeded(self, seed: int) -> FinetuneRequest:
+        """The same with split and draws under a seed."""
+        return replace(self, training=replace(self.training, seed=seed))
 
 
 def make_finetune_request(
@@ -51,7 +59,7 @@ def make_finetune_request(
             preset = str(folder / preset)
         own = RECIPES.get(study(preset).recipe if preset else str(recipe))
     others = dict.fromkeys([f.name for f in (*fields(own), *fields(Training))], Any)
-    options = checked(entry, others | OWN, place)  # request() looks at the others
+    options = checked(entry, others | OWN, place, others)  # request() looks at the others
     settings = {"seed": seed} | {k: v for k, v in options.items() if k in others}
     with at(place):
         made = request(recipe, preset, settings)
