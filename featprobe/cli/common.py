@@ -212,7 +212,17 @@ def unused_keys(origin: Mapping[str, Any]) -> list[str]:
 
 def note(text: str) -> None:
     """A line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    from featprobe.cli.safe_output import escaped
+
+    print(escaped(text), file=sys.stderr, flush=True)  # a bar that is shown goes past the edge
+
+
+def part(text: str) -> tuple[int, int]:
+    """``"2/8"`` to (2, 8)."""
+    i, slash, n = text.partition("/")
+    if not (slash and i.isdecimal() and n.isdecimal()):
+        raise click.BadParameter(f"{text!r} is not of the form I/N, such as 2/8")
+    return int(i), int(n)
 
 
 def open_dataset(data: str, cache: str | None, loading: dict[str, Any]) -> Dataset:

@@ -17,6 +17,7 @@ from featprobe.cli.common import (
     quiet_option,
     split_version_option,
 )
+from featprobe.cli.overlays import drawer, overlays_option, several_overlays
 from featprobe.cli.probing import bootstrap_options, notes_of, read_settings, show_results
 from featprobe.cli.verb import MAIN, Verb, options
 
@@ -105,6 +106,7 @@ Examples:
   featprobe segment --data ./hippocampus --shots 1 2 4 8 16 --draw spaced
   featprobe segment --data montgomery --preset rad-seg-linear --model dinov2_vitl14
   featprobe segment --data ./hippocampus --decoder linear --save hippo.safetensors
+  featprobe segment --data ./hippocampus --decoder conv --overlays conv.png
 """,
 )
 @click.option(
@@ -125,6 +127,7 @@ Examples:
     "--save", "save_to", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the chosen decoder to FILE.safetensors for 'featprobe predict'.",
 )  # fmt: skip
+@overlays_option
 @options(click.option("--title", default="", help="Its name in tables."), group="Output")
 @device_option
 @loading_options
@@ -135,8 +138,9 @@ def command(
     lr: tuple[float, ...], epochs: float | None, loss: str | None, batch: int | None,
     seeds: tuple[int, ...], refit: bool, settings: tuple[str, ...], shots: tuple[int, ...],
     tries: int, draw: str, choose_on_val: bool, folds: int | None, select: str, seed: int,
-    split_version: int, image_size: tuple[int, ...], save_to: Path | None, title: str,
-    device: str, quiet: bool, resamples: int, cache: str | None, as_json: bool, **loading: Any,
+    split_version: int, image_size: tuple[int, ...], save_to: Path | None, overlays: Path | None,
+    title: str, device: str, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    **loading: Any,
 ) -> None:  # fmt: skip
     """Segment images by decoders on cached patch tokens; scores in the voxels of the images."""
     from featprobe.segmentation.asked import asked
@@ -145,6 +149,8 @@ def command(
         raise click.UsageError("--folds and --shots are two ways to split: give one")
     if save_to is not None and (folds or shots):
         raise click.UsageError("--save is of one fit: leave --folds and --shots out")
+    if overlays is not None and (folds or shots):
+        raise click.UsageError("--overlays are of one fit: leave --folds and --shots out")
     given = {"epochs": epochs, "batch": batch, "lr": list(lr) or None, "loss": loss}
     given = {k: v for k, v in given.items() if v is not None}
     wanted = asked(decoder, preset, {**given, "seed": seed, **read_settings(settings)})
@@ -165,14 +171,15 @@ def command(
     how = {
         "seeds": seeds or (0,), "select": select, "refit": refit, "resamples": resamples,
         "cache": cache, "device": device, "label": title or (preset or ""),
-        "progress": False if quiet else "json" if as_json else True,
+        "seen": drawer(overlays, note), "progress": False if quiet else "json" if as_json else True,
     }  # fmt: skip
-    _run(dataset, model, image_size, wanted, way, how, save_to, as_json, title)
+    _run(dataset, model, image_size, wanted, way, how, save_to, overlays, as_json, title)
 
 
 def _run(
     dataset: Any, model: Sequence[str], sizes: Sequence[int], wanted: Sequence[Asked], way: Any,
-    how: dict[str, Any], save_to: Path | None, as_json: bool, title: str,
+    how: dict[str, Any], save_to: Path | None, overlays: Path | None, as_json: bool,
+    title: str,
 ) -> None:  # fmt: skip
     """Every decoder on every set of tokens; what cannot be done is named and the rest goes on."""
     from featprobe.core.errors import FeatprobeError, InputError
@@ -185,6 +192,7 @@ def _run(
         raise InputError(
             f"--save is of one set of tokens, not {len(sets)}: choose by --model and --image-size"
         )
+    several_overlays(overlays, len(sets) * len(wanted))
     found: list[Result] = []
     problems, alone = [], set()
     for tokens in sets:
