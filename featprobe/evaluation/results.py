@@ -9,7 +9,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
 from featprobe.store.format import without_pixels
 
-NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "thresholds")
+NUMBERS = (
+    "metrics", "ci", "chance", "ceiling", "spread", "val", "components", "cost", "thresholds",
+)  # fmt: skip
 EARLIER_FIELDS = {"asked": "request"}  # as earlier versions wrote them
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
@@ -50,10 +52,12 @@ class Result(Shown):
     ``overlap``: why the backbone is known to have seen this data set in pretraining, empty where it
     is not. ``cost``: of a training, ``trainable`` and all ``parameters``, ``seconds``,
     ``peak_memory`` in bytes, ``images_per_second``; empty where nothing was trained but a probe.
+    ``ceiling``: of a segmentation, the Dice of true masks after a way to the grid of tokens
+    (``patches``) or of answers (``cells``) and back; empty otherwise.
     ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
     of the second one), one for each fold of a cross-validation. ``request``: digest of all that was
     requested, candidates too, by which a later one is known to be done; empty in results of earlier
-    versions.
+    versions. ``seeds``: of a mean over seeds (:mod:`featprobe.evaluation.seed_means`), seed -> id.
     """
 
     dataset: str
@@ -87,11 +91,13 @@ class Result(Shown):
     seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float | list[float]] = field(default_factory=dict)
+    ceiling: dict[str, float] = field(default_factory=dict)
     request: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     ci_method: dict[str, str] = field(default_factory=dict)
     class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    seeds: dict[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -116,6 +122,10 @@ class Result(Shown):
             self.shots, fixed,
         ]  # fmt: skip
         return digest(request)
+
+    def by_seed(self) -> list[Result]:
+        """One of each seed, by whose ``id`` its scores are found; itself where it is of one."""
+        return [replace(self, id=i, seeds={}) for i in self.seeds.values()] or [self]
 
     def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
         chosen = {n: self.params.get(n) for n in self.searched}
@@ -215,11 +225,13 @@ def scores_file(cache: Path, result: Result) -> Path:
 
 
 def scored(cache: Path, result: Result) -> ItemScores:
-    """The kept scores of a result, at the level of its metrics.
+    """The kept scores of a result, at the level of its metrics; those of all seeds as tries.
 
     Raises :class:`InputError` where they are not there, damaged, or of a version that kept no
     patients.
     """
+    if result.seeds:
+        return ItemScores.tried([scored(cache, r) for r in result.by_seed()])
     file = scores_file(cache, result)
     again = f"run 'featprobe {result.probe}' again to keep them"
     if not file.is_file():

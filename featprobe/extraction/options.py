@@ -11,6 +11,8 @@ from featprobe.core.errors import InputError
 from featprobe.core.options import Checked
 from featprobe.extraction.workers import SECONDS
 
+BLOCKS = 4  # last blocks of vectors that are stored by default
+
 
 @dataclass(frozen=True)
 class Options(Checked):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,15 @@ class FinetuneRequest:
     def name(self) -> str:
         """What it is called in tables."""
         return self.label or f"finetune {self.recipe.name}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that an exclusion may call it."""
+        return tuple(dict.fromkeys([self.name, self.recipe.name]))
+
+    def seeded(self, seed: int) -> FinetuneRequest:
+        """The same with split and draws under a seed."""
+        return replace(self, training=replace(self.training, seed=seed))
 
 
 def make_finetune_request(

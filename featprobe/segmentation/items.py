@@ -84,6 +84,7 @@ class MaskedItems:
             raise InputError(f"{tokens.dataset}: every mask is background")
         (h, w), (height, width) = tokens.grid, tokens.size
         self.size = min(h * scale, max(h, height)), min(w * scale, max(w, width))
+        self.ceilings: dict[tuple[int, ...], dict[str, float]] = {}  # by items, once measured
         self._made: set[int] = set()
         self._drawn: set[int] = set()
 

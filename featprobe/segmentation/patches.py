@@ -36,7 +36,7 @@ def gather(items: MaskedItems, decoder: Decoder, rows: np.ndarray, most: int, se
     rng = np.random.default_rng([seed, 0x9A7C])
     found, labels, weights = [], [], []
     for piece in pieces:
-        y = _cells(items.target(*piece), h, w)
+        y = cells_of(items.target(*piece), h, w)
         known = (y != VOID).reshape(len(y), -1).any(1)
         inside = ((y != 0) & (y != VOID)).reshape(len(y), -1).any(1)
         share = most * len(y) / whole
@@ -74,7 +74,7 @@ def _weights(inside: np.ndarray, known: np.ndarray, chosen: np.ndarray) -> np.nd
     return out
 
 
-def _cells(y: np.ndarray, h: int, w: int) -> np.ndarray:
+def cells_of(y: np.ndarray, h: int, w: int) -> np.ndarray:
     """(f h w, a, b) or (f h w, K, a, b): the cells of each patch, of labels on a grid that the
     grid of patches divides, else of labels at the nearest such grid."""
     lead = y.shape[1:-2]

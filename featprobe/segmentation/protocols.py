@@ -12,6 +12,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.segmentation.fitted import Fitted, Networks
 from featprobe.segmentation.partition import Protocol, Shots
+from featprobe.segmentation.rates import choose
 from featprobe.segmentation.work import Outcome, Work
 
 
@@ -51,13 +52,14 @@ def _full(work: Work, split: Any) -> Outcome:
                 f"the split has no val items, by which one of {several} candidates would be "
                 "chosen; give one"
             )
-        best, val = work.choose(fitted, split.val)
-        notes += _diverged(fitted)
+        found = choose(work, fitted, fit, split.val)
+        fitted, best, val = found.fitted, found.best, found.val
+        notes += [*_diverged(fitted), *found.notes]
     if work.refit:
         fit = np.r_[split.train, split.val]
         again = work.training
         if work.decoder.trained:
-            again = replace(again, lr=(again.lr[best],))
+            again = replace(again, lr=(fitted[0].candidates[best]["lr"],))
         fitted = work.learn(fit, again)
         best = 0 if work.decoder.trained else best
     chosen = fitted[0].candidates[best]

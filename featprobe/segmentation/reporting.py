@@ -16,6 +16,7 @@ from featprobe.evaluation.protocols import CrossVal
 from featprobe.evaluation.results import Result
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.segmentation import FIELDS
+from featprobe.segmentation.ceiling import ceiling
 from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.partition import Protocol
 from featprobe.segmentation.work import Outcome, Work
@@ -47,6 +48,7 @@ def result_of(
         scored, resamples=resamples, seed=protocol.seed, draws=outcome.shots is not None
     )
     decoder, features = work.decoder, tokens.features
+    most = ceiling(items, test)
     provenance = dict(features.provenance)
     params = {"decoder": decoder.name, **decoder.to_dict()}
     if decoder.trained:
@@ -86,9 +88,11 @@ def result_of(
         shots=outcome.shots,
         spread=found.spread or _spread(scored, outcome),
         components=found.components,
+        ceiling=most,
         val=outcome.val,
         left_out=len(features.left_out),
-        notes=[*outcome.notes, *found.intervals.notes, *_notes(items, split, scored, work)],
+        notes=[*outcome.notes, *found.intervals.notes, _of_ceiling(items, most),
+               *_notes(items, split, scored, work)],
         seconds=round(outcome.seconds, 3),
         cost={"trainable": float(outcome.trainable), "seconds": outcome.seconds}
         if decoder.trained else {},
@@ -96,6 +100,14 @@ def result_of(
         provenance={"key": features.key.to_dict(), **provenance},
     )  # fmt: skip
     return result, scored, folds
+
+
+def _of_ceiling(items: MaskedItems, most: dict[str, float]) -> str:
+    (h, w), (height, width) = items.tokens.grid, items.size
+    return (
+        f"true masks after a way to {h} x {w} patches and back have Dice {most['patches']:.3f}, to "
+        f"{height} x {width} cells {most['cells']:.3f}"
+    )
 
 
 def keep(root: Path, result: Result, scored: ItemScores, folds: np.ndarray | None) -> None:

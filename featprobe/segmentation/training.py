@@ -16,7 +16,7 @@ from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError
 from featprobe.core.options import Checked, Needs
 from featprobe.core.progress import Progress
-from featprobe.segmentation.decoders.base import Network, Trained
+from featprobe.segmentation.decoders.base import Decoder, Network, Trained
 from featprobe.segmentation.items import SCALE, MaskedItems
 from featprobe.segmentation.losses import Loss
 
@@ -91,6 +91,12 @@ class Training(Checked):
         if self.schedule == "linear":
             return rise * (1 - step / steps)
         return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def usual(decoder: Decoder, **settings: Any) -> Training:
+    """The training of a decoder where nothing else is asked for: its own rates."""
+    rates = {"lr": decoder.rates} if isinstance(decoder, Trained) else {}
+    return Training(**{**rates, **settings})
 
 
 def train(

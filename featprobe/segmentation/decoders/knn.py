@@ -32,7 +32,7 @@ class KNNDecoder(Solved):
 
     name: ClassVar[str] = "knn"
     k: tuple[int, ...] = (5, 20, 50)
-    background: tuple[float, ...] = (1.0, 0.5, 0.25)
+    background: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.15, 0.1)
     bank: int = 20_000
     temperature: float = 0.07
     metric: Literal["cosine", "l2"] = "cosine"

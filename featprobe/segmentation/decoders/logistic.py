@@ -36,7 +36,7 @@ class LogisticDecoder(Solved):
 
     name: ClassVar[str] = "logistic"
     Cs: tuple[float, ...] = (1e-4, 1e-2, 1.0)
-    background: tuple[float, ...] = (1.0, 0.5, 0.25)
+    background: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.15, 0.1)
     most: int = 30_000
     blocks: int = 1
 
