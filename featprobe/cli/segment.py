@@ -173,7 +173,10 @@ def command(
         "cache": cache, "device": device, "label": title or (preset or ""),
         "seen": drawer(overlays, note), "progress": False if quiet else "json" if as_json else True,
     }  # fmt: skip
-    _run(dataset, model, image_size, wanted, way, how, save_to, overlays, as_json, title)
+    from featprobe.extraction.elsewhere import decoded_elsewhere
+
+    with decoded_elsewhere(dataset):
+        _run(dataset, model, image_size, wanted, way, how, save_to, overlays, as_json, title)
 
 
 def _run(

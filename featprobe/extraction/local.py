@@ -16,6 +16,7 @@ from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts
 from featprobe.datasets.shared_intensity import settle as settle_range
+from featprobe.extraction.elsewhere import decoded_elsewhere
 from featprobe.extraction.notes import of_features, of_looks
 from featprobe.extraction.open_store import items_of, open_store, outdated
 from featprobe.extraction.options import BLOCKS, Options, Settings
@@ -61,7 +62,8 @@ def extract(
     start = time.perf_counter()
     o = settle(Options(**options))
     outputs = choose_outputs(backbone, features, blocks)
-    settle_range(dataset)
+    with decoded_elsewhere(dataset):
+        settle_range(dataset)
     opened = open_store(
         backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype, dim=dim,
         components=components,

@@ -21,6 +21,7 @@ from featprobe.evaluation import levels
 from featprobe.evaluation.evaluate import split_items
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.reporting import of_test
+from featprobe.extraction.elsewhere import decoded_elsewhere
 from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
@@ -66,7 +67,8 @@ def prepared(
             f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
             "--fusion rgb"
         )
-    settle(dataset)
+    with decoded_elsewhere(dataset):
+        settle(dataset)
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
     if precision == "fp16" and target.type == "cpu":
