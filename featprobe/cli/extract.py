@@ -85,7 +85,7 @@ extract_options = options(
     options(
         click.option(
             "--dtype", default="float16", show_default=True,
-            type=click.Choice(["float16", "float32", "int8"]),
+            type=click.Choice(["float16", "float32", "int8", "float8"]),
             help="On disk; int8: a byte a value and a scale a vector.",
         ),
         click.option(

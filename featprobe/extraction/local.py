@@ -47,8 +47,8 @@ def extract(
     ``features``: outputs to keep, of what the backbone has: ``cls``, ``mean``, ``projection`` (the
     default), ``tokens``, ``logits``. ``blocks``: how many last blocks of ``cls`` and ``mean``, at
     most what there is; of ``tokens`` one is kept, ``tokens:5`` keeps five. ``dtype``: on disk,
-    float16, float32 or int8 (a byte a value, a scale a vector). ``dim``: tokens on so many
-    principal components, learnt from training items alone; ``components``: on those of another
+    float16, float32, or int8 or float8 (a byte a value, a scale a vector). ``dim``: tokens on so
+    many principal components, learnt from training items alone; ``components``: on those of another
     set, its ``key.reduction`` and ``provenance["reduction"]``. ``precision``: of the forward pass,
     float32 on a CPU and bf16 on a GPU by default. ``store``: ``zarr`` or ``hdf5``; a complete store
     of the other kind is used instead, and ``summary.notes`` says so. ``device``: ``cpu``, ``cuda``

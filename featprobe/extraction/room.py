@@ -11,7 +11,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.store.format import Layout
-from featprobe.store.quantised import stored_shape
+from featprobe.store.quantised import stored_shape, stored_type
 from featprobe.store.storage_path import StoragePath
 
 TOLD = 100e6  # bytes from which it is worth a line
@@ -19,7 +19,7 @@ TOLD = 100e6  # bytes from which it is worth a line
 
 def sizes(layout: Layout, dtype: str) -> dict[str, int]:
     """Bytes of each output of all frames on disk."""
-    item = np.dtype(dtype).itemsize
+    item = np.dtype(stored_type(dtype)).itemsize
     return {
         n: layout.frames * prod(stored_shape(s, dtype)) * item for n, s in layout.arrays.items()
     }

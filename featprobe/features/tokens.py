@@ -20,7 +20,7 @@ from featprobe.features.with_masks import WithMasks
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
-from featprobe.store.quantised import INT8, error, stored_shape
+from featprobe.store.quantised import error, is_quantised, stored_shape, stored_type
 
 TOKENS = "tokens"
 
@@ -70,13 +70,17 @@ class TokenSet(Displayable, WithMasks):
         """Bytes of all tokens as stored."""
         store = self.features.store
         shape = stored_shape(store.layout.arrays[TOKENS], store.key.dtype)
-        return int(np.prod(shape)) * store.layout.frames * np.dtype(store.key.dtype).itemsize
+        return (
+            int(np.prod(shape))
+            * store.layout.frames
+            * np.dtype(stored_type(store.key.dtype)).itemsize
+        )
 
     def rounding(self, most: int = 64) -> float:
-        """What int8 lost of the tokens: the root mean square of its error as a share of theirs,
-        from ``most`` frames; 0 of other dtypes."""
+        """What int8 or float8 lost of the tokens: the root mean square of its error as a share of
+        theirs, from ``most`` frames; 0 of other dtypes."""
         store = self.features.store
-        if store.key.dtype != INT8 or not isinstance(store, FeatureStore):
+        if not is_quantised(store.key.dtype) or not isinstance(store, FeatureStore):
             return 0.0
         at = np.linspace(0, store.layout.frames - 1, most).astype(np.int64)
         return error(store.read(TOKENS, frames=np.unique(at), decoded=False))

@@ -139,7 +139,7 @@ class FeatureStore(Displayable, Container):
         self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None,
         decoded: bool = True,
     ) -> np.ndarray:  # fmt: skip
-        """Features (n, L, ...) of one output as stored, of int8 as floats if ``decoded``.
+        """Features (n, L, ...) of one output as stored, of codes as floats if ``decoded``.
 
         ``blocks``: of the last ones. ``frames``: a slice, or an ascending index (n,) without
         repeats. A file read whole is checked, else its size; :class:`StoreError` names the shard.
@@ -151,7 +151,8 @@ class FeatureStore(Displayable, Container):
             )
         rows = None if frames is None else self._index_of(frames)
         found = self._array(name).read(blocks, rows)
-        return quantised.decode(found) if decoded and self.key.dtype == "int8" else found
+        codes = quantised.is_quantised(self.key.dtype)
+        return quantised.decode(found) if codes and decoded else found
 
     def _index_of(self, frames: slice | np.ndarray) -> np.ndarray | None:
         if isinstance(frames, slice):
@@ -185,7 +186,8 @@ class FeatureStore(Displayable, Container):
 
             self._rows[name] = Rows(
                 self.layout.frames, self.layout.shard,
-                quantised.stored_shape(self.layout.arrays[name], self.key.dtype), self.key.dtype,
+                quantised.stored_shape(self.layout.arrays[name], self.key.dtype),
+                quantised.stored_type(self.key.dtype),
                 self.path.local is not None, locate, pending, wrap,
             )  # fmt: skip
         return self._rows[name]
