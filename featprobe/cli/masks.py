@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from featprobe.datasets.masks import Masks
 
 
-def told_masks(masks: Masks) -> str:
+def describe_masks(masks: Masks) -> str:
     """Where masks were found, of how many items, and their classes where they are known."""
     n = sum(masks.has(i) for i in range(len(masks)))
     classes = f": {', '.join(masks.classes)}" if masks.settled or masks.multilabel else ""

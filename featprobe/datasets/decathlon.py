@@ -23,11 +23,11 @@ def load_decathlon(
     recipe: FrameRecipe,
     memory: Path,
     parts: Mapping[str, str],
-    keep: Callable[[str], bool] = lambda case: True,
+    keep: Callable[[str], bool] = lambda name: True,
 ) -> Dataset:
     """The labelled volumes of a ``dataset.json``: items without class, with masks.
 
-    ``parts``: list in the file -> split of its volumes. ``keep`` chooses by case name.
+    ``parts``: list in the file -> split of its volumes. ``keep`` chooses by the name of the volume.
     The classes of the masks are the file's labels.
     Volumes of the file's list ``test`` have no masks; they are left out and counted.
     """

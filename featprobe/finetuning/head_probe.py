@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.evaluation.predict import source_of_subject
+from featprobe.evaluation.predict import source_of_items
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.reporting import view_of
 from featprobe.finetuning.state import TrainState
@@ -66,7 +66,7 @@ def save_head(
     subject, view = state.experiment.subject, view_of(state)
     wanted = state.network.wanted
     features = Images(backbone, dataset, subject.frames, wanted, subject.key.precision)
-    return save_probe(probe, file, source_of_subject(features, view.name, view.pool, thresholds))
+    return save_probe(probe, file, source_of_items(features, view.name, view.pool, thresholds))
 
 
 def _doubles(values: Tensor) -> np.ndarray:

@@ -24,8 +24,7 @@ from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.report import figures
 from featprobe.report.privacy import Hide
 from featprobe.report.rows import as_json, data
-from featprobe.report.svg import element
-from featprobe.report.svg import text_of as said
+from featprobe.report.svg import element, text_of
 
 COMPARED = 120  # results: of more, pairs are not listed
 
@@ -57,20 +56,20 @@ def page(
     shown = [(key, title, body) for key, title, body in sections if body]
     script = _asset("page.js")
     links = "".join(
-        element("li", element("a", said(title), href=f"#{key}"))
+        element("li", element("a", text_of(title), href=f"#{key}"))
         for key, title in [("results", "Results"), *((k, t) for k, t, _ in shown)]
     )
     parts = {
-        "title": said(name),
+        "title": text_of(name),
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src '{_hash(script)}'",
         "style": _asset("page.css"),
         "links": links,
-        "what": said(_summary(found)),
+        "what": text_of(_summary(found)),
         "sections": "".join(
-            element("section", element("h2", said(title)) + body, id=key)
+            element("section", element("h2", text_of(title)) + body, id=key)
             for key, title, body in shown
         ),
-        "version": said(__version__),
+        "version": text_of(__version__),
         "data": as_json(_cleaned(data(board, metric, known, hide))),
         "script": script,
     }
@@ -120,7 +119,7 @@ def _differences(made: Sequence[Comparison]) -> str:
     wide = {i for i, head in enumerate(HEADS) if head in ("metric", "values", "p")}
 
     def cell(i: int, text: str, kind: str) -> str:
-        body = f"<bdi>{said(text)}</bdi>"
+        body = f"<bdi>{text_of(text)}</bdi>"
         shown = ("wide " if i in wide else "") + ("num" if i > 3 else "name")
         more = {"scope": "col"} if kind == "th" else {}
         return element(kind, body, class_=shown, **more)
@@ -144,7 +143,7 @@ def _notes(board: Sequence[Row], hide: Hide) -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    items = "".join(element("li", f"<bdi>{said(t)}</bdi>") for t in lines)
+    items = "".join(element("li", f"<bdi>{text_of(t)}</bdi>") for t in lines)
     return element("ul", items, class_="said") if items else ""
 
 
