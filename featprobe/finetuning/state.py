@@ -29,9 +29,8 @@ class TrainState:
     ``counted`` steps of this epoch so far; ``top``: the best score of an epoch on val
     (:class:`~featprobe.probes.selection.Criterion`), at ``best_step``; ``waited``: epochs since
     then. ``selection_score``, that score, and ``val``, the ranking metric, are of the weights to be
-    kept, the best or the last. ``judging``: of the ``seconds``, those that went into looking at val;
-    ``peak``: bytes of memory. ``done``: patience is over; ``ended``: the network holds the weights
-    to be kept.
+    kept, the best or the last. ``judging``: of the ``seconds``, those spent on val; ``peak``: bytes
+    of memory. ``done``: patience is over; ``ended``: the network holds the weights to be kept.
     """
 
     experiment: Experiment
