@@ -122,6 +122,7 @@ class _Forecaster:
         self.known = KnownFeatures.of(settings.feature_root(cache), grid.extract, o)
         self.kept = read_results(self.session.root, lambda text: None)
         self.stores: dict[tuple[str, Model], FeatureStore | None] = {}
+        self.gone: set[str] = set()  # places of data sets that are not here
         root = next(p for p in (self.session.root, *self.session.root.parents) if p.exists())
         self.out.free = shutil.disk_usage(root).free
 
@@ -162,10 +163,13 @@ class _Forecaster:
         return found
 
     def _dataset(self, data: Data) -> Dataset | None:
+        if data.place in self.gone:
+            return None
         try:
             return self.session.dataset(data)
         except (FeatprobeError, OSError) as error:
             self.out.missing[f"data {data.name}"] = reason(error).removeprefix(f"{data.place}: ")
+            self.gone.add(data.place)
             return None
 
     def _weights(self, model: Model) -> bool:
@@ -192,8 +196,8 @@ class _Forecaster:
 
     def _count(self, cell: Cell, of: Cells) -> None:
         of.total += 1
-        dataset = self._dataset(cell.data)
-        if dataset is None or not self._weights(cell.model):
+        dataset, weights = self._dataset(cell.data), self._weights(cell.model)
+        if dataset is None or not weights:
             of.missing += 1
         elif self._there(cell, dataset):
             of.cached += 1

@@ -84,9 +84,9 @@ class KnownFeatures:
         for store in reversed(self.stores):
             there = store.layout.arrays
             wanted = self.outputs(tuple(there))
-            if store.backbone == model.name and wanted.keys() == there.keys():
-                if all(there[n][0] <= blocks for n, blocks in wanted.items()):
-                    return there
+            same = store.backbone == model.name and wanted.keys() == there.keys()
+            if same and all(there[n][0] <= blocks for n, blocks in wanted.items()):
+                return there
         try:
             spec = resolve(model.text).spec
         except FeatprobeError:
@@ -111,9 +111,9 @@ class KnownFeatures:
         """How many there are, and whether that is exact: as a store of the same items has them, or
         from headers, for large sets from those of a part of the items."""
         for store in self.stores:
-            if store.dataset == dataset.name and store.key.recipe == dataset.recipe.to_dict():
-                if len(store.items().ids) == len(dataset):
-                    return store.layout.frames, True
+            same = store.dataset == dataset.name and store.key.recipe == dataset.recipe.to_dict()
+            if same and len(store.items().ids) == len(dataset):
+                return store.layout.frames, True
         if len(dataset) <= COUNTED:
             return len(plan_frames(dataset)), True
         some = range(0, len(dataset), len(dataset) // COUNTED)
@@ -129,9 +129,9 @@ class KnownFeatures:
         kind = self.settings.target.type
         for store in reversed(self.stores):
             told = store.attributes.get("summary") or {}
-            if store.backbone == model.name and str(told.get("device", "")).startswith(kind):
-                if told.get("rate"):
-                    return float(told["rate"])
+            same = store.backbone == model.name and str(told.get("device", "")).startswith(kind)
+            if same and told.get("rate"):
+                return float(told["rate"])
         return None
 
 

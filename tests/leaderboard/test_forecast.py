@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 import featprobe as fp
+from featprobe.backbones.load import resolve
 from featprobe.cli.main import main
+from featprobe.core.errors import Unfinished
 from featprobe.leaderboard.forecast import ABSENT, CACHED, PARTIAL, forecast
 from featprobe.leaderboard.forecast_text import duration, size
 from featprobe.leaderboard.grid import Grid, read
+from featprobe.leaderboard.includes import named_file, ready
 from featprobe.leaderboard.running import run
 from featprobe.store.cache import entries
 
@@ -56,13 +59,13 @@ def test_it_writes_nothing_and_then_says_what_was_done(grid: Grid, cache: Path) 
     assert forecast(grid).to_dict()["total"]["to_run"] == 0
 
 
-def test_what_is_partly_there_counts_what_is_missing(grid: Grid, cache: Path, monkeypatch) -> None:
+def test_what_is_partly_there_counts_what_is_missing(grid: Grid) -> None:
     small = grid.only([], ["tiny_vit14@14"])
-    extract = {**grid.extract, "batch_size": 4}
+    extract = {**grid.extract, "batch_size": 4, "part": (1, 2)}
     backbone = fp.load_backbone("tiny_vit14", image_size=14)
     data = small.cells[0].data.open(None)
-    with pytest.raises(fp.errors.Unfinished if hasattr(fp, "errors") else Exception):
-        fp.extract(backbone, data, part=(1, 2), **extract)
+    with pytest.raises(Unfinished):
+        fp.extract(backbone, data, **extract)
     found = forecast(small).features[0]
     assert found.state == PARTIAL
     assert 0 < found.new < found.frames == 40
@@ -76,17 +79,15 @@ def test_labels_that_changed_make_other_cells(grid: Grid, class_folders: Path) -
 
 def test_data_and_weights_that_are_not_here_are_named(tmp_path: Path, capsys) -> None:
     (tmp_path / "cells.yaml").write_text(
-        "data: [nih_chestxray14, digits]\nmodels: [sam_vitb, medsam_vitb]\nprobes: knn\n".replace(
-            "medsam_vitb", "lvmmed_resnet50"
-        )
+        "data: [nih_chestxray14, digits]\nmodels: [dinov2_vits14, lvm_med_resnet50]\nprobes: knn\n"
     )
     with pytest.raises(SystemExit) as end:
         main(["leaderboard", str(tmp_path / "cells.yaml"), "--dry-run", "--json"])
     assert end.value.code == 0
     found = json.loads(capsys.readouterr().out)
     assert "FEATPROBE_DATA" in found["missing"]["data nih_chestxray14"]
-    assert "weights: FILE" in found["missing"]["weights lvmmed_resnet50"]
-    assert "downloaded from" in found["missing"]["weights sam_vitb"]
+    assert "weights: FILE" in found["missing"]["weights lvm_med_resnet50"]
+    assert "downloaded from" in found["missing"]["weights dinov2_vits14"]
     assert found["total"]["missing"] == 3  # the X-rays with both, digits with one
     assert found["total"]["to_run"] == 1
 
@@ -114,3 +115,24 @@ def test_times_are_readable(seconds: float | None, said: str) -> None:
 )
 def test_sizes_are_readable(n: float | None, said: str) -> None:
     assert size(n) == said
+
+
+@pytest.mark.parametrize("name", ["freeze", "medplus", "rad", "wacv"])
+def test_the_ready_files_are_read_and_say_what_is_missing(name: str, capsys) -> None:
+    assert name in ready()
+    grid = read(named_file(name))
+    with pytest.raises(SystemExit) as end:
+        main(["leaderboard", name, "--dry-run", "--json"])
+    assert end.value.code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["total"]["cells"] == len(grid.cells)
+    named = {what.partition(" ")[2] for what in found["missing"]}
+    assert {d.name for d in grid.data} <= named  # nothing of it is on a machine of tests
+    assert {m.text for m in grid.models} <= named
+    vectors = {v for c in grid.cells if c.probes for v in c.work.how["view"] or ()}
+    for cell in grid.cells:  # no network is asked for a token that it has not
+        spec = resolve(cell.model.text).spec
+        views = cell.work.how["view"] or () if cell.probes else ()
+        outputs = {part.partition(":")[0] for v in views for part in v.split("+")}
+        assert outputs <= set(spec.outputs), cell.name
+    assert vectors

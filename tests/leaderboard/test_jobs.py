@@ -23,7 +23,7 @@ from featprobe.store.cache import entries
 TEXT = """
 data: {name}
 models: [{{model: tiny_vit14, image_size: 14}}, {{model: tiny_vit14, image_size: 28}}]
-extract: {{blocks: 1, workers: 0}}
+extract: {{blocks: 1, workers: 0, streams: 1}}
 probes: [prototype, {{probe: logistic, Cs: 1}}]
 finetune: [{{recipe: frozen, epochs: 1, model: {{model: tiny_vit14, image_size: 14}}}}]
 seeds: [0, 1]
@@ -34,6 +34,8 @@ resamples: 20
 class Fails(PrototypeProbe):
     """A probe that raises what no one expects."""
 
+    name = "fails"
+
     def fit_candidates(self, *args, **options):
         raise RuntimeError("no\nmemory")
 
@@ -41,12 +43,16 @@ class Fails(PrototypeProbe):
 class Dies(PrototypeProbe):
     """A probe that ends its process."""
 
+    name = "dies"
+
     def fit_candidates(self, *args, **options):
         os._exit(7)
 
 
 class Waits(PrototypeProbe):
     """A probe that says that it has begun, and does not end."""
+
+    name = "waits"
 
     def fit_candidates(self, *args, **options):
         Path(os.environ["BEGUN"]).touch()
@@ -97,7 +103,8 @@ def test_several_processes_make_what_one_makes(grid: Grid, cache: Path, tmp_path
     said: list[str] = []
     together = run(grid, cache, tell=said.append, jobs=3)
     assert (together.ran, together.there, together.failures) == (10, 0, [])
-    assert [r.metrics for r in together.results] == [r.metrics for r in alone.results]
+    for one, other in zip(together.results, alone.results, strict=True):
+        assert one.metrics == pytest.approx(other.metrics, nan_ok=True)
     assert [r.dataset + r.backbone + r.probe for r in together.results] == [
         r.dataset + r.backbone + r.probe for r in alone.results
     ]
@@ -170,20 +177,20 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     assert f"UNFINISHED {128 + number} stopped; " in out
     kept = results.read(cache)
     assert kept
-    assert {r.probe for r in kept} <= {"prototype", "finetune"}
+    assert "waits" not in {r.probe for r in kept}
     done = run(grid, cache)
     assert done.there == len(kept)
 
 
 def test_a_part_runs_its_cells_and_writes_no_table(grid: Grid, cache: Path, capsys) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["leaderboard", str(grid.file), "--shard", "1/3", "--jobs", "1"])
+        main(["leaderboard", str(grid.file), "--shard", "1/4", "--jobs", "1"])
     assert end.value.code == 0
     err = capsys.readouterr().err
-    assert "part 1 of 3: 'featprobe leaderboard" in err
+    assert "part 1 of 4: 'featprobe leaderboard" in err
     assert "time: extraction" in err
     assert not (cache / "leaderboard" / "cells.md").exists()
-    assert {r.backbone for r in results.read(cache)} == {"tiny_vit14@14"}
+    assert {r.backbone for r in results.read(cache) if r.probe != "finetune"} == {"tiny_vit14@14"}
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "x"])
