@@ -17,12 +17,13 @@ from featprobe.cli.common import (
     quiet_option,
     split_version_option,
 )
+from featprobe.cli.overlays import drawer, overlays_option, several_overlays
 from featprobe.cli.probing import bootstrap_options, notes_of, read_settings, show_results
 from featprobe.cli.verb import MAIN, Verb, options
 
 if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
-    from featprobe.segmentation.asked import Asked
+    from featprobe.segmentation.decoder_configs import DecoderConfig
 
 training_options = options(
     options(
@@ -105,6 +106,7 @@ Examples:
   featprobe segment --data ./hippocampus --shots 1 2 4 8 16 --draw spaced
   featprobe segment --data montgomery --preset rad-seg-linear --model dinov2_vitl14
   featprobe segment --data ./hippocampus --decoder linear --save hippo.safetensors
+  featprobe segment --data ./hippocampus --decoder conv --overlays conv.png
 """,
 )
 @click.option(
@@ -125,6 +127,7 @@ Examples:
     "--save", "save_to", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the chosen decoder to FILE.safetensors for 'featprobe predict'.",
 )  # fmt: skip
+@overlays_option
 @options(click.option("--title", default="", help="Its name in tables."), group="Output")
 @device_option
 @loading_options
@@ -135,19 +138,22 @@ def command(
     lr: tuple[float, ...], epochs: float | None, loss: str | None, batch: int | None,
     seeds: tuple[int, ...], refit: bool, settings: tuple[str, ...], shots: tuple[int, ...],
     tries: int, draw: str, choose_on_val: bool, folds: int | None, select: str, seed: int,
-    split_version: int, image_size: tuple[int, ...], save_to: Path | None, title: str,
-    device: str, quiet: bool, resamples: int, cache: str | None, as_json: bool, **loading: Any,
+    split_version: int, image_size: tuple[int, ...], save_to: Path | None, overlays: Path | None,
+    title: str, device: str, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    **loading: Any,
 ) -> None:  # fmt: skip
     """Segment images by decoders on cached patch tokens; scores in the voxels of the images."""
-    from featprobe.segmentation.asked import asked
+    from featprobe.segmentation.decoder_configs import decoder_configs
 
     if folds and shots:
         raise click.UsageError("--folds and --shots are two ways to split: give one")
     if save_to is not None and (folds or shots):
         raise click.UsageError("--save is of one fit: leave --folds and --shots out")
-    given = {"epochs": epochs, "batch": batch, "lr": list(lr) or None, "loss": loss}
-    given = {k: v for k, v in given.items() if v is not None}
-    wanted = asked(decoder, preset, {**given, "seed": seed, **read_settings(settings)})
+    if overlays is not None and (folds or shots):
+        raise click.UsageError("--overlays are of one fit: leave --folds and --shots out")
+    values = {"epochs": epochs, "batch": batch, "lr": list(lr) or None, "loss": loss}
+    values = {k: v for k, v in values.items() if v is not None}
+    wanted = decoder_configs(decoder, preset, {**values, "seed": seed, **read_settings(settings)})
     if save_to is not None and len(wanted) > 1:
         raise click.UsageError("--save is of one decoder: give one --decoder")
     from featprobe.evaluation.protocols import CrossVal, Full
@@ -165,14 +171,18 @@ def command(
     how = {
         "seeds": seeds or (0,), "select": select, "refit": refit, "resamples": resamples,
         "cache": cache, "device": device, "label": title or (preset or ""),
-        "progress": False if quiet else "json" if as_json else True,
+        "seen": drawer(overlays, note), "progress": False if quiet else "json" if as_json else True,
     }  # fmt: skip
-    _run(dataset, model, image_size, wanted, way, how, save_to, as_json, title)
+    from featprobe.extraction.elsewhere import decoded_elsewhere
+
+    with decoded_elsewhere(dataset):
+        _run(dataset, model, image_size, wanted, way, how, save_to, overlays, as_json, title)
 
 
 def _run(
-    dataset: Any, model: Sequence[str], sizes: Sequence[int], wanted: Sequence[Asked], way: Any,
-    how: dict[str, Any], save_to: Path | None, as_json: bool, title: str,
+    dataset: Any, model: Sequence[str], sizes: Sequence[int], wanted: Sequence[DecoderConfig],
+    way: Any, how: dict[str, Any], save_to: Path | None, overlays: Path | None, as_json: bool,
+    title: str,
 ) -> None:  # fmt: skip
     """Every decoder on every set of tokens; what cannot be done is named and the rest goes on."""
     from featprobe.core.errors import FeatprobeError, InputError
@@ -185,6 +195,7 @@ def _run(
         raise InputError(
             f"--save is of one set of tokens, not {len(sets)}: choose by --model and --image-size"
         )
+    several_overlays(overlays, len(sets) * len(wanted))
     found: list[Result] = []
     problems, alone = [], set()
     for tokens in sets:
@@ -202,8 +213,8 @@ def _run(
                 made = segment(items, one.decoder, way, save=True, save_to=save_to, **more)
             except FeatprobeError as error:
                 problems.append(error)
-                told = str(error)
-                note(f"left aside: {told if where.split(',')[0] in told else f'{where}: {told}'}")
+                line = str(error)
+                note(f"left aside: {line if where.split(',')[0] in line else f'{where}: {line}'}")
                 continue
             found += made
             if as_json:

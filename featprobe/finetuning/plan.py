@@ -21,6 +21,7 @@ from featprobe.evaluation import levels
 from featprobe.evaluation.evaluate import split_items
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.reporting import of_test
+from featprobe.extraction.elsewhere import decoded_elsewhere
 from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
@@ -66,7 +67,8 @@ def prepared(
             f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
             "--fusion rgb"
         )
-    settle(dataset)
+    with decoded_elsewhere(dataset):
+        settle(dataset)
     target = choose_device(device)
     precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
     if precision == "fp16" and target.type == "cpu":
@@ -155,13 +157,13 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_types(backbone: object, dataset: object, recipe: object, training: object) -> None:
-    for name, given, kind in (
+    for name, options, kind in (
         ("backbone", backbone, Backbone), ("dataset", dataset, Dataset),
         ("recipe", recipe, str | Recipe), ("training", training, Training | None),
     ):  # fmt: skip
-        if not isinstance(given, kind):
+        if not isinstance(options, kind):
             raise InputError(
-                f"{name} is a {type(given).__name__}; finetune takes load_backbone(...), "
+                f"{name} is a {type(options).__name__}; finetune takes load_backbone(...), "
                 "load_dataset(...), a recipe and Training(...)"
             )
 

@@ -149,7 +149,8 @@ class Session:
             made = finetune(
                 backbone, dataset, entry.recipe, entry.training, lrs=entry.lrs, subset=subset,
                 label=entry.label, cache=self.cache, resamples=grid.resamples, save=True,
-                progress=self.progress, split_version=grid.split_version, **options,
+                progress=self.progress, split_version=grid.split_version,
+                segmentation=entry.segmentation, **options,
             )  # fmt: skip
             for result in made:
                 result.request = requested
@@ -160,7 +161,8 @@ class Session:
 
     def chosen_by(self, entry: FinetuneRequest, dataset: Dataset) -> FinetuneRequest:
         """The fine-tuning with what the file chooses by, where it has nothing of its own."""
-        if entry.training.select != AUTO or dataset.task is None:
+        own = entry.training.select != AUTO or entry.segmentation is not None
+        if own or dataset.task is None:
             return entry
         by = Criterion.of(dataset.task, self.grid.select, reported=self.grid.metric)
         training = replace(entry.training, select=AUTO if by.usual else by.by)
@@ -199,6 +201,13 @@ def training_request(
         "preprocess": backbone.preprocess.to_dict(), "recipe": tuning.recipe.name,
         "options": tuning.recipe.to_dict(), "training": tuning.training.to_dict(),
         "lrs": tuning.lrs, "label": tuning.label, "subset": subset,
-        **version,
+        **version, **({} if tuning.segmentation is None else _of_masks(tuning, dataset)),
     }  # fmt: skip
     return digest(plain(requested))
+
+
+def _of_masks(tuning: FinetuneRequest, dataset: Dataset) -> dict[str, Any]:
+    """What a fine-tuning to masks depends on besides; those of labels have no such part."""
+    assert tuning.segmentation is not None
+    masks = None if dataset.masks is None else dataset.masks.digest
+    return {"segmentation": tuning.segmentation.to_dict(), "masks": masks}
