@@ -36,7 +36,7 @@ def load_decathlon(
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
         rows = [
-            (_case(r["image"]), _clean(r["image"]), _clean(r["label"]), split)
+            (_item(r["image"]), _clean(r["image"]), _clean(r["label"]), split)
             for part, split in parts.items()
             for r in content[part]
         ]
@@ -61,7 +61,7 @@ def load_decathlon(
     return data
 
 
-def _case(path: str) -> str:
+def _item(path: str) -> str:
     """``x`` of ``./imagesTr/x.nii.gz``."""
     return PurePosixPath(path).name.split(".nii")[0]
 

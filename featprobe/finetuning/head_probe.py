@@ -63,9 +63,9 @@ def save_head(
     ``backbone``: the trained one as it is read from where it is kept. ``thresholds``: of
     decisions, as in the Result. Raises :class:`InputError` where nothing can be written.
     """
-    subject, view = state.experiment.subject, view_of(state)
+    labeled, view = state.experiment.labeled, view_of(state)
     wanted = state.network.wanted
-    features = Images(backbone, dataset, subject.frames, wanted, subject.key.precision)
+    features = Images(backbone, dataset, labeled.frames, wanted, labeled.key.precision)
     return save_probe(probe, file, source_of_items(features, view.name, view.pool, thresholds))
 
 

@@ -27,8 +27,8 @@ def ended(state: TrainState, dataset: Dataset, resamples: int, label: str) -> En
     result, scored = report(state, resamples, label)
 
     def save(backbone: Backbone) -> Path:
-        subject, wanted = experiment.subject, state.network.wanted
-        features = Images(backbone, dataset, subject.frames, wanted, subject.key.precision)
+        labeled, wanted = experiment.labeled, state.network.wanted
+        features = Images(backbone, dataset, labeled.frames, wanted, labeled.key.precision)
         source = source_of_items(features, result.view, "mean")
         file = experiment.folder / FILE
         return save_decoder(saved_of(fitted_of(state), experiment.masked, source), file)
