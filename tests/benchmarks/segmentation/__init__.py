@@ -1,8 +1,8 @@
 """Segmentation from cached tokens: what it costs, and what it reaches on real volumes.
 
 ``--part costs`` measures costs alone, ``compression`` what smaller stores lose; the others are rows
-of the table of decoders. All but costs need ``FEATPROBE_TEST_DATA`` (hippocampus). With ``--cache`` tokens and finished rows are kept, so that
-parts may be run one after another.
+of the table of decoders. All but costs need ``FEATPROBE_TEST_DATA`` (hippocampus). With
+``--cache`` tokens and finished rows are kept, so that parts may be run one after another.
 """
 
 from __future__ import annotations
