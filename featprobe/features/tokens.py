@@ -12,20 +12,20 @@ import numpy as np
 from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
-from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.features.feature_set import FeatureSet
 from featprobe.features.with_masks import WithMasks
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
-from featprobe.store.quantised import INT8, error, stored_shape
+from featprobe.store.quantised import error, is_quantised, stored_shape, stored_type
 
 TOKENS = "tokens"
 
 
-class TokenSet(Shown, WithMasks):
+class TokenSet(Displayable, WithMasks):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;
@@ -70,13 +70,17 @@ class TokenSet(Shown, WithMasks):
         """Bytes of all tokens as stored."""
         store = self.features.store
         shape = stored_shape(store.layout.arrays[TOKENS], store.key.dtype)
-        return int(np.prod(shape)) * store.layout.frames * np.dtype(store.key.dtype).itemsize
+        return (
+            int(np.prod(shape))
+            * store.layout.frames
+            * np.dtype(stored_type(store.key.dtype)).itemsize
+        )
 
     def rounding(self, most: int = 64) -> float:
-        """What int8 lost of the tokens: the root mean square of its error as a share of theirs,
-        from ``most`` frames; 0 of other dtypes."""
+        """What int8 or float8 lost of the tokens: the root mean square of its error as a share of
+        theirs, from ``most`` frames; 0 of other dtypes."""
         store = self.features.store
-        if store.key.dtype != INT8 or not isinstance(store, FeatureStore):
+        if not is_quantised(store.key.dtype) or not isinstance(store, FeatureStore):
             return 0.0
         at = np.linspace(0, store.layout.frames - 1, most).astype(np.int64)
         return error(store.read(TOKENS, frames=np.unique(at), decoded=False))
@@ -155,9 +159,9 @@ def open_tokens(
     if len(same) > 1:
         sizes = sorted({Preprocess.from_dict(s.key.preprocess).size[0] for s in same})
         if len(sizes) > 1:
-            told = ", ".join(map(str, sizes))
+            text = ", ".join(map(str, sizes))
             raise InputError(
-                f"{data.name} / {backbone}: tokens of image sizes {told}; choose one with "
+                f"{data.name} / {backbone}: tokens of image sizes {text}; choose one with "
                 "--image-size"
             )
     return TokenSet(FeatureSet(same[-1]), data)
