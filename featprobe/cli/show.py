@@ -79,13 +79,13 @@ def tokens(
         pictures = [found.images(i, found.size)[m].mean(0) for i, m in zip(rows, middle)]
     if attention:
         values = _attention(found, model, rows, middle)
-        told = "attention of CLS in the last block"
+        text = "attention of CLS in the last block"
     else:
         frames = [found.tokens(i, 1, slice(m, m + 1))[0, 0] for i, m in zip(rows, middle)]
         values, kept = pca_colours(frames, threshold)
-        told = f"three components keep {kept:.1%} of the variance of what is coloured"
+        text = f"three components keep {kept:.1%} of the variance of what is coloured"
     save(colours(pictures, values, [str(found.ids[i]) for i in rows]), out)
-    print(f"wrote {out}: {len(rows)} items of {found.dataset} / {found.backbone}, {told}")
+    print(f"wrote {out}: {len(rows)} items of {found.dataset} / {found.backbone}, {text}")
 
 
 def _threshold(text: str) -> float | None:

@@ -34,16 +34,16 @@ def check_room(path: StoragePath, layout: Layout, dtype: str, progress: Any = Fa
     total = sum(parts.values())
     free = _free(path)
     of = ", ".join(f"{n} {_gigabytes(b)}" for n, b in parts.items() if b > total / 100)
-    told = f"{layout.frames} frames take {_gigabytes(total)} ({of})"
+    text = f"{layout.frames} frames take {_gigabytes(total)} ({of})"
     if free is not None and total > free:
         raise InputError(
-            f"{path.stem}: {told}, and {_gigabytes(free)} are free there: keep less with --frames "
+            f"{path.stem}: {text}, and {_gigabytes(free)} are free there: keep less with --frames "
             "foreground or n=16, --dim N, --dtype int8, fewer blocks, a smaller --image-size, or "
             "name another --cache"
         )
     if progress is True and total > TOLD:
         there = "" if free is None else f", {_gigabytes(free)} are free"
-        print(f"{path.stem}: {told}{there}", file=sys.stderr, flush=True)
+        print(f"{path.stem}: {text}{there}", file=sys.stderr, flush=True)
 
 
 def _free(path: StoragePath) -> int | None:

@@ -12,8 +12,8 @@ import numpy as np
 from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
-from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.features.feature_set import FeatureSet
 from featprobe.features.with_masks import WithMasks
@@ -25,7 +25,7 @@ from featprobe.store.quantised import error, is_quantised, stored_shape, stored_
 TOKENS = "tokens"
 
 
-class TokenSet(Shown, WithMasks):
+class TokenSet(Displayable, WithMasks):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;
@@ -159,9 +159,9 @@ def open_tokens(
     if len(same) > 1:
         sizes = sorted({Preprocess.from_dict(s.key.preprocess).size[0] for s in same})
         if len(sizes) > 1:
-            told = ", ".join(map(str, sizes))
+            text = ", ".join(map(str, sizes))
             raise InputError(
-                f"{data.name} / {backbone}: tokens of image sizes {told}; choose one with "
+                f"{data.name} / {backbone}: tokens of image sizes {text}; choose one with "
                 "--image-size"
             )
     return TokenSet(FeatureSet(same[-1]), data)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
-from featprobe.core.shown import Shown
 from featprobe.store import attributes as written
 from featprobe.store import last_used, locks, quantised
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
@@ -19,7 +19,7 @@ from featprobe.store.format import DONE, FAILED
 from featprobe.store.storage_path import StoragePath
 
 
-class FeatureStore(Shown, Container):
+class FeatureStore(Displayable, Container):
     """One store: features by frame, their status, the table of items.
 
     F frames in shards of R. A shard is the unit of commit: it is written whole and is there or not.
@@ -118,10 +118,10 @@ class FeatureStore(Shown, Container):
         Raises :class:`StoreError` when the place cannot be written; what is committed stays.
         """
         start, stop = self.layout.bounds(shard)
-        given = {n: v.shape for n, v in arrays.items()}
+        options = {n: v.shape for n, v in arrays.items()}
         wanted = {n: (stop - start, *s) for n, s in self.layout.arrays.items()}
-        if given != wanted or len(status) != stop - start or len(reasons) != stop - start:
-            raise InputError(f"{self.path}: shard {shard} is {wanted}, not {given}")
+        if options != wanted or len(status) != stop - start or len(reasons) != stop - start:
+            raise InputError(f"{self.path}: shard {shard} is {wanted}, not {options}")
         values = {n: quantised.on_disk(v, self.key.dtype) for n, v in arrays.items()}
         try:
             if self.attributes.get("complete"):
