@@ -31,7 +31,7 @@ class LogisticDecoder(Solved):
     multi-label masks, each of whose labels has a sigmoid. ``Cs``: val chooses; ``most``: patches
     that are drawn of the training items, half of them with foreground, each weighted by how many it
     stands for. No epochs, no learning rate. ``background``: what the odds of background, or of what
-    is not of a label, are multiplied with, of which val chooses too, because the most probable class
+    is not of a label, are multiplied with, of which val chooses too, since the most probable class
     is not the decision with the best Dice.
     """
 
