@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from featprobe.datasets.load import load_dataset
     from featprobe.evaluation.evaluate import evaluate
     from featprobe.evaluation.protocols import CrossVal, FewShot, Full
+    from featprobe.evaluation.result_list import Results
     from featprobe.evaluation.results import Result
-    from featprobe.evaluation.shown import Results
     from featprobe.extraction.local import extract
     from featprobe.features.feature_set import FeatureSet
+    from featprobe.finetuning.dense.settings import Segmentation
     from featprobe.finetuning.recipes.named import make_recipe
     from featprobe.finetuning.run import finetune
     from featprobe.finetuning.settings import Training
@@ -61,10 +62,11 @@ _WHERE = {
     "OrdinalProbe": "probes.ordinal",
     "PrototypeProbe": "probes.prototype",
     "Result": "evaluation.results",
-    "Results": "evaluation.shown",
+    "Results": "evaluation.result_list",
     "RidgeProbe": "probes.ridge",
     "MLPProbe": "probes.mlp",
     "SGDProbe": "probes.sgd",
+    "Segmentation": "finetuning.dense.settings",
     "Training": "finetuning.settings",
     "evaluate": "evaluation.evaluate",
     "extract": "extraction.local",
@@ -96,6 +98,7 @@ __all__ = [
     "RidgeProbe",
     "MLPProbe",
     "SGDProbe",
+    "Segmentation",
     "Training",
     "__version__",
     "evaluate",

@@ -20,8 +20,8 @@ def test_the_python_example_runs(capsys) -> None:
 def test_commands_of_the_readme_exist() -> None:
     from featprobe.cli.main import VERBS
 
-    said = set(re.findall(r"^ +featprobe (\w+)", README.read_text(), flags=re.MULTILINE))
+    said = set(re.findall(r"^ *featprobe (\w+)", README.read_text(), flags=re.MULTILINE))
     assert said
     assert said <= set(VERBS)
-    for script in re.findall(r"^ +bin/(\w+)", README.read_text(), flags=re.MULTILINE):
+    for script in re.findall(r"^ *bin/(\w+)", README.read_text(), flags=re.MULTILINE):
         assert (README.parent / "bin" / script).stat().st_mode & 0o100

@@ -57,8 +57,8 @@ def load_backbone(
         raise InputError("init='random' and weights=... exclude each other")
     if (strip_prefix or ignore_keys) and not weights:
         raise InputError("strip_prefix and ignore_keys are of a checkpoint file: give weights")
-    given = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
-    files = tuple(expanded(f) for f in given)
+    options = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
+    files = tuple(expanded(f) for f in options)
     source = resolve(path_text(name_or_dir))
     source = replace(
         source, init=init, seed=seed, revision=revision or source.revision,
@@ -68,23 +68,17 @@ def load_backbone(
     if source.spec is not None and source.spec.build is not None:
         if strip_prefix or ignore_keys:
             raise InputError(f"{source.text}: strip_prefix and ignore_keys are not for a plug-in")
-        asked = {"init": init, "seed": seed, "image_size": image_size, "revision": revision}
-        return built(source.spec, asked | {"weights": files[0] if len(files) == 1 else files})
+        requested = {"init": init, "seed": seed, "image_size": image_size, "revision": revision}
+        return built(source.spec, requested | {"weights": files[0] if len(files) == 1 else files})
     loaded = _load(source)
     preprocess = loaded.preprocess
     if image_size is not None:
         preprocess = preprocess.at(image_size)
-    label = source.label
-    if files:
-        label += f"-{files[0].stem}"
-    if image_size is not None:
-        label += f"@{image_size}"
     origin: dict[str, Any] = {"name": source.text}
     if init == "random":
-        label += f"-random{seed}"
         origin |= {"init": "random", "seed": seed}
     return Backbone(
-        name=label,
+        name=label_of(source, files, image_size, init, seed),
         module=loaded.module,
         adapter=loaded.adapter,
         preprocess=preprocess,
@@ -93,6 +87,19 @@ def load_backbone(
         random=init == "random",
         version=getattr(loaded.adapter, "version", 1),
     )
+
+
+def label_of(
+    source: Source, weights: Sequence[str | os.PathLike[str]] = (), image_size: int | None = None,
+    init: str | None = None, seed: int = 0,
+) -> str:  # fmt: skip
+    """What a backbone of these options of :func:`load_backbone` is called, before it is loaded."""
+    label = source.label
+    if weights:
+        label += f"-{expanded(weights[0]).stem}"
+    if image_size is not None:
+        label += f"@{image_size}"
+    return f"{label}-random{seed}" if init == "random" else label
 
 
 def _load(source: Source) -> Loaded:

@@ -103,9 +103,11 @@ def check(
     Near-duplicates across splits are looked for when the cache has features of the data set.
     """
     from featprobe.datasets.audit import audit
+    from featprobe.extraction.elsewhere import decoded_elsewhere
 
     dataset = open_dataset(data, cache, loading)
-    found = audit(dataset, workers, show=True)
+    with decoded_elsewhere(dataset):
+        found = audit(dataset, workers, show=True)
     _near(found, dataset, near, cache)
     if as_json:
         print(json.dumps(found.to_dict()))
@@ -233,7 +235,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
         return
     stores.sort(key=lambda s: bool(s.attributes["provenance"].get("random")))
     features = FeatureSet(stores[0])
-    found.doubts |= {"features": alike} if (alike := of_features(features)) else {}
+    found.warnings |= {"features": alike} if (alike := of_features(features)) else {}
     row = {i: n for n, i in enumerate(dataset.ids.tolist())}
     kept = np.array([row[i] for i in features.ids.tolist()])
     try:

@@ -92,9 +92,9 @@ def main(argv: list[str] | None = None) -> Any:
 
 
 def _main(argv: list[str] | None) -> Any:
-    asked = sys.argv[1:] if argv is None else argv
+    requested = sys.argv[1:] if argv is None else argv
     warnings.showwarning = _warned
-    if sys.platform == "win32" and not {"-h", "--help", "--version"} & set(asked):
+    if sys.platform == "win32" and not {"-h", "--help", "--version"} & set(requested):
         _fail("featprobe runs on Linux and macOS; on Windows use it in WSL or a container")
     try:
         code = cli.main(args=argv, prog_name="featprobe", standalone_mode=False)

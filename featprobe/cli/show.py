@@ -68,6 +68,7 @@ def tokens(
     attention: bool, image_size: int | None, cache: str | None, **loading: Any,
 ) -> None:  # fmt: skip
     """Patch tokens of several images as colours, by one PCA over all of them."""
+    from featprobe.extraction.elsewhere import decoded_elsewhere
     from featprobe.features.token_colours import pca_colours
     from featprobe.features.tokens import open_tokens
     from featprobe.plots.overlays import colours
@@ -79,16 +80,17 @@ def tokens(
     )
     rows = _rows(found, item, count)
     middle = [found.frames(i) // 2 for i in rows]
-    pictures = [found.images(i, found.size)[m].mean(0) for i, m in zip(rows, middle)]
+    with decoded_elsewhere(found.data):
+        pictures = [found.images(i, found.size)[m].mean(0) for i, m in zip(rows, middle)]
     if attention:
         values = _attention(found, model, rows, middle)
-        told = "attention of CLS in the last block"
+        text = "attention of CLS in the last block"
     else:
         frames = [found.tokens(i, 1, slice(m, m + 1))[0, 0] for i, m in zip(rows, middle)]
         values, kept = pca_colours(frames, threshold)
-        told = f"three components keep {kept:.1%} of the variance of what is coloured"
+        text = f"three components keep {kept:.1%} of the variance of what is coloured"
     save(colours(pictures, values, [str(found.ids[i]) for i in rows]), out)
-    print(f"wrote {out}: {len(rows)} items of {found.dataset} / {found.backbone}, {told}")
+    print(f"wrote {out}: {len(rows)} items of {found.dataset} / {found.backbone}, {text}")
 
 
 def _threshold(text: str) -> float | None:

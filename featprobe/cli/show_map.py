@@ -167,9 +167,11 @@ def _write_page(
 
     pictures: dict[int, str] = {}
     if dataset is not None:
+        from featprobe.extraction.elsewhere import decoded_elsewhere
         from featprobe.features.pictures import thumbnails
 
-        pictures = thumbnails(features, dataset, made.rows, most)
+        with decoded_elsewhere(dataset):
+            pictures = thumbnails(features, dataset, made.rows, most)
     text = map_page(made, ids, pictures)
     write(path, text)
     also = f", {len(pictures)} pictures of them (patient images)" if pictures else ""

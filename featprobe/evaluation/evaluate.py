@@ -18,10 +18,18 @@ from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation import levels, model_selection
 from featprobe.evaluation.fitted import Data, View
-from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
+from featprobe.evaluation.protocols import (
+    CrossVal,
+    FewShot,
+    Full,
+    LeaveOneOut,
+    Protocol,
+    in_digests,
+    parse,
+)
 from featprobe.evaluation.reporting import keep, of_test, result_of
+from featprobe.evaluation.result_list import Results
 from featprobe.evaluation.run_protocol import run_protocol
-from featprobe.evaluation.shown import Results
 from featprobe.features.feature_set import FeatureSet, unlabeled
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
@@ -30,7 +38,7 @@ from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
-from featprobe.splits.partition import VERSION, Dealer, known_targets
+from featprobe.splits.partition import VERSION, Partitioner, known_targets
 from featprobe.stats.resampling import RESAMPLES
 
 KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
@@ -90,12 +98,12 @@ def evaluate(
     chosen = _seeded(protocol, seed)
     criterion = _criterion(features, chosen, select, one_se, metric)
     made = make_probe(probe).fresh().choosing_by(criterion)
-    views = asked_views(features, made, view, pool)
+    views = requested_views(features, made, view, pool)
     data = labelled(features, chosen, views, made, Prepare(normalize, pca))
     data.select, rule = criterion, rule_of(threshold)
     data.decides = rule != NONE and has_thresholds(data.task, data.classes)
     reading = levels.read(level, subgroups, of_test(features, data, []))
-    asked = request(
+    request_digest = request(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
         threshold=threshold,
@@ -116,7 +124,7 @@ def evaluate(
             reading,
             rule,
         )
-        result.asked = asked
+        result.request = request_digest
         result.notes += idle
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
@@ -129,31 +137,31 @@ def evaluate(
 def request(
     features: FeatureSet, probe: str | Probe, protocol: str | Protocol = "full", **options: Any
 ) -> str:
-    """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
+    """Digest of everything that Results of :func:`evaluate` depend on: their ``request``.
 
     ``options``: those of :func:`evaluate`, with its defaults; ``cache`` and ``save`` change
     nothing. Nothing is fitted. A column of studies or subgroups counts by its name.
     """
-    given = signature(evaluate).bind(features, probe, protocol, **options)
-    given.apply_defaults()
-    o = given.arguments
+    values = signature(evaluate).bind(features, probe, protocol, **options)
+    values.apply_defaults()
+    o = values.arguments
     made, chosen = make_probe(probe), _seeded(protocol, o["seed"])
     criterion = _criterion(features, chosen, o["select"], o["one_se"], o["metric"])
     level, subgroups, rule = o["level"], o["subgroups"], rule_of(o["threshold"])
     reading = levels.Level(level) if isinstance(level, str) else level
-    asked = {
+    depends_on = {
         "dataset": features.dataset, "backbone": features.backbone,
         "key": features.key.digest, "labels": features.items.labels_digest,
-        "probe": made.name, "params": made.get_params(), "protocol": chosen.to_dict(),
-        "views": asked_views(features, made, o["view"], o["pool"]), "resamples": o["resamples"],
+        "probe": made.name, "params": made.get_params(), "protocol": in_digests(chosen.to_dict()),
+        "views": requested_views(features, made, o["view"], o["pool"]), "resamples": o["resamples"],
         **Prepare(o["normalize"], o["pca"]).to_dict(), **reading.to_dict(),
         "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,
     }  # fmt: skip
     if criterion is not None and not criterion.usual:
-        asked |= criterion.to_dict()
+        depends_on |= criterion.to_dict()
     if rule != YOUDEN:
-        asked["threshold"] = rule
-    return digest(plain(asked))
+        depends_on["threshold"] = rule
+    return digest(plain(depends_on))
 
 
 def _seeded(protocol: str | Protocol, seed: int | None) -> Protocol:
@@ -174,7 +182,7 @@ def _criterion(
     return Criterion.of(subject.task, select, one_se, metric)
 
 
-def asked_views(
+def requested_views(
     features: FeatureSet, probe: Probe, view: str | Sequence[str] | None, pool: str | Sequence[str]
 ) -> list[View]:
     """Every view with every pooling; a probe of bags pools frames by itself."""
@@ -252,11 +260,11 @@ def split_items(
         raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
     y, groups, ids = y[known], subject.groups[known], subject.ids[known]
     try:
-        dealer = Dealer(
+        partitioner = Partitioner(
             y, groups, ids, getattr(protocol, "split_version", VERSION),
             subject.items.group_origin, subject.classes,
         )  # fmt: skip
-        split = protocol.split(dealer, subject.split[known], subject.items.split_origin)
+        split = protocol.split(partitioner, subject.split[known], subject.items.split_origin)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     if y.ndim == 1 and task != "regression":

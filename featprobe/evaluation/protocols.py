@@ -11,7 +11,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.splits.partition import (
     VERSION,
-    Dealer,
+    Partitioner,
     Split,
     check_version,
     cut,
@@ -20,6 +20,14 @@ from featprobe.splits.partition import (
     repeated,
 )
 from featprobe.splits.shots import Draws
+
+# what earlier versions wrote for what a shot is, in results of probes and of decoders
+EARLIER_WORDS = {"sample": "item", "case": "item"}
+
+
+def in_digests(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a protocol in the words that digests of all versions are made of."""
+    return settings | ({"by": "sample"} if settings.get("by") == "item" else {})
 
 
 @dataclass(frozen=True)
@@ -54,27 +62,29 @@ class Full:
         usual = (("subset", 1), ("repeats", 1))
         return {k: v for k, v in _plain(self).items() if (k, v) not in usual}
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """Train, val and test of the items, of repeats with each inside."""
         if self.repeats > 1:
-            return repeated(dealer, official, origin, self.subset, self.seed, self.repeats)
-        whole = official_or_made(dealer, official, origin, self.seed)
-        return cut(whole, dealer, self.subset, self.seed)
+            return repeated(partitioner, official, origin, self.subset, self.seed, self.repeats)
+        whole = official_or_made(partitioner, official, origin, self.seed)
+        return cut(whole, partitioner, self.subset, self.seed)
 
 
 @dataclass(frozen=True)
 class FewShot:
     """``shots`` items (or patients) of each class of train, drawn ``tries`` times; val is unused.
 
-    ``by="item"`` (``"sample"`` in stored results, and accepted): n items of each class, from
-    different patients as far as there are enough. ``by="patient"``: all items that n patients have
-    of the class. Draw t of seed s is the same for every probe and backbone, and the draw of n shots
-    is part of the draw of 2n.
+    ``by="item"`` (``"sample"`` is read as the same): n items of each class, from different patients
+    as far as there are enough. ``by="patient"``: all items that n patients have of the class. Draw
+    t of seed s is the same for every probe and backbone, and the draw of n shots is part of the
+    draw of 2n.
     """
 
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
     tries: int = 20
-    by: str = "sample"
+    by: str = "item"
     seed: int = 0
     split_version: int = VERSION
     name: str = field(default="fewshot", init=False)
@@ -82,20 +92,21 @@ class FewShot:
     def __post_init__(self) -> None:
         if not self.shots or min(self.shots) < 1 or self.tries < 1:
             raise InputError("few-shot needs shots and tries of at least 1")
-        if self.by not in ("item", "sample", "patient"):
+        object.__setattr__(self, "by", EARLIER_WORDS.get(self.by, self.by))
+        if self.by not in ("item", "patient"):
             raise InputError(f"few-shot by {self.by!r}: choose item or patient")
-        if self.by == "item":  # the word that results of all versions have
-            object.__setattr__(self, "by", "sample")
         check_version(self.split_version)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {**_plain(self), "shots": list(self.shots)}
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """Train, from which is drawn, val and test of the items."""
-        whole = official_or_made(dealer, official, origin, self.seed)
-        return replace(whole, version=dealer.version)
+        whole = official_or_made(partitioner, official, origin, self.seed)
+        return replace(whole, version=partitioner.version)
 
     def draws(
         self, y: np.ndarray, groups: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None
@@ -125,9 +136,11 @@ class CrossVal:
         """Plain JSON values."""
         return _plain(self)
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """All rows as test, with the folds inside; an official split is not used."""
-        return folded(dealer, self.folds, self.seed)
+        return folded(partitioner, self.folds, self.seed)
 
 
 @dataclass(frozen=True)
@@ -141,13 +154,15 @@ class LeaveOneOut:
         """Plain JSON values."""
         return asdict(self)
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """All rows as test; an official split is not used."""
-        if len(np.unique(dealer.groups)) < 2:
+        if len(np.unique(partitioner.groups)) < 2:
             raise InputError("leave-one-out scores an item by other patients; there is one patient")
-        none, rows = np.empty(0, dtype=np.int64), np.arange(len(dealer))
-        said = "made here: each item against the items of all other patients"
-        return Split(none, none, rows, said, dealer.grouping, None)
+        none, rows = np.empty(0, dtype=np.int64), np.arange(len(partitioner))
+        text = "made here: each item against the items of all other patients"
+        return Split(none, none, rows, text, partitioner.grouping, None)
 
 
 def make_split(
@@ -161,11 +176,11 @@ def make_split(
     ids: np.ndarray | None = None,
     version: int = VERSION,
 ) -> Split:
-    """The split of the ``full`` protocol: see :class:`~featprobe.splits.partition.Dealer` for what
-    is split, and :func:`~featprobe.splits.partition.official_or_made` for how.
+    """The split of the ``full`` protocol: see :class:`~featprobe.splits.partition.Partitioner` for
+    what is split, and :func:`~featprobe.splits.partition.official_or_made` for how.
     """
-    dealer = Dealer(y, groups, ids, version, grouping)
-    return Full(seed=seed, split_version=version).split(dealer, official, origin)
+    partitioner = Partitioner(y, groups, ids, version, grouping)
+    return Full(seed=seed, split_version=version).split(partitioner, official, origin)
 
 
 Protocol = Full | FewShot | CrossVal | LeaveOneOut

@@ -129,12 +129,12 @@ def _shots(
     tries = [draw(shots, t) for t in range(protocol.tries)]
     params = _settled(probe, shots)
     one = probe.fresh(**params).within(min(len(rows) for rows in tries))
-    with one.knowing(data.groups):
+    with one.with_groups(data.groups):
         scores = [
             complete(raw, codes[rows], present, data.classes)
             for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
         ]
-    if protocol.by == "sample" and data.y.ndim == 1:
+    if protocol.by == "item" and data.y.ndim == 1:
         fewest = int(np.bincount(codes[s.train]).min())
         if fewest < shots:
             notes.append(

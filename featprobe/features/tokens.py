@@ -9,25 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.resizing import field_of_view
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
-from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.masks import Masks
 from featprobe.features.feature_set import FeatureSet
 from featprobe.features.pictures import pictures
+from featprobe.features.with_masks import WithMasks
 from featprobe.images.decoded_image import FrameRecipe
-from featprobe.images.grids import FrameGrid, View
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
-from featprobe.store.quantised import INT8, error, stored_shape
+from featprobe.store.quantised import error, is_quantised, stored_shape, stored_type
 
 TOKENS = "tokens"
 
 
-class TokenSet(Shown):
+class TokenSet(Displayable, WithMasks):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;
@@ -67,23 +65,22 @@ class TokenSet(Shown):
             "items": len(self), "blocks": self.blocks, "grid": self.grid, "width": self.width,
         }  # fmt: skip
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(h, w) of the network's input."""
-        return self.preprocess.size
-
     @cached_property
     def nbytes(self) -> int:
         """Bytes of all tokens as stored."""
         store = self.features.store
         shape = stored_shape(store.layout.arrays[TOKENS], store.key.dtype)
-        return int(np.prod(shape)) * store.layout.frames * np.dtype(store.key.dtype).itemsize
+        return (
+            int(np.prod(shape))
+            * store.layout.frames
+            * np.dtype(stored_type(store.key.dtype)).itemsize
+        )
 
     def rounding(self, most: int = 64) -> float:
-        """What int8 lost of the tokens: the root mean square of its error as a share of theirs,
-        from ``most`` frames; 0 of other dtypes."""
+        """What int8 or float8 lost of the tokens: the root mean square of its error as a share of
+        theirs, from ``most`` frames; 0 of other dtypes."""
         store = self.features.store
-        if store.key.dtype != INT8 or not isinstance(store, FeatureStore):
+        if not is_quantised(store.key.dtype) or not isinstance(store, FeatureStore):
             return 0.0
         at = np.linspace(0, store.layout.frames - 1, most).astype(np.int64)
         return error(store.read(TOKENS, frames=np.unique(at), decoded=False))
@@ -117,30 +114,6 @@ class TokenSet(Shown):
         network was shown; C is 1 or 3. Decoded from the files."""
         return pictures(self.data, int(self.rows[i]), self.preprocess, size)
 
-    # -- masks ----------------------------------------------------------------------------------
-
-    @property
-    def masks(self) -> Masks | None:
-        """The masks of the data set, whose items are :attr:`rows`; see :meth:`mask`."""
-        return self.data.masks
-
-    def mask(self, i: int) -> Any:
-        """The :class:`~featprobe.images.masks.Mask` of item i."""
-        if self.data.masks is None:
-            raise InputError(f"{self.dataset}: the data set has no masks")
-        return self.data.masks.read(int(self.rows[i]))
-
-    def has_mask(self, i: int) -> bool:
-        return self.data.masks is not None and self.data.masks.has(int(self.rows[i]))
-
-    def grid_of(self, i: int) -> FrameGrid:
-        """How the frames of item i, and the tokens, lie in its voxels."""
-        return self.data.grid(int(self.rows[i]), self.view)
-
-    def view(self, height: int, width: int) -> View:
-        """What the network sees of a frame of (height, width)."""
-        return field_of_view(height, width, self.preprocess, self.data.recipe.fit)
-
 
 def open_tokens(
     data: Dataset,
@@ -172,9 +145,9 @@ def open_tokens(
     if len(same) > 1:
         sizes = sorted({Preprocess.from_dict(s.key.preprocess).size[0] for s in same})
         if len(sizes) > 1:
-            told = ", ".join(map(str, sizes))
+            text = ", ".join(map(str, sizes))
             raise InputError(
-                f"{data.name} / {backbone}: tokens of image sizes {told}; choose one with "
+                f"{data.name} / {backbone}: tokens of image sizes {text}; choose one with "
                 "--image-size"
             )
     return TokenSet(FeatureSet(same[-1]), data)

@@ -46,11 +46,13 @@ class MLkNNProbe(NeighbourProbe):
         self.k, self.smoothing, self.metric = k, smoothing, metric
         self.index, self.nprobe, self.ef, self.device = index, nprobe, ef, device
 
+    def check(self) -> None:
+        if not 0 < self.smoothing < np.inf:
+            raise InputError(f"mlknn smoothing {self.smoothing} must be positive")
+
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> MLkNNProbe:
         if is_regression(y):
             raise InputError("mlknn is for labels and classes; take knn for values")
-        if not 0 < self.smoothing < np.inf:
-            raise InputError(f"mlknn smoothing {self.smoothing} must be positive")
         self._labels = y.ndim == 2
         if not self._labels:
             y = y[:, None] == np.arange(int(y.max()) + 1)
@@ -76,13 +78,13 @@ class MLkNNProbe(NeighbourProbe):
         return self
 
     def notes(self) -> list[str]:
-        told = super().notes()
+        notes = super().notes()
         if getattr(self, "_within", False):
-            told.append(
+            notes.append(
                 f"training has fewer than {max(self._ks())} items of other patients: what "
                 "neighbours mean was counted among items of the same patient too"
             )
-        return told
+        return notes
 
     def _counts(self, rows: np.ndarray) -> np.ndarray:
         """(G, n, C): how many of the first k neighbours have each label."""

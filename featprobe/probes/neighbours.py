@@ -42,6 +42,11 @@ class NeighbourProbe(Probe):
     _recall_of: str
     _unknown = 0  # scores, of an item and a label, for which no neighbour knows the label
 
+    def check(self) -> None:
+        self._search()
+        if np.min(self.k) < 1:
+            raise InputError(f"kNN needs k of at least 1, not {np.min(self.k)}")
+
     def candidates(self) -> list[dict[str, Any]]:
         beyond = getattr(self, "_beyond", ())
         return [{"k": int(k)} for k in np.atleast_1d(self.k) if k not in beyond]
@@ -60,21 +65,21 @@ class NeighbourProbe(Probe):
 
     def notes(self) -> list[str]:
         """What a reader of the scores has to know: values of k left out, measured recall."""
-        said: list[str] = []
+        notes: list[str] = []
         if beyond := getattr(self, "_beyond", None):
             left = ", ".join(str(k) for k in beyond)
-            said.append(f"k = {left} left out: more than the {self._most} items to choose among")
+            notes.append(f"k = {left} left out: more than the {self._most} items to choose among")
         bank = getattr(self, "_bank", None)
         if bank is not None and bank.index == "flat" and self.index not in ("auto", "flat"):
-            said.append(f"so few items are searched exactly, without {self.index}")
+            notes.append(f"so few items are searched exactly, without {self.index}")
         if getattr(self, "recall_", None) is not None:
-            said.append(f"approximate neighbours: {self._recall_of} {self.recall_:.3f}")
+            notes.append(f"approximate neighbours: {self._recall_of} {self.recall_:.3f}")
         if self._unknown:
-            said.append(
+            notes.append(
                 f"for {self._unknown} scores no neighbour knows the label: how often training has "
                 "it stands in"
             )
-        return said
+        return notes
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
         self._measure(x)
@@ -101,18 +106,17 @@ class NeighbourProbe(Probe):
 
     def _remember(self, x: np.ndarray, columns: int) -> None:
         """Keep the rows of the bank after checking that they suffice."""
-        Search(self.metric, self.index, self.nprobe, self.ef, self.device)
         ks, most = self._ks(), len(x) - self.apart
-        if min(ks) < 1:
-            raise InputError(f"kNN needs k of at least 1, not {min(ks)}")
         if max(ks) > most:
             raise InputError(f"k = {max(ks)} is more than the {most} {self._items}; lower --k")
         self._x, self._columns, self._bank, self.recall_ = x, columns, None, None
 
+    def _search(self) -> Search:
+        return Search(self.metric, self.index, self.nprobe, self.ef, self.device)
+
     def _searched(self) -> Bank:
         if getattr(self, "_bank", None) is None:
-            how = Search(self.metric, self.index, self.nprobe, self.ef, self.device)
-            self._bank = Bank(self._x, how)
+            self._bank = Bank(self._x, self._search())
         assert self._bank is not None
         return self._bank
 

@@ -79,9 +79,9 @@ def _summary(found: Sequence[Result]) -> str:
         (len({r.backbone for r in found}), "backbone", "backbones"),
         (len({r.dataset for r in found}), "data set", "data sets"),
     ]
-    told = [f"{n} {one if n == 1 else more}" for n, one, more in counts]
+    parts = [f"{n} {one if n == 1 else more}" for n, one, more in counts]
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    return f"{told[0]} of {told[1]} on {told[2]}. {made}."
+    return f"{parts[0]} of {parts[1]} on {parts[2]}. {made}."
 
 
 def _tests(

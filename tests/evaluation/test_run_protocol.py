@@ -29,7 +29,7 @@ from featprobe.probes.logistic import CS, LogisticProbe
 from featprobe.probes.prototype import PrototypeProbe
 from featprobe.probes.ridge import RidgeProbe
 from featprobe.probes.selection import Criterion
-from featprobe.splits.partition import Dealer, Split
+from featprobe.splits.partition import Partitioner, Split
 
 FOUR = {
     "knn": KNNProbe(k=5, temperature=1.0),
@@ -48,7 +48,7 @@ def made(
     groups = np.arange(len(y)).astype(str) if groups is None else groups
     ids = np.arange(len(y)).astype(str)
     if not isinstance(split, Split):
-        split = (split or Full()).split(Dealer(y, groups, ids))
+        split = (split or Full()).split(Partitioner(y, groups, ids))
     task = task or ("multilabel" if y.ndim == 2 else "multiclass")
     classes = y.shape[1] if y.ndim == 2 else int(y.max()) + 1
     return Data(
@@ -298,7 +298,7 @@ class TestFewShot:
     @settings(deadline=None, max_examples=25)
     @given(
         st.sampled_from(sorted(FOUR)), st.integers(0, 10_000), st.integers(1, 5),
-        st.sampled_from(["sample", "patient"]), st.sampled_from([2, 3]),
+        st.sampled_from(["item", "patient"]), st.sampled_from([2, 3]),
     )  # fmt: skip
     def test_draws_together_are_draws_alone(self, name, seed, shots, by, classes) -> None:
         x, y = problem(80, classes=classes, seed=seed)
@@ -313,7 +313,7 @@ class TestFewShot:
             np.testing.assert_allclose(scores, expected, atol=2e-3)
 
     @settings(deadline=None, max_examples=25)
-    @given(st.integers(0, 10_000), st.sampled_from(["sample", "patient"]))
+    @given(st.integers(0, 10_000), st.sampled_from(["item", "patient"]))
     def test_no_row_of_val_or_test_is_drawn_nor_its_patient(self, seed: int, by: str) -> None:
         """Trap: validation data added on refit, draws that overlap val."""
         y = np.arange(80) % 2

@@ -95,7 +95,7 @@ def test_pictures_are_there_alone_where_they_are_given() -> None:
     assert "data:image" not in map_page(made)
     text = map_page(made, thumbnails={3: "data:image/jpeg;base64,AAAA"})
     assert held(text)["thumbs"] == {"3": "data:image/jpeg;base64,AAAA"}
-    assert "; img-src data:&" in text or '; img-src data:"' in text
+    assert "; img-src data:; " in text
     assert "1 of 12 items have a picture (0.0 MB): these are patient images" in text
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, UnknownName, nearest
-from featprobe.core.shown import Shown
 from featprobe.evaluation.levels import Column as Given
 from featprobe.features.feature_set import FeatureSet
 from featprobe.figures.embedding.columns import Column, of_items, of_table
@@ -21,7 +21,7 @@ MOST_PAIRS = 1_000_000  # items x neighbours that a map keeps: 4 MB in a page
 
 
 @dataclass(frozen=True, repr=False)
-class EmbeddingMap(Shown):
+class EmbeddingMap(Displayable):
     """Items of a feature set in the plane.
 
     ``rows`` (N,): which rows of the feature set these are; ``ids`` (N,) text; ``layouts``, each

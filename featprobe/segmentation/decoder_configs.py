@@ -11,13 +11,13 @@ from featprobe.segmentation.decoders.base import Decoder
 from featprobe.segmentation.decoders.named import DECODERS, make_decoder
 from featprobe.segmentation.losses import Loss
 from featprobe.segmentation.presets import preset as study
-from featprobe.segmentation.training import Training
+from featprobe.segmentation.training import Training, usual
 
 USUAL = "linear"
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecoderConfig:
     """One decoder with its training; ``refit``: a preset trains again on train and val."""
 
     decoder: Decoder
@@ -25,7 +25,9 @@ class Asked:
     refit: bool = False
 
 
-def asked(names: Sequence[str], preset: str | None, values: Mapping[str, Any]) -> list[Asked]:
+def decoder_configs(
+    names: Sequence[str], preset: str | None, values: Mapping[str, Any]
+) -> list[DecoderConfig]:
     """The decoders of these names (or the preset's), with values over those of the preset.
 
     A value belongs to the decoders that have an option of that name, or else to training
@@ -54,11 +56,8 @@ def asked(names: Sequence[str], preset: str | None, values: Mapping[str, Any]) -
         **{n: base[n] for n in of_loss if n in base},
     })  # fmt: skip
     own = {n: base[n] for n in training if n in base and n != "loss"}
-    made = Training(**{**own, "loss": loss})
-    return [
-        Asked(
-            make_decoder(n, **{**options, **{o: base[o] for o in kinds[n] if o in base}}),
-            made, bool(chosen and chosen.refit),
-        )
-        for n in names
-    ]  # fmt: skip
+    decoders = [
+        make_decoder(n, **{**options, **{o: base[o] for o in kinds[n] if o in base}}) for n in names
+    ]
+    refit = bool(chosen and chosen.refit)
+    return [DecoderConfig(d, usual(d, **{**own, "loss": loss}), refit) for d in decoders]
