@@ -29,7 +29,7 @@ INSTEAD = {
     "remark": "note", "doubt": "warning", "entry": "cell", "chunk": "shard",
     "asked": "requested", "told": "note", "telling": "summary", "knowing": "given groups",
     "merit": "selection score", "standing": "state", "crew": "coordinator", "litter": "garbage",
-    "dealer": "partitioner",
+    "partitioner": "partitioner",
 }  # fmt: skip
 # Names that keep such a word, and why. A name is NAME, or FILE:NAME below featprobe/.
 ALLOWED = {

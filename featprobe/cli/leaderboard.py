@@ -163,7 +163,7 @@ def command(
         paths.append(tables.write(board, metric, latex))
     if html is not None:
         from featprobe.report.page import page
-        from featprobe.report.page import write as write_page
+        from featprobe.report.shell import write as write_page
 
         paths.append(write_page(html, page(board, root, metric, across)))
     for path in paths:

@@ -28,7 +28,7 @@ VERBS = {
     "report": "One HTML page of all results, and their figures as files.",
     "compare": "Test which results differ on the same test items.",
     "models": "List the backbones, show one.",
-    "show": "Pictures of what a backbone makes of images.",
+    "show": "Maps of feature sets, tokens as colours.",
     "data": "List the data sets, show one.",
     "cache": "List, verify and remove stored features.",
     "export": "Write stored features as npy, parquet, safetensors, zarr or HDF5.",

@@ -1,4 +1,4 @@
-"""featprobe show"""
+"""featprobe show: its tokens; the map is in a module of its own"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import cache_option, loading_options, open_dataset
+from featprobe.cli.show_map import command as show_map
 from featprobe.cli.verb import Verb, Verbs
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     cls=Verbs,
     epilog="""\b
 Examples:
+  featprobe show map --model dinov2_vits14 --data ./chest_xrays --html map.html
   featprobe show tokens --model dinov2_vits14 --data ./chest_xrays --out tokens.png
 """,
 )
 def command() -> None:
-    """Pictures of what a backbone makes of images."""
+    """Pictures of what a backbone makes of images: a map of all items, tokens as colours."""
+
+
+command.add_command(show_map)
 
 
 @command.command(

@@ -168,9 +168,15 @@ def predict(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
         features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
     )  # fmt: skip
+    found = predict_features(saved, features)
+    return replace(found, notes=notes + found.notes)
+
+
+def predict_features(saved: SavedProbe, features: FeatureSet) -> Predictions:
+    """Predict items whose features are there, which must be those that the probe takes."""
+    source, probe = features_of(saved, "the saved probe"), saved.probe
     x = features.x(source.view, source.pool)
-    probe = saved.probe
-    notes += [*probe.notes(), *far_outside(probe, x)]
+    notes = [*probe.notes(), *far_outside(probe, x)]
     if not hasattr(probe, "classes_"):
         values = np.asarray(probe.predict(x), dtype=float)
         predicted, none = [f"{v:.6g}" for v in values], np.empty((len(x), 0))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
 from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.features.feature_set import FeatureSet
+from featprobe.features.pictures import pictures
 from featprobe.features.with_masks import WithMasks
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
@@ -112,21 +112,7 @@ class TokenSet(Displayable, WithMasks):
     def images(self, i: int, size: tuple[int, int]) -> np.ndarray:
         """Frames float32 (F, C, h, w) of item i in [0, 1], on a grid of ``size`` over what the
         network was shown; C is 1 or 3. Decoded from the files."""
-        import torch
-        from torch.nn import functional as F
-
-        from featprobe.images.intensity import apply_rule
-
-        picture = self.data.open(int(self.rows[i]))
-        pixels, (low, high) = apply_rule(picture, self.data.recipe.intensity)
-        runs = [pixels]
-        if picture.sizes is not None:  # frames of several sizes, each cut to its own
-            runs = [p[None, :h, :w] for p, (h, w) in zip(pixels, picture.sizes)]
-        found = [shown(p, low, high, self.preprocess, self.data.recipe.fit) for p in runs]
-        h, w = self.size  # SAM's frames are filled up at the right and at the bottom
-        filled = [F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) for x in found]
-        out: np.ndarray = F.adaptive_avg_pool2d(torch.cat(filled), size).numpy()
-        return out
+        return pictures(self.data, int(self.rows[i]), self.preprocess, size)
 
 
 def open_tokens(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from collections.abc import Collection, Sequence
-from html import escape
-from importlib import resources
 from pathlib import Path
 
 from featprobe.core._version import __version__
-from featprobe.core.atomic import write_text_atomic
-from featprobe.core.errors import InputError, reason
+from featprobe.core.errors import InputError
 from featprobe.evaluation.results import Result
 from featprobe.figures import points
 from featprobe.figures.colours import clean
@@ -22,8 +17,9 @@ from featprobe.leaderboard.compare import Comparison, compare
 from featprobe.leaderboard.differences import HEADS, legend_of, rows_of
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.report import figures
-from featprobe.report.privacy import Hide
+from featprobe.report.privacy import Hide, hiding
 from featprobe.report.rows import as_json, data
+from featprobe.report.shell import asset, filled, policy
 from featprobe.report.svg import element, text_of
 
 COMPARED = 120  # results: of more, pairs are not listed
@@ -42,7 +38,7 @@ def page(
     are escaped; names of patients and items do not occur (:class:`Hide`).
     """
     found = [row.result for row in board]
-    hide = Hide(cache, found)
+    hide = hiding(cache, found)
     known = points.costs(found, cache)
     sections = [
         ("figures", "By data set", "".join(figures.by_league(board, cache, hide))),
@@ -54,15 +50,15 @@ def page(
         ("notes", "Notes", _notes(board, hide)),
     ]  # fmt: skip
     shown = [(key, title, body) for key, title, body in sections if body]
-    script = _asset("page.js")
+    script = asset("theme.js", "page.js")
     links = "".join(
         element("li", element("a", text_of(title), href=f"#{key}"))
         for key, title in [("results", "Results"), *((k, t) for k, t, _ in shown)]
     )
     parts = {
         "title": text_of(name),
-        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src '{_hash(script)}'",
-        "style": _asset("page.css"),
+        "policy": policy(script),
+        "style": asset("page.css"),
         "links": links,
         "what": text_of(_summary(found)),
         "sections": "".join(
@@ -73,20 +69,7 @@ def page(
         "data": as_json(_cleaned(data(board, metric, known, hide))),
         "script": script,
     }
-    out = _asset("page.html")
-    pieces = out.split("@@")  # text, name, text, name, ..., text: no value is looked into
-    pieces[1::2] = [parts[p] for p in pieces[1::2]]
-    return "".join(pieces)
-
-
-def write(path: Path, text: str) -> Path:
-    """Write a page. Raises :class:`InputError` where it cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomic(path, text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {reason(error)}") from error
-    return path
+    return filled("page.html", parts)
 
 
 def _summary(found: Sequence[Result]) -> str:
@@ -154,12 +137,3 @@ def _grid(of: Sequence[str]) -> str:
 def _cleaned(value: dict[str, object]) -> dict[str, object]:
     """All texts in one line."""
     return value | {"strings": [clean(t) for t in value["strings"]]}  # type: ignore[attr-defined]
-
-
-def _asset(name: str) -> str:
-    return (resources.files("featprobe.report") / "assets" / name).read_text("utf-8")
-
-
-def _hash(script: str) -> str:
-    found = hashlib.sha256(script.encode()).digest()
-    return escape(f"sha256-{base64.b64encode(found).decode()}")

@@ -19,6 +19,7 @@ from featprobe.features.tokens import TokenSet
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.mask_writing import write_mask, write_probabilities
 from featprobe.segmentation.fitted import decided, depths
+from featprobe.segmentation.items import in_channels
 from featprobe.segmentation.saving import SavedDecoder
 from featprobe.segmentation.scores import mask_scores
 from featprobe.store.format import FeatureKey
@@ -94,7 +95,9 @@ def predict_masks(
 
 def _probabilities(saved: SavedDecoder, tokens: TokenSet, i: int) -> np.ndarray:
     decoder, found = saved.decoder, []
-    image = tokens.images(i, saved.shape.size) if decoder.sees else None
+    image = None
+    if decoder.sees:
+        image = in_channels(tokens.images(i, saved.shape.size), saved.shape.channels).copy()
     for start in range(0, tokens.frames(i), _FRAMES):
         part = slice(start, min(start + _FRAMES, tokens.frames(i)))
         x = torch.from_numpy(tokens.tokens(i, decoder.takes, part)).float()

@@ -38,6 +38,7 @@ VERBS: dict[str, list[str] | None] = {
     "zeroshot": ["--data", "NAME"],
     "retrieval": ["--data", "NAME", "--captions", "CAPTIONS"],
     "data show": ["NAME"],
+    "show map": ["--data", "NAME", "--model", "dinov2_vits14", "--json"],
     "extract": None,
     "finetune": None,
     "segment": None,
