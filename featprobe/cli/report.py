@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from featprobe.cli.common import cache_option, choice_options, note
 from featprobe.cli.ranking_options import rank_options
 from featprobe.cli.show_map import METHODS
 from featprobe.cli.verb import Verb, options
+
+if TYPE_CHECKING:
+    from featprobe.figures.embedding.embedding_map import EmbeddingMap
 
 
 @click.command(
@@ -74,7 +78,7 @@ def command(
     board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
         note(text)
-    drawn = []
+    drawn: list[EmbeddingMap] = []
     if maps:
         from featprobe.report.board_maps import board_maps
 
