@@ -17,7 +17,7 @@ from featprobe.report.rows import as_json
 from featprobe.report.shell import filled
 from featprobe.report.svg import element, text_of
 
-SCRIPTS = ("theme.js", "map-data.js", "map-draw.js", "map-view.js", "map-panel.js", "map-start.js")
+SCRIPTS = ("map-data.js", "map-draw.js", "map-view.js", "map-panel.js", "map-start.js")
 WARNING = (
     "What a map does not show: distances between clusters, their sizes and their density mean "
     "nothing on t-SNE and UMAP, and two components leave most of the variance out on PCA. Items "

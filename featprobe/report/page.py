@@ -11,12 +11,14 @@ from featprobe.core.errors import InputError
 from featprobe.evaluation.results import Result
 from featprobe.figures import points
 from featprobe.figures.colours import clean
+from featprobe.figures.embedding.embedding_map import EmbeddingMap
 from featprobe.leaderboard import legends
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.compare import Comparison, compare
 from featprobe.leaderboard.differences import HEADS, legend_of, rows_of
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.report import figures
+from featprobe.report.map_section import SCRIPTS, section
 from featprobe.report.privacy import Hide, hiding
 from featprobe.report.rows import as_json, data
 from featprobe.report.shell import asset, filled, policy
@@ -27,12 +29,12 @@ COMPARED = 120  # results: of more, pairs are not listed
 
 def page(
     board: Sequence[Row], cache: Path, metric: str | None = None, across: Collection[str] = (),
-    name: str = "Results",
+    name: str = "Results", maps: Sequence[EmbeddingMap] = (),
 ) -> str:  # fmt: skip
     """The page of a leaderboard: its table with details, and all figures that its results have.
 
     ``cache``: where scores and stores are kept; what is not there is not drawn. ``across``: as of
-    :func:`~featprobe.leaderboard.board.build`.
+    :func:`~featprobe.leaderboard.board.build`. ``maps``: shown in a section of their own.
 
     The file loads nothing and its policy forbids it to (Content-Security-Policy); texts from data
     are escaped; names of patients and items do not occur (:class:`Hide`).
@@ -47,10 +49,11 @@ def page(
          "".join(figures.over_sets(found, cache, metric, list(across), hide))),
         ("costs", "Training and cost", _grid(figures.clouds(found, known, metric))),
         ("tests", "Paired tests", _tests(cache, found, metric, across, hide)),
+        ("maps", "Maps", _maps(maps)),
         ("notes", "Notes", _notes(board, hide)),
     ]  # fmt: skip
     shown = [(key, title, body) for key, title, body in sections if body]
-    script = asset("theme.js", "page.js")
+    script = asset("theme.js", "page.js", *(SCRIPTS if maps else ()))
     links = "".join(
         element("li", element("a", text_of(title), href=f"#{key}"))
         for key, title in [("results", "Results"), *((k, t) for k, t, _ in shown)]
@@ -58,7 +61,7 @@ def page(
     parts = {
         "title": text_of(name),
         "policy": policy(script),
-        "style": asset("page.css"),
+        "style": asset("page.css", *(["map.css"] if maps else [])),
         "links": links,
         "what": text_of(_summary(found)),
         "sections": "".join(
@@ -123,6 +126,13 @@ def _differences(made: Sequence[Comparison]) -> str:
 def _notes(board: Sequence[Row], hide: Hide) -> str:
     found = [row.result for row in board]
     return _list(hide.all([*legends.of_board(board), *Footnotes(found).lines()]))
+
+
+def _maps(maps: Sequence[EmbeddingMap]) -> str:
+    return "".join(
+        element("h3", f"<bdi>{said(of.dataset)}</bdi>, {said(of.backbone)}") + section(of)
+        for of in maps
+    )
 
 
 def _list(lines: Sequence[str]) -> str:
