@@ -130,7 +130,7 @@ def _notes(board: Sequence[Row], hide: Hide) -> str:
 
 def _maps(maps: Sequence[EmbeddingMap]) -> str:
     return "".join(
-        element("h3", f"<bdi>{said(of.dataset)}</bdi>, {said(of.backbone)}") + section(of)
+        element("h3", f"<bdi>{text_of(of.dataset)}</bdi>, {text_of(of.backbone)}") + section(of)
         for of in maps
     )
 

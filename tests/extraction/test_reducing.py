@@ -108,7 +108,7 @@ def test_a_store_that_does_not_fit_is_not_begun(data, tiny_backbone, cache, monk
 
 
 def test_a_large_store_is_told(data, tiny_backbone, cache, monkeypatch, capsys):
-    monkeypatch.setattr(disk_space, "TOLD", 10)
+    monkeypatch.setattr(disk_space, "WORTH_A_LINE", 10)
     extract(tiny_backbone, data, cache)
     assert "frames take" not in capsys.readouterr().err
     fp.extract(tiny_backbone, data, cache=cache, features=["tokens"], workers=0, progress=True)
