@@ -19,6 +19,7 @@ from featprobe.leaderboard.differences import HEADS, legend_of, rows_of
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.report import figures
 from featprobe.report.map_section import SCRIPTS, section
+from featprobe.report.overlay_figures import WARNING, overlay_figures
 from featprobe.report.privacy import Hide, hiding
 from featprobe.report.rows import as_json, data
 from featprobe.report.shell import asset, filled, policy
@@ -30,11 +31,13 @@ COMPARED = 120  # results: of more, pairs are not listed
 def page(
     board: Sequence[Row], cache: Path, metric: str | None = None, across: Collection[str] = (),
     name: str = "Results", maps: Sequence[EmbeddingMap] = (),
+    overlays: Path | None = None,
 ) -> str:  # fmt: skip
     """The page of a leaderboard: its table with details, and all figures that its results have.
 
     ``cache``: where scores and stores are kept; what is not there is not drawn. ``across``: as of
     :func:`~featprobe.leaderboard.board.build`. ``maps``: shown in a section of their own.
+    ``overlays``: a folder of pictures of segmented items, which are patient images.
 
     The file loads nothing and its policy forbids it to (Content-Security-Policy); texts from data
     are escaped; names of patients and items do not occur (:class:`Hide`).
@@ -49,6 +52,7 @@ def page(
          "".join(figures.over_sets(found, cache, metric, list(across), hide))),
         ("costs", "Training and cost", _grid(figures.clouds(found, known, metric))),
         ("tests", "Paired tests", _tests(cache, found, metric, across, hide)),
+        ("overlays", "Segmented items", _overlays(overlays, hide)),
         ("maps", "Maps", _maps(maps)),
         ("notes", "Notes", _notes(board, hide)),
     ]  # fmt: skip
@@ -60,7 +64,7 @@ def page(
     )
     parts = {
         "title": text_of(name),
-        "policy": policy(script),
+        "policy": policy(script, overlays is not None),
         "style": asset("page.css", *(["map.css"] if maps else [])),
         "links": links,
         "what": text_of(_summary(found)),
@@ -69,6 +73,7 @@ def page(
             for key, title, body in shown
         ),
         "version": text_of(__version__),
+        "closed": ", and holds no name of a patient or an item" if overlays is None else "",
         "data": as_json(_cleaned(data(board, metric, known, hide))),
         "script": script,
     }
@@ -126,6 +131,12 @@ def _differences(made: Sequence[Comparison]) -> str:
 def _notes(board: Sequence[Row], hide: Hide) -> str:
     found = [row.result for row in board]
     return _list(hide.all([*legends.of_board(board), *Footnotes(found).lines()]))
+
+
+def _overlays(folder: Path | None, hide: Hide) -> str:
+    if folder is None:
+        return ""
+    return element("p", text_of(WARNING)) + "".join(overlay_figures(folder, hide))
 
 
 def _maps(maps: Sequence[EmbeddingMap]) -> str:
