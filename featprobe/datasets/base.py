@@ -146,6 +146,8 @@ class Dataset(Displayable):
         ``split`` and ``id`` name columns; relative paths are below ``root``. ``more``: ``task``,
         ``classes``, ``name``, ``recipe`` as of :meth:`from_files`.
         """
+        if not hasattr(frame, "columns"):
+            raise InputError(f"frame: expected a pandas DataFrame, got {type(frame).__name__}")
         columns = {"path": path, "group": group, "split": split, "id": id}
         labels = [label] if isinstance(label, str) else list(label or ())
         for column in [*columns.values(), *labels]:
@@ -156,6 +158,9 @@ class Dataset(Displayable):
                 )
         part = {n: None if c is None else frame[c].tolist() for n, c in columns.items()}
         y = None if not labels else frame[labels[0]] if len(labels) == 1 else frame[labels]
+        if frame[path].isna().any():
+            row = frame.index[frame[path].isna()][0]
+            raise InputError(f"frame: column {path!r} is blank in row {row!r}")
         files = [Path(root, str(p)) for p in frame[path].tolist()]
         return cls.from_files(
             files, y, groups=part["group"], split=part["split"], ids=part["id"], **more
