@@ -25,19 +25,19 @@ class FrameItems(WithMasks):
     """Kept frames in the place of stored tokens, of which a
     :class:`~featprobe.segmentation.items.MaskedItems` is made.
 
-    Rows are those of ``subject``; ``blocks`` L, ``grid`` (h, w) and ``width`` D are of the
+    Rows are those of ``labeled``; ``blocks`` L, ``grid`` (h, w) and ``width`` D are of the
     backbone's tokens. Tokens are there once a network :meth:`sees` them.
     """
 
-    def __init__(self, subject: Images, data: Dataset, backbone: Backbone) -> None:
+    def __init__(self, labeled: Images, data: Dataset, backbone: Backbone) -> None:
         """Raises :class:`InputError` for a backbone without tokens."""
         if "tokens" not in backbone.outputs:
             have = ", ".join(backbone.outputs)
             raise InputError(f"{backbone.name} has no patch tokens to decode; it has {have}")
-        self.features, self.data = subject, data
-        self.dataset, self.backbone = subject.dataset, subject.backbone
-        self.ids, self.groups, self.split = subject.ids, subject.groups, subject.split
-        self.rows, self.preprocess = subject.rows, backbone.preprocess
+        self.features, self.data = labeled, data
+        self.dataset, self.backbone = labeled.dataset, labeled.backbone
+        self.ids, self.groups, self.split = labeled.ids, labeled.groups, labeled.split
+        self.rows, self.preprocess = labeled.rows, backbone.preprocess
         self.blocks, self.width = backbone.outputs["tokens"]
         self.grid = backbone.grid
         self._state: TrainState | None = None
