@@ -36,7 +36,7 @@ def validate(state: TrainState) -> None:
             if better and t.keep == "best":
                 state.best = checkpoint.weights_of(state)
             if better or t.keep == "last":
-                state.merit, state.val = now, entry["val"]
+                state.selection_score, state.val = now, entry["val"]
     state.history.append(entry)
     track({n: v for n, v in entry.items() if n != "step"}, state.step)
     if not len(val):

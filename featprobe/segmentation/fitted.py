@@ -98,6 +98,19 @@ class Networks(Fitted):
         return Networks(self.decoder, *one, self.multilabel, self.notes)
 
 
+def weighed(p: Tensor, background: float, multilabel: bool) -> Tensor:
+    """Probabilities (f, K, H, W) whose share of background, or odds of what is not of a label, were
+    multiplied with ``background``."""
+    if background == 1:
+        return p
+    if multilabel:
+        return p / (p + background * (1 - p)).clamp_min(1e-12)
+    scale = torch.ones(p.shape[1])
+    scale[0] = background
+    p = p * scale[:, None, None]
+    return p / p.sum(1, keepdim=True).clamp_min(1e-12)
+
+
 def of_piece(fitted: Fitted, items: MaskedItems, piece: Piece) -> Tensor:
     """Probabilities (G, f, K, H, W) of the frames of a piece."""
     tokens, image = items.read(piece, fitted.decoder)
