@@ -12,6 +12,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.features.with_masks import WithMasks
+from featprobe.finetuning.dense.network import without_padding
 from featprobe.finetuning.frames import WHITE, joined
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.inference import features_of
@@ -74,5 +75,6 @@ class FrameItems(WithMasks):
         """Frames float32 (F, C, h, w) of item i in [0, 1] on a grid of ``size`` over what the
         network is shown; C is 3 where any item has colours."""
         x = torch.from_numpy(self.features.frames.of(int(self.rows[i])).astype(np.float32)) / WHITE
+        x = without_padding(x, self.preprocess)
         out: np.ndarray = F.adaptive_avg_pool2d(x, size).numpy()
         return in_channels(out, int(self.features.frames.shape[:, 0].max()))
