@@ -24,7 +24,7 @@ from featprobe.cli.common import (
     unused_keys,
     workers_option,
 )
-from featprobe.cli.masks import told_masks
+from featprobe.cli.masks import describe_masks
 from featprobe.cli.verb import MAIN, Verb, options
 from featprobe.core.errors import MissingPath
 
@@ -220,7 +220,7 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     sizes = ": " + ", ".join(f"{p} {n}" for p, n in parts.items()) if parts else ""
     print(f"  split     {dataset.split_origin}{sizes}")
     if dataset.masks is not None:
-        print(f"  masks     {told_masks(dataset.masks)}")
+        print(f"  masks     {describe_masks(dataset.masks)}")
     recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
     print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
     for fact, values in s.appearance.items():

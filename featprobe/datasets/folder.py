@@ -185,7 +185,7 @@ def _dataset(
     data = Dataset(
         name=name, ids=np.array([ids[i] for i in kept]), recipe=recipe, skipped=found.skipped,
         source=FileSource([found.paths[i] for i in kept], memory),
-        notes=[*layout.told, *found.notes],
+        notes=[*layout.notes, *found.notes],
     )  # fmt: skip
     data.warn("series", found.warnings)
     if any(layout.split):

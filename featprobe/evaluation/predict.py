@@ -61,10 +61,10 @@ def source_of(
 
     ``thresholds`` of decisions, as in a Result; undefined ones are left out.
     """
-    return source_of_subject(features, view or features.default_view, pool, thresholds)
+    return source_of_items(features, view or features.default_view, pool, thresholds)
 
 
-def source_of_subject(
+def source_of_items(
     features: LabeledItems, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
 ) -> FeatureSource:
     """The same of features that are not stored, in a view that is named."""

@@ -195,13 +195,13 @@ def _share(moments: Sequence[Tensor], average: Average | None, accelerator: Any)
         broadcast(value)
 
 
-def _agreed(asked: bool, ends: bool, accelerator: Any) -> bool:
+def _agreed(requested: bool, ends: bool, accelerator: Any) -> bool:
     """Whether to stop; several processes must all do so, which they settle at an epoch's end."""
     if accelerator.num_processes == 1:
-        return asked
+        return requested
     if not ends:
         return False
-    votes = torch.tensor(float(asked), device=accelerator.device)
+    votes = torch.tensor(float(requested), device=accelerator.device)
     return float(accelerator.reduce(votes, "sum")) > 0
 
 

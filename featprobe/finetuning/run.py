@@ -121,10 +121,10 @@ def _ended(state: TrainState, dataset: Dataset, rule: str, resamples: int, label
     experiment = state.experiment
     cell = cell_of(state, rule)
     result = report(state, cell, rule, resamples, label)
-    subject, data, reading = experiment.subject, experiment.data, experiment.reading
+    labeled, data, reading = experiment.labeled, experiment.data, experiment.reading
 
     def kept() -> None:
-        keep(experiment.cache, subject, result, data, cell, reading)
+        keep(experiment.cache, labeled, result, data, cell, reading)
 
     return Ended(result, head_of(state, dataset, result), kept)
 

@@ -35,7 +35,7 @@ def validate(state: TrainState) -> None:
             if better and t.keep == "best":
                 state.best = checkpoint.weights_of(state)
             if better or t.keep == "last":
-                state.merit, state.val = now, entry["val"]
+                state.selection_score, state.val = now, entry["val"]
     state.history.append(entry)
     if not len(val):
         state.best_step = state.step

@@ -65,12 +65,12 @@ def _alone(session: Session, board: Ledger) -> None:
     while (task := board.schedule.next()) is not None:
         start, begun = time.perf_counter(), False
 
-        def told(there: bool, task: Task = task) -> None:
+        def on_begin(there: bool, task: Task = task) -> None:
             nonlocal begun
             begun = True
             board.begun(task, there)
 
-        session.begun = told
+        session.begun = on_begin
         try:
             made = session.perform(board.cells, task)
         except Unfinished:

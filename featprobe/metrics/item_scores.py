@@ -190,12 +190,12 @@ class ItemScores:
             i = int(differs[0])
             j = int(first[code[i]])
             raise InputError(
-                f"{unit[i]}: its items have different {what} ({self.ids[j]}: {self._said(of[j])}, "
-                f"{self.ids[i]}: {self._said(of[i])}), so it has no single one; score items "
+                f"{unit[i]}: its items have different {what} ({self.ids[j]}: {self._text(of[j])}, "
+                f"{self.ids[i]}: {self._text(of[i])}), so it has no single one; score items "
                 "instead (level 'item'), or name other units"
             )
 
-    def _said(self, target: object) -> str:
+    def _text(self, target: object) -> str:
         if isinstance(target, np.integer) and self.classes:
             return self.classes[int(target)]
         return str(target)

@@ -18,7 +18,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest, reason
 from featprobe.core.options import Checked
-from featprobe.core.plugins import function_of, known_facts, say
+from featprobe.core.plugins import function_of, known_facts, warn_once
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
 WEIGHTS = ("weights", "sample_weight")  # what functions call them
@@ -99,7 +99,7 @@ class CustomMetric(Checked):
             return float(found)
         except Exception as error:
             if plain:
-                say(f"{self.owner()} of {self.of} fails: {reason(error)}")
+                warn_once(f"{self.owner()} of {self.of} fails: {reason(error)}")
             return math.nan
 
 
