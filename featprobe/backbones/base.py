@@ -116,7 +116,10 @@ class Backbone(Displayable):
                 options["crop"] = (options["crop"], options["crop"])
             preprocess = Preprocess(**options)
         if not isinstance(preprocess, Preprocess):
-            raise InputError(f"preprocess: expected its fields, got {type(preprocess).__name__}")
+            raise InputError(
+                "preprocess: expected a Preprocess or its fields, such as {'resize': (256, 256), "
+                f"'crop': 224}}, got {type(preprocess).__name__}; other steps go into the module"
+            )
         adapter = own_adapter(module, preprocess.size, outputs)
         kind = type(module)
         origin = {"source": f"module {kind.__module__}.{kind.__qualname__}"}
