@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from featprobe.datasets.load import load_dataset
     from featprobe.evaluation.evaluate import evaluate
     from featprobe.evaluation.protocols import CrossVal, FewShot, Full
+    from featprobe.evaluation.result_list import Results
     from featprobe.evaluation.results import Result
-    from featprobe.evaluation.shown import Results
     from featprobe.extraction.local import extract
     from featprobe.features.feature_set import FeatureSet
+    from featprobe.figures.embedding.embedding_map import embedding_map
     from featprobe.finetuning.dense.settings import Segmentation
     from featprobe.finetuning.recipes.named import make_recipe
     from featprobe.finetuning.run import finetune
@@ -62,12 +63,13 @@ _WHERE = {
     "OrdinalProbe": "probes.ordinal",
     "PrototypeProbe": "probes.prototype",
     "Result": "evaluation.results",
-    "Results": "evaluation.shown",
+    "Results": "evaluation.result_list",
     "RidgeProbe": "probes.ridge",
     "MLPProbe": "probes.mlp",
     "SGDProbe": "probes.sgd",
     "Segmentation": "finetuning.dense.settings",
     "Training": "finetuning.settings",
+    "embedding_map": "figures.embedding.embedding_map",
     "evaluate": "evaluation.evaluate",
     "extract": "extraction.local",
     "finetune": "finetuning.run",
@@ -101,6 +103,7 @@ __all__ = [
     "Segmentation",
     "Training",
     "__version__",
+    "embedding_map",
     "evaluate",
     "extract",
     "finetune",

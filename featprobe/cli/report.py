@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from featprobe.cli.common import cache_option, choice_options, note
 from featprobe.cli.ranking_options import rank_options
+from featprobe.cli.show_map import METHODS
 from featprobe.cli.verb import Verb, options
+
+if TYPE_CHECKING:
+    from featprobe.figures.embedding.embedding_map import EmbeddingMap
 
 
 @click.command(
@@ -18,6 +23,7 @@ Examples:
   featprobe report
   featprobe report --data nih_cxr --out nih.html
   featprobe report --figures figures --format pdf
+  featprobe report --map tsne pca
 """,
 )
 @choice_options
@@ -35,13 +41,17 @@ Examples:
         "--format", "kind", default="pdf", show_default=True,
         type=click.Choice(["pdf", "svg", "png"]), help="Of the figures.",
     ),
+    click.option(
+        "--map", "maps", multiple=True, type=click.Choice(METHODS), metavar="METHOD...",
+        help="Also shows the items of each data set as points: pca, tsne, umap; see 'show map'.",
+    ),
     group="Output",
 )  # fmt: skip
 @cache_option
 def command(
     data: tuple[str, ...], model: tuple[str, ...], metric: str | None, untested: bool,
     margin: float | None, across: tuple[str, ...], out: Path | None, figures: Path | None,
-    kind: str, cache: str | None,
+    kind: str, maps: tuple[str, ...], cache: str | None,
 ) -> None:  # fmt: skip
     """Write one HTML page of all results: table, details of every row, figures, tests.
 
@@ -53,7 +63,8 @@ def command(
     from featprobe.leaderboard.board import build
     from featprobe.leaderboard.rank_ranges import RankRanges
     from featprobe.metrics import measures as metrics
-    from featprobe.report.page import page, write
+    from featprobe.report.page import page
+    from featprobe.report.shell import write
 
     if metric is not None:
         metrics.about(metric)
@@ -67,7 +78,14 @@ def command(
     board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
         note(text)
-    path = write(out or root / "report.html", page(board, root, metric, across))
+    drawn: list[EmbeddingMap] = []
+    if maps:
+        from featprobe.report.board_maps import board_maps
+
+        drawn, without = board_maps(board, root, paths.feature_root(cache), maps)
+        for text in without:
+            note(text)
+    path = write(out or root / "report.html", page(board, root, metric, across, maps=drawn))
     click.echo(f"wrote {path}")
     if figures is not None:
         from featprobe.plots.gallery import save_all

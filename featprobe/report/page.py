@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from collections.abc import Collection, Sequence
-from html import escape
-from importlib import resources
 from pathlib import Path
 
 from featprobe.core._version import __version__
-from featprobe.core.atomic import write_text_atomic
-from featprobe.core.errors import InputError, reason
+from featprobe.core.errors import InputError
 from featprobe.evaluation.results import Result
 from featprobe.figures import points
 from featprobe.figures.colours import clean
+from featprobe.figures.embedding.embedding_map import EmbeddingMap
 from featprobe.leaderboard import legends
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.compare import Comparison, compare
 from featprobe.leaderboard.differences import HEADS, legend_of, rows_of
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.report import figures
-from featprobe.report.privacy import Hide
+from featprobe.report.map_section import SCRIPTS, section
+from featprobe.report.privacy import Hide, hiding
 from featprobe.report.rows import as_json, data
+from featprobe.report.shell import asset, filled, policy
 from featprobe.report.svg import element
 from featprobe.report.svg import text_of as said
 
@@ -32,18 +30,18 @@ COMPARED = 120  # results: of more, pairs are not listed
 
 def page(
     board: Sequence[Row], cache: Path, metric: str | None = None, across: Collection[str] = (),
-    name: str = "Results",
+    name: str = "Results", maps: Sequence[EmbeddingMap] = (),
 ) -> str:  # fmt: skip
     """The page of a leaderboard: its table with details, and all figures that its results have.
 
     ``cache``: where scores and stores are kept; what is not there is not drawn. ``across``: as of
-    :func:`~featprobe.leaderboard.board.build`.
+    :func:`~featprobe.leaderboard.board.build`. ``maps``: shown in a section of their own.
 
     The file loads nothing and its policy forbids it to (Content-Security-Policy); texts from data
     are escaped; names of patients and items do not occur (:class:`Hide`).
     """
     found = [row.result for row in board]
-    hide = Hide(cache, found)
+    hide = hiding(cache, found)
     known = points.costs(found, cache)
     sections = [
         ("figures", "By data set", "".join(figures.by_league(board, cache, hide))),
@@ -52,18 +50,19 @@ def page(
          "".join(figures.over_sets(found, cache, metric, list(across), hide))),
         ("costs", "Training and cost", _grid(figures.clouds(found, known, metric))),
         ("tests", "Paired tests", _tests(cache, found, metric, across, hide)),
+        ("maps", "Maps", _maps(maps)),
         ("notes", "Notes", _notes(board, hide)),
     ]  # fmt: skip
     shown = [(key, title, body) for key, title, body in sections if body]
-    script = _asset("page.js")
+    script = asset("theme.js", "page.js", *(SCRIPTS if maps else ()))
     links = "".join(
         element("li", element("a", said(title), href=f"#{key}"))
         for key, title in [("results", "Results"), *((k, t) for k, t, _ in shown)]
     )
     parts = {
         "title": said(name),
-        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src '{_hash(script)}'",
-        "style": _asset("page.css"),
+        "policy": policy(script),
+        "style": asset("page.css", *(["map.css"] if maps else [])),
         "links": links,
         "what": said(_summary(found)),
         "sections": "".join(
@@ -74,20 +73,7 @@ def page(
         "data": as_json(_cleaned(data(board, metric, known, hide))),
         "script": script,
     }
-    out = _asset("page.html")
-    pieces = out.split("@@")  # text, name, text, name, ..., text: no value is looked into
-    pieces[1::2] = [parts[p] for p in pieces[1::2]]
-    return "".join(pieces)
-
-
-def write(path: Path, text: str) -> Path:
-    """Write a page. Raises :class:`InputError` where it cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomic(path, text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {reason(error)}") from error
-    return path
+    return filled("page.html", parts)
 
 
 def _summary(found: Sequence[Result]) -> str:
@@ -96,9 +82,9 @@ def _summary(found: Sequence[Result]) -> str:
         (len({r.backbone for r in found}), "backbone", "backbones"),
         (len({r.dataset for r in found}), "data set", "data sets"),
     ]
-    told = [f"{n} {one if n == 1 else more}" for n, one, more in counts]
+    parts = [f"{n} {one if n == 1 else more}" for n, one, more in counts]
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    return f"{told[0]} of {told[1]} on {told[2]}. {made}."
+    return f"{parts[0]} of {parts[1]} on {parts[2]}. {made}."
 
 
 def _tests(
@@ -143,6 +129,13 @@ def _notes(board: Sequence[Row], hide: Hide) -> str:
     return _list(hide.all([*legends.of_board(board), *Footnotes(found).lines()]))
 
 
+def _maps(maps: Sequence[EmbeddingMap]) -> str:
+    return "".join(
+        element("h3", f"<bdi>{said(of.dataset)}</bdi>, {said(of.backbone)}") + section(of)
+        for of in maps
+    )
+
+
 def _list(lines: Sequence[str]) -> str:
     items = "".join(element("li", f"<bdi>{said(t)}</bdi>") for t in lines)
     return element("ul", items, class_="said") if items else ""
@@ -155,12 +148,3 @@ def _grid(of: Sequence[str]) -> str:
 def _cleaned(value: dict[str, object]) -> dict[str, object]:
     """All texts in one line."""
     return value | {"strings": [clean(t) for t in value["strings"]]}  # type: ignore[attr-defined]
-
-
-def _asset(name: str) -> str:
-    return (resources.files("featprobe.report") / "assets" / name).read_text("utf-8")
-
-
-def _hash(script: str) -> str:
-    found = hashlib.sha256(script.encode()).digest()
-    return escape(f"sha256-{base64.b64encode(found).decode()}")

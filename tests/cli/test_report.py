@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from featprobe.evaluation.results import scores_file
@@ -14,6 +17,7 @@ from tests.cli.test_main import one_line
 from tests.cli.test_scripts import BIN
 from tests.evaluation.test_results import result, save
 from tests.leaderboard.test_compare import keep
+from tests.support.cached import cached
 
 
 @pytest.fixture
@@ -38,6 +42,32 @@ def test_the_page_goes_into_the_cache_or_where_it_is_asked_for(run, kept, cache,
     some = (tmp_path / "p" / "x.html").read_text()
     assert "2 results of 2 backbones on 1 data set." in some
     assert "films" not in some
+
+
+def test_maps_of_data_sets_are_in_the_page_where_they_are_asked_for(run, cache, tmp_path) -> None:
+    y = np.arange(60) % 3
+    ids = np.array([f"film-{i:03d}" for i in range(60)])
+    groups = np.array([f"Doe^{i // 2:02d}" for i in range(60)])
+    split = np.where(np.arange(60) // 2 % 3 == 0, "test", "train")
+    for name in ("films", "skin"):
+        x = 2 * np.eye(3, 6)[y] + np.random.default_rng(0).normal(size=(60, 6))
+        cached(cache, {"cls": x}, y, dataset=name, ids=ids, groups=groups, split=split,
+               split_origin="given", group_origin="given")  # fmt: skip
+    assert run("knn", "--resamples", 20)[0] == 0
+    save(cache, result(dataset="gone"))
+    code, _, err = run("report", "--map", "pca", "--no-ties", "--out", tmp_path / "p.html")
+    assert (code, err) == (
+        0, "no map of gone: no features of its results are in the cache\n",
+    )  # fmt: skip
+    text = (tmp_path / "p.html").read_text()
+    maps = re.findall(r'(?s)data-part="data">(.*?)</script>', text)
+    assert len(maps) == 2
+    columns = {c["name"]: c for c in json.loads(maps[0])["columns"]}
+    assert "prediction of knn" in columns
+    assert "Doe" not in text
+    assert "film-0" not in text
+    assert run("report", "--no-ties", "--out", tmp_path / "p.html")[0] == 0
+    assert "data-part" not in (tmp_path / "p.html").read_text()
 
 
 def test_every_figure_is_a_file(run, kept, tmp_path) -> None:

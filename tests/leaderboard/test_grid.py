@@ -195,6 +195,23 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
             "finetune: *epochs must be a number, not 'ten'",
         ),
         (LEAST + "finetune: {recipe: full, epochs: 0}", "finetune: epochs 0 must be positive"),
+        (LEAST + "finetune: {recipe: full, decoder: conv}", "add 'task: segmentation'"),
+        (
+            LEAST + "finetune: {recipe: full, task: multiclass}",
+            "only 'task: segmentation' is given",
+        ),
+        (
+            LEAST + "finetune: {recipe: full, task: segmentation, decoder: knn}",
+            "decoder knn is nothing that a backbone trains through",
+        ),
+        (
+            LEAST + "finetune: {recipe: full, task: segmentation, decoder: conv, widht: 3}",
+            "unknown key 'widht'. Did you mean 'width'",
+        ),
+        (
+            LEAST + "finetune: {recipe: full, task: segmentation, balanced: true}",
+            "balanced has no effect on segmentation",
+        ),
         (LEAST + "finetune: {recipe: full, lr: [1e-3, 0]}", "finetune: lr 0 must be positive"),
         (LEAST + "finetune: {recipe: full, optimizer: adan}", "Did you mean 'adam'"),
         (LEAST + "finetune: {recipe: full, preset: rad-full}", "either 'recipe' or 'preset'"),

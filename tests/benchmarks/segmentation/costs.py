@@ -1,18 +1,10 @@
-"""Segmentation from cached tokens: what it costs, and what it reaches on real volumes.
-
-The table of decoders needs ``FEATPROBE_TEST_DATA`` (hippocampus); without it the costs alone are
-measured, on tokens that are drawn when they are read.
-"""
+"""What segmentation from cached tokens costs, on tokens that are drawn when they are read."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,8 +12,6 @@ import numpy as np
 
 from tests.benchmarks.rows import Row, side_by_side
 
-SIZES = (112, 224)
-DECODERS = ("linear", "multi", "logistic", "knn", "conv")
 RATES = (1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 1e-1)
 PEAK = """
 import resource, sys
@@ -29,7 +19,7 @@ import numpy as np
 from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.decoders.named import make_decoder
 from featprobe.segmentation.training import Training, train
-from tests.benchmarks.segmentation import Drawn
+from tests.benchmarks.segmentation.costs import Drawn
 items = MaskedItems(Drawn(int(sys.argv[1]), 100))
 train(make_decoder("linear"), items, np.arange(len(items)), Training(epochs=1, min_steps=1))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -79,7 +69,7 @@ def _peak(volumes: int) -> float:
     return float(out.stdout.split()[-1])
 
 
-def _costs(runs: int) -> Iterator[Row]:
+def costs(runs: int) -> Iterator[Row]:
     import featprobe as fp
     from featprobe.segmentation.decoders.named import make_decoder
     from featprobe.segmentation.items import MaskedItems
@@ -109,58 +99,3 @@ def _costs(runs: int) -> Iterator[Row]:
     name = "peak memory of 500 volumes of 100 slices against 50"
     tokens = 500 * 100 * 64 * 192 * 2 / 2**20
     yield Row(name, many, few, "MiB", must=1.3, more=False, note=f"tokens are {tokens:.0f} MiB")
-
-
-def _table(folder: Path, cache: str) -> Iterator[Row]:
-    import featprobe as fp
-    from featprobe.evaluation.protocols import Full
-    from featprobe.features.tokens import every_tokens
-    from featprobe.segmentation.decoders.named import make_decoder
-    from featprobe.segmentation.items import MaskedItems
-    from featprobe.segmentation.run import segment
-    from featprobe.segmentation.training import Training
-    from featprobe.splits.assign import assign
-
-    data = fp.load_dataset(folder, cache=cache)
-    part = assign(np.zeros(len(data), dtype=int), data.groups, (0.7, 0.1, 0.2), 0, data.ids)
-    for size in SIZES:
-        for model, init in (("tiny_vit14", None), ("tiny_vit14", "random"), ("resnet18", "random")):
-            backbone = fp.load_backbone(model, init=init, image_size=size)
-            fp.extract(backbone, data, cache=cache, features=["tokens:4"])
-    data.split, data.split_origin = np.array(["train", "val", "test"])[part], "70/10/20, by patient"
-    for tokens in every_tokens(data, cache=cache):
-        items = MaskedItems(tokens)
-        base = segment(items, make_decoder("position"), Full())[0]
-        yield _row("position prior", tokens, base, base)
-        begun = time.perf_counter()
-        for name in DECODERS:
-            if name == "multi" and tokens.blocks < 4:
-                continue
-            lr = (1e-2, 3e-2, 1e-1) if name in ("linear", "multi") else (1e-2,)
-            r = segment(items, make_decoder(name), Full(), Training(lr=lr, epochs=6))[0]
-            yield _row(name, tokens, r, base)
-        spent = time.perf_counter() - begun
-        frames = sum(items.frames(int(i)) for i in np.flatnonzero(items.split == "train"))
-        whole = MaskedItems(tokens, scale=tokens.size[0] // tokens.grid[0])
-        unet = make_decoder("unet2d")
-        start = time.perf_counter()
-        segment(whole, unet, Full(), Training(lr=(1e-2,), epochs=32 / frames, min_steps=1))
-        epochs = max(1.0, spent / max(1e-9, time.perf_counter() - start) * 32 / frames)
-        r = segment(whole, unet, Full(), Training(lr=(1e-2,), epochs=epochs))[0]
-        yield _row(f"unet2d from scratch, {epochs:.1f} epochs", tokens, r, base)
-
-
-def _row(name: str, tokens: Any, r: Any, base: Any) -> Row:
-    low, high = r.ci["dice"]
-    said = f"{tokens.backbone}, {name}: mean Dice against the position prior's"
-    return Row(said, r.metrics["dice"], base.metrics["dice"], "Dice",
-               note=f"[{low:.3f}, {high:.3f}]")  # fmt: skip
-
-
-def rows(runs: int = 3) -> Iterator[Row]:
-    """Costs, then the table where the volumes are at hand."""
-    yield from _costs(min(runs, 3))
-    root = os.environ.get("FEATPROBE_TEST_DATA")
-    if root:
-        with tempfile.TemporaryDirectory() as cache:
-            yield from _table(Path(root) / "hippocampus", cache)
