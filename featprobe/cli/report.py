@@ -45,18 +45,24 @@ Examples:
         "--map", "maps", multiple=True, type=click.Choice(METHODS), metavar="METHOD...",
         help="Also shows the items of each data set as points: pca, tsne, umap; see 'show map'.",
     ),
+    click.option(
+        "--overlays", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+        help="Also shows the pictures that 'segment --overlays FOLDER' has drawn. They are patient "
+        "images, with names of items on them.",
+    ),
     group="Output",
 )  # fmt: skip
 @cache_option
 def command(
     data: tuple[str, ...], model: tuple[str, ...], metric: str | None, untested: bool,
     margin: float | None, across: tuple[str, ...], out: Path | None, figures: Path | None,
-    kind: str, maps: tuple[str, ...], cache: str | None,
+    kind: str, maps: tuple[str, ...], overlays: Path | None, cache: str | None,
 ) -> None:  # fmt: skip
     """Write one HTML page of all results: table, details of every row, figures, tests.
 
-    The file holds everything, loads nothing and names no patient: it can be sent and opened
-    anywhere. Without --data and --model it is of the newest result of every cell in the cache.
+    The file holds everything, loads nothing and, but for --overlays, names no patient: it can be
+    sent and opened anywhere. Without --data and --model it is of the newest result of every cell in
+    the cache.
     """
     from featprobe.core import paths
     from featprobe.evaluation import results
@@ -76,16 +82,17 @@ def command(
     found = results.latest(results.read(root, note))
     stand = RankRanges(root, margin)
     board = build(found, metric, data, model, root, None if untested else stand, across)
-    for text in stand.notes:
-        note(text)
+    for line in stand.notes:
+        note(line)
     drawn: list[EmbeddingMap] = []
     if maps:
         from featprobe.report.board_maps import board_maps
 
         drawn, without = board_maps(board, root, paths.feature_root(cache), maps)
-        for text in without:
-            note(text)
-    path = write(out or root / "report.html", page(board, root, metric, across, maps=drawn))
+        for line in without:
+            note(line)
+    text = page(board, root, metric, across, maps=drawn, overlays=overlays)
+    path = write(out or root / "report.html", text)
     click.echo(f"wrote {path}")
     if figures is not None:
         from featprobe.plots.gallery import save_all
@@ -93,6 +100,6 @@ def command(
         written, without = save_all(
             [row.result for row in board], root, figures, kind, metric
         )  # fmt: skip
-        for text in without:
-            note(f"not drawn: {text}")
+        for line in without:
+            note(f"not drawn: {line}")
         click.echo(f"wrote {len(written)} figures to {figures}")

@@ -116,7 +116,7 @@ class Axes:
         taken = -math.inf
         for value in self._ticks() if at is None else at:
             x = self.x(value)
-            text = _told(100 * value if percent else value) + (" %" if percent else "")
+            text = _text(100 * value if percent else value) + (" %" if percent else "")
             wide = CHARACTER * len(text)
             if x < left - 1 or x > right + 1 or x - wide / 2 < taken + 6:
                 continue
@@ -132,7 +132,7 @@ class Axes:
         for value in ticks(*self._y):
             y = self.y(value)
             self.parts.append(element("line", x1=left, x2=right, y1=y, y2=y, class_="grid"))
-            self.parts.append(label(left - 5, y + 4, _told(value), class_="t end"))
+            self.parts.append(label(left - 5, y + 4, _text(value), class_="t end"))
         self.parts.append(label(4, top - 8, name, 40))
 
     def _ticks(self) -> list[float]:
@@ -152,7 +152,7 @@ def _widened(low: float, high: float, log: bool) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _told(value: float) -> str:
+def _text(value: float) -> str:
     for least, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= least:
             return f"{value / {'G': 1e9, 'M': 1e6, 'k': 1e3}[unit]:g} {unit}"

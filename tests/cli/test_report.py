@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from featprobe.evaluation.results import scores_file
 from tests.cli.test_main import one_line
@@ -68,6 +71,27 @@ def test_maps_of_data_sets_are_in_the_page_where_they_are_asked_for(run, cache, 
     assert "film-0" not in text
     assert run("report", "--no-ties", "--out", tmp_path / "p.html")[0] == 0
     assert "data-part" not in (tmp_path / "p.html").read_text()
+
+
+def test_overlays_are_in_the_page_where_they_are_asked_for(run, kept, tmp_path) -> None:
+    folder, page = tmp_path / "overlays", tmp_path / "p.html"
+    assert "segment --overlays" in said(run("report", "--overlays", folder))
+    folder.mkdir()
+    assert "it holds no picture" in said(run("report", "--overlays", folder))
+    Image.fromarray(np.zeros((500, 2400, 3), np.uint8)).save(folder / "b_<i>.png")
+    Image.fromarray(np.full((50, 60), 200, np.uint8)).save(folder / "a_net_linear.png")
+    (folder / "notes.txt").write_text("no picture")
+    assert run("report", "--no-ties", "--overlays", folder, "--out", page)[0] == 0
+    text = page.read_text()
+    uris = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)" alt="Overlays: ([^"]+)"', text)
+    assert [name for _, name in uris] == ["a_net_linear", "b_&lt;i&gt;"]
+    sizes = [Image.open(io.BytesIO(base64.b64decode(u))).size for u, _ in uris]
+    assert sizes == [(60, 50), (1200, 250)]
+    assert "img-src data:" in text
+    assert "These are images of patients" in text
+    assert "holds no name" not in text
+    (folder / "c.png").write_bytes(b"no")
+    assert "c.png: not a readable picture" in said(run("report", "--overlays", folder))
 
 
 def test_every_figure_is_a_file(run, kept, tmp_path) -> None:
