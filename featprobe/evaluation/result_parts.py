@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from featprobe.core.display import short
 from featprobe.core.jsonvalues import conforms
 from featprobe.core.options import annotations_of
 from featprobe.metrics import measures as metrics
 
-if TYPE_CHECKING:
-    from featprobe.evaluation.results import Result
 
-
-def check_parts(result: Result) -> None:
-    """Raise ``TypeError`` or ``ValueError`` for what is no result, as after a change by hand."""
+def check_parts(result: Any) -> None:
+    """Of a Result: raise ``TypeError`` or ``ValueError`` for what is no result, as after a change by hand."""
     for place, value, kind in _parts(result):
         if not conforms(value, kind):
             raise TypeError(f"{place} is {short(value)}")
@@ -24,10 +21,9 @@ def check_parts(result: Result) -> None:
     _ = result.cell  # a digest: ValueError for infinite numbers among values of any kind
 
 
-def _parts(result: Result) -> Iterator[tuple[str, Any, Any]]:
+def _parts(result: Any) -> Iterator[tuple[str, Any, Any]]:
     """Name, value and annotation: of all fields, and of what is always in those of any values."""
-    of: Any = type(result)
-    kinds = annotations_of(of)
+    kinds = annotations_of(type(result))
     for field in fields(result):
         yield field.name, getattr(result, field.name), kinds[field.name]
     for name in ("origin", "grouping"):
