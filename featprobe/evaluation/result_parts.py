@@ -13,7 +13,7 @@ from featprobe.metrics import measures as metrics
 
 
 def check_parts(result: Any) -> None:
-    """Of a Result: raise ``TypeError`` or ``ValueError`` for what is no result, as after a change by hand."""
+    """Raise ``TypeError`` or ``ValueError`` for a Result that is none, as changed by hand."""
     for place, value, kind in _parts(result):
         if not conforms(value, kind):
             raise TypeError(f"{place} is {short(value)}")
@@ -23,7 +23,8 @@ def check_parts(result: Any) -> None:
 
 def _parts(result: Any) -> Iterator[tuple[str, Any, Any]]:
     """Name, value and annotation: of all fields, and of what is always in those of any values."""
-    kinds = annotations_of(type(result))
+    of: Any = type(result)
+    kinds = annotations_of(of)
     for field in fields(result):
         yield field.name, getattr(result, field.name), kinds[field.name]
     for name in ("origin", "grouping"):
