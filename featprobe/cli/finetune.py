@@ -233,7 +233,9 @@ def command(
             for result in made:
                 print(result.to_json(), flush=True)
     if found and not as_json:
-        show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
+        named = f"finetune {preset or wanted.recipe.name}"
+        named += "" if dense is None else f" {dense.network.name}"
+        show_results(found, False, title or named)
         _name_what_is_kept(found)
     problems = [text for result in found for text in result.provenance.get(PROBLEMS, ())]
     if problems:
