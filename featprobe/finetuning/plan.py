@@ -15,6 +15,7 @@ from featprobe.core import paths
 from featprobe.core.atomic import try_folder
 from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError, reason
+from featprobe.core.stopwatch import spent
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.shared_intensity import settle
 from featprobe.evaluation import levels
@@ -97,7 +98,7 @@ def plan(
     for table in (reported.of, subgroups):
         if table is not None:
             levels.column(table, dataset.ids)  # what it lacks is told before anything is decoded
-    with accelerator.main_process_first():
+    with accelerator.main_process_first(), spent("decoding frames"):
         frames = kept_frames(backbone, dataset, made.cache, workers, progress=made.progress)
     labeled = Images(backbone, dataset, frames, wanted_of(backbone, t.view), made.precision)
     protocol = Full(t.seed, t.refit, subset, split_version)

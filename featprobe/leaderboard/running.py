@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from featprobe.core.errors import InputError, Unfinished, reason
 from featprobe.core.progress import Progress
+from featprobe.core.tracking import within
 from featprobe.leaderboard.cell_work import Cache, Session
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.grid import Grid
@@ -72,7 +73,8 @@ def _alone(session: Session, board: Ledger) -> None:
 
         session.begun = on_begin
         try:
-            made = session.perform(board.cells, task)
+            with within(board.cells[task.cells[0]].name.replace("/", "-")):
+                made = session.perform(board.cells, task)
         except Unfinished:
             raise
         except Exception as error:  # whatever it was, the other cells can still be had
