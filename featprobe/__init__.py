@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from featprobe.evaluation.shown import Results
     from featprobe.extraction.local import extract
     from featprobe.features.feature_set import FeatureSet
+    from featprobe.finetuning.dense.settings import Segmentation
     from featprobe.finetuning.recipes.named import make_recipe
     from featprobe.finetuning.run import finetune
     from featprobe.finetuning.settings import Training
@@ -65,6 +66,7 @@ _WHERE = {
     "RidgeProbe": "probes.ridge",
     "MLPProbe": "probes.mlp",
     "SGDProbe": "probes.sgd",
+    "Segmentation": "finetuning.dense.settings",
     "Training": "finetuning.settings",
     "evaluate": "evaluation.evaluate",
     "extract": "extraction.local",
@@ -96,6 +98,7 @@ __all__ = [
     "RidgeProbe",
     "MLPProbe",
     "SGDProbe",
+    "Segmentation",
     "Training",
     "__version__",
     "evaluate",

@@ -74,17 +74,11 @@ def load_backbone(
     preprocess = loaded.preprocess
     if image_size is not None:
         preprocess = preprocess.at(image_size)
-    label = source.label
-    if files:
-        label += f"-{files[0].stem}"
-    if image_size is not None:
-        label += f"@{image_size}"
     origin: dict[str, Any] = {"name": source.text}
     if init == "random":
-        label += f"-random{seed}"
         origin |= {"init": "random", "seed": seed}
     return Backbone(
-        name=label,
+        name=label_of(source, files, image_size, init, seed),
         module=loaded.module,
         adapter=loaded.adapter,
         preprocess=preprocess,
@@ -93,6 +87,19 @@ def load_backbone(
         random=init == "random",
         version=getattr(loaded.adapter, "version", 1),
     )
+
+
+def label_of(
+    source: Source, weights: Sequence[str | os.PathLike[str]] = (), image_size: int | None = None,
+    init: str | None = None, seed: int = 0,
+) -> str:  # fmt: skip
+    """What a backbone of these options of :func:`load_backbone` is called, before it is loaded."""
+    label = source.label
+    if weights:
+        label += f"-{expanded(weights[0]).stem}"
+    if image_size is not None:
+        label += f"@{image_size}"
+    return f"{label}-random{seed}" if init == "random" else label
 
 
 def _load(source: Source) -> Loaded:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from featprobe.core.errors import InputError
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.options import annotations_of, checked
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -16,6 +17,16 @@ HALF = (0.5, 0.5, 0.5)
 LIBRARIES = ("timm", "open_clip", "torchvision")  # which have the preprocessing themselves
 OUTPUTS = ("cls", "mean", "tokens", "prelogits", "logits", "projection")
 INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
+
+
+def known_outputs(texts: Iterable[str]) -> None:
+    """Raise :class:`UnknownName` for an output, or ``OUTPUT:BLOCKS``, that no backbone has."""
+    for text in texts:
+        name = text.partition(":")[0]
+        if name not in OUTPUTS:
+            raise UnknownName(
+                f"unknown output {name!r}.{nearest(name, OUTPUTS)} Known: {', '.join(OUTPUTS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,12 @@ class Preprocess:
     pad: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in annotations_of(Preprocess).items():
+            checked(name, getattr(self, name), kind, "preprocessing")  # kept as given: keys hold it
+        for name in ("resize", "crop", "pad"):
+            sizes = getattr(self, name)
+            if sizes is not None and min(sizes if isinstance(sizes, tuple) else (sizes,)) < 1:
+                raise InputError(f"preprocessing {name} {sizes} must be at least 1 pixel")
         if self.pad and (not isinstance(self.resize, int) or self.crop):
             raise InputError("padding goes with the length of the longer edge and without a crop")
         if self.interpolation not in INTERPOLATIONS.values():

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from featprobe.backbones.source import Source
 from featprobe.backbones.spec import Preprocess
-from featprobe.core.errors import InputError, MissingPath, nearest, reason
-from featprobe.core.yaml_file import read_yaml
+from featprobe.core.errors import InputError, MissingPath
+from featprobe.core.options import annotations_of
+from featprobe.core.paths import expanded
+from featprobe.core.yaml_file import at, checked, read_yaml
 
-FIELDS = ("name", "path", "weights", "revision", "preprocess")
+FIELDS = {
+    "name": str, "path": str, "weights": str, "revision": str,
+    "preprocess": Mapping[str, Any] | None,
+}  # fmt: skip
 
 
 def read_description(path: Path) -> Source:
@@ -21,13 +27,10 @@ def read_description(path: Path) -> Source:
     :class:`~featprobe.backbones.spec.Preprocess`; by default the folder's own.
     """
     needs = "a backbone's YAML needs at least 'path: FOLDER'"
-    given = read_yaml(path, needs)
+    given = checked(read_yaml(path, needs), FIELDS, str(path))
     if "path" not in given:
         raise InputError(f"{path}: {needs}")
-    for field in given:
-        if field not in FIELDS:
-            raise InputError(f"{path}: unknown field {field!r}.{nearest(str(field), FIELDS)}")
-    place = str(given["path"])
+    place = given["path"]
     beside = path.parent / place
     if beside.is_dir():
         place = str(beside)
@@ -36,23 +39,21 @@ def read_description(path: Path) -> Source:
     weights = given.get("weights")
     return Source(
         str(path),
-        label=str(given.get("name") or path.stem),
+        label=given.get("name", path.stem),
         place=place,
         preprocess=_preprocess(path, given.get("preprocess")),
         revision=given.get("revision"),
-        weights=(path.parent / str(weights),) if weights else (),
+        weights=(path.parent / expanded(weights),) if weights else (),
     )
 
 
 def _preprocess(path: Path, given: Any) -> Preprocess | None:
     if given is None:
         return None
-    try:
-        fields: dict[str, Any] = {k: _tuple(v) for k, v in given.items()}
-        return Preprocess(**fields)
-    except (TypeError, AttributeError, InputError) as error:
-        raise InputError(f"{path}: preprocess: {reason(error)}") from error
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    place = f"{path}: preprocess"
+    kinds = annotations_of(Preprocess)
+    found = checked(given, kinds, place)
+    if lacking := [n for n in ("resize", "crop") if n not in found]:
+        raise InputError(f"{place}: {lacking[0]} is needed, null for none")
+    with at(place):
+        return Preprocess(**found)

@@ -90,6 +90,7 @@ model_options = options(
     click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's."),
     group="Backbone",
 )  # fmt: skip
+MASKS = "segmentation"  # the task of masks, which are no labels of items
 label_options = options(
     options(
         click.option(
@@ -99,8 +100,8 @@ label_options = options(
         group=MAIN,
     ),
     click.option(
-        "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression"]),
-        help="Of a table's labels.",
+        "--task", type=click.Choice(["multiclass", "multilabel", "ordinal", "regression", MASKS]),
+        help=f"Of a table's labels; {MASKS}, of masks, is for 'finetune' and 'segment'.",
     ),
     click.option("--separator", metavar="TEXT", help="Between several labels in one cell."),
     click.option(
@@ -211,7 +212,17 @@ def unused_keys(origin: Mapping[str, Any]) -> list[str]:
 
 def note(text: str) -> None:
     """A line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    from featprobe.cli.safe_output import escaped
+
+    print(escaped(text), file=sys.stderr, flush=True)  # a bar that is shown goes past the edge
+
+
+def part(text: str) -> tuple[int, int]:
+    """``"2/8"`` to (2, 8)."""
+    i, slash, n = text.partition("/")
+    if not (slash and i.isdecimal() and n.isdecimal()):
+        raise click.BadParameter(f"{text!r} is not of the form I/N, such as 2/8")
+    return int(i), int(n)
 
 
 def open_dataset(data: str, cache: str | None, loading: dict[str, Any]) -> Dataset:
@@ -220,6 +231,11 @@ def open_dataset(data: str, cache: str | None, loading: dict[str, Any]) -> Datas
     from featprobe.datasets.load import load_dataset
 
     given = dict(loading)
+    if given.get("task") == MASKS:
+        raise InputError(
+            f"--task {MASKS} is for 'featprobe finetune'; on stored tokens, masks are decoded by "
+            "'featprobe segment'"
+        )
     for text in given.pop("catalog_options"):
         name, sign, value = text.partition("=")
         if not sign:

@@ -103,9 +103,11 @@ def check(
     Near-duplicates across splits are looked for when the cache has features of the data set.
     """
     from featprobe.datasets.audit import audit
+    from featprobe.extraction.elsewhere import decoded_elsewhere
 
     dataset = open_dataset(data, cache, loading)
-    found = audit(dataset, workers, show=True)
+    with decoded_elsewhere(dataset):
+        found = audit(dataset, workers, show=True)
     _near(found, dataset, near, cache)
     if as_json:
         print(json.dumps(found.to_dict()))

@@ -19,6 +19,7 @@ from featprobe.cli.common import (
     model_options,
     note,
     open_dataset,
+    part,
     quiet_option,
     unused_keys,
     workers_option,
@@ -184,14 +185,6 @@ def lacking(model: str) -> str | None:
     where = found["place"] or ", ".join(found.get("files", ()))
     source = f"they are downloaded from {where} when it can be reached" if where else "get its file"
     return f"{model}: {source}; or give the file with --weights FILE, or use --init random"
-
-
-def part(text: str) -> tuple[int, int]:
-    """``"2/8"`` to (2, 8)."""
-    i, slash, n = text.partition("/")
-    if not (slash and i.isdecimal() and n.isdecimal()):
-        raise click.BadParameter(f"{text!r} is not of the form I/N, such as 2/8")
-    return int(i), int(n)
 
 
 def counted(dataset: Dataset, most: int = 20) -> str:

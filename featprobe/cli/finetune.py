@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import (
+    MASKS,
     device_option,
     loading_options,
     model_options,
@@ -61,7 +62,16 @@ training_options = options(
         group=MAIN,
     ),
     click.option(
-        "--batch", type=click.IntRange(min=1), metavar="ITEMS", help="A step's.  [default: 32]"
+        "--decoder", metavar="NAME",
+        help="With --task segmentation: linear, multi, unet, conv, dpt.  [default: linear]",
+    ),
+    click.option(
+        "--loss", type=click.Choice(["ce", "dice", "dice_ce"]),
+        help="With --task segmentation: cross-entropy, soft Dice, or both.  [default: dice_ce]",
+    ),
+    click.option(
+        "--batch", type=click.IntRange(min=1), metavar="ITEMS",
+        help="A step's; of frames with --task segmentation.  [default: 32]",
     ),
     click.option(
         "--accumulate", type=click.IntRange(min=1), metavar="PARTS",
@@ -145,6 +155,7 @@ Examples:
   featprobe finetune --model dinov2_vitb14 --data aptos --lr 1e-4 1e-5 --layer-decay 0.7
   featprobe finetune --model resnet50 --init random --data ./chest_xrays      from scratch
   featprobe finetune --model dinov2_vitl14 --data nih --preset rad-lora --subset 0.01 0.1 1
+  featprobe finetune --model dinov2_vits14 --data ./hippocampus --task segmentation --decoder conv
   torchrun --nproc-per-node 4 -m featprobe.cli.main finetune --model ... --data ...
 
 \b
@@ -166,7 +177,7 @@ def command(
     device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     strip_prefix: str, ignore_keys: tuple[str, ...],
-    image_size: int | None, **rest: Any,
+    image_size: int | None, decoder: str | None, loss: str | None, **rest: Any,
 ) -> None:  # fmt: skip
     """Train a backbone, or a part of it, on the split that probes of the data set have."""
     given: dict[str, Any] = {
@@ -178,7 +189,10 @@ def command(
     given |= {"augment": list(augment)} if augment else {}
     reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
     reported |= chosen_by(None, None, rest.pop("threshold"))
-    dataset = open_dataset(data, cache, rest)
+    masks = rest["task"] == MASKS
+    if not masks and (decoder or loss):
+        raise click.UsageError(f"--decoder and --loss are of masks: add --task {MASKS}")
+    dataset = open_dataset(data, cache, {**rest, "task": None} if masks else rest)
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")
 
@@ -186,10 +200,13 @@ def command(
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import show_results
     from featprobe.core.threads import cores
+    from featprobe.finetuning.dense.settings import segmentation_of
     from featprobe.finetuning.request import request
     from featprobe.finetuning.run import PROBLEMS, finetune
 
-    wanted = request(recipe, preset, {**given, "seed": seed, **read_settings(more)})
+    given = {**given, "seed": seed, **read_settings(more)}
+    dense, given = segmentation_of(recipe, preset, decoder, loss, given) if masks else (None, given)
+    wanted = request(recipe, preset, given)
     if folder is not None and len(subset) > 1:
         raise click.UsageError("--run is the folder of one training, not of several --subset")
     backbone = load_backbone(
@@ -205,7 +222,7 @@ def command(
             split_version=split_version, cache=cache, folder=folder, device=device,
             resamples=resamples, **reported, label=title or Path(preset or "").stem,
             workers=min(8, cores()) if workers is None else workers,
-            progress=False if quiet else "json" if as_json else True,
+            progress=False if quiet else "json" if as_json else True, segmentation=dense,
         )  # fmt: skip
         if int(os.environ.get("RANK", "0")):
             continue  # one of several processes speaks
@@ -223,11 +240,13 @@ def command(
 
 def _name_what_is_kept(found: list[Result]) -> None:
     """How the trained backbone and its head are used."""
+    from featprobe.finetuning.dense.ending import FILE as DECODER
     from featprobe.finetuning.head_probe import FILE as HEAD
 
     for result in found:
         kept = Path(result.provenance["folder"])
         if (kept / "backbone").is_dir():
             note(f"trained backbone: featprobe extract --model {kept / 'backbone'} --data ...")
-        if (kept / HEAD).is_file():
-            note(f"new images: featprobe predict {kept / HEAD} --data ...")
+        for name in (HEAD, DECODER):
+            if (kept / name).is_file():
+                note(f"new images: featprobe predict {kept / name} --data ...")

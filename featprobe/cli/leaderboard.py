@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from featprobe.cli.common import cache_option, choice_options, json_option, note
+from featprobe.cli.common import cache_option, choice_options, json_option, note, part
 from featprobe.cli.ranking_options import rank_options
 from featprobe.cli.verb import Verb, options
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
     from featprobe.leaderboard.compare import Comparison
     from featprobe.leaderboard.grid import Grid
-    from featprobe.leaderboard.running import Outcome
+    from featprobe.leaderboard.ledger import Outcome
 
 
 @click.command(
@@ -29,13 +29,19 @@ Examples:
   featprobe leaderboard --data nih_cxr --metric balanced_accuracy --out table
   featprobe leaderboard --html page.html --latex table.tex
   featprobe leaderboard cells.yaml         runs what is missing, then ranks it
+  featprobe leaderboard cells.yaml --jobs 4
+  featprobe leaderboard cells.yaml --shard 2/8      one part, as a task of a job array
+  featprobe leaderboard cells.yaml --model dinov2_vits14 --data nih_chestxray14
 
 \b
-A file names what to rank: data, models, probes, finetune (each a list), and how: extract, subset,
-against, metric, resamples, seed, split_version, out. An example is docs/examples/unfrozen.yaml.
+A file names what to rank: data, models, probes, finetune, protocols (each a list), image_size,
+views, subset, seeds, what to exclude and include, and how: extract, against, metric, resamples,
+split_version, out. Every combination is a cell. An example is docs/examples/unfrozen.yaml.
 """,
 )
-@click.argument("file", required=False, type=click.Path(path_type=Path), metavar="[FILE.yaml]")
+@click.argument(
+    "file", required=False, type=click.Path(path_type=Path), metavar="[FILE.yaml | NAME]"
+)
 @choice_options
 @rank_options
 @click.option(
@@ -53,19 +59,38 @@ against, metric, resamples, seed, split_version, out. An example is docs/example
     ),
     group="Output",
 )  # fmt: skip
+@options(
+    click.option(
+        "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+        help="Run so many cells of a file side by side, each in a process.",
+    ),
+    click.option(
+        "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
+        help="Run the I-th of N parts of a file's cells only, and write no table.",
+    ),
+    group="Device and speed",
+)  # fmt: skip
+@options(
+    click.option(
+        "--over-seeds", is_flag=True,
+        help="Join results that differ in their seed alone to their mean, as a file with several "
+        "seeds does.",
+    ),
+)  # fmt: skip
 @cache_option
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context, file: Path | None, data: tuple[str, ...], model: tuple[str, ...],
     metric: str | None, untested: bool, margin: float | None, across: tuple[str, ...],
-    out: Path | None, html: Path | None, latex: Path | None, cache: str | None, as_json: bool,
+    out: Path | None, html: Path | None, latex: Path | None, jobs: int, shard: tuple[int, int],
+    over_seeds: bool, cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Rank the newest results of every data set; print the table, write Markdown and CSV.
 
-    With a file, rank what it names: cells that are not in the cache run first, one that fails is
-    named and the rest goes on, and the exit status is then 1. Where the file says against what,
-    paired differences follow, and are written to STEM-differences.csv.
+    With a file (or the name of a ready one), rank what it names: cells that are not in the cache
+    run first, one that fails is named and the rest goes on, and the exit status is then 1. Where
+    the file says against what, paired differences follow, and are written to STEM-differences.csv.
     """
     import json
 
@@ -76,24 +101,36 @@ def command(
     from featprobe.leaderboard.table import make_ready, print_board, write
     from featprobe.metrics import measures as metrics
 
-    if file is not None and (data or model):
-        raise click.UsageError(f"--data and --model are in {file}", ctx)
+    if file is None and (jobs > 1 or shard != (1, 1)):
+        raise click.UsageError("--jobs and --shard are of a file: featprobe leaderboard FILE", ctx)
     if metric is not None:
         metrics.about(metric)
     root = settings.cache_root(cache)
     grid = outcome = against = None
     stem = out or root / "leaderboard" / "leaderboard"
     if file is not None:
-        grid = _grid(file)
+        grid = _grid(file).only(data, model)
+        data, model = (), ()
         grid = replace(grid, metric=metric or grid.metric)  # choosing follows it
         stem = out or grid.out or root / "leaderboard" / grid.file.stem
         make_ready(stem)
-        outcome = _run(grid, cache)
+        outcome = _run(grid, cache, jobs, shard)
+        if shard != (1, 1):
+            note(f"part {shard[0]} of {shard[1]}: 'featprobe leaderboard {file}' makes the table")
+            _end(ctx, outcome)
+            return
+        over_seeds = over_seeds or len(grid.seeds) > 1
         found, metric, against = outcome.results, metric or grid.metric, grid.against
         if not found:
             _end(ctx, outcome)
     else:
         found = results.latest(results.read(root, note))
+    if over_seeds:
+        from featprobe.evaluation.seed_means import over_seeds as joined
+
+        found, apart = joined(root, found)
+        for text in apart:
+            note(f"not joined over seeds: {text}")
     stand = RankRanges(root, margin)
     board = build(found, metric, data, model, root, None if untested else stand, across)
     for text in stand.notes:
@@ -130,14 +167,15 @@ def _grid(file: Path) -> Grid:
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as extract has it
     from featprobe.leaderboard.grid import read
+    from featprobe.leaderboard.includes import named_file
 
-    return read(file)
+    return read(named_file(str(file)))
 
 
-def _run(grid: Grid, cache: str | None) -> Outcome:
+def _run(grid: Grid, cache: str | None, jobs: int, shard: tuple[int, int]) -> Outcome:
     from featprobe.leaderboard.running import run
 
-    return run(grid, cache, tell=note, progress=True)
+    return run(grid, cache, tell=note, progress=True, jobs=jobs, shard=shard)
 
 
 def _differences(
@@ -172,7 +210,11 @@ def _written(made: Sequence[Comparison], as_json: bool) -> list[str]:
 
 
 def _end(ctx: click.Context, outcome: Outcome) -> None:
-    """Say what became of the cells; exit with 1 where one has failed."""
+    """Say what became of the cells and what took the time; exit with 1 where one has failed."""
+    from featprobe.core.progress import shares
+
+    if outcome.ran:
+        note(f"time: {shares(outcome.seconds)}")
     failed = f", {len(outcome.failures)} failed" if outcome.failures else ""
     note(f"{outcome.ran} cells ran, {outcome.there} were in the cache{failed}")
     for text in outcome.failures:

@@ -21,7 +21,7 @@ def predict_masks(
     probabilities: bool, as_json: bool, how: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write a mask for each item of ``--data``; a line each of what is in it."""
-    from featprobe.metrics.cases import FIELDS
+    from featprobe.metrics.segmentation import FIELDS
     from featprobe.segmentation.predict import predict_masks as run
 
     folder = out or Path(f"{dataset.name}-masks")

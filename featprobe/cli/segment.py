@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import (
+    MASKS,
     device_option,
     loading_options,
     note,
@@ -16,6 +17,7 @@ from featprobe.cli.common import (
     quiet_option,
     split_version_option,
 )
+from featprobe.cli.overlays import drawer, overlays_option, several_overlays
 from featprobe.cli.probing import bootstrap_options, notes_of, read_settings, show_results
 from featprobe.cli.verb import MAIN, Verb, options
 
@@ -37,7 +39,8 @@ training_options = options(
         ),
         click.option(
             "--lr", multiple=True, type=click.FloatRange(min=0, min_open=True), metavar="LR...",
-            help="Learning rates, trained side by side; val chooses.  [default: 3e-4 to 1e-2]",
+            help="Learning rates, trained side by side; val chooses.  [default: 1e-3 to 1e-2, of "
+            "linear and multi 3e-3 to 1e-1, and beyond]",
         ),
         click.option(
             "--epochs", type=click.FloatRange(min=0, min_open=True),
@@ -65,7 +68,7 @@ way_options = options(
     options(
         click.option(
             "--shots", multiple=True, type=click.IntRange(min=1), metavar="N...",
-            help="Learn from so many cases of train; a row for each.",
+            help="Learn from so many items of train; a row for each.",
         ),
         group=MAIN,
     ),
@@ -103,6 +106,7 @@ Examples:
   featprobe segment --data ./hippocampus --shots 1 2 4 8 16 --draw spaced
   featprobe segment --data montgomery --preset rad-seg-linear --model dinov2_vitl14
   featprobe segment --data ./hippocampus --decoder linear --save hippo.safetensors
+  featprobe segment --data ./hippocampus --decoder conv --overlays conv.png
 """,
 )
 @click.option(
@@ -123,6 +127,7 @@ Examples:
     "--save", "save_to", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the chosen decoder to FILE.safetensors for 'featprobe predict'.",
 )  # fmt: skip
+@overlays_option
 @options(click.option("--title", default="", help="Its name in tables."), group="Output")
 @device_option
 @loading_options
@@ -133,8 +138,9 @@ def command(
     lr: tuple[float, ...], epochs: float | None, loss: str | None, batch: int | None,
     seeds: tuple[int, ...], refit: bool, settings: tuple[str, ...], shots: tuple[int, ...],
     tries: int, draw: str, choose_on_val: bool, folds: int | None, select: str, seed: int,
-    split_version: int, image_size: tuple[int, ...], save_to: Path | None, title: str,
-    device: str, quiet: bool, resamples: int, cache: str | None, as_json: bool, **loading: Any,
+    split_version: int, image_size: tuple[int, ...], save_to: Path | None, overlays: Path | None,
+    title: str, device: str, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    **loading: Any,
 ) -> None:  # fmt: skip
     """Segment images by decoders on cached patch tokens; scores in the voxels of the images."""
     from featprobe.segmentation.asked import asked
@@ -143,6 +149,8 @@ def command(
         raise click.UsageError("--folds and --shots are two ways to split: give one")
     if save_to is not None and (folds or shots):
         raise click.UsageError("--save is of one fit: leave --folds and --shots out")
+    if overlays is not None and (folds or shots):
+        raise click.UsageError("--overlays are of one fit: leave --folds and --shots out")
     given = {"epochs": epochs, "batch": batch, "lr": list(lr) or None, "loss": loss}
     given = {k: v for k, v in given.items() if v is not None}
     wanted = asked(decoder, preset, {**given, "seed": seed, **read_settings(settings)})
@@ -156,25 +164,30 @@ def command(
         way = CrossVal(folds, seed=seed, split_version=split_version)
     if shots:
         way = Shots(tuple(shots), tries, draw, choose_on_val or bool(preset), seed, split_version)
+    loading["task"] = None if loading["task"] == MASKS else loading["task"]
     dataset = open_dataset(data, cache, loading)
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")
     how = {
         "seeds": seeds or (0,), "select": select, "refit": refit, "resamples": resamples,
         "cache": cache, "device": device, "label": title or (preset or ""),
-        "progress": False if quiet else "json" if as_json else True,
+        "seen": drawer(overlays, note), "progress": False if quiet else "json" if as_json else True,
     }  # fmt: skip
-    _run(dataset, model, image_size, wanted, way, how, save_to, as_json, title)
+    from featprobe.extraction.elsewhere import decoded_elsewhere
+
+    with decoded_elsewhere(dataset):
+        _run(dataset, model, image_size, wanted, way, how, save_to, overlays, as_json, title)
 
 
 def _run(
     dataset: Any, model: Sequence[str], sizes: Sequence[int], wanted: Sequence[Asked], way: Any,
-    how: dict[str, Any], save_to: Path | None, as_json: bool, title: str,
+    how: dict[str, Any], save_to: Path | None, overlays: Path | None, as_json: bool,
+    title: str,
 ) -> None:  # fmt: skip
     """Every decoder on every set of tokens; what cannot be done is named and the rest goes on."""
     from featprobe.core.errors import FeatprobeError, InputError
     from featprobe.features.tokens import every_tokens
-    from featprobe.segmentation.cases import Cases
+    from featprobe.segmentation.items import MaskedItems
     from featprobe.segmentation.run import segment
 
     sets = every_tokens(dataset, model, cache=how["cache"], image_sizes=sizes)
@@ -182,10 +195,11 @@ def _run(
         raise InputError(
             f"--save is of one set of tokens, not {len(sets)}: choose by --model and --image-size"
         )
+    several_overlays(overlays, len(sets) * len(wanted))
     found: list[Result] = []
     problems, alone = [], set()
     for tokens in sets:
-        by_scale: dict[int, Cases] = {}
+        by_scale: dict[int, MaskedItems] = {}
         for one in wanted:
             place = (one.decoder.name, tokens.size)
             if one.decoder.alone and place in alone:
@@ -194,9 +208,9 @@ def _run(
             where = f"{tokens.dataset} / {tokens.backbone}, {one.decoder.name}"
             try:
                 scale = one.training.scale
-                cases = by_scale.setdefault(scale, Cases(tokens, scale))
+                items = by_scale.setdefault(scale, MaskedItems(tokens, scale))
                 more = {**how, "refit": how["refit"] or one.refit, "training": one.training}
-                made = segment(cases, one.decoder, way, save=True, save_to=save_to, **more)
+                made = segment(items, one.decoder, way, save=True, save_to=save_to, **more)
             except FeatprobeError as error:
                 problems.append(error)
                 told = str(error)

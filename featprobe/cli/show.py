@@ -63,6 +63,7 @@ def tokens(
     attention: bool, image_size: int | None, cache: str | None, **loading: Any,
 ) -> None:  # fmt: skip
     """Patch tokens of several images as colours, by one PCA over all of them."""
+    from featprobe.extraction.elsewhere import decoded_elsewhere
     from featprobe.features.token_colours import pca_colours
     from featprobe.features.tokens import open_tokens
     from featprobe.plots.overlays import colours
@@ -74,7 +75,8 @@ def tokens(
     )
     rows = _rows(found, item, count)
     middle = [found.frames(i) // 2 for i in rows]
-    pictures = [found.images(i, found.size)[m].mean(0) for i, m in zip(rows, middle)]
+    with decoded_elsewhere(found.data):
+        pictures = [found.images(i, found.size)[m].mean(0) for i, m in zip(rows, middle)]
     if attention:
         values = _attention(found, model, rows, middle)
         told = "attention of CLS in the last block"

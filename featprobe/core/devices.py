@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError
@@ -16,19 +17,21 @@ def choose_device(device: str | None) -> torch.device:
     """The device asked for, or a GPU where there is one. A GPU that is not there is an error."""
     import torch
 
-    if device in (None, "auto"):
+    if device is None or device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device or "cpu")
-    except RuntimeError:
-        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N") from None
+    check_device(device)
+    chosen = torch.device(device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {device}: torch {torch.__version__} sees no GPU here")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise InputError(f"--device {device}: there are {torch.cuda.device_count()} GPUs")
-    if chosen.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N")
     return chosen
+
+
+def check_device(device: str) -> None:
+    """Raise :class:`InputError` for what names no device, whether or not this machine has it."""
+    if not re.fullmatch(r"auto|(cpu|cuda|mps)(:[0-9]{1,3})?", device):
+        raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N")
 
 
 def frames_at_once(device: torch.device, most: int, threads: int) -> int:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, wraps
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 
 from featprobe.core.errors import InputError, UnknownName, nearest
 
+F = TypeVar("F", bound=Callable[..., Any])
 WORDS = {
     int: "a whole number", float: "a number", bool: "true or false", str: "a name",
     NoneType: "null",
 }  # fmt: skip
 Needs = Mapping[str, tuple[str, Collection[Any]]]  # option -> another, the values it needs of that
+MOST = 2**63  # what torch, numpy and files take for a whole number is smaller
 PLURAL = {int: "whole numbers", float: "numbers", str: "names"}
 
 
@@ -27,8 +41,8 @@ def checked(name: str, value: Any, kind: Any, owner: str) -> Any:
     ``name`` is of the option, ``owner`` what has it. Known are int, float, bool, str, None,
     ``Literal``, sequences of any length of one of these (a tuple of one name may be the name),
     mappings, classes and unions; other annotations allow everything. Numbers and arrays of numpy
-    are what they hold. Raises :class:`InputError`, or :class:`UnknownName` for a word that a
-    ``Literal`` lacks.
+    are what they hold. A whole number is one of 64 bits. Raises :class:`InputError`, or
+    :class:`UnknownName` for a word that a ``Literal`` lacks.
     """
     try:
         return _fit(value, kind)
@@ -61,7 +75,8 @@ def _fit(value: Any, kind: Any) -> Any:
     elif get_origin(kind) is tuple:
         values = [value] if isinstance(value, str) else value
         if isinstance(values, (list, tuple)):
-            return tuple(_fit(v, parts[0]) for v in values)
+            kinds = [parts[0]] * len(values) if parts[-1] is Ellipsis else parts
+            return tuple(_fit(v, k) for v, k in zip(values, kinds, strict=True))
     elif get_origin(kind) is Sequence:
         if isinstance(value, (list, tuple, range)) and value:
             return [_fit(v, parts[0]) for v in value]
@@ -72,7 +87,10 @@ def _fit(value: Any, kind: Any) -> Any:
         if type(value) in (int, float) and math.isfinite(value):
             return float(value)
     elif kind in WORDS:
-        if type(value) is kind:
+        if type(value) is kind and not (kind is int and abs(value) >= MOST):
+            return value
+    elif isinstance(get_origin(kind), type):
+        if isinstance(value, get_origin(kind)):
             return value
     elif kind is Any or not isinstance(kind, type) or isinstance(value, kind):
         return value
@@ -84,7 +102,10 @@ def _in_words(kind: Any) -> str:
     if kind in (Mapping, dict) or get_origin(kind) in (Mapping, dict):
         return "a mapping"
     if get_origin(kind) in (tuple, Sequence):
-        return f"a list of {PLURAL.get(parts[0]) or _in_words(parts[0])}"
+        number = "" if parts[-1] is Ellipsis or len(parts) == 1 else f"{len(parts)} "
+        return f"a list of {number}{PLURAL.get(parts[0]) or _in_words(parts[0])}"
+    if get_origin(kind) is os.PathLike:
+        return "a path"
     if get_origin(kind) is Literal:
         return ", ".join(map(str, parts))
     if parts:
@@ -146,6 +167,31 @@ def _same_number(one: Any, other: Any) -> bool:
 def annotations_of(of: Any) -> dict[str, Any]:
     """Annotations of a class or a function, as types."""
     return get_type_hints(of)
+
+
+def taking_its_kinds(function: F) -> F:
+    """A function whose arguments are brought to their annotations by :func:`checked`.
+
+    One that is its default (an empty list, where that is none) or among ``**options`` stays as it
+    is.
+    """
+    signature = inspect.signature(function)
+    defaults = {n: p.default for n, p in signature.parameters.items()}
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        bound = signature.bind(*args, **options)
+        kinds = annotations_of(function)
+        for name, value in bound.arguments.items():
+            kind = signature.parameters[name].kind
+            default = defaults[name]
+            none = default == () and isinstance(value, (list, tuple)) and not value
+            if value is default or none or kind is inspect.Parameter.VAR_KEYWORD:
+                continue
+            bound.arguments[name] = checked(name, value, kinds[name], function.__name__)
+        return function(*bound.args, **bound.kwargs)
+
+    return cast(F, call)
 
 
 def run_checks(of: Any) -> None:

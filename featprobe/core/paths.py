@@ -12,7 +12,10 @@ def path_text(path: str | os.PathLike[str]) -> str:
     """A path as text. Raises :class:`InputError` for what is none, such as a number or a list."""
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"expected a path, got {type(path).__name__} {str(path)[:60]}")
-    return os.fspath(path)
+    text = os.fspath(path)
+    if not isinstance(text, str) or "\0" in text:
+        raise InputError(f"expected a path, got {text!r}, which no file can be called")
+    return text
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:

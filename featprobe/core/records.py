@@ -96,8 +96,20 @@ def _parsed(number: int, line: bytes) -> Line:
     if not isinstance(record, dict):
         return Line(number, None, "no record", begin)
     seal = record.pop(SEAL, None)
+    if seal is None and record and _sealed(record):
+        record.popitem()  # what was changed is the name of the seal
+        return Line(number, record, CHANGED)
     try:
         changed = seal is not None and seal != digest(record)[:16]
     except ValueError:  # NaN, which is never written with a seal
         changed = True
     return Line(number, record, CHANGED if changed else "")
+
+
+def _sealed(record: Mapping[str, Any]) -> bool:
+    """Whether the last value is the seal of the others, under another name."""
+    *others, last = record
+    try:
+        return bool(record[last] == digest({k: record[k] for k in others})[:16])
+    except ValueError:  # NaN, as in records of earlier versions
+        return False

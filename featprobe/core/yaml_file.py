@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from featprobe.core.errors import FeatprobeError, InputError, MissingPath, reason
+from featprobe.core.errors import (
+    FeatprobeError,
+    InputError,
+    MissingPath,
+    UnknownName,
+    nearest,
+    reason,
+)
+from featprobe.core.options import checked as fitting
 
 
 @lru_cache(maxsize=1)
@@ -56,6 +64,34 @@ def read_yaml(file: Path, needs: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{file}: {needs}")
     return values
+
+
+def checked(
+    values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str, prose: Collection[str] = ()
+) -> dict[str, Any]:
+    """The values of a mapping as the annotations in ``kinds`` have them.
+
+    ``prose``: keys whose texts may have several lines. Raises :class:`UnknownName` with the nearest
+    key, or :class:`InputError`.
+    """
+    for key, value in values.items():
+        if key not in kinds:
+            raise UnknownName(
+                f"{place}: unknown key {key!r}.{nearest(str(key), kinds)} Known: {', '.join(kinds)}"
+            )
+        if key not in prose:
+            _check_texts(key, value, place)
+    return {key: fitting(key, value, kinds[key], place) for key, value in values.items()}
+
+
+def _check_texts(key: str, value: Any, place: str) -> None:
+    """Raise for a text that is nothing, or that no path, name or option can be."""
+    if value == [] or (isinstance(value, str) and not value.strip(" ")):
+        raise InputError(f"{place}: {key} is empty; leave it out")
+    if isinstance(value, str) and not value.replace("\t", "").isprintable():
+        raise InputError(f"{place}: {key} {value!r} holds a line break or control character")
+    for one in value if isinstance(value, list) else ():
+        _check_texts(key, one, place)
 
 
 @contextmanager

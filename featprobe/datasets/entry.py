@@ -63,7 +63,7 @@ class DatasetEntry:
         Raises :class:`MissingPath` and :class:`InputError` naming the file that is absent or not
         as published, and :class:`UnknownName` for an unknown option.
         """
-        chosen = self._choose(options or {})
+        chosen = self.choose(options or {})
         memory = cache / "digests" / f"{self.name}.json"
         if self.generate is not None:
             folder = cache / "data" / f"{self.name}-v{self.version}"
@@ -90,15 +90,17 @@ class DatasetEntry:
         self._check(data, chosen)
         return data
 
-    def _choose(self, options: Mapping[str, str]) -> dict[str, str]:
+    def choose(self, options: Mapping[str, str]) -> dict[str, str]:
+        """A value for each option of its own; errors as of :meth:`load`."""
         chosen = {name: values[0] for name, values in self.options.items()}
         for name, value in options.items():
             if name not in chosen:
                 have = ", ".join(chosen) or "none"
                 raise UnknownName(
-                    f"{self.name} has no option {name!r}.{nearest(name, chosen)} It has: {have}"
+                    f"{self.name} has no option {name!r}.{nearest(str(name), chosen)} "
+                    f"It has: {have}"
                 )
-            if str(value) not in self.options[name]:
+            if isinstance(value, bool) or str(value) not in self.options[name]:
                 raise InputError(
                     f"{self.name}: {name} is one of {', '.join(self.options[name])}, not {value!r}"
                 )

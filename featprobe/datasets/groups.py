@@ -39,8 +39,9 @@ def infer_groups(
         return names.copy(), NO_GROUPS + " (asked for)"
     if rule == "folder":
         return np.array([str(PurePosixPath(i).parent) for i in ids]), "the folder of the file"
-    if rule.startswith("regex:"):
-        return _by_regex(ids, rule.removeprefix("regex:"))
+    pattern = patient_pattern(rule)
+    if pattern is not None:
+        return _by_regex(ids, pattern)
     if rule != "auto":
         raise InputError(f"unknown group rule {rule!r}: use auto, none, folder or regex:PATTERN")
     known = scheme_of(ids)
@@ -129,18 +130,29 @@ def stem_of(item: str) -> str:
     return name
 
 
-def _by_regex(ids: Sequence[str], pattern: str) -> tuple[np.ndarray, str]:
+def patient_pattern(rule: str) -> re.Pattern[str] | None:
+    """The pattern of a rule ``regex:PATTERN``, None for another rule.
+
+    Raises :class:`InputError` for one that is no regular expression, or has no group.
+    """
+    sign, pattern = rule[:6], rule[6:]
+    if sign != "regex:":
+        return None
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise InputError(f"group pattern {pattern!r} is no regular expression: {error}") from None
     if not compiled.groups:
         raise InputError(f"group pattern {pattern!r} has no (group) to take the patient from")
-    which = "patient" if "patient" in compiled.groupindex else 1
+    return compiled
+
+
+def _by_regex(ids: Sequence[str], pattern: re.Pattern[str]) -> tuple[np.ndarray, str]:
+    which = "patient" if "patient" in pattern.groupindex else 1
     out = []
     for i in ids:
-        match = compiled.search(i)
+        match = pattern.search(i)
         if match is None:
-            raise InputError(f"group pattern {pattern!r} does not match item {i!r}")
+            raise InputError(f"group pattern {pattern.pattern!r} does not match item {i!r}")
         out.append(match[which])
-    return np.array(out), f"pattern {pattern!r} in the file name"
+    return np.array(out), f"pattern {pattern.pattern!r} in the file name"

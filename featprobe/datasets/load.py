@@ -12,6 +12,7 @@ from typing import Any
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.fingerprint import digest
+from featprobe.core.options import checked, taking_its_kinds
 from featprobe.core.paths import expanded, path_text
 from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
@@ -83,6 +84,7 @@ DERIVED = ("skip", "keep")
 _GENERIC = {"images", "imagestr", "data", "train", "dicom", "img", "imgs"}
 
 
+@taking_its_kinds
 def load_dataset(
     path_or_name: str | os.PathLike[str],
     *,
@@ -128,18 +130,13 @@ def load_dataset(
     """
     text = path_text(path_or_name)
     entry = entry_named(text)
-    if uncertain is not None and entry:
-        options["uncertain"], uncertain = uncertain, None  # the entry knows what it permits
-    reading = ReadOptions(
-        tuple([label] if isinstance(label, str) else label), group, task, separator, uncertain,
-        tuple([missing] if isinstance(missing, str) else missing), path, split_column,
-        read_split_map(split_map), bare, (masks,) if isinstance(masks, str) else tuple(masks),
-        tuple(mask_classes),
-    )  # fmt: skip
-    rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
-    recipe = FrameRecipe(**rules)
-    if derived not in DERIVED:
-        raise InputError(f"derived {derived!r}: use one of {', '.join(DERIVED)}")
+    given = {
+        "name": name, "label": label, "group": group, "task": task, "separator": separator,
+        "uncertain": uncertain, "missing": missing, "path": path, "split_column": split_column,
+        "split_map": split_map, "bare": bare, "masks": masks, "mask_classes": mask_classes,
+        "derived": derived,
+    }  # fmt: skip
+    reading, recipe, options = understood(text, entry, given | options)
     data = _load(entry or text, root, name, reading, cache, recipe, options, derived)
     if recipe.modalities and not isinstance(data.source, StudySource):
         raise InputError(
@@ -156,6 +153,43 @@ def load_dataset(
     return data
 
 
+def understood(
+    text: str, entry: str, given: Mapping[str, Any]
+) -> tuple[ReadOptions, FrameRecipe, dict[str, Any]]:
+    """Options of :func:`load_dataset` as it uses them, before anything is opened.
+
+    ``entry``: the name in the catalog, empty where ``text`` is a path. Last of the three are the
+    options of the entry. Raises :class:`InputError` or :class:`UnknownName` for a value that no
+    data set takes, or the entry does not.
+    """
+    options = dict(given)
+    name, derived = options.pop("name", None), options.pop("derived", "skip")
+    if name is not None and not re.fullmatch(
+        r"\w[\w.-]*", checked("name", name, str, "a data set")
+    ):
+        raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
+    if derived not in DERIVED:
+        raise InputError(f"derived {derived!r}: use one of {', '.join(DERIVED)}")
+    if "split_map" in options:
+        options["split_map"] = read_split_map(options["split_map"])
+    rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
+    uncertain = options.pop("uncertain", None) if entry else None  # the entry knows its own
+    reading = ReadOptions(
+        **{f.name: options.pop(f.name) for f in fields(ReadOptions) if f.name in options}
+    )
+    if uncertain is not None:
+        options["uncertain"] = uncertain
+    if entry:
+        reading.only(f"{entry!r} of the catalog", "group", "uncertain")
+        CATALOG.get(entry).choose(options)
+    elif options:
+        raise InputError(
+            f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing "
+            f"for {text!r}"
+        )
+    return reading, FrameRecipe(**rules), options
+
+
 def _load(
     text: str, root: str | os.PathLike[str] | None, name: str | None, reading: ReadOptions,
     cache: str | os.PathLike[str] | None, recipe: FrameRecipe, options: dict[str, Any],
@@ -164,11 +198,8 @@ def _load(
     store = settings.cache_root(cache)
     if not text:
         raise InputError("the data set is an empty text; give a name or a path")
-    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
-        raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
     if text in CATALOG:
         base = expanded(root) if root else None
-        reading.only(f"{text!r} of the catalog", "group", "uncertain")
         data = CATALOG.get(text).load(base, store, recipe, options)
         data.name = name or data.name
         return _regroup(reading.group, data)
@@ -181,11 +212,6 @@ def _load(
                 f"{nearest(text, known)} See 'featprobe data'."
             )
         raise MissingPath(f"{path}: no such file or folder")
-    if options:
-        raise InputError(
-            f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing "
-            f"for {text!r}"
-        )
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: no permission to read")
     memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.json"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from featprobe.core.errors import InputError
-from featprobe.datasets.base import SPLITS
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.options import Checked, checked
+from featprobe.datasets.base import SPLITS, TASKS
+from featprobe.datasets.groups import patient_pattern
 from featprobe.datasets.mask_classes import read_classes
 
 UNCERTAIN = ("ignore", "zeros", "ones", "own")
@@ -19,7 +21,7 @@ OPTIONS = {
 
 
 @dataclass(frozen=True)
-class ReadOptions:
+class ReadOptions(Checked):
     """How labels, patients and split are to be read; every default is to look for oneself.
 
     ``label``: columns of a table, or one of ``none`` (no labels), and of a folder ``folder`` (the
@@ -51,7 +53,20 @@ class ReadOptions:
     masks: tuple[str, ...] = ()
     mask_classes: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
+    def owner(self) -> str:
+        return "a data set"
+
+    def check(self) -> None:
+        for name in ("label", "group", "path", "split_column", "masks"):
+            value = getattr(self, name)
+            if "" in (value if isinstance(value, tuple) else (value,)):
+                raise InputError(f"{OPTIONS[name]} is empty; leave it out")
+        if self.task is not None and self.task not in TASKS:
+            raise UnknownName(
+                f"--task is one of {', '.join(TASKS)}, not {self.task!r}."
+                f"{nearest(self.task, TASKS)}"
+            )
+        patient_pattern(self.group)
         if self.uncertain is not None and self.uncertain not in UNCERTAIN:
             raise InputError(
                 f"--uncertain is one of {', '.join(UNCERTAIN)}, not {self.uncertain!r}"
@@ -88,7 +103,7 @@ def read_split_map(given: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
     if isinstance(given, Mapping):
         return {str(k): str(v) for k, v in given.items()}
     out: dict[str, str] = {}
-    for text in given:
+    for text in checked("split_map", given, tuple[str, ...], "a data set"):
         name, sign, part = text.rpartition("=")
         if not sign:
             raise InputError(f"--split-map {text!r} is written NAME=PART, such as dev=val")

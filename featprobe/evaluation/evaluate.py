@@ -18,7 +18,15 @@ from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation import levels, model_selection
 from featprobe.evaluation.fitted import Data, View
-from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol, parse
+from featprobe.evaluation.protocols import (
+    CrossVal,
+    FewShot,
+    Full,
+    LeaveOneOut,
+    Protocol,
+    in_digests,
+    parse,
+)
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.evaluation.shown import Results
@@ -90,12 +98,12 @@ def evaluate(
     chosen = _seeded(protocol, seed)
     criterion = _criterion(features, chosen, select, one_se, metric)
     made = make_probe(probe).fresh().choosing_by(criterion)
-    views = asked_views(features, made, view, pool)
+    views = requested_views(features, made, view, pool)
     data = labelled(features, chosen, views, made, Prepare(normalize, pca))
     data.select, rule = criterion, rule_of(threshold)
     data.decides = rule != NONE and has_thresholds(data.task, data.classes)
     reading = levels.read(level, subgroups, of_test(features, data, []))
-    asked = request(
+    request_digest = request(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
         threshold=threshold,
@@ -116,7 +124,7 @@ def evaluate(
             reading,
             rule,
         )
-        result.asked = asked
+        result.request = request_digest
         result.notes += idle
         result.seconds = round(time.perf_counter() - start, 3)
         start = time.perf_counter()
@@ -129,7 +137,7 @@ def evaluate(
 def request(
     features: FeatureSet, probe: str | Probe, protocol: str | Protocol = "full", **options: Any
 ) -> str:
-    """Digest of all that the Results of :func:`evaluate` depend on: their ``asked``.
+    """Digest of everything that Results of :func:`evaluate` depend on: their ``request``.
 
     ``options``: those of :func:`evaluate`, with its defaults; ``cache`` and ``save`` change
     nothing. Nothing is fitted. A column of studies or subgroups counts by its name.
@@ -141,19 +149,19 @@ def request(
     criterion = _criterion(features, chosen, o["select"], o["one_se"], o["metric"])
     level, subgroups, rule = o["level"], o["subgroups"], rule_of(o["threshold"])
     reading = levels.Level(level) if isinstance(level, str) else level
-    asked = {
+    depends_on = {
         "dataset": features.dataset, "backbone": features.backbone,
         "key": features.key.digest, "labels": features.items.labels_digest,
-        "probe": made.name, "params": made.get_params(), "protocol": chosen.to_dict(),
-        "views": asked_views(features, made, o["view"], o["pool"]), "resamples": o["resamples"],
+        "probe": made.name, "params": made.get_params(), "protocol": in_digests(chosen.to_dict()),
+        "views": requested_views(features, made, o["view"], o["pool"]), "resamples": o["resamples"],
         **Prepare(o["normalize"], o["pca"]).to_dict(), **reading.to_dict(),
         "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,
     }  # fmt: skip
     if criterion is not None and not criterion.usual:
-        asked |= criterion.to_dict()
+        depends_on |= criterion.to_dict()
     if rule != YOUDEN:
-        asked["threshold"] = rule
-    return digest(plain(asked))
+        depends_on["threshold"] = rule
+    return digest(plain(depends_on))
 
 
 def _seeded(protocol: str | Protocol, seed: int | None) -> Protocol:
@@ -174,7 +182,7 @@ def _criterion(
     return Criterion.of(subject.task, select, one_se, metric)
 
 
-def asked_views(
+def requested_views(
     features: FeatureSet, probe: Probe, view: str | Sequence[str] | None, pool: str | Sequence[str]
 ) -> list[View]:
     """Every view with every pooling; a probe of bags pools frames by itself."""

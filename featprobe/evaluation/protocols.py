@@ -21,6 +21,14 @@ from featprobe.splits.partition import (
 )
 from featprobe.splits.shots import Draws
 
+# what earlier versions wrote for what a shot is, in results of probes and of decoders
+EARLIER_WORDS = {"sample": "item", "case": "item"}
+
+
+def in_digests(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a protocol in the words that digests of all versions are made of."""
+    return settings | ({"by": "sample"} if settings.get("by") == "item" else {})
+
 
 @dataclass(frozen=True)
 class Full:
@@ -66,15 +74,15 @@ class Full:
 class FewShot:
     """``shots`` items (or patients) of each class of train, drawn ``tries`` times; val is unused.
 
-    ``by="item"`` (``"sample"`` in stored results, and accepted): n items of each class, from
-    different patients as far as there are enough. ``by="patient"``: all items that n patients have
-    of the class. Draw t of seed s is the same for every probe and backbone, and the draw of n shots
-    is part of the draw of 2n.
+    ``by="item"`` (``"sample"`` is read as the same): n items of each class, from different patients
+    as far as there are enough. ``by="patient"``: all items that n patients have of the class. Draw
+    t of seed s is the same for every probe and backbone, and the draw of n shots is part of the
+    draw of 2n.
     """
 
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
     tries: int = 20
-    by: str = "sample"
+    by: str = "item"
     seed: int = 0
     split_version: int = VERSION
     name: str = field(default="fewshot", init=False)
@@ -82,10 +90,9 @@ class FewShot:
     def __post_init__(self) -> None:
         if not self.shots or min(self.shots) < 1 or self.tries < 1:
             raise InputError("few-shot needs shots and tries of at least 1")
-        if self.by not in ("item", "sample", "patient"):
+        object.__setattr__(self, "by", EARLIER_WORDS.get(self.by, self.by))
+        if self.by not in ("item", "patient"):
             raise InputError(f"few-shot by {self.by!r}: choose item or patient")
-        if self.by == "item":  # the word that results of all versions have
-            object.__setattr__(self, "by", "sample")
         check_version(self.split_version)
 
     def to_dict(self) -> dict[str, Any]:

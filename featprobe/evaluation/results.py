@@ -9,7 +9,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,16 @@ from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
 from featprobe.core.shown import Shown, ends
+from featprobe.evaluation.protocols import EARLIER_WORDS, in_digests
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
 from featprobe.store.format import without_pixels
 
-NUMBERS = ("metrics", "ci", "chance", "spread", "val", "components", "cost", "thresholds")
+NUMBERS = (
+    "metrics", "ci", "chance", "ceiling", "spread", "val", "components", "cost", "thresholds",
+)  # fmt: skip
+EARLIER_FIELDS = {"asked": "request"}  # as earlier versions wrote them
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 
@@ -48,10 +52,12 @@ class Result(Shown):
     ``overlap``: why the backbone is known to have seen this data set in pretraining, empty where it
     is not. ``cost``: of a training, ``trainable`` and all ``parameters``, ``seconds``,
     ``peak_memory`` in bytes, ``images_per_second``; empty where nothing was trained but a probe.
+    ``ceiling``: of a segmentation, the Dice of true masks after a way to the grid of tokens
+    (``patches``) or of answers (``cells``) and back; empty otherwise.
     ``thresholds``: class -> the threshold of its score that was chosen on val (of two classes that
-    of the second one), one for each fold of a cross-validation. ``asked``: digest of the whole
-    request, candidates too, by which a later one is known to be done; empty in results of earlier
-    versions.
+    of the second one), one for each fold of a cross-validation. ``request``: digest of all that was
+    requested, candidates too, by which a later one is known to be done; empty in results of earlier
+    versions. ``seeds``: of a mean over seeds (:mod:`featprobe.evaluation.seed_means`), seed -> id.
     """
 
     dataset: str
@@ -85,11 +91,13 @@ class Result(Shown):
     seconds: float = 0.0
     cost: dict[str, float] = field(default_factory=dict)
     thresholds: dict[str, float | list[float]] = field(default_factory=dict)
-    asked: str = ""
+    ceiling: dict[str, float] = field(default_factory=dict)
+    request: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     ci_method: dict[str, str] = field(default_factory=dict)
     class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    seeds: dict[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 
@@ -107,13 +115,17 @@ class Result(Shown):
             left.add("select")  # results of versions that did not say it are of the same cell
         if self.settings.get("threshold") == YOUDEN:
             left.add("threshold")
-        rules = {k: v for k, v in self.settings.items() if k not in left}
+        rules = {k: v for k, v in in_digests(self.settings).items() if k not in left}
         view = [] if "views" in self.settings else [self.view, self.pool]
-        asked = [
+        request = [
             self.dataset, self.backbone, self.variant, self.probe, self.protocol, *view, rules,
             self.shots, fixed,
         ]  # fmt: skip
-        return digest(asked)
+        return digest(request)
+
+    def by_seed(self) -> list[Result]:
+        """One of each seed, by whose ``id`` its scores are found; itself where it is of one."""
+        return [replace(self, id=i, seeds={}) for i in self.seeds.values()] or [self]
 
     def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
         chosen = {n: self.params.get(n) for n in self.searched}
@@ -147,9 +159,13 @@ class Result(Shown):
 
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Result:
-        """The inverse of :meth:`to_json`; fields of a later version are left out."""
+        """The inverse of :meth:`to_json`; fields of a later version are left out, names and words
+        of earlier ones replaced."""
         known = {f.name for f in fields(cls)}
-        kept = {k: v for k, v in d.items() if k in known}
+        named = {EARLIER_FIELDS.get(k, k): v for k, v in d.items()}
+        kept = {k: v for k, v in named.items() if k in known}
+        if (by := kept["settings"].get("by")) in EARLIER_WORDS:
+            kept["settings"] = kept["settings"] | {"by": EARLIER_WORDS[by]}
         for name in NUMBERS:
             kept[name] = numbers(kept.get(name, {}))
         for part in kept.get("subgroups", {}).get("values", {}).values():
@@ -168,7 +184,7 @@ def append(
     tested: np.ndarray | None = None, classes: Sequence[str] = (),
     cuts: Sequence[np.ndarray] = (),
 ) -> None:  # fmt: skip
-    """Keep a result: its line, and the per-sample scores for paired tests.
+    """Keep a result: its line, and the scores of each item for paired tests.
 
     Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
@@ -209,11 +225,13 @@ def scores_file(cache: Path, result: Result) -> Path:
 
 
 def scored(cache: Path, result: Result) -> ItemScores:
-    """The kept scores of a result, at the level of its metrics.
+    """The kept scores of a result, at the level of its metrics; those of all seeds as tries.
 
     Raises :class:`InputError` where they are not there, damaged, or of a version that kept no
     patients.
     """
+    if result.seeds:
+        return ItemScores.tried([scored(cache, r) for r in result.by_seed()])
     file = scores_file(cache, result)
     again = f"run 'featprobe {result.probe}' again to keep them"
     if not file.is_file():

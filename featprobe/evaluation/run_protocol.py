@@ -134,7 +134,7 @@ def _shots(
             complete(raw, codes[rows], present, data.classes)
             for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
         ]
-    if protocol.by == "sample" and data.y.ndim == 1:
+    if protocol.by == "item" and data.y.ndim == 1:
         fewest = int(np.bincount(codes[s.train]).min())
         if fewest < shots:
             notes.append(

@@ -16,9 +16,10 @@ from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts
 from featprobe.datasets.shared_intensity import settle as settle_range
+from featprobe.extraction.elsewhere import decoded_elsewhere
 from featprobe.extraction.notes import of_features, of_looks
 from featprobe.extraction.open_store import items_of, open_store, outdated
-from featprobe.extraction.options import Options, Settings
+from featprobe.extraction.options import BLOCKS, Options, Settings
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
@@ -36,7 +37,7 @@ def extract(
     store: str = "zarr",
     dtype: str = "float16",
     features: Sequence[str] | None = None,
-    blocks: int = 4,
+    blocks: int = BLOCKS,
     dim: int | None = None,
     components: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
     **options: Any,
@@ -61,7 +62,8 @@ def extract(
     start = time.perf_counter()
     o = settle(Options(**options))
     outputs = choose_outputs(backbone, features, blocks)
-    settle_range(dataset)
+    with decoded_elsewhere(dataset):
+        settle_range(dataset)
     opened = open_store(
         backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype, dim=dim,
         components=components,

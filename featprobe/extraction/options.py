@@ -7,11 +7,15 @@ from typing import Literal
 
 import torch
 
+from featprobe.core.errors import InputError
+from featprobe.core.options import Checked
 from featprobe.extraction.workers import SECONDS
+
+BLOCKS = 4  # last blocks of vectors that are stored by default
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Checked):
     """How an extraction runs; none of it changes the features but ``precision``.
 
     ``engine``: where it runs, ``local`` being this machine, ``ray`` a cluster. ``devices``: several
@@ -38,6 +42,20 @@ class Options:
     strict: bool = False
     retry_failed: bool = False
     progress: bool | Literal["json"] = False
+
+    def owner(self) -> str:
+        return "an extraction"
+
+    def check(self) -> None:
+        for name, least in (("batch_size", 1), ("workers", 0), ("streams", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{name} {value} must be at least {least}")
+        if self.item_timeout <= 0:
+            raise InputError(f"item_timeout {self.item_timeout:g} must be above 0 seconds")
+        i, n = self.part
+        if not 1 <= i <= n:
+            raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")
 
 
 @dataclass(frozen=True)

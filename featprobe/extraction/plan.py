@@ -11,6 +11,7 @@ import numpy as np
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
+from featprobe.extraction.elsewhere import decoded_elsewhere
 
 BLOCK = 256  # items a task of the pool counts: a future for each of a million would not be flat
 
@@ -29,7 +30,7 @@ class FramePlan:
 def plan_frames(
     dataset: Dataset, workers: int = 4, show: bool | Literal["json"] = False
 ) -> FramePlan:
-    """Count the frames of every item from headers.
+    """Count the frames of every item from headers; what has to be decoded for it is so elsewhere.
 
     An item whose header cannot be read is planned as one frame; decoding will fail and record why.
     """
@@ -42,6 +43,7 @@ def plan_frames(
     with (
         Progress("reading headers", len(dataset), "items", show) as progress,
         ThreadPoolExecutor(max(1, workers)) as pool,
+        decoded_elsewhere(dataset),
     ):
         for block, found in zip(blocks, pool.map(count, blocks)):
             counts[block.start : block.stop] = found

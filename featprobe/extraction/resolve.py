@@ -30,15 +30,12 @@ def settle(options: Options) -> Settings:
     devices = choose_devices(options)
     target = choose_target(options, devices)
     cpu = target.type == "cpu"
-    precision = options.precision or ("float32" if cpu else "bf16")
+    precision = options.precision
+    if precision is None:
+        precision = "float32" if cpu else "bf16"
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     batch = (16 if cpu else 128) if options.batch_size is None else options.batch_size
-    if batch < 1:
-        raise InputError(f"batch size {batch} must be at least 1")
-    i, n = options.part
-    if not 1 <= i <= n:
-        raise InputError(f"--shard {i}/{n}: parts are counted from 1 to {n}")
     share = min(8, max(1, (os.cpu_count() or 1) // max(1, len(devices))))
     given = {
         **vars(options),

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.resizing import field_of_view, shown
+from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
 from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.masks import Masks
 from featprobe.features.feature_set import FeatureSet
+from featprobe.features.with_masks import WithMasks
 from featprobe.images.decoded_image import FrameRecipe
-from featprobe.images.grids import FrameGrid, View
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
 from featprobe.store.quantised import INT8, error, stored_shape
@@ -26,7 +25,7 @@ from featprobe.store.quantised import INT8, error, stored_shape
 TOKENS = "tokens"
 
 
-class TokenSet(Shown):
+class TokenSet(Shown, WithMasks):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;
@@ -65,11 +64,6 @@ class TokenSet(Shown):
         return (self.dataset, self.backbone), {
             "items": len(self), "blocks": self.blocks, "grid": self.grid, "width": self.width,
         }  # fmt: skip
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(h, w) of the network's input."""
-        return self.preprocess.size
 
     @cached_property
     def nbytes(self) -> int:
@@ -129,30 +123,6 @@ class TokenSet(Shown):
         filled = [F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) for x in found]
         out: np.ndarray = F.adaptive_avg_pool2d(torch.cat(filled), size).numpy()
         return out
-
-    # -- masks ----------------------------------------------------------------------------------
-
-    @property
-    def masks(self) -> Masks | None:
-        """The masks of the data set, whose items are :attr:`rows`; see :meth:`mask`."""
-        return self.data.masks
-
-    def mask(self, i: int) -> Any:
-        """The :class:`~featprobe.images.masks.Mask` of item i."""
-        if self.data.masks is None:
-            raise InputError(f"{self.dataset}: the data set has no masks")
-        return self.data.masks.read(int(self.rows[i]))
-
-    def has_mask(self, i: int) -> bool:
-        return self.data.masks is not None and self.data.masks.has(int(self.rows[i]))
-
-    def grid_of(self, i: int) -> FrameGrid:
-        """How the frames of item i, and the tokens, lie in its voxels."""
-        return self.data.grid(int(self.rows[i]), self.view)
-
-    def view(self, height: int, width: int) -> View:
-        """What the network sees of a frame of (height, width)."""
-        return field_of_view(height, width, self.preprocess, self.data.recipe.fit)
 
 
 def open_tokens(

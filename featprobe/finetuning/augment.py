@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from featprobe.core.errors import UnknownName, nearest
 from featprobe.finetuning.settings import AUGMENTATIONS
+from featprobe.images.grids import VOID
 
 FLIP = 0.5
 DEGREES = 15.0
@@ -52,6 +53,26 @@ def drawn(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {n: dict(PARAMETERS[n]) for n in AUGMENTATIONS if n in wanted}
 
 
+def augment_both(
+    x: Tensor, target: Tensor, names: Sequence[str], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Pictures as :func:`augment` has them, and their targets, on one device.
+
+    Masks, uint8 (B, H, W) or (B, K, H, W) on any grid over the pictures, are moved with them, by
+    nearest neighbour; what comes from beyond the picture is unknown (255). Targets of items
+    (B,), (B, C) stay as they are. The draws are those of :func:`augment`.
+    """
+    wanted = drawn(names)
+    matrix = None
+    if GEOMETRIC & wanted.keys():
+        matrix = placement(len(x), (x.shape[-2], x.shape[-1]), wanted, generator).to(x.device)
+        x = warp(x, matrix)
+    x = _toned(x, wanted, generator)
+    if matrix is not None and target.ndim > 2:
+        target = warped_labels(target, matrix)
+    return x, target
+
+
 def augment(x: Tensor, names: Sequence[str], generator: torch.Generator) -> Tensor:
     """Pictures (B, C, h, w), float32 in [0, 1], each changed by draws of its own.
 
@@ -61,13 +82,13 @@ def augment(x: Tensor, names: Sequence[str], generator: torch.Generator) -> Tens
     drawn on the device of ``x`` under a seed from it. Returns a new tensor of the same shape, type
     and device, or ``x`` itself where nothing is named. Raises UnknownName.
     """
-    wanted = drawn(names)
+    return augment_both(x, x.new_empty(0), names, generator)[0]
+
+
+def _toned(x: Tensor, wanted: Iterable[str], generator: torch.Generator) -> Tensor:
+    """What does not move anything; ``x`` itself where nothing is named."""
     if not wanted:
         return x
-    if GEOMETRIC & wanted.keys():
-        h, w = x.shape[-2:]
-        matrix = placement(len(x), (h, w), wanted, generator)
-        x = warp(x, matrix.to(x.device))
     if "brightness" in wanted:
         x = brightened(x, _per_picture(FACTOR, x, generator))
     if "contrast" in wanted:
@@ -132,6 +153,19 @@ def warp(x: Tensor, matrix: Tensor) -> Tensor:
     grid = F.affine_grid(matrix[:, :2], list(x.shape), align_corners=False)
     within = (grid.abs() <= 1).all(-1)[:, None]
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False) * within
+
+
+def warped_labels(labels: Tensor, matrix: Tensor) -> Tensor:
+    """Labels uint8 (B, H, W) or (B, K, H, W), each place that of the nearest cell where
+    :func:`warp` looks; 255 for what lies outside."""
+    whole = labels if labels.ndim == 4 else labels[:, None]
+    grid = F.affine_grid(matrix[:, :2], list(whole.shape), align_corners=False)
+    within = (grid.abs() <= 1).all(-1)[:, None]
+    found = F.grid_sample(
+        whole.float(), grid, mode="nearest", padding_mode="border", align_corners=False
+    )
+    out = torch.where(within, found, torch.full_like(found, VOID)).to(torch.uint8)
+    return out if labels.ndim == 4 else out[:, 0]
 
 
 def brightened(x: Tensor, factor: Tensor) -> Tensor:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from featprobe.evaluation.levels import LevelReading
 from featprobe.evaluation.protocols import Full
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.loader import FrameLoader
+from featprobe.finetuning.network import Head, Network, wanted_of, width_of
 from featprobe.finetuning.objective import Objective
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.settings import Training
@@ -38,6 +40,8 @@ class Experiment:
     each row of ``data``. ``training``: as it was asked for, see :attr:`effective`; ``lrs``: the
     rates among which val chooses. ``reading``: how test is reported. ``cache``: the cache;
     ``kept_in``: where the training is kept, if not there. ``accelerator``: what it runs on.
+    ``judge``: from a :class:`~featprobe.finetuning.state.TrainState` to what val says of it, see
+    :func:`~featprobe.finetuning.validation.judged`, which it is where it is None.
 
     ``lr`` and ``refit_epochs`` are those of a :meth:`trial`.
     """
@@ -55,8 +59,11 @@ class Experiment:
     cache: Path
     kept_in: Path | None = None
     progress: bool | Literal["json"] = False
+    judge: Callable[[Any], tuple[tuple[float, float], float]] | None = None
     lr: float = math.nan
     refit_epochs: int | None = None
+
+    unit: ClassVar[str] = "items"  # of a batch
 
     def trial(self, lr: float, refit_epochs: int | None = None) -> Experiment:
         """The experiment at one peak rate of the backbone.
@@ -123,6 +130,17 @@ class Experiment:
         targets = self.objective.targets(self.y)
         return FrameLoader(self.subject.frames, self.items, targets, self.training.train_frames)
 
+    def mass(self, rows: np.ndarray) -> float:
+        """Over what the loss of these rows is the mean."""
+        return self.objective.mass(self.loader.targets[rows])
+
+    def network(self, backbone: Backbone) -> Network:
+        """A backbone with a fresh head, drawn from torch's generator."""
+        t = self.effective
+        wanted = wanted_of(backbone, t.view)
+        head = Head(width_of(backbone, wanted), self.data.columns, t.pool, t.head_dropout)
+        return Network(backbone, wanted, head)
+
     @cached_property
     def depends_on(self) -> dict[str, Any]:
         """Everything that the weights depend on but the learning rate, as JSON values."""
@@ -155,9 +173,13 @@ class Experiment:
         """Where its trainings and what comes of them are kept."""
         if self.kept_in is not None:
             return self.kept_in
+        return self.cache / "finetuned" / self.subject.dataset / self.folder_name
+
+    @property
+    def folder_name(self) -> str:
+        """That of the folder in the cache."""
         named = self.subject.backbone.replace("/", "_")
-        name = f"{named}-{self.recipe.name}-{digest(self.depends_on)[:12]}"
-        return self.cache / "finetuned" / self.subject.dataset / name
+        return f"{named}-{self.recipe.name}-{digest(self.depends_on)[:12]}"
 
     @property
     def file(self) -> Path:

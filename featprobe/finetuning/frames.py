@@ -72,12 +72,21 @@ class Frames:
         parts = [self.of(i) for i in items]
         if choose is not None:
             parts = [p[choose(len(p))] for p in parts]
-        counts = [len(p) for p in parts]
-        channels = max(p.shape[1] for p in parts)
-        out = np.empty((sum(counts), channels, *parts[0].shape[2:]), dtype=np.uint16)
-        for p, end, n in zip(parts, np.cumsum(counts), counts):
-            out[end - n : end] = p  # grey into three channels by broadcasting
-        return Batch(torch.from_numpy(out), torch.tensor(counts))
+        return joined(parts)
+
+    def single(self, items: Sequence[int], places: Sequence[int]) -> Batch:
+        """One frame of each of these items, the same item as often as it is named."""
+        return joined([self.of(i)[k : k + 1] for i, k in zip(items, places, strict=True)])
+
+
+def joined(parts: Sequence[np.ndarray]) -> Batch:
+    """Frames (f, C, h, w) one after another, grey ones in three channels if others are so."""
+    counts = [len(p) for p in parts]
+    channels = max(p.shape[1] for p in parts)
+    out = np.empty((sum(counts), channels, *parts[0].shape[2:]), dtype=np.uint16)
+    for p, end, n in zip(parts, np.cumsum(counts), counts):
+        out[end - n : end] = p  # grey into three channels by broadcasting
+    return Batch(torch.from_numpy(out), torch.tensor(counts))
 
 
 @dataclass(frozen=True)

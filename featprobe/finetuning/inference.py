@@ -10,6 +10,7 @@ from torch import Tensor
 
 from featprobe.core.devices import frames_at_once
 from featprobe.extraction.device import out_of_memory
+from featprobe.finetuning.frames import Batch
 from featprobe.finetuning.loader import SCORED
 from featprobe.finetuning.memory import enough_memory
 from featprobe.finetuning.network import Network
@@ -43,6 +44,25 @@ def outputs(
                 most = most if features is not None else most // 2
             out.append(read(features, frames.counts).float().cpu().numpy())
     return out
+
+
+def features_of(state: TrainState, frames: Batch) -> Tensor:
+    """What the network makes of frames in evaluation mode, float32 on the device."""
+    experiment = state.experiment
+    device = experiment.accelerator.device
+    state.network.eval()
+    most = frames_at_once(device, SCORED, torch.get_num_threads())
+    with (
+        enough_memory(device, experiment.effective),
+        torch.inference_mode(),
+        experiment.accelerator.autocast(),
+    ):
+        x = state.backbone.normalised(frames.shown(device))
+        features = None
+        while features is None:
+            features = _features(state.network, x, most)
+            most //= 2
+        return features.float()
 
 
 def _features(network: Network, x: Tensor, most: int) -> Tensor | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from featprobe.core.errors import Unfinished
 from featprobe.core.progress import Progress
 from featprobe.finetuning import checkpoint
-from featprobe.finetuning.augment import augment
+from featprobe.finetuning.augment import augment_both
 from featprobe.finetuning.average import Average, statistics
 from featprobe.finetuning.checks import Gradients
 from featprobe.finetuning.experiment import Experiment
@@ -52,7 +52,7 @@ def train(state: TrainState, stop: Callable[[], bool] = lambda: False) -> None:
     peaks = [group["lr"] for group in made.param_groups]
     network, state.optimizer = accelerator.prepare(state.network, made)
     named = [(n, p) for n, p in state.network.named_parameters() if p.requires_grad]
-    moments = statistics(state.trainable.live)
+    moments = statistics([*state.trainable.live, *state.network.live])
     if t.ema is not None:
         state.average = Average([p for _, p in named], t.ema, moments)
     if experiment.file.is_file():
@@ -139,20 +139,19 @@ def _micro_batches(experiment: Experiment, start: int) -> Iterator[MicroBatch]:
     Their shares make the mean over processes of the sums of their losses that of the whole batch,
     however unknown targets and weights of classes are spread.
     """
-    t, fit, mass = experiment.effective, experiment.fit, experiment.objective.mass
-    targets = experiment.loader.targets
+    t, fit, mass = experiment.effective, experiment.fit, experiment.mass
     n, rank = experiment.accelerator.num_processes, experiment.accelerator.process_index
     for step, drawn in enumerate(batches(len(fit), t.batch, experiment.steps, t.seed)):
         if step < start:
             continue
         step_rows = fit[drawn]
         own = np.array_split(step_rows, n)[rank]
-        every = mass(targets[step_rows])
+        every = mass(step_rows)
         for i, rows in enumerate(np.array_split(own, min(t.accumulate, len(own)))):
             # numpy takes zeros at the end of a seed for nothing: 0 is that of the step
             seed = (t.seed, step, rank, i + 1)
             last = i + 1 == min(t.accumulate, len(own))
-            share = n * mass(targets[rows]) / every if every else 0.0
+            share = n * mass(rows) / every if every else 0.0
             yield MicroBatch(rows, share, last, seed)
 
 
@@ -171,7 +170,7 @@ def _step(
         if t.augment:
             assert part.seed is not None
             generator = torch.Generator().manual_seed(_number(part.seed))
-            x = augment(x, t.augment, generator)
+            x, target = augment_both(x, target.to(device), t.augment, generator)
         with nullcontext() if part.last else accelerator.no_sync(network):
             logits = network(state.backbone.normalised(x), frames.counts)
             loss = experiment.objective(logits.float(), target.to(device)) * part.share

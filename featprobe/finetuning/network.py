@@ -96,6 +96,11 @@ class Network(nn.Module):
         self.head = head
         self.adapter, self.wanted = backbone.adapter, dict(wanted)
 
+    @property
+    def live(self) -> list[nn.Module]:
+        """Modules of the head whose statistics move in training."""
+        return []
+
     def features(self, x: Tensor) -> Tensor:
         """Normalised frames (f, 3, H, W) to (f, D)."""
         found = self.adapter(self.backbone, x, self.wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,7 @@ from featprobe.evaluation import levels
 from featprobe.evaluation.evaluate import split_items
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.reporting import of_test
+from featprobe.extraction.elsewhere import decoded_elsewhere
 from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.frames import kept_frames
 from featprobe.finetuning.images import Images
@@ -36,6 +38,47 @@ if TYPE_CHECKING:
 MIXED = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is settled before frames are decoded, whatever the targets: see the fields of
+    :class:`~featprobe.finetuning.experiment.Experiment`."""
+
+    recipe: Recipe
+    training: Training
+    lrs: tuple[float, ...]
+    precision: str
+    accelerator: Accelerator
+    cache: Path
+    progress: bool | Literal["json"]
+
+
+def prepared(
+    backbone: Backbone, dataset: Dataset, recipe: str | Recipe, training: Training | None,
+    lrs: Sequence[float], cache: str | os.PathLike[str] | None, device: str | None,
+    progress: bool | Literal["json"],
+) -> Prepared:  # fmt: skip
+    """Recipe, settings and device; the backbone is moved there. Raises :class:`InputError`."""
+    _check_types(backbone, dataset, recipe, training)
+    chosen = make_recipe(recipe) if isinstance(recipe, str) else recipe
+    t = training or Training()
+    rates = _rates(t, chosen, lrs)
+    if dataset.recipe.parts > 1:
+        raise InputError(
+            f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
+            "--fusion rgb"
+        )
+    with decoded_elsewhere(dataset):
+        settle(dataset)
+    target = choose_device(device)
+    precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
+    if precision == "fp16" and target.type == "cpu":
+        raise InputError("fp16 is for training on a GPU; use --precision bf16 or float32")
+    accelerator = accelerator_of(target, precision)
+    shown = progress if accelerator.is_main_process else False
+    backbone.to(accelerator.device)
+    return Prepared(chosen, t, rates, precision, accelerator, paths.cache_root(cache), shown)
+
+
 def plan(
     backbone: Backbone, dataset: Dataset, recipe: str | Recipe, training: Training | None, *,
     lrs: Sequence[float], subset: float, split_version: int,
@@ -48,38 +91,22 @@ def plan(
     Frames are decoded unless the cache has them, and the split is drawn; nothing is trained.
     Raises :class:`InputError` for everything that cannot be trained or kept.
     """
-    _check_types(backbone, dataset, recipe, training)
-    chosen = make_recipe(recipe) if isinstance(recipe, str) else recipe
-    t = training or Training()
-    rates = _rates(t, chosen, lrs)
-    if dataset.recipe.parts > 1:
-        raise InputError(
-            f"{dataset.name}: modalities that are pooled apart cannot be trained through; use "
-            "--fusion rgb"
-        )
-    settle(dataset)
-    target = choose_device(device)
-    precision = t.precision or ("float32" if target.type == "cpu" else "bf16")
-    if precision == "fp16" and target.type == "cpu":
-        raise InputError("fp16 is for training on a GPU; use --precision bf16 or float32")
-    accelerator = accelerator_of(target, precision)
-    shown = progress if accelerator.is_main_process else False
-    root = paths.cache_root(cache)
-    backbone.to(accelerator.device)
+    made = prepared(backbone, dataset, recipe, training, lrs, cache, device, progress)
+    t, accelerator = made.training, made.accelerator
     reported = levels.Level(level) if isinstance(level, str) else level
     for table in (reported.of, subgroups):
         if table is not None:
             levels.column(table, dataset.ids)  # what it lacks is told before anything is decoded
     with accelerator.main_process_first():
-        frames = kept_frames(backbone, dataset, root, workers, progress=shown)
-    subject = Images(backbone, dataset, frames, wanted_of(backbone, t.view), precision)
+        frames = kept_frames(backbone, dataset, made.cache, workers, progress=made.progress)
+    subject = Images(backbone, dataset, frames, wanted_of(backbone, t.view), made.precision)
     protocol = Full(t.seed, t.refit, subset, split_version)
     data, rows = split_items(subject, protocol)
     data.select = Criterion.of(data.task, t.select)
     reading = levels.read(reported, subgroups, of_test(subject, data, []))
     experiment = Experiment(
-        backbone, subject, data, subject.rows[rows], protocol, chosen, t, rates, reading,
-        accelerator, root, None if folder is None else Path(folder), shown,
+        backbone, subject, data, subject.rows[rows], protocol, made.recipe, t, made.lrs, reading,
+        accelerator, made.cache, None if folder is None else Path(folder), made.progress,
     )  # fmt: skip
     check_enough(experiment)
     check_folder(experiment.folder)
@@ -105,11 +132,11 @@ def check_enough(experiment: Experiment) -> None:
     if not len(split.val) and (len(experiment.lrs) > 1 or t.patience is not None):
         what = "choose among --lr" if len(experiment.lrs) > 1 else "end a training by --patience"
         raise InputError(f"the split has no val items, which would {what}; leave it out")
-    together = min(t.batch, len(split.train))
+    together = min(t.batch, len(experiment.fit))
     if together // processes < t.accumulate:
         raise InputError(
-            f"{together} items a step cannot be cut into {t.accumulate} parts on {processes} "
-            "processes; use a larger --batch or a smaller --accumulate"
+            f"{together} {experiment.unit} a step cannot be cut into {t.accumulate} parts on "
+            f"{processes} processes; use a larger --batch or a smaller --accumulate"
         )
 
 

@@ -59,12 +59,18 @@ def report(state: TrainState, cell: Cell, rule: str, resamples: int, label: str)
     if searched:
         result.settings["lrs"] = sorted(experiment.lrs)
     result.settings |= {"label": label} if label else {}
+    say_training(result, state)
+    return result
+
+
+def say_training(result: Result, state: TrainState) -> None:
+    """Put what is of a training, whatever its targets, into a Result."""
+    experiment = state.experiment
     own, usual = experiment.recipe.to_dict(), type(experiment.recipe)().to_dict()
     result.settings["usual"] = [k for k, v in own.items() if v == usual[k]]
     result.cost = cost_of(state)
     result.versions |= versions_of(LIBRARIES)
     result.provenance |= {"history": state.history, "folder": str(experiment.folder)}
-    return result
 
 
 def cost_of(state: TrainState) -> dict[str, float]:
@@ -84,11 +90,7 @@ def cost_of(state: TrainState) -> dict[str, float]:
 
 def notes_of(state: TrainState) -> list[str]:
     """What a reader of the Result should know."""
-    experiment = state.experiment
-    notes = idle(experiment)
-    if state.unreached:
-        few = ", ".join(state.unreached[:4]) + (", ..." if len(state.unreached) > 4 else "")
-        notes.append(f"not trained, for the features do not depend on them: {few}")
+    experiment, notes = state.experiment, notes_of_training(state)
     y = experiment.y[experiment.fit]
     if y.ndim == 1 and experiment.data.task != "regression":
         counts = np.bincount(y, minlength=experiment.data.classes)
@@ -96,6 +98,15 @@ def notes_of(state: TrainState) -> list[str]:
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         if names:
             notes.append(f"one training item of class {', '.join(names[:4])}{more}")
+    return notes
+
+
+def notes_of_training(state: TrainState) -> list[str]:
+    """The same, whatever the targets are."""
+    notes = idle(state.experiment)
+    if state.unreached:
+        few = ", ".join(state.unreached[:4]) + (", ..." if len(state.unreached) > 4 else "")
+        notes.append(f"not trained, for the features do not depend on them: {few}")
     if state.step < STEPS:
         notes.append(f"the training had {state.step} steps in all")
     return notes

@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.evaluation import levels
 from featprobe.evaluation.reporting import keep
 from featprobe.evaluation.shown import Results
 from featprobe.extraction.stopping import Stopping
+from featprobe.finetuning.dense.ending import ended as dense_ended
+from featprobe.finetuning.dense.plan import plan as dense_plan
+from featprobe.finetuning.dense.settings import Segmentation
 from featprobe.finetuning.determinism import deterministic
+from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.fit import fit
 from featprobe.finetuning.plan import plan
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.reporting import cell_of, idle, report
 from featprobe.finetuning.settings import Training
-from featprobe.finetuning.trained import export_trained
+from featprobe.finetuning.state import TrainState
+from featprobe.finetuning.trained import Ended, export_trained, head_of
 from featprobe.metrics.thresholds import YOUDEN, rule_of
 from featprobe.splits.partition import VERSION
 from featprobe.stats.resampling import RESAMPLES
@@ -46,6 +52,7 @@ def finetune(
     split_version: int = VERSION,
     save: bool = True,
     label: str = "",
+    segmentation: Segmentation | None = None,
     progress: bool | Literal["json"] = False,
 ) -> Results:
     """Train a backbone, or a part of it, on the split that probes of the data set have.
@@ -62,6 +69,10 @@ def finetune(
     ``subgroups`` and ``threshold``: as of :func:`~featprobe.evaluation.evaluate.evaluate`; where
     the chosen training is done again on train and val (``refit``), there are no thresholds.
 
+    ``segmentation``: a decoder that is trained with the backbone on the masks of the data set, the
+    unfrozen counterpart of :func:`~featprobe.segmentation.run.segment` on the same split and cases;
+    a batch is then of frames, and the decoder lies in ``decoder.safetensors``.
+
     The trained backbone lies in the folder's ``backbone``, which
     :func:`~featprobe.backbones.load.load_backbone` and ``extract --model`` take, and the head as a
     saved probe on it in ``head.safetensors``, which ``predict`` takes. A backbone that is not read
@@ -75,23 +86,55 @@ def finetune(
     """
     start = time.perf_counter()
     rule = rule_of(threshold)
-    experiment = plan(
-        backbone, dataset, recipe, training, lrs=lrs, subset=subset, split_version=split_version,
-        cache=cache, folder=folder, device=device, workers=workers, level=level,
-        subgroups=subgroups, progress=progress,
-    )  # fmt: skip
+    how: dict[str, Any] = {
+        "lrs": lrs, "subset": subset, "split_version": split_version, "cache": cache,
+        "folder": folder, "device": device, "workers": workers, "progress": progress,
+    }  # fmt: skip
+    if segmentation is None:
+        experiment: Experiment = plan(
+            backbone, dataset, recipe, training, level=level, subgroups=subgroups, **how
+        )
+    else:
+        _refuse_reading(level, subgroups, rule)
+        experiment = dense_plan(backbone, dataset, recipe, training, segmentation, **how)
     for text in idle(experiment):
         experiment.say(f"note: {text}")
     with deterministic(), Stopping("the step") as stop:
         state = fit(experiment, lambda: stop.asked)
-        cell = cell_of(state, rule)
-    result = report(state, cell, rule, resamples, label)
+        if segmentation is None:
+            end = _ended(state, dataset, rule, resamples, label)
+        else:
+            end = dense_ended(state, dataset, resamples, label)
+    result = end.result
     result.seconds = round(time.perf_counter() - start, 3)
     if experiment.accelerator.is_main_process:  # of several processes one writes
-        problems = export_trained(state, dataset, result)
+        problems = export_trained(state, result, end.save)
         result.notes += problems
         result.provenance |= {PROBLEMS: problems} if problems else {}
         if save:
-            subject, data = experiment.subject, experiment.data
-            keep(experiment.cache, subject, result, data, cell, experiment.reading)
+            end.keep()
     return Results([result])
+
+
+def _ended(state: TrainState, dataset: Dataset, rule: str, resamples: int, label: str) -> Ended:
+    """The scores of test items."""
+    experiment = state.experiment
+    cell = cell_of(state, rule)
+    result = report(state, cell, rule, resamples, label)
+    subject, data, reading = experiment.subject, experiment.data, experiment.reading
+
+    def kept() -> None:
+        keep(experiment.cache, subject, result, data, cell, reading)
+
+    return Ended(result, head_of(state, dataset, result), kept)
+
+
+def _refuse_reading(level: str | levels.Level, subgroups: levels.Column | None, rule: str) -> None:
+    """Refuse what is of scores of items, where masks are scored."""
+    name = level if isinstance(level, str) else level.name
+    for text, given in (
+        (f"level {name}", name != "item"), ("subgroup", subgroups is not None),
+        (f"threshold {rule}", rule != YOUDEN),
+    ):  # fmt: skip
+        if given:
+            raise InputError(f"{text} is of scores of items; a segmentation has Dice by item")

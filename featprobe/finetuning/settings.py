@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.options import Checked, Needs
 from featprobe.core.shown import changed_fields
@@ -99,6 +100,8 @@ class Training(Checked):
                     f"Known: {', '.join(known)}"
                 )
         selectable(self.select)
+        if self.view is not None:
+            known_outputs(self.view.split("+"))
         for name in self.augment:
             if name not in AUGMENTATIONS:
                 raise UnknownName(

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
-from featprobe.core.options import checked
 from featprobe.core.paths import expanded
-from featprobe.core.yaml_file import at, read_yaml
+from featprobe.core.yaml_file import at, checked, read_yaml
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
@@ -18,7 +17,10 @@ from featprobe.finetuning.settings import Training
 FOLDER = Path(__file__).parent / "presets"
 STUDIES = tuple(sorted(p.stem for p in FOLDER.glob("*.yaml")))
 NEEDS = "a preset needs at least 'recipe: NAME'"
-FIELDS = ("recipe", "options", "training", "lrs", "source", "differs")
+FIELDS = {
+    "recipe": str, "options": Mapping[str, Any] | None, "training": Mapping[str, Any] | None,
+    "lrs": Sequence[float] | None, "source": str, "differs": str,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,15 @@ def study(name: str) -> Study:
 
 
 def _read(path: Path) -> Study:
-    given = read_yaml(path, NEEDS)
-    if not isinstance(given.get("recipe"), str):
+    given = checked(read_yaml(path, NEEDS), FIELDS, str(path), ("source", "differs"))
+    if "recipe" not in given:
         raise InputError(f"{path}: {NEEDS}")
-    _known(f"{path}", given, FIELDS)
-    options, training = (_mapping(path, part, given.get(part)) for part in ("options", "training"))
-    lrs = checked("lrs", _value(given.get("lrs") or ()), tuple[float, ...], str(path))
-    _known(f"{path}: training", training, tuple(f.name for f in fields(Training)))
+    options, training = (
+        {k: _value(v) for k, v in (given.get(part) or {}).items()}
+        for part in ("options", "training")
+    )
+    lrs = tuple(given.get("lrs") or ())
+    checked(training, {f.name: Any for f in fields(Training)}, f"{path}: training", training)
     with at(f"{path}"):
         make_recipe(given["recipe"])
     with at(f"{path}: options"):
@@ -78,7 +82,7 @@ def _read(path: Path) -> Study:
         check_rates(recipe, Training(**training), lrs)
     except (InputError, UnknownName) as error:
         raise InputError(f"{path}: training: {error}") from error
-    texts = (str(given.get(n) or "") for n in ("source", "differs"))
+    texts = (given.get(n, "") for n in ("source", "differs"))
     return Study(path.stem, given["recipe"], options, training, lrs, *texts)
 
 
@@ -90,18 +94,6 @@ def check_rates(recipe: Recipe, training: Training, lrs: Sequence[float]) -> Non
         raise InputError(
             f"{recipe.name} trains the head alone, which --lr is not for: give one --head-lr"
         )
-
-
-def _known(where: str, given: Mapping[Any, Any], known: tuple[str, ...]) -> None:
-    for name in given:
-        if name not in known:
-            raise InputError(f"{where}: unknown field {name!r}.{nearest(str(name), known)}")
-
-
-def _mapping(path: Path, part: str, given: Any) -> dict[str, Any]:
-    if not isinstance(given or {}, dict):
-        raise InputError(f"{path}: {part} is written with a line 'NAME: VALUE' each")
-    return {str(k): _value(v) for k, v in (given or {}).items()}
 
 
 def _value(given: Any) -> Any:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from featprobe.backbones.base import Backbone
@@ -14,18 +17,39 @@ from featprobe.finetuning.head_probe import head_probe, save_head
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.state import TrainState
 
+Save = Callable[[Backbone], Path]
 BACKBONE = "backbone"  # the folder beside the training
 
 
-def export_trained(state: TrainState, dataset: Dataset, result: Result) -> list[str]:
+@dataclass(frozen=True)
+class Ended:
+    """What comes of a training that has ended: its ``result``, what writes the head to a file
+    (``save``, None for a head that is none), and what keeps the result in the cache (``keep``)."""
+
+    result: Result
+    save: Save | None
+    keep: Callable[[], object]
+
+
+def head_of(state: TrainState, dataset: Dataset, result: Result) -> Save | None:
+    """What writes the head as a saved probe; None for one that is none."""
+    probe = head_probe(state)
+    if probe is None:
+        return None
+    file = state.experiment.folder / HEAD
+    return lambda kept: save_head(probe, state, kept, dataset, result.thresholds, file)
+
+
+def export_trained(state: TrainState, result: Result, save: Save | None) -> list[str]:
     """Write backbone and head into the folder of the training; what went wrong, a line each.
 
-    Neither is lost with the other, nor is what was measured: the weights that trained are in the
-    checkpoint, too. Of a frozen backbone the head alone is written. Ends the training of ``state``.
+    ``save`` writes the head, given the backbone as it is read from where it is kept; it was made of
+    the network as it was trained, before adapters are merged. Neither is lost with the other, nor
+    is what was measured: the weights that trained are in the checkpoint, too. Of a frozen backbone
+    the head alone is written. Ends the training of ``state``.
     """
     experiment, problems = state.experiment, []
     kept: Backbone = experiment.backbone
-    probe = head_probe(state)  # of the network as it was trained, before its adapters are merged
     if experiment.recipe.name != "frozen":
         trained = state.trainable.plain().to("cpu")
         made = {**about(result, experiment.recipe), "name": experiment.folder.name}
@@ -38,8 +62,8 @@ def export_trained(state: TrainState, dataset: Dataset, result: Result) -> list[
             kept = trained
             problems.append(f"the trained backbone is not kept: {error}")
     try:
-        if probe is not None:
-            save_head(probe, state, kept, dataset, result.thresholds, experiment.folder / HEAD)
+        if save is not None:
+            save(kept)
     except FeatprobeError as error:
         problems.append(f"the trained head is not kept: {error}")
     return problems

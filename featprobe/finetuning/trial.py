@@ -18,7 +18,6 @@ from featprobe.finetuning import checks, loop
 from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.inference import outputs
 from featprobe.finetuning.memory import Peak, enough_memory
-from featprobe.finetuning.network import Head, Network, wanted_of, width_of
 from featprobe.finetuning.recipes.base import blocks_of
 from featprobe.finetuning.recomputing import recompute
 from featprobe.finetuning.state import TrainState
@@ -71,12 +70,10 @@ def _begin(experiment: Experiment) -> TrainState:
     t, recipe, device = experiment.effective, experiment.recipe, experiment.accelerator.device
     with drawn(t.seed):
         trainable = recipe.apply(_copy(experiment.backbone))
-        wanted = wanted_of(trainable.backbone, t.view)
-        width = width_of(trainable.backbone, wanted)
-        head = Head(width, experiment.data.columns, t.pool, t.head_dropout)
+        network = experiment.network(trainable.backbone)
     if t.checkpointing:
         recompute(blocks_of(trainable.backbone))
-    network = Network(trainable.backbone, wanted, head).to(device)
+    network.to(device)
     trainable.backbone.device = device
     state = TrainState(experiment, network, trainable)
     together = min(len(experiment.fit), t.batch) // experiment.accelerator.num_processes
@@ -84,7 +81,7 @@ def _begin(experiment: Experiment) -> TrainState:
     if not experiment.file.is_file():
         _begin_head(state)
     state.unreached = _unreached(state)
-    state.count = checks.count(network, head)
+    state.count = checks.count(network, network.head)
     return state
 
 

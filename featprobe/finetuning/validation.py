@@ -27,12 +27,7 @@ def validate(state: TrainState) -> None:
     state.total, state.counted = 0.0, 0
     with state.average.put_in() if state.average is not None else nullcontext():
         if len(val):
-            p, y = scores(state, val), experiment.y[val]
-            criterion = experiment.data.criterion
-            now = criterion.selection_score(p, y)
-            ranking = metrics.ranking(criterion.task)
-            found = metrics.compute(criterion.task, y, p, wanted=[ranking])
-            entry["val"] = float(found[ranking][0])
+            now, entry["val"] = (experiment.judge or judged)(state)
             state.waited += 1
             better = now > state.top
             if better:
@@ -45,6 +40,17 @@ def validate(state: TrainState) -> None:
     if not len(val):
         state.best_step = state.step
     state.done = t.patience is not None and state.waited >= t.patience
+
+
+def judged(state: TrainState) -> tuple[tuple[float, float], float]:
+    """What the weights of this moment are worth on val: what epochs and rates are compared by, more
+    being better, and the metric that results are ranked by."""
+    experiment, val = state.experiment, state.experiment.val
+    p, y = scores(state, val), experiment.y[val]
+    criterion = experiment.data.criterion
+    ranking = metrics.ranking(criterion.task)
+    found = metrics.compute(criterion.task, y, p, wanted=[ranking])
+    return criterion.selection_score(p, y), float(found[ranking][0])
 
 
 def scores(state: TrainState, rows: np.ndarray) -> np.ndarray:

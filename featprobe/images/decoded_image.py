@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError, UnreadableItem, nearest
+from featprobe.core.options import annotations_of, checked
 from featprobe.images.display import Curve
 from featprobe.images.rules import parts
 
@@ -122,6 +123,9 @@ class FrameRecipe:
     fusion: str = "rgb"
 
     def __post_init__(self) -> None:
+        for name, kind in annotations_of(FrameRecipe).items():
+            if name != "spacing":
+                object.__setattr__(self, name, checked(name, getattr(self, name), kind, "frames"))
         _one_of("plane", self.plane, PLANES)
         _one_of("channels", self.channels, CHANNELS)
         _one_of("fit", self.fit, FITS)
@@ -132,7 +136,6 @@ class FrameRecipe:
                 "channels; choose one of them"
             )
         frame_rule(self.frames)
-        object.__setattr__(self, "modalities", tuple(self.modalities))
         _one_of("fusion", self.fusion, FUSIONS)
         if self.modalities and (self.channels != "grey" or len(windows) > 1):
             raise InputError(
@@ -144,9 +147,10 @@ class FrameRecipe:
                 f"{len(self.modalities)} modalities do not fit three colours; use fusion 'late'"
             )
         object.__setattr__(self, "spacing", _spacing(self.spacing))
-        channel = self.channel
-        if channel is not None and (not isinstance(channel, int) or channel < 0):
-            raise InputError(f"channel {channel!r} must be a whole number, 0 for the first volume")
+        if self.channel is not None and self.channel < 0:
+            raise InputError(f"channel {self.channel} must be at least 0, the first volume")
+        if self.key == "" or "" in self.modalities:
+            raise InputError("key and modalities are names, not empty texts")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of ``FrameRecipe(**d)``."""
@@ -188,8 +192,9 @@ def _spacing(value: Sequence[float] | float | None) -> tuple[float, float, float
     if value is None:
         return None
     try:
-        numbers = [float(v) for v in ([value] if isinstance(value, (int, float)) else value)]
-    except (TypeError, ValueError):
+        given = [*value] if isinstance(value, (list, tuple)) else [value]
+        numbers = [checked("spacing", v, float, "frames") for v in given]
+    except (TypeError, InputError):
         numbers = []
     if len(numbers) == 1:
         numbers *= 3

@@ -9,6 +9,7 @@ import numpy as np
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images.decoded_image import smallest
+from featprobe.images.dicom_palette import colours
 from featprobe.images.dicom_values import Window, modality_units, outside
 from featprobe.images.display import Curve
 from featprobe.images.limits import check_pixels, check_stored
@@ -46,8 +47,6 @@ def values(path: Path, ds: Any) -> tuple[np.ndarray, np.ndarray | None]:
     rescale applied, frame by frame where the file says so. Colours of more bits keep the upper
     eight of those stored. Overlays and display shutters are ignored.
     """
-    from pydicom.pixels import apply_color_lut
-
     if not any(k in ds for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise UnreadableItem(f"{path}: a DICOM object without pixels")
     n = frames_of(path, ds)
@@ -55,10 +54,7 @@ def values(path: Path, ds: Any) -> tuple[np.ndarray, np.ndarray | None]:
     bits = int(ds.get("BitsStored") or 8)
     palette = ds.get("PhotometricInterpretation") == "PALETTE COLOR"
     if palette:
-        array = apply_color_lut(array, ds)[..., :3]
-        # tables of 16 bits that hold bytes
-        small = array.dtype.itemsize > 1 and _palette_white(ds) <= 255
-        bits = 8 if small else 8 * array.dtype.itemsize
+        array = colours(path, ds, array)
     if palette or int(ds.get("SamplesPerPixel") or 1) == 3:
         array = array.reshape(n, *array.shape[-3:])
         if array.dtype != np.uint8:
@@ -67,13 +63,6 @@ def values(path: Path, ds: Any) -> tuple[np.ndarray, np.ndarray | None]:
     array = array.reshape(n, *array.shape[-2:])
     padding = outside(array, ds) if array.dtype.kind in "iu" else None
     return smallest(modality_units(array, ds)), padding
-
-
-def _palette_white(ds: Any) -> int:
-    """The highest value of the palette, not only of the pixels that use it."""
-    tables = [ds.get(f"{c}PaletteColorLookupTableData") for c in ("Red", "Green", "Blue")]
-    held = [np.frombuffer(t, "<u2") for t in tables if isinstance(t, bytes) and not len(t) % 2]
-    return max((int(t.max()) for t in held if t.size), default=65535)
 
 
 def _guarded(path: Path, ds: Any) -> np.ndarray:

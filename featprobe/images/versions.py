@@ -6,9 +6,10 @@ mean, and is not written.
 
 2: DICOM with a VOI LUT or sigmoid (modality units under rules other than ``auto`` and ``file``),
 with padding, with an intercept and no slope, with a rescale at root and by frame, 16-bit palettes
-of bytes, a window of width 1; colour that is not 8 bit under ``auto``; volumes of bytes up to 15
-under ``auto``; volumes with a plateau below -1100; TIFF with an orientation or a palette of bytes,
-NIfTI with an sform of zeros. Which files form a DICOM item is part of ids and contents already.
+of bytes, palettes of big-endian files, in segments, or of bytes for values beyond 255, a window of
+width 1; colour that is not 8 bit under ``auto``; volumes of bytes up to 15 under ``auto``; volumes
+with a plateau below -1100; TIFF with an orientation or a palette of bytes, NIfTI with an sform of
+zeros. Which files form a DICOM item is part of ids and contents already.
 """
 
 from __future__ import annotations

@@ -16,8 +16,13 @@ from featprobe.metrics import measures as metrics
 
 
 def value(r: Result, metric: str) -> str:
-    """``0.812 [0.770, 0.851]``, with a dash where the metric is not defined or not there."""
-    return with_interval(r.metrics, r.ci, metric)
+    """``0.812 [0.770, 0.851]``, with a dash where the metric is not defined or not there; of a mean
+    over seeds ``0.812 ± 0.010 [...]`` with their standard deviation."""
+    shown = with_interval(r.metrics, r.ci, metric)
+    if r.seeds and shown != "-":
+        mean, _, rest = shown.partition(" ")
+        shown = f"{mean} ± {r.spread.get(metric, math.nan):.3f} {rest}".rstrip()
+    return shown
 
 
 def with_interval(values: dict[str, float], ci: dict[str, tuple[float, float]], metric: str) -> str:

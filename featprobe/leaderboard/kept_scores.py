@@ -78,7 +78,7 @@ def called(r: Result) -> str:
 
 
 def _sound(scored: ItemScores) -> bool:
-    """Whether the scores are numbers; of cases, distances to what is not there are not defined."""
+    """Whether the scores are numbers; of masks, distances to what is not there are not defined."""
     if scored.task == "segmentation":
         return not any(np.isinf(p).any() for p in scored.tries)
     return all(np.isfinite(p).all() for p in scored.tries)

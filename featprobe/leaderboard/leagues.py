@@ -58,10 +58,10 @@ def identity(r: Result) -> dict[str, str]:
         "folds": _counted(s.get("folds"), "folds"),
         "repeats": _counted(s.get("repeats"), "repeats"),
         "tries": _counted(s.get("tries"), "tries"),
-        "shots by": f"by {'item' if s['by'] == 'sample' else s['by']}" if s.get("by") else "",
+        "shots by": f"by {s['by']}" if s.get("by") else "",
         "draws": _told("draws", s.get("draws") or r.split.get("draws")),
         "subset": f"{100 * s['subset']:g} % of train" if "subset" in s else "",
-        "seed": _told("seed", s.get("seed", 0)),
+        "seed": f"seeds {', '.join(r.seeds)}" if r.seeds else _told("seed", s.get("seed", 0)),
         # results of before versions were recorded are of the first, or of an official split
         "split version": _told("split version", v) if (v := r.split.get("version")) != 1 else "",
         "split": _told("split", r.split.get("digest")),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
-from featprobe.backbones.spec import OUTPUTS
-from featprobe.core.errors import InputError, UnknownName, nearest
-from featprobe.core.yaml_file import at
-from featprobe.features.feature_set import POOLS
+from featprobe.backbones.spec import known_outputs
+from featprobe.core.errors import InputError
+from featprobe.core.yaml_file import at, checked
+from featprobe.extraction.options import BLOCKS
+from featprobe.features.feature_set import POOLS, view_part
 from featprobe.features.prepare import Prepare
 from featprobe.leaderboard.row_labels import named
-from featprobe.leaderboard.yaml_schema import checked, listed
+from featprobe.leaderboard.yaml_schema import listed
 from featprobe.metrics.thresholds import YOUDEN, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.presets import preset
@@ -31,13 +32,49 @@ OWN = ("normalize", "pca", "select", "one_se", "threshold")  # given on to ``eva
 class ProbeRequest:
     """A probe on frozen features.
 
-    ``how``: view, pooling, preparation and choosing, as of ``evaluate``.
+    ``how``: view, pooling, preparation and choosing, as of ``evaluate``. ``names``: what an
+    exclusion may call it. ``fixed``: parameters that the file gives.
     """
 
     name: str
     probe: Probe
     refit: bool
     how: Mapping[str, Any]
+    names: tuple[str, ...] = ()
+    fixed: frozenset[str] = frozenset()
+
+    def seeded(self, seed: int) -> ProbeRequest:
+        """The same with its own draws under a seed, where it has any and the file says none."""
+        drawn = [
+            n for n in self.probe.get_params()
+            if n.split("__")[-1] == "seed" and n not in self.fixed
+        ]  # fmt: skip
+        return replace(self, probe=self.probe.fresh(**dict.fromkeys(drawn, seed)))
+
+
+def make_probe_requests(
+    entry: Mapping[str, Any], place: str, views: Sequence[str] = ()
+) -> list[ProbeRequest]:
+    """The probe of an entry, once for each view, unless it names its own or those of a study."""
+    own = "features" in entry or "preset" in entry
+    each = [entry] if own else [dict(entry) | {"features": v} for v in dict.fromkeys(views)]
+    return [make_probe_request(e, place) for e in each or [entry]]
+
+
+def deepest(probes: Sequence[ProbeRequest], extract: Mapping[str, Any]) -> None:
+    """Raise :class:`InputError` for a view of more blocks than the file lets be stored."""
+    usual = extract.get("blocks", BLOCKS)
+    parts = (text.partition(":") for text in extract.get("features", ()))
+    own = {name: int(deep) for name, _, deep in parts if deep.isdecimal()}
+    named = [p for p in probes if "preset" not in p.fixed]  # of networks of all sizes
+    for view in dict.fromkeys(v for probe in named for v in probe.how["view"] or ()):
+        for output, blocks in (view_part(part, view) for part in view.split("+")):
+            stored = own.get(output, usual)
+            if blocks > stored:
+                raise InputError(
+                    f"{view!r} is of {blocks} blocks and {stored} are stored: write 'extract: "
+                    f"{{blocks: {blocks}}}'"
+                )
 
 
 def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
@@ -59,6 +96,7 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     pools = listed(given.get("pool", "mean"))
     with at(place):
         made.set_params(**params)
+        made.check_params()
         for view in views:
             known_outputs(view.split("+"))
         for pool in pools:
@@ -74,14 +112,6 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
         rule_of(given.get("threshold", YOUDEN))
     how |= study.how if study and "select" not in given else {}
     how |= {k: given[k] for k in OWN if k in given}
-    return ProbeRequest(shown, made, given.get("refit", study.refit if study else True), how)
-
-
-def known_outputs(texts: Iterable[str]) -> None:
-    """Raise for an output that no backbone has."""
-    for text in texts:
-        name = text.partition(":")[0]
-        if name not in OUTPUTS:
-            raise UnknownName(
-                f"unknown output {name!r}.{nearest(name, OUTPUTS)} Known: {', '.join(OUTPUTS)}"
-            )
+    refit = given.get("refit", study.refit if study else True)
+    names = dict.fromkeys([shown, named(name), name, *([study.name] if study else [])])
+    return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(given))

@@ -24,7 +24,7 @@ def records(board: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
     heads += ["train", "val", "test", "test_patients", "split", "id", *cost.FIELDS, "notes",
-              *uncertainty.FIELDS]  # fmt: skip
+              *uncertainty.FIELDS, "seeds"]  # fmt: skip
     rows = []
     for row in board:
         r = row.result
@@ -37,7 +37,8 @@ def records(board: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
             values.append(r.spread.get(n, ""))
         values += [r.sizes[n] for n in ("train", "val", "test", "test_groups")]
         values += [r.split["origin"], r.id, *(r.cost.get(n, "") for n in cost.FIELDS)]
-        rows.append([*values, "; ".join(r.notes), *(uncertainty.rarest(r) or [""] * 3)])
+        values += ["; ".join(r.notes), *(uncertainty.rarest(r) or [""] * 3)]
+        rows.append([*values, " ".join(r.seeds) or r.settings.get("seed", "")])
     return heads, rows
 
 

@@ -23,7 +23,8 @@ def setting(r: Result) -> str:
     """The setting of a result in a few characters: ``k=20``, ``1 % of train, C=0.01``."""
     level = f"by {r.settings['level']}" if "level" in r.settings else ""
     part = f"{100 * r.settings['subset']:g} % of train" if "subset" in r.settings else ""
-    return ", ".join(filter(None, (part, chosen(r), *unusual(r), *_selected(r), level)))
+    seeds = f"{len(r.seeds)} seeds" if r.seeds else ""
+    return ", ".join(filter(None, (part, chosen(r), *unusual(r), *_selected(r), level, seeds)))
 
 
 def _selected(r: Result) -> list[str]:
@@ -89,7 +90,7 @@ def _decoding(r: Result) -> list[str]:
 def _training(r: Result) -> list[str]:
     """The options of the recipe that are not off, then what is not the default of a training."""
     usual = Training().to_dict()
-    given = {n: v for n, v in r.params.items() if n != "recipe" and n not in r.searched}
+    given = {n: v for n, v in r.params.items() if n not in ("recipe", "decoder", *r.searched)}
     if r.params.get("recipe") == "frozen":
         given.pop("lr", None)  # of parameters that do not train
     rate = [_told("lr", lr)] if (lr := given.pop("lr", None)) else []
@@ -117,17 +118,25 @@ def probe_name(r: Result) -> str:
     name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
     if finetuned(r):
         name = f"finetune {r.params.get('recipe', '')}".strip()
+        if "decoder" in r.params:  # of masks, from the tokens that it takes
+            return f"{name} {r.params['decoder']}"
     if segmented(r):
         few = "fewshot " if r.protocol == "fewshot" else ""
         return f"{few}segment {r.params.get('decoder', '')}".strip()
     # of several views, the one that was chosen is part of the setting
-    return named(name, *(("", "") if "views" in r.settings else (r.view, r.pool)))
+    return named(name, *(("", "") if "views" in r.settings else (_unusual_view(r), r.pool)))
+
+
+def _unusual_view(r: Result) -> str:
+    """The view, empty where it is the one that is taken if none is named."""
+    stored = r.provenance.get("key", {}).get("outputs", ())
+    return "" if r.view == "cls" or (r.view == "mean" and "cls" not in stored) else r.view
 
 
 def named(probe: str, view: str = "", pool: str = "") -> str:
     """A probe in tables; the usual view and pooling of frames are not said."""
     name = "linear" if probe == "logistic" else probe
-    name += "" if view in ("", "cls", "mean") else f" {view}"
+    name += "" if view in ("", "cls") else f" {view}"
     return name + ("" if pool in ("", "mean", "bag") else f" pool {pool}")
 
 

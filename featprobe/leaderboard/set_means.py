@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ def means(cache: Path, of: Across, resamples: int = RESAMPLES, seed: int = 0) ->
     drawn = np.zeros((k, resamples))
     fewest = np.full(k, np.inf)
     for d in range(n):
-        scored = [[_scored(cache, r) for r in of.cells[m][d]] for m in range(k)]
+        scored = [[s for r in of.cells[m][d] for s in _scored(cache, r)] for m in range(k)]
         rng = np.random.default_rng([seed, d, 0x3EA5])
         seeds = len(scored[0])
         weight = rng.multinomial(seeds, [1 / seeds] * seeds, size=resamples).T / seeds
@@ -60,11 +61,12 @@ def means(cache: Path, of: Across, resamples: int = RESAMPLES, seed: int = 0) ->
     return Means(of.values.mean(1), low, high)
 
 
-def _scored(cache: Path, r: Result) -> ItemScores | None:
+def _scored(cache: Path, r: Result) -> Sequence[ItemScores | None]:
+    """The scores of a result, of a mean over seeds those of each."""
     try:
-        return results.scored(cache, r)
+        return [results.scored(cache, one) for one in r.by_seed()]
     except InputError:
-        return None
+        return [None] * max(1, len(r.seeds))
 
 
 def _under(

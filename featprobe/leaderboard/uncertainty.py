@@ -43,7 +43,13 @@ def _beyond(results: Sequence[Result]) -> list[str]:
         lines.append("Few-shot: mean over tries; its interval is under new draws too.")
     if any("repeats" in r.settings for r in told):
         lines.append("Splits: mean over them; its interval is under new training sets too.")
-    if any(not r.shots and "repeats" not in r.settings and r.sizes.get("fit") for r in told):
+    if any(r.seeds for r in told):
+        lines.append(
+            "Seeds: mean ± standard deviation over them; the interval is under new seeds and new "
+            "patients together. Seeds are not more patients."
+        )
+    single = [r for r in told if not r.shots and "repeats" not in r.settings and not r.seeds]
+    if any(r.sizes.get("fit") for r in single):
         lines.append(
             "Intervals of one fit (or of folds) are of what was fitted here: another training set "
             "would add to them, see --repeats."

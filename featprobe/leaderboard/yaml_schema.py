@@ -1,27 +1,12 @@
-"""Reads and validates YAML files; every error says where in the file the mistake is."""
+"""Lists, entries and paths in the YAML of a leaderboard; every error says where they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
-from featprobe.core.options import checked as fitting
+from featprobe.core.errors import InputError, MissingPath
 from featprobe.core.paths import expanded
-
-
-def checked(values: Mapping[Any, Any], kinds: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The values as the annotations in ``kinds`` have them.
-
-    Raises :class:`UnknownName` with the nearest key, or :class:`InputError`.
-    """
-    for key in values:
-        if key not in kinds:
-            raise UnknownName(
-                f"{place}: unknown key {key!r}.{nearest(str(key), kinds)} Known: {', '.join(kinds)}"
-            )
-    return {key: fitting(key, value, kinds[key], place) for key, value in values.items()}
 
 
 def entries(values: Any, key: str, place: str) -> list[tuple[str, dict[str, Any]]]:
@@ -34,7 +19,7 @@ def entries(values: Any, key: str, place: str) -> list[tuple[str, dict[str, Any]
     for i, value in enumerate(listed, 1):
         here = f"{place}, entry {i}" if isinstance(values, list) else place
         entry = {key: value} if isinstance(value, str) else value
-        if not isinstance(entry, dict) or not entry:
+        if not isinstance(entry, dict) or not entry or value == "":
             raise InputError(f"{here}: a name or a mapping is needed, not {value!r}")
         out.append((here, entry))
     return out

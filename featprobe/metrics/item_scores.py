@@ -85,6 +85,33 @@ class ItemScores:
             for t, (r, p) in enumerate(self.parts())
         ]  # fmt: skip
 
+    @classmethod
+    def tried(cls, several: Sequence[ItemScores]) -> ItemScores:
+        """Fits that were scored apart, as tries of one; they may test different items.
+
+        ``ids``: of all that any of them tests. An item has one target and patient in all. Raises
+        :class:`InputError` where it has not.
+        """
+        first = several[0]
+        ids, at = np.unique(np.concatenate([s.ids for s in several]), return_index=True)
+        y, groups = (np.concatenate([getattr(s, n) for s in several]) for n in ("y", "groups"))
+        y, groups = y[at], groups[at]
+        same = all(len(s.ids) == len(ids) and s.rows is None for s in several)
+        tries, rows = [], []
+        for s in several:
+            place = np.searchsorted(ids, s.ids)
+            if not (np.array_equal(groups[place], s.groups) and _same(y[place], s.y)):
+                raise InputError("targets or patients of test items differ between seeds")
+            for r, p in s.parts():
+                order = np.argsort(place[r])
+                rows.append(place[r][order])
+                tries.append(p[order])
+        cuts = [cut for s in several for cut in s.cuts]
+        return replace(
+            first, ids=ids, y=y, groups=groups, tries=tries, rows=None if same else rows,
+            cuts=cuts if len(cuts) == len(tries) else (),
+        )  # fmt: skip
+
     def only(self, keep: np.ndarray) -> ItemScores:
         """The items of a mask (N,); a try without any is dropped."""
         rows, cuts = None, self.cuts
@@ -172,3 +199,7 @@ class ItemScores:
         if isinstance(target, np.integer) and self.classes:
             return self.classes[int(target)]
         return str(target)
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")

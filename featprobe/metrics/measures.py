@@ -14,11 +14,11 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.plugins import loaded
-from featprobe.metrics.cases import Cases
 from featprobe.metrics.curve import Curve
 from featprobe.metrics.decisions import Multiclass, Multilabel
 from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.metrics.plugins import CustomMetric, Measured
+from featprobe.metrics.segmentation import Segmentation
 from featprobe.metrics.sums import nan_mean
 from featprobe.metrics.values import Regression
 
@@ -73,7 +73,7 @@ TASKS = {  # the first ranks, the first three are in tables
     "ordinal": ("quadratic_kappa", "accuracy", "balanced_accuracy",
                 *(n for n in _CLASSES if "accuracy" not in n)),
     "regression": ("r2", "mae", "pearson", "rmse", "spearman"),
-    "segmentation": Cases.NAMES,
+    "segmentation": Segmentation.NAMES,
 }  # fmt: skip
 
 
@@ -141,8 +141,8 @@ class Measure:
     multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
     averaged, decisions at 0.5.
     regression: ``y`` (N,), ``p`` (N, 1).
-    segmentation: ``y`` (N, C) voxels of each class, ``p`` (N, 8 C) what each case reached
-    (:class:`~featprobe.metrics.cases.Cases`); means over cases, then over classes.
+    segmentation: ``y`` (N, C) voxels of each class, ``p`` (N, 8 C) what each item reached
+    (:class:`~featprobe.metrics.segmentation.Segmentation`); means over items, then over classes.
 
     ``code`` (N,): the group of each sample, 0 .. ``groups`` - 1; by default each is its own.
     ``classes``: their names, if values of single classes are wanted, which are called
@@ -179,7 +179,7 @@ class Measure:
         self._classes, self._every = list(classes), wanted is None
         self._curves: list[Curve] = []
         self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
-        self._others: Multiclass | Multilabel | Regression | Cases | None = None
+        self._others: Multiclass | Multilabel | Regression | Segmentation | None = None
         self._decided: OperatingPoint | None = None
         registered = [m for n, m in custom().items() if n in bases]
         at = p[:, 0] if task == "regression" else p
@@ -189,7 +189,7 @@ class Measure:
             self._others = Regression(y, p[:, 0], code, groups)
             return
         if task == "segmentation":
-            self._others = Cases(p, code, groups)
+            self._others = Segmentation(p, code, groups)
             return
         if self._on_curves:
             for c in range(p.shape[1]):

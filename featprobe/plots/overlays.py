@@ -1,4 +1,4 @@
-"""Predictions on their images: best, median and worst cases; tokens seen as colours."""
+"""Predictions on their images: best, median and worst items; tokens seen as colours."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def ranked(scores: Sequence[float], each: int = 2) -> list[int]:
 
 
 def overlay(
-    cases: int, case: Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray]],
+    items: int, item: Callable[[int], tuple[np.ndarray, np.ndarray, np.ndarray]],
     ids: Sequence[str], scores: Sequence[float], classes: Sequence[str], each: int = 2,
     multilabel: bool = False,
 ) -> Figure:  # fmt: skip
-    """Best, median and worst cases with the contours of truth and prediction, and Dice and id.
+    """Best, median and worst items with the contours of truth and prediction, and Dice and id.
 
-    ``case``: of a number below ``cases`` image, truth and prediction, each frames (F, H, W) (of a
+    ``item``: of a number below ``items`` image, truth and prediction, each frames (F, H, W) (of a
     multi-label mask (K, F, H, W)); it is asked for those that are shown alone. The frame with the
-    most foreground of truth and prediction is shown. ``scores``: Dice of each case, NaN for one
+    most foreground of truth and prediction is shown. ``scores``: Dice of each item, NaN for one
     without. Truth is drawn through, prediction dashed, a colour a class; void is not drawn.
 
-    Raises :class:`InputError` where no case has a score.
+    Raises :class:`InputError` where no item has a score.
     """
-    shown = ranked(scores[:cases], each)
+    shown = ranked(scores[:items], each)
     if not shown:
-        raise InputError("no case has a score, so there is no best and no worst")
+        raise InputError("no item has a score, so there is no best and no worst")
     from matplotlib.lines import Line2D
 
     columns = min(3, len(shown))
@@ -51,7 +51,7 @@ def overlay(
         figure = _figure(rows, columns)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, place in zip(panels, shown):
-            image, truth, prediction = case(place)
+            image, truth, prediction = item(place)
             frame = _frame(truth, prediction, multilabel)
             ax.imshow(_grey(image[frame]), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             for k, _ in names:

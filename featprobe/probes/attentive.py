@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from featprobe.core.devices import choose_device
+from featprobe.core.devices import check_device, choose_device
 from featprobe.core.errors import InputError
 from featprobe.features.bags import Bags
 from featprobe.probes.base import (
@@ -56,8 +56,14 @@ class AttentiveProbe(Probe):
         self.width, self.weight_decay, self.lr, self.batch = width, weight_decay, lr, batch
         self.epochs, self.patience, self.seed, self.device = epochs, patience, seed, device
 
+    def check(self) -> None:
+        if self.width < 1:
+            raise InputError("width of the attention must be at least 1")
+        check_device(self.device)
+        self._trainings()
+
     def candidates(self) -> list[dict[str, Any]]:
-        return [{"weight_decay": float(d)} for d in np.atleast_1d(self.weight_decay)]
+        return [{"weight_decay": t.weight_decay} for t in self._trainings()]
 
     def simplicity(self) -> list[float]:
         return [c["weight_decay"] for c in self.candidates()]
@@ -66,12 +72,7 @@ class AttentiveProbe(Probe):
         return choose_held_out(self, x, y)
 
     def fit_candidates(self, x: Any, y: np.ndarray) -> AttentiveProbe:
-        trainings = [
-            Training(self.lr, c["weight_decay"], self.batch, self.epochs, self.patience, self.seed)
-            for c in self.candidates()
-        ]
-        if self.width < 1:
-            raise InputError("width of the attention must be at least 1")
+        trainings = self._trainings()
         bags = Bags.of(x)
         self._labels = y.ndim == 2
         self._standardize = Standardizer.of(bags.frames)
@@ -117,6 +118,12 @@ class AttentiveProbe(Probe):
             return (*tensors, len(drawn), longest)
 
         return feed
+
+    def _trainings(self) -> list[Training]:
+        return [
+            Training(self.lr, float(d), self.batch, self.epochs, self.patience, self.seed)
+            for d in np.atleast_1d(self.weight_decay)
+        ]
 
     def _makes(self) -> list[Make]:
         inputs, outputs = self._sizes

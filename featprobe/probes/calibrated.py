@@ -58,6 +58,9 @@ class CalibratedProbe(Probe):
             self.probe = self._inner().fresh(**inner)
         return self
 
+    def check(self) -> None:
+        self._inner().check_params()
+
     def candidates(self) -> list[dict[str, Any]]:
         return [{f"probe__{k}": v for k, v in c.items()} for c in self._inner().candidates()]
 

@@ -54,11 +54,13 @@ class KNNProbe(NeighbourProbe):
         self.metric, self.vote = metric, vote
         self.index, self.nprobe, self.ef, self.device = index, nprobe, ef, device
 
-    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> KNNProbe:
+    def check(self) -> None:
         if self.vote not in VOTES:
             raise InputError(f"kNN vote {self.vote!r}: choose of {', '.join(VOTES)}")
         if not 0 < self.temperature < np.inf:
             raise InputError(f"kNN temperature {self.temperature} must be positive")
+
+    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> KNNProbe:
         self._labels = y.ndim == 2
         self._values = self._labels or is_regression(y)
         if self._values:

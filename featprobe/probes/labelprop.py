@@ -35,12 +35,14 @@ class LabelPropagationProbe(Probe):
     def __init__(self, k: int = 20, alpha: float = 0.99, gamma: float = 3.0) -> None:
         self.k, self.alpha, self.gamma = k, alpha, gamma
 
-    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> LabelPropagationProbe:
+    def check(self) -> None:
         if self.k < 1 or not 0 < self.alpha < 1 or not self.gamma > 0:
             raise InputError(
                 f"label propagation needs k of at least 1, alpha between 0 and 1 and a positive "
                 f"gamma, not {self.k}, {self.alpha}, {self.gamma}"
             )
+
+    def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> LabelPropagationProbe:
         self._labels = y.ndim == 2
         self._bank, self._seeds = _unit(x), _seeds(y)
         self._share, self._lost = shares(y, self._seeds.shape[1]), 0

@@ -10,9 +10,11 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.core.numeric import sigmoid, softmax
+from featprobe.core.options import checked
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.standardizer import Standardizer
 from featprobe.solvers.draws import logistic_draws
+from featprobe.solvers.grids import positive
 from featprobe.solvers.logistic import LogisticPath, logistic_path
 from featprobe.solvers.sklearn_path import sklearn_path
 
@@ -49,6 +51,13 @@ class LogisticProbe(Probe):
     ) -> None:
         self.Cs, self.standardize = Cs, standardize
         self.class_weight, self.solver = class_weight, solver
+
+    def check(self) -> None:
+        if self.solver not in SOLVERS:
+            raise InputError(f"logistic solver {self.solver!r}: use one of {', '.join(SOLVERS)}")
+        if self.Cs is not None:
+            positive(np.atleast_1d(self.Cs), "C")
+        _check_weights(self.class_weight)
 
     def candidates(self) -> list[dict[str, Any]]:
         values = CS if self.Cs is None else np.atleast_1d(np.asarray(self.Cs, dtype=float))
@@ -128,8 +137,6 @@ class LogisticProbe(Probe):
         return weight, self.intercept_ - weight @ self._standardize.mean
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Self:
-        if self.solver not in SOLVERS:
-            raise InputError(f"logistic solver {self.solver!r}: use one of {', '.join(SOLVERS)}")
         self._labels = y.ndim == 2
         given = self._given if self._given is not None and len(self._given) == len(y) else None
         self._standardize = Standardizer.of(x, self.standardize, given)
@@ -179,8 +186,7 @@ def class_weights(y: np.ndarray, rule: str | Mapping[int, float] | None) -> np.n
     """Weights (N,) of the samples of classes, (N, C) of labels, by a rule of ``class_weight``."""
     if rule is None:
         return None
-    if isinstance(rule, str) and rule != "balanced":
-        raise InputError(f"class_weight {rule!r}: use balanced, None, or a weight for each class")
+    _check_weights(rule)
     if y.ndim == 2:
         if not isinstance(rule, str):
             raise InputError("weights for each class are for classes; labels take balanced")
@@ -192,6 +198,15 @@ def class_weights(y: np.ndarray, rule: str | Mapping[int, float] | None) -> np.n
     if isinstance(rule, str):
         return (len(y) / ((count > 0).sum() * np.maximum(count, 1)))[y]
     return np.array([float(rule.get(int(c), 1.0)) for c in range(len(count))])[y]
+
+
+def _check_weights(rule: str | Mapping[int, float] | None) -> None:
+    if isinstance(rule, str) and rule != "balanced":
+        raise InputError(f"class_weight {rule!r}: use balanced, None, or a weight for each class")
+    for code, weight in rule.items() if isinstance(rule, Mapping) else ():
+        checked("a class of class_weight", code, int, "probe logistic")
+        if checked("a weight of class_weight", weight, float, "probe logistic") < 0:
+            raise InputError(f"class_weight {code}: {weight:g} must not be negative")
 
 
 def _runs(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

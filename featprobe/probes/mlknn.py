@@ -46,11 +46,13 @@ class MLkNNProbe(NeighbourProbe):
         self.k, self.smoothing, self.metric = k, smoothing, metric
         self.index, self.nprobe, self.ef, self.device = index, nprobe, ef, device
 
+    def check(self) -> None:
+        if not 0 < self.smoothing < np.inf:
+            raise InputError(f"mlknn smoothing {self.smoothing} must be positive")
+
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> MLkNNProbe:
         if is_regression(y):
             raise InputError("mlknn is for labels and classes; take knn for values")
-        if not 0 < self.smoothing < np.inf:
-            raise InputError(f"mlknn smoothing {self.smoothing} must be positive")
         self._labels = y.ndim == 2
         if not self._labels:
             y = y[:, None] == np.arange(int(y.max()) + 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from featprobe.core.devices import choose_device
+from featprobe.core.devices import check_device, choose_device
 from featprobe.core.errors import InputError
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.standardizer import Standardizer
@@ -52,11 +52,15 @@ class MLPProbe(Probe):
         self.batch, self.epochs, self.patience = batch, epochs, patience
         self.standardize, self.seed, self.device = standardize, seed, device
 
+    def check(self) -> None:
+        if np.min(self.width) < 1:
+            raise InputError("width of the hidden layer must be at least 1")
+        check_device(self.device)
+        for decay in np.atleast_1d(self.weight_decay):
+            self._training(float(decay))
+
     def candidates(self) -> list[dict[str, Any]]:
-        widths, decays = np.atleast_1d(self.width), np.atleast_1d(self.weight_decay)
-        if not len(widths) or widths.min() < 1 or not len(decays):
-            raise InputError("width of the hidden layer must be at least 1, and weight_decay given")
-        pairs = product(widths, decays)
+        pairs = product(np.atleast_1d(self.width), np.atleast_1d(self.weight_decay))
         return [{"width": int(w), "weight_decay": float(d)} for w, d in pairs]
 
     def simplicity(self) -> list[float]:
@@ -66,10 +70,7 @@ class MLPProbe(Probe):
         return choose_held_out(self, x, y)
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> MLPProbe:
-        trainings = [
-            Training(self.lr, c["weight_decay"], self.batch, self.epochs, self.patience, self.seed)
-            for c in self.candidates()
-        ]
+        trainings = [self._training(c["weight_decay"]) for c in self.candidates()]
         self._labels = y.ndim == 2
         self._standardize = Standardizer.of(x) if self.standardize else None
         self._sizes = [x.shape[1], columns_of(y)]
@@ -90,6 +91,9 @@ class MLPProbe(Probe):
 
         rows = torch.from_numpy(float32_rows(x, self._standardize)).to(device)
         return lambda index: (rows[torch.from_numpy(index).to(device)],)
+
+    def _training(self, decay: float) -> Training:
+        return Training(self.lr, decay, self.batch, self.epochs, self.patience, self.seed)
 
     def _makes(self) -> list[Make]:
         inputs, outputs = self._sizes

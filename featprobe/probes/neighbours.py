@@ -42,6 +42,11 @@ class NeighbourProbe(Probe):
     _recall_of: str
     _unknown = 0  # scores, of an item and a label, for which no neighbour knows the label
 
+    def check(self) -> None:
+        self._search()
+        if np.min(self.k) < 1:
+            raise InputError(f"kNN needs k of at least 1, not {np.min(self.k)}")
+
     def candidates(self) -> list[dict[str, Any]]:
         beyond = getattr(self, "_beyond", ())
         return [{"k": int(k)} for k in np.atleast_1d(self.k) if k not in beyond]
@@ -101,18 +106,17 @@ class NeighbourProbe(Probe):
 
     def _remember(self, x: np.ndarray, columns: int) -> None:
         """Keep the rows of the bank after checking that they suffice."""
-        Search(self.metric, self.index, self.nprobe, self.ef, self.device)
         ks, most = self._ks(), len(x) - self.apart
-        if min(ks) < 1:
-            raise InputError(f"kNN needs k of at least 1, not {min(ks)}")
         if max(ks) > most:
             raise InputError(f"k = {max(ks)} is more than the {most} {self._items}; lower --k")
         self._x, self._columns, self._bank, self.recall_ = x, columns, None, None
 
+    def _search(self) -> Search:
+        return Search(self.metric, self.index, self.nprobe, self.ef, self.device)
+
     def _searched(self) -> Bank:
         if getattr(self, "_bank", None) is None:
-            how = Search(self.metric, self.index, self.nprobe, self.ef, self.device)
-            self._bank = Bank(self._x, how)
+            self._bank = Bank(self._x, self._search())
         assert self._bank is not None
         return self._bank
 

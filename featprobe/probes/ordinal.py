@@ -9,6 +9,7 @@ import numpy as np
 
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.standardizer import Standardizer
+from featprobe.solvers.grids import positive
 from featprobe.solvers.ordinal import ordinal_path
 
 CS = tuple(float(c) for c in 10.0 ** np.linspace(-5, 5, 21))
@@ -30,6 +31,10 @@ class OrdinalProbe(Probe):
 
     def __init__(self, Cs: float | Sequence[float] | None = None) -> None:
         self.Cs = Cs
+
+    def check(self) -> None:
+        if self.Cs is not None:
+            positive(np.atleast_1d(self.Cs), "C")
 
     def candidates(self) -> list[dict[str, Any]]:
         values = CS if self.Cs is None else np.atleast_1d(np.asarray(self.Cs, dtype=float))

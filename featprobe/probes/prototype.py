@@ -48,6 +48,15 @@ class PrototypeProbe(Probe):
     ) -> None:
         self.temperature, self.metric, self.normalize = temperature, metric, normalize
 
+    def check(self) -> None:
+        if self.metric not in METRICS or self.normalize not in NORMALIZATIONS:
+            raise InputError(
+                f"prototypes by {self.metric!r} of {self.normalize!r}: choose of "
+                f"{', '.join(METRICS)} and {', '.join(NORMALIZATIONS)}"
+            )
+        if not 0 < self.temperature < np.inf:
+            raise InputError(f"prototype temperature {self.temperature} must be positive")
+
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> PrototypeProbe:
         self._labels = y.ndim == 2
         self._fitted = self._learn(x, y)
@@ -67,13 +76,6 @@ class PrototypeProbe(Probe):
             yield from self._scores(queries, block)
 
     def _learn(self, x: np.ndarray, y: np.ndarray) -> Prototypes:
-        if self.metric not in METRICS or self.normalize not in NORMALIZATIONS:
-            raise InputError(
-                f"prototypes by {self.metric!r} of {self.normalize!r}: choose of "
-                f"{', '.join(METRICS)} and {', '.join(NORMALIZATIONS)}"
-            )
-        if not 0 < self.temperature < np.inf:
-            raise InputError(f"prototype temperature {self.temperature} must be positive")
         x = np.asarray(x, dtype=np.float64)
         centre = x.mean(0) if self.normalize == "CL2N" else np.zeros(x.shape[1])
         v = x - centre if self.normalize == "UN" else unit_rows(x - centre)

@@ -11,6 +11,7 @@ from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import one_blas_thread
 from featprobe.probes.base import Probe, choose_held_out, is_regression
 from featprobe.probes.standardizer import Standardizer
+from featprobe.solvers.grids import positive
 from featprobe.solvers.ridge import RidgePath, complete, ridge_path
 
 ALPHAS = tuple(float(a) for a in 10.0 ** np.linspace(-6, 6, 25))
@@ -49,6 +50,10 @@ class RidgeProbe(Probe):
         made._standardize = standardizer
         made._path = RidgePath(np.ones(1), coef[None], intercept[None])
         return made
+
+    def check(self) -> None:
+        if self.alphas is not None:
+            positive(np.atleast_1d(self.alphas), "alpha")
 
     def candidates(self) -> list[dict[str, Any]]:
         values = ALPHAS if self.alphas is None else np.atleast_1d(np.asarray(self.alphas, float))

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from featprobe.core.devices import check_device
 from featprobe.core.options import Needs
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.single_class import shares
 from featprobe.probes.standardizer import Standardizer
+from featprobe.solvers.grids import positive
 from featprobe.solvers.sgd import Heads, Recipe, train_heads
 from featprobe.solvers.training import float32_rows, probabilities
 
@@ -72,6 +74,12 @@ class SGDProbe(Probe):
         self.clip, self.patience, self.scale_lr = clip, patience, scale_lr
         self.standardize, self.seed, self.device = standardize, seed, device
 
+    def check(self) -> None:
+        self._recipe()
+        check_device(self.device)
+        if self.lr is not None:
+            positive(np.atleast_1d(self.lr), "learning rate")
+
     def candidates(self) -> list[dict[str, Any]]:
         rates = RATES if self.lr is None else np.atleast_1d(np.asarray(self.lr, dtype=float))
         return [{"lr": float(r)} for r in rates]
@@ -83,15 +91,19 @@ class SGDProbe(Probe):
         return choose_held_out(self, x, y)
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> SGDProbe:
-        params = self.get_params()
-        recipe = Recipe(**{k: params[k] for k in Recipe.__dataclass_fields__})
         scale = self.batch / 256 if self.scale_lr else 1.0
         rates = [c["lr"] * scale for c in self.candidates()]
         self._labels = y.ndim == 2
         self._standardize = Standardizer.of(x) if self.standardize else None
         parts = None if self.patience is None else self.held_out(y)
         self._heads = train_heads(
-            x, y, rates, recipe, transform=self._standardize, parts=parts, device=self.device
+            x,
+            y,
+            rates,
+            self._recipe(),
+            transform=self._standardize,
+            parts=parts,
+            device=self.device,
         )
         self.__dict__.pop("_share", None)
         if self._heads.diverged.any():
@@ -104,6 +116,10 @@ class SGDProbe(Probe):
         if hasattr(self, "_share"):  # 0.5 of a label would count as a finding
             p[self._heads.diverged] = self._share
         return p
+
+    def _recipe(self) -> Recipe:
+        params = self.get_params()
+        return Recipe(**{k: params[k] for k in Recipe.__dataclass_fields__})
 
     def notes(self) -> list[str]:
         heads: Heads | None = getattr(self, "_heads", None)

@@ -53,18 +53,21 @@ class SmoothedProbe(Probe):
         self.k, self.weight = k, weight
         self.among, self.metric = among, metric
 
+    def check(self) -> None:
+        if self.among not in AMONG:
+            raise InputError(f"smoothing among {self.among!r}: choose of {', '.join(AMONG)}")
+        if np.min(self.k) < 1:
+            raise InputError("smoothing needs k of at least 1")
+        if np.min(self.weight) < 0 or np.max(self.weight) > 1:
+            raise InputError(f"the weight of smoothing is between 0 and 1, not {self.weight}")
+        Search(self.metric, "flat")
+        self._make().check_params()
+
     def candidates(self) -> list[dict[str, Any]]:
         pairs = product(np.atleast_1d(self.k), np.atleast_1d(self.weight))
         return [{"k": int(k), "weight": float(w)} for k, w in pairs]
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> SmoothedProbe:
-        settings = self.candidates()
-        if self.among not in AMONG:
-            raise InputError(f"smoothing among {self.among!r}: choose of {', '.join(AMONG)}")
-        if min(c["k"] for c in settings) < 1:
-            raise InputError("smoothing needs k of at least 1")
-        if not all(0 <= c["weight"] <= 1 for c in settings):
-            raise InputError(f"the weight of smoothing is between 0 and 1, not {self.weight}")
         self._labels = y.ndim == 2
         inner = self._make().choosing_by(self.criterion)
         self._inner = inner.fit(x, y, groups=self._groups)

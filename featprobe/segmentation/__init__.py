@@ -1,1 +1,1 @@
-"""Segmentation from frozen patch tokens: decoders, losses, scores of cases, Results."""
+"""Segmentation from frozen patch tokens: decoders, losses, scores of items, Results."""

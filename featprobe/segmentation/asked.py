@@ -11,7 +11,7 @@ from featprobe.segmentation.decoders.base import Decoder
 from featprobe.segmentation.decoders.named import DECODERS, make_decoder
 from featprobe.segmentation.losses import Loss
 from featprobe.segmentation.presets import preset as study
-from featprobe.segmentation.training import Training
+from featprobe.segmentation.training import Training, usual
 
 USUAL = "linear"
 
@@ -54,11 +54,8 @@ def asked(names: Sequence[str], preset: str | None, values: Mapping[str, Any]) -
         **{n: base[n] for n in of_loss if n in base},
     })  # fmt: skip
     own = {n: base[n] for n in training if n in base and n != "loss"}
-    made = Training(**{**own, "loss": loss})
-    return [
-        Asked(
-            make_decoder(n, **{**options, **{o: base[o] for o in kinds[n] if o in base}}),
-            made, bool(chosen and chosen.refit),
-        )
-        for n in names
-    ]  # fmt: skip
+    decoders = [
+        make_decoder(n, **{**options, **{o: base[o] for o in kinds[n] if o in base}}) for n in names
+    ]
+    refit = bool(chosen and chosen.refit)
+    return [Asked(d, usual(d, **{**own, "loss": loss}), refit) for d in decoders]

@@ -1,4 +1,4 @@
-"""Fitted decoders: probabilities of pixels, of frames as of whole cases."""
+"""Fitted decoders: probabilities of pixels, of frames as of whole items."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from featprobe.images.grids import VOID
-from featprobe.segmentation.cases import Cases, Piece
 from featprobe.segmentation.decoders.base import Decoder, Network, Shape
+from featprobe.segmentation.items import MaskedItems, Piece
 from featprobe.segmentation.training import upsampled
 
 
@@ -50,7 +50,7 @@ class Solved(Decoder):
 
     trained: ClassVar[bool] = False
 
-    def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Fitted:
+    def fit(self, items: MaskedItems, rows: np.ndarray, seed: int) -> Fitted:
         """Fit every candidate to the patches of these items."""
         raise NotImplementedError
 
@@ -98,12 +98,12 @@ class Networks(Fitted):
         return Networks(self.decoder, *one, self.multilabel, self.notes)
 
 
-def of_piece(fitted: Fitted, cases: Cases, piece: Piece) -> Tensor:
+def of_piece(fitted: Fitted, items: MaskedItems, piece: Piece) -> Tensor:
     """Probabilities (G, f, K, H, W) of the frames of a piece."""
-    tokens, image = cases.read(piece, fitted.decoder)
+    tokens, image = items.read(piece, fitted.decoder)
     seen = None if image is None else torch.from_numpy(image).float()
-    depth = depths(piece.start, piece.stop, cases.frames(piece.item))
-    return fitted.probabilities(torch.from_numpy(tokens).float(), seen, cases.size, depth)
+    depth = depths(piece.start, piece.stop, items.frames(piece.item))
+    return fitted.probabilities(torch.from_numpy(tokens).float(), seen, items.size, depth)
 
 
 def depths(start: int, stop: int, frames: int) -> np.ndarray:
@@ -111,9 +111,9 @@ def depths(start: int, stop: int, frames: int) -> np.ndarray:
     return (np.arange(start, stop) + 0.5) / frames
 
 
-def of_case(fitted: Fitted, cases: Cases, i: int) -> np.ndarray:
+def of_item(fitted: Fitted, items: MaskedItems, i: int) -> np.ndarray:
     """Probabilities (F, K, H, W) float32 of all frames of item i by the only candidate."""
-    found = [of_piece(fitted, cases, p)[0].numpy() for p in cases.pieces([i])]
+    found = [of_piece(fitted, items, p)[0].numpy() for p in items.pieces([i])]
     return np.concatenate(found).astype(np.float32)
 
 
@@ -124,15 +124,15 @@ def decided(p: np.ndarray, multilabel: bool) -> np.ndarray:
     return p.argmax(0).astype(np.uint8)
 
 
-def segmented(fitted: Fitted, cases: Cases, i: int) -> np.ndarray:
+def segmented(fitted: Fitted, items: MaskedItems, i: int) -> np.ndarray:
     """What is said of item i in its own voxels: labels (X, Y, Z), or bool (K, X, Y, Z)."""
-    voxels = cases.tokens.grid_of(i).to_voxels(of_case(fitted, cases, i), cases.multilabel)
-    return decided(voxels, cases.multilabel)
+    voxels = items.tokens.grid_of(i).to_voxels(of_item(fitted, items, i), items.multilabel)
+    return decided(voxels, items.multilabel)
 
 
 @dataclass(frozen=True)
 class OnVal:
-    """How candidates do on val, on the grid of the answer: ``dice`` (G,) the mean over cases, then
+    """How candidates do on val, on the grid of the answer: ``dice`` (G,) the mean over items, then
     classes; ``loss`` (G,) cross-entropy, the mean over pixels."""
 
     dice: np.ndarray
@@ -146,38 +146,38 @@ class OnVal:
         return int(np.round(worth, 6).argmax())
 
 
-def look(fitted: Fitted, cases: Cases, rows: Sequence[int] | np.ndarray) -> OnVal:
+def look(fitted: Fitted, items: MaskedItems, rows: Sequence[int] | np.ndarray) -> OnVal:
     """Score every candidate on items, a piece at a time.
 
-    A class that neither a case nor an answer has is left out of its means, as in
-    :func:`~featprobe.segmentation.scores.case_scores`.
+    A class that neither an item nor an answer has is left out of its means, as in
+    :func:`~featprobe.segmentation.scores.mask_scores`.
     """
-    g, k = len(fitted.candidates), len(cases.classes)
+    g, k = len(fitted.candidates), len(items.classes)
     dice = np.full((len(rows), g, k), np.nan)
     loss, pixels = np.zeros(g), 0
     for n, i in enumerate(rows):
         both, said, true = (np.zeros((g, k)) for _ in range(3))
-        for piece in cases.pieces([int(i)]):
-            p = of_piece(fitted, cases, piece)
-            y = torch.from_numpy(cases.target(*piece))
-            known = (y != VOID) if cases.multilabel else (y != VOID)[:, None]
-            truth = (y == 1) if cases.multilabel else y[:, None] == torch.arange(k)[:, None, None]
+        for piece in items.pieces([int(i)]):
+            p = of_piece(fitted, items, piece)
+            y = torch.from_numpy(items.target(*piece))
+            known = (y != VOID) if items.multilabel else (y != VOID)[:, None]
+            truth = (y == 1) if items.multilabel else y[:, None] == torch.arange(k)[:, None, None]
             truth = truth & known
             chosen = p >= 0.5
-            if not cases.multilabel:
+            if not items.multilabel:
                 chosen = torch.zeros_like(chosen).scatter_(2, p.argmax(2, keepdim=True), True)
             chosen = chosen & known
             axes = (1, 3, 4)
             both += (chosen & truth).sum(axes).numpy()
             said += chosen.sum(axes).numpy()
             true += truth.sum((0, 2, 3)).numpy()
-            right = torch.where(truth, p, 1 - p) if cases.multilabel else p
-            counted = known if cases.multilabel else truth
+            right = torch.where(truth, p, 1 - p) if items.multilabel else p
+            counted = known if items.multilabel else truth
             loss -= (right.clamp_min(1e-12).log() * counted).flatten(1).sum(1).double().numpy()
             pixels += int(counted.sum())
         some = said + true > 0
         dice[n] = np.where(some, 2 * both / np.where(some, said + true, 1), np.nan)
-    kept = dice if cases.multilabel else dice[:, :, 1:]
+    kept = dice if items.multilabel else dice[:, :, 1:]
     defined = ~np.isnan(kept)
     by_class = np.nansum(kept, 0) / np.maximum(defined.sum(0), 1)
     by_class = np.where(defined.sum(0) > 0, by_class, np.nan)

@@ -1,4 +1,4 @@
-"""Which cases train, select and test a decoder."""
+"""Which items train, select and test a decoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full
-from featprobe.segmentation.cases import Cases
+from featprobe.segmentation.items import MaskedItems
 from featprobe.splits.partition import VERSION, Dealer, Split, official_or_made
 from featprobe.splits.shots import Draws
 
@@ -18,7 +18,7 @@ DRAWS = ("drawn", "spaced")
 
 @dataclass(frozen=True)
 class Shots:
-    """``shots`` cases of train, ``tries`` times.
+    """``shots`` items of train, ``tries`` times.
 
     ``draw``: ``drawn`` at random, of different patients as far as there are enough, those of n a
     part of those of 2n; or ``spaced``, evenly over train in the order of ids, as RAD takes them,
@@ -45,17 +45,17 @@ class Shots:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         kept = {k: v for k, v in asdict(self).items() if k != "draw"}
-        return {**kept, "shots": list(self.shots), "by": "case", "draws": self.draw}
+        return {**kept, "shots": list(self.shots), "by": "item", "draws": self.draw}
 
-    def of(self, cases: Cases, train: np.ndarray, shots: int, attempt: int) -> np.ndarray:
+    def of(self, items: MaskedItems, train: np.ndarray, shots: int, attempt: int) -> np.ndarray:
         """The rows of one draw; all of train where it has fewer."""
         if self.draw == "spaced":
-            order = train[np.argsort(cases.ids[train], kind="stable")]
+            order = train[np.argsort(items.ids[train], kind="stable")]
             n = min(shots, len(order))
             return np.sort(order[((np.arange(n) + 0.5) * len(order) / n).astype(int)])
-        one = np.zeros(len(cases), dtype=np.int64)
+        one = np.zeros(len(items), dtype=np.int64)
         draws = Draws(
-            one, cases.groups, train, cases.ids, seed=self.seed, version=self.split_version
+            one, items.groups, train, items.ids, seed=self.seed, version=self.split_version
         )
         return draws(shots, attempt)
 
@@ -64,47 +64,47 @@ Protocol = Full | CrossVal | Shots
 
 
 def checked(protocol: Any) -> Protocol:
-    """A protocol of cases. Raises :class:`InputError` for one of classified items."""
+    """A protocol of items. Raises :class:`InputError` for one of classified items."""
     if isinstance(protocol, (Full, CrossVal, Shots)):
         return protocol
     if isinstance(protocol, FewShot):
-        raise InputError("few-shot of segmentations draws cases: give Shots(...)")
+        raise InputError("few-shot of segmentations draws items: give Shots(...)")
     made = {"full": Full, "cv": CrossVal, "fewshot": Shots}.get(protocol)
     if made is None:
         raise InputError(f"unknown protocol {protocol!r}: use full, cv or fewshot")
     return made()
 
 
-def split_cases(cases: Cases, protocol: Protocol) -> Split:
-    """The split of the cases that have masks, as rows of ``cases``.
+def split_items(items: MaskedItems, protocol: Protocol) -> Split:
+    """The split of the items that have masks, as rows of ``items``.
 
-    Where a part is made here, the classes that cases have are balanced between parts, for which all
+    Where a part is made here, the classes that items have are balanced between parts, for which all
     masks are read. Raises :class:`InputError` for too few patients, and where nothing is left to
     train or to test on.
     """
-    rows = np.flatnonzero([cases.tokens.has_mask(i) for i in range(len(cases))])
-    where = cases.tokens.dataset
+    rows = np.flatnonzero([items.tokens.has_mask(i) for i in range(len(items))])
+    where = items.tokens.dataset
     if not len(rows):
         raise InputError(f"{where}: no item has a mask")
-    official = cases.split[rows]
+    official = items.split[rows]
     made = isinstance(protocol, CrossVal) or not {"train", "val", "test"} <= set(official.tolist())
-    y = cases.presence[rows] if made else np.zeros(len(rows), dtype=np.int64)
+    y = items.presence[rows] if made else np.zeros(len(rows), dtype=np.int64)
     dealer = Dealer(
-        y, cases.groups[rows], cases.ids[rows], protocol.split_version, cases.group_origin,
-        cases.foreground if made else (),
+        y, items.groups[rows], items.ids[rows], protocol.split_version, items.group_origin,
+        items.foreground if made else (),
     )  # fmt: skip
     try:
         if isinstance(protocol, Shots):
-            found = official_or_made(dealer, official, cases.split_origin, protocol.seed)
+            found = official_or_made(dealer, official, items.split_origin, protocol.seed)
             found = replace(found, version=dealer.version)
         else:
-            found = protocol.split(dealer, official, cases.split_origin)
+            found = protocol.split(dealer, official, items.split_origin)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     found = _renamed(found, rows)
     for part in found.inner or (found,):
         if not len(part.train) or not len(part.test):
-            raise InputError(f"{where}: too few cases with masks to train and to test")
+            raise InputError(f"{where}: too few items with masks to train and to test")
     return found
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Decoder
+from featprobe.segmentation.items import MaskedItems
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,19 @@ class Patches:
     of: int
 
 
-def gather(cases: Cases, decoder: Decoder, rows: np.ndarray, most: int, seed: int) -> Patches:
+def gather(items: MaskedItems, decoder: Decoder, rows: np.ndarray, most: int, seed: int) -> Patches:
     """At most ``most`` patches of these items, as many of each piece as is its share.
 
     Half are of patches that hold some foreground, as far as there are enough, the others are drawn
     of all; one item is in memory at a time. Raises :class:`InputError` where there are none.
     """
-    pieces = cases.pieces(rows)
-    h, w = cases.tokens.grid
+    pieces = items.pieces(rows)
+    h, w = items.tokens.grid
     whole = sum(p.stop - p.start for p in pieces) * h * w
     rng = np.random.default_rng([seed, 0x9A7C])
     found, labels, weights = [], [], []
     for piece in pieces:
-        y = _cells(cases.target(*piece), h, w)
+        y = cells_of(items.target(*piece), h, w)
         known = (y != VOID).reshape(len(y), -1).any(1)
         inside = ((y != 0) & (y != VOID)).reshape(len(y), -1).any(1)
         share = most * len(y) / whole
@@ -44,14 +44,14 @@ def gather(cases: Cases, decoder: Decoder, rows: np.ndarray, most: int, seed: in
         chosen = _drawn(inside, known, wanted, rng)
         if not len(chosen):
             continue
-        tokens, _ = cases.read(piece, decoder)
+        tokens, _ = items.read(piece, decoder)
         f, blocks, _, _, d = tokens.shape
         flat = tokens.transpose(0, 2, 3, 1, 4).reshape(f * h * w, blocks * d)
         found.append(flat[chosen].astype(np.float32))
         labels.append(y[chosen])
         weights.append(_weights(inside & known, known, chosen))
     if not found:
-        raise InputError(f"{cases.tokens.dataset}: no patch of the training items is known")
+        raise InputError(f"{items.tokens.dataset}: no patch of the training items is known")
     return Patches(np.concatenate(found), np.concatenate(labels), np.concatenate(weights), whole)
 
 
@@ -74,7 +74,7 @@ def _weights(inside: np.ndarray, known: np.ndarray, chosen: np.ndarray) -> np.nd
     return out
 
 
-def _cells(y: np.ndarray, h: int, w: int) -> np.ndarray:
+def cells_of(y: np.ndarray, h: int, w: int) -> np.ndarray:
     """(f h w, a, b) or (f h w, K, a, b): the cells of each patch, of labels on a grid that the
     grid of patches divides, else of labels at the nearest such grid."""
     lead = y.shape[1:-2]

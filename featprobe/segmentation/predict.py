@@ -20,7 +20,7 @@ from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.mask_writing import write_mask, write_probabilities
 from featprobe.segmentation.fitted import decided, depths
 from featprobe.segmentation.saving import SavedDecoder
-from featprobe.segmentation.scores import case_scores
+from featprobe.segmentation.scores import mask_scores
 from featprobe.store.format import FeatureKey
 
 _FRAMES = 32  # at a time
@@ -30,7 +30,7 @@ _FRAMES = 32  # at a time
 class Segmented:
     """One item: its ``id``, the ``files`` that were written, ``voxels`` of each class without
     background, and where its mask is known the ``scores`` (C, 8) of
-    :func:`~featprobe.segmentation.scores.case_scores`."""
+    :func:`~featprobe.segmentation.scores.mask_scores`."""
 
     id: str
     files: list[Path]
@@ -88,7 +88,7 @@ def predict_masks(
         scores = None
         if known and tokens.has_mask(i):
             truth = tokens.mask(i)
-            scores = case_scores(said, truth.values, truth.spacing, len(saved.classes))
+            scores = mask_scores(said, truth.values, truth.spacing, len(saved.classes))
         yield Segmented(str(name), files, voxels, scores)
 
 

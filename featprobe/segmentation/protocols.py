@@ -12,6 +12,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.segmentation.fitted import Fitted, Networks
 from featprobe.segmentation.partition import Protocol, Shots
+from featprobe.segmentation.rates import choose
 from featprobe.segmentation.work import Outcome, Work
 
 
@@ -48,16 +49,17 @@ def _full(work: Work, split: Any) -> Outcome:
     if several > 1:
         if not len(split.val):
             raise InputError(
-                f"the split has no val cases, by which one of {several} candidates would be "
+                f"the split has no val items, by which one of {several} candidates would be "
                 "chosen; give one"
             )
-        best, val = work.choose(fitted, split.val)
-        notes += _diverged(fitted)
+        found = choose(work, fitted, fit, split.val)
+        fitted, best, val = found.fitted, found.best, found.val
+        notes += [*_diverged(fitted), *found.notes]
     if work.refit:
         fit = np.r_[split.train, split.val]
         again = work.training
         if work.decoder.trained:
-            again = replace(again, lr=(again.lr[best],))
+            again = replace(again, lr=(fitted[0].candidates[best]["lr"],))
         fitted = work.learn(fit, again)
         best = 0 if work.decoder.trained else best
     chosen = fitted[0].candidates[best]
@@ -77,7 +79,7 @@ def _shots(work: Work, protocol: Shots, split: Any, shots: int) -> Outcome:
         work = replace(work, training=work.training.middle())
     kept: list[Fitted] = []
     for attempt in range(protocol.tries):
-        rows = protocol.of(work.cases, split.train, shots, attempt)
+        rows = protocol.of(work.items, split.train, shots, attempt)
         fitted = work.learn(rows)
         best = len(fitted[0].candidates) // 2
         if protocol.choose and len(fitted[0].candidates) > 1:
@@ -88,9 +90,9 @@ def _shots(work: Work, protocol: Shots, split: Any, shots: int) -> Outcome:
         chosen.append(fitted[0].candidates[best])
         notes += kept[0].notes
     if protocol.choose:
-        notes.append(f"val ({len(split.val)} cases) chose, which knows more than the shots")
+        notes.append(f"val ({len(split.val)} items) chose, which knows more than the shots")
     if len(draws[0]) < shots:
-        notes.append(f"train has only {len(draws[0])} cases; all of them stand for {shots} shots")
+        notes.append(f"train has only {len(draws[0])} items; all of them stand for {shots} shots")
     same = {k: [c[k] for c in chosen] for k in chosen[0]}
     settled = {k: v[0] if len(set(v)) == 1 else v for k, v in same.items()}
     return Outcome(
@@ -103,7 +105,7 @@ def _shots(work: Work, protocol: Shots, split: Any, shots: int) -> Outcome:
 def _tested(
     work: Work, kept: Sequence[Fitted], rows: np.ndarray
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The mean over seeds of what test cases reached, and each seed's."""
+    """The mean over seeds of what test items reached, and each seed's."""
     every = [work.scores(one, rows) for one in kept]
     if len(every) == 1:
         return every[0], []

@@ -1,4 +1,4 @@
-"""From what test cases reached to a Result: metrics, intervals, and what is kept."""
+"""From what test items reached to a Result: metrics, intervals, and what is kept."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from featprobe.core.versions import versions_of
 from featprobe.evaluation import results
 from featprobe.evaluation.protocols import CrossVal
 from featprobe.evaluation.results import Result
-from featprobe.metrics.cases import FIELDS
 from featprobe.metrics.item_scores import ItemScores
-from featprobe.segmentation.cases import Cases
+from featprobe.metrics.segmentation import FIELDS
+from featprobe.segmentation.ceiling import ceiling
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.partition import Protocol
 from featprobe.segmentation.work import Outcome, Work
 from featprobe.splits.assign import numbered
@@ -30,8 +31,8 @@ VERB, TASK = "segment", "segmentation"
 def result_of(
     work: Work, protocol: Protocol, split: Split, outcome: Outcome, resamples: int, label: str = ""
 ) -> tuple[Result, ItemScores, np.ndarray | None]:
-    """The Result, the cases that it is of, and their folds in a cross-validation."""
-    cases, tokens = work.cases, work.cases.tokens
+    """The Result, the items that it is of, and their folds in a cross-validation."""
+    items, tokens = work.items, work.items.tokens
     test, folds = split.test, None
     rows: list[np.ndarray] | None = None
     if isinstance(protocol, CrossVal):
@@ -39,14 +40,15 @@ def result_of(
         folds = np.empty(len(test), dtype=np.int64)
         for k, r in enumerate(rows):
             folds[r] = k
-    truth = cases.voxels[test]
+    truth = items.voxels[test]
     scored = ItemScores(
-        TASK, cases.ids[test], truth, cases.groups[test], outcome.scores, rows, cases.foreground
+        TASK, items.ids[test], truth, items.groups[test], outcome.scores, rows, items.foreground
     )
     found = summarize(
         scored, resamples=resamples, seed=protocol.seed, draws=outcome.shots is not None
     )
     decoder, features = work.decoder, tokens.features
+    most = ceiling(items, test)
     provenance = dict(features.provenance)
     params = {"decoder": decoder.name, **decoder.to_dict()}
     if decoder.trained:
@@ -61,10 +63,10 @@ def result_of(
         metrics=found.values,
         ci=found.intervals.ci,
         ci_method=found.intervals.method,
-        class_sizes=_class_sizes(cases, test),
+        class_sizes=_class_sizes(items, test),
         chance={},
         task=TASK,
-        classes=len(cases.foreground),
+        classes=len(items.foreground),
         view=f"tokens:{decoder.takes}" if decoder.takes > 1 else "tokens",
         pool="mean",
         params={**params, **outcome.chosen},
@@ -76,19 +78,21 @@ def result_of(
             **({"select": work.select} if outcome.val else {}),
             **({"label": label} if label else {}),
         },
-        split=_split(cases, split, outcome),
+        split=_split(items, split, outcome),
         sizes=_sizes(split) | {"test_groups": scored.patients, "fit": outcome.fitted},
         key=features.key.digest,
-        labels=labels_digest(cases),
+        labels=labels_digest(items),
         random=random,
         overlap=seen_in_training(seen, tokens.dataset) if seen else "",
         searched=sorted(outcome.chosen),
         shots=outcome.shots,
         spread=found.spread or _spread(scored, outcome),
         components=found.components,
+        ceiling=most,
         val=outcome.val,
         left_out=len(features.left_out),
-        notes=[*outcome.notes, *found.intervals.notes, *_notes(cases, split, scored, work)],
+        notes=[*outcome.notes, *found.intervals.notes, _of_ceiling(items, most),
+               *_notes(items, split, scored, work)],
         seconds=round(outcome.seconds, 3),
         cost={"trainable": float(outcome.trainable), "seconds": outcome.seconds}
         if decoder.trained else {},
@@ -98,8 +102,16 @@ def result_of(
     return result, scored, folds
 
 
+def _of_ceiling(items: MaskedItems, most: dict[str, float]) -> str:
+    (h, w), (height, width) = items.tokens.grid, items.size
+    return (
+        f"true masks after a way to {h} x {w} patches and back have Dice {most['patches']:.3f}, to "
+        f"{height} x {width} cells {most['cells']:.3f}"
+    )
+
+
 def keep(root: Path, result: Result, scored: ItemScores, folds: np.ndarray | None) -> None:
-    """Append a result and what its cases reached to the cache; where that fails, a note says so."""
+    """Append a result and what its items reached to the cache; where that fails, a note says so."""
     stacked = np.stack(scored.tries) if folds is None else np.empty((1, *_shape(scored)))
     if folds is not None:
         for rows, p in scored.parts():
@@ -113,10 +125,10 @@ def keep(root: Path, result: Result, scored: ItemScores, folds: np.ndarray | Non
         result.notes.append(f"not kept: {error}")
 
 
-def labels_digest(cases: Cases) -> str:
+def labels_digest(items: MaskedItems) -> str:
     """Digest of masks, of who is grouped with whom, and of the split."""
     return digest(
-        [cases.tokens.masks.digest, numbered(cases.groups).tolist(), cases.split.tolist()]
+        [items.tokens.masks.digest, numbered(items.groups).tolist(), items.split.tolist()]
     )
 
 
@@ -136,13 +148,13 @@ def _spread(scored: ItemScores, outcome: Outcome) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _class_sizes(cases: Cases, test: np.ndarray) -> dict[str, dict[str, int]]:
-    """Cases and patients of each class in test."""
-    there = cases.voxels[test] > 0
-    groups = cases.groups[test]
+def _class_sizes(items: MaskedItems, test: np.ndarray) -> dict[str, dict[str, int]]:
+    """Items and patients of each class in test."""
+    there = items.voxels[test] > 0
+    groups = items.groups[test]
     return {
         name: {"items": int(has.sum()), "patients": len(np.unique(groups[has]))}
-        for name, has in zip(cases.foreground, there.T)
+        for name, has in zip(items.foreground, there.T)
     }
 
 
@@ -152,20 +164,20 @@ def _sizes(split: Split) -> dict[str, int]:
     return {**out, "test": len(split.test)}
 
 
-def _split(cases: Cases, split: Split, outcome: Outcome) -> dict[str, Any]:
-    out = split.to_dict(cases.ids, cases.groups)
-    return {**out, "draws": digest_of(outcome.draws, cases.ids)} if outcome.draws else out
+def _split(items: MaskedItems, split: Split, outcome: Outcome) -> dict[str, Any]:
+    out = split.to_dict(items.ids, items.groups)
+    return {**out, "draws": digest_of(outcome.draws, items.ids)} if outcome.draws else out
 
 
-def _notes(cases: Cases, split: Split, scored: ItemScores, work: Work) -> list[str]:
-    """What of the cases a reader has to know."""
+def _notes(items: MaskedItems, split: Split, scored: ItemScores, work: Work) -> list[str]:
+    """What of the items a reader has to know."""
     out = []
     for name, rows in (("train", split.train), ("test", split.test)):
         if not len(rows):
             continue
-        lost = [c for c, n in zip(cases.foreground, (cases.voxels[rows] > 0).sum(0)) if not n]
+        lost = [c for c, n in zip(items.foreground, (items.voxels[rows] > 0).sum(0)) if not n]
         then = "cannot be learnt" if name == "train" else "any voxel of it is an error"
-        out += [f"no {name} case has {', '.join(lost)}: it {then}"] if lost else []
+        out += [f"no {name} item has {', '.join(lost)}: it {then}"] if lost else []
     each = np.concatenate([p.reshape(len(p), -1, len(FIELDS)) for p in scored.tries])
     tp, fp, fn = (each[..., FIELDS.index(n)] for n in ("tp", "fp", "fn"))
     one = int((((tp + fp) == 0) ^ ((tp + fn) == 0)).sum())
@@ -174,11 +186,11 @@ def _notes(cases: Cases, split: Split, scored: ItemScores, work: Work) -> list[s
             f"{one} times a class was found where it is not, or not found where it is: distances "
             "count the diagonal of the image there"
         )
-    if cases.tokens.mask(int(split.test[0])).spacing is None:
+    if items.tokens.mask(int(split.test[0])).spacing is None:
         out.append("distances are in pixels: the images tell no spacing")
     if len(work.seeds) > 1:
-        out.append(f"scores of cases are means over {len(work.seeds)} seeds")
-    without = int(sum(not cases.tokens.has_mask(i) for i in range(len(cases))))
+        out.append(f"scores of items are means over {len(work.seeds)} seeds")
+    without = int(sum(not items.tokens.has_mask(i) for i in range(len(items))))
     if without:
         out.append(f"{without} items without a mask are not used")
     if split.crossing:

@@ -121,7 +121,7 @@ def _made(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SavedDecoder
     )  # fmt: skip
 
 
-def saved_of(fitted: Fitted, cases: Any, source: FeatureSource) -> SavedDecoder:
-    """What a file is to hold of a decoder that was fitted to these cases."""
-    said = replace(source, task="segmentation", classes=cases.classes)
-    return SavedDecoder(fitted, said, cases.shape(fitted.decoder), cases.classes, cases.multilabel)
+def saved_of(fitted: Fitted, items: Any, source: FeatureSource) -> SavedDecoder:
+    """What a file is to hold of a decoder that was fitted to these items."""
+    said = replace(source, task="segmentation", classes=items.classes)
+    return SavedDecoder(fitted, said, items.shape(fitted.decoder), items.classes, items.multilabel)

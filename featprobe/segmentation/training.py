@@ -16,8 +16,8 @@ from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError
 from featprobe.core.options import Checked, Needs
 from featprobe.core.progress import Progress
-from featprobe.segmentation.cases import SCALE, Cases
-from featprobe.segmentation.decoders.base import Network, Trained
+from featprobe.segmentation.decoders.base import Decoder, Network, Trained
+from featprobe.segmentation.items import SCALE, MaskedItems
 from featprobe.segmentation.losses import Loss
 
 
@@ -93,8 +93,14 @@ class Training(Checked):
         return rise * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
+def usual(decoder: Decoder, **settings: Any) -> Training:
+    """The training of a decoder where nothing else is asked for: its own rates."""
+    rates = {"lr": decoder.rates} if isinstance(decoder, Trained) else {}
+    return Training(**{**rates, **settings})
+
+
 def train(
-    decoder: Trained, cases: Cases, rows: np.ndarray, training: Training,
+    decoder: Trained, items: MaskedItems, rows: np.ndarray, training: Training,
     seeds: Sequence[int] = (0,), *, device: str = "auto", progress: Any = False,
 ) -> list[Network]:  # fmt: skip
     """Networks of every seed and, within a seed, of every rate, trained on these items.
@@ -104,7 +110,7 @@ def train(
     for rounding. On a device the same seeds give the same networks. They come back in eval mode.
     """
     target = torch.device(choose_device(device))
-    shape = cases.shape(decoder)
+    shape = items.shape(decoder)
     networks = []
     for seed in seeds:
         for _ in training.lr:
@@ -113,18 +119,18 @@ def train(
                 networks.append(decoder.network(shape).to(target).train())
     rates = [r for _ in seeds for r in training.lr]
     optimizer = _optimizer(networks, rates, training)
-    frames = sum(cases.frames(int(i)) for i in rows)
+    frames = sum(items.frames(int(i)) for i in rows)
     steps, batch = training.steps(frames), min(training.batch, max(1, frames))
     kind = type(networks[0])
     label = f"{decoder.name}, {len(networks)} decoders"
     with Progress(label, steps * batch, "frames", progress) as bar:
         for step, (tokens, y, image) in enumerate(
-            cases.batches(rows, decoder, batch, steps, training.seed)
+            items.batches(rows, decoder, batch, steps, training.seed)
         ):
             for group, rate in zip(optimizer.param_groups, rates):
                 group["lr"] = rate * training.factor(step, steps)
             x, seen = tokens.to(target), None if image is None else image.to(target)
-            logits = upsampled(kind.together(networks, x, seen), cases.size)
+            logits = upsampled(kind.together(networks, x, seen), items.size)
             optimizer.zero_grad()
             training.loss(logits, y.to(target)).sum().backward()
             if training.clip is not None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Decoder, Trained
 from featprobe.segmentation.fitted import Fitted, Networks, OnVal, Solved, look, segmented
-from featprobe.segmentation.scores import case_scores
+from featprobe.segmentation.items import MaskedItems
+from featprobe.segmentation.scores import mask_scores
 from featprobe.segmentation.training import Training, train
 
 
@@ -40,7 +40,7 @@ class Work:
     """What all fits of a run have in common."""
 
     decoder: Decoder
-    cases: Cases
+    items: MaskedItems
     training: Training
     seeds: tuple[int, ...] = (0,)
     select: str = "dice"
@@ -52,32 +52,32 @@ class Work:
         """A Fitted for each seed, with the same candidates."""
         t, kind = training or self.training, self.decoder
         if isinstance(kind, Solved):
-            return [kind.fit(self.cases, rows, seed) for seed in self.seeds]
+            return [kind.fit(self.items, rows, seed) for seed in self.seeds]
         assert isinstance(kind, Trained)
         networks = train(
-            kind, self.cases, rows, t, self.seeds, device=self.device, progress=self.progress
+            kind, self.items, rows, t, self.seeds, device=self.device, progress=self.progress
         )
         candidates = [{"lr": r} for r in t.lr]
         n = len(candidates)
         return [
-            Networks(kind, networks[s * n : (s + 1) * n], candidates, self.cases.multilabel, [])
+            Networks(kind, networks[s * n : (s + 1) * n], candidates, self.items.multilabel, [])
             for s in range(len(self.seeds))
         ]
 
     def choose(self, fitted: Sequence[Fitted], val: np.ndarray) -> tuple[int, dict[str, float]]:
         """The candidate that is best on val, over all seeds, and how it did there."""
-        looked = [look(one, self.cases, val) for one in fitted]
+        looked = [look(one, self.items, val) for one in fitted]
         over = OnVal(*(np.mean([getattr(v, n) for v in looked], 0) for n in ("dice", "loss")))
         best = over.best(self.select)
         return best, {"dice": float(over.dice[best]), "log_loss": float(over.loss[best])}
 
     def scores(self, fitted: Fitted, rows: np.ndarray) -> np.ndarray:
-        """(n, C * 8) of the only candidate on test cases."""
+        """(n, C * 8) of the only candidate on test items."""
         found = []
         for i in rows:
-            truth = self.cases.tokens.mask(int(i))
-            said = segmented(fitted, self.cases, int(i))
+            truth = self.items.tokens.mask(int(i))
+            said = segmented(fitted, self.items, int(i))
             found.append(
-                case_scores(said, truth.values, truth.spacing, len(self.cases.classes)).ravel()
+                mask_scores(said, truth.values, truth.spacing, len(self.items.classes)).ravel()
             )
         return np.stack(found)

@@ -13,7 +13,7 @@ class Draws:
     """The draws from ``rows`` of items with targets ``y``, ``groups`` and ``ids`` (all of them (N,)
     of all rows, ``y`` (N, C) for labels).
 
-    ``by="sample"``: n items of each class, from different patients as far as there are enough.
+    ``by="item"``: n items of each class, from different patients as far as there are enough.
     ``by="patient"``: all items that n patients have of the class. In every draw the patients of a
     class, and the items of a patient, stand in a random order that depends on the seed, the draw
     and the ids alone; n shots are the first ones, so they are part of 2n. ``version``: 1 draws by
@@ -27,7 +27,7 @@ class Draws:
         rows: np.ndarray,
         ids: np.ndarray | None = None,
         *,
-        by: str = "sample",
+        by: str = "item",
         seed: int = 0,
         version: int = 2,
     ) -> None:

@@ -14,6 +14,7 @@ from featprobe.stats.support import Support
 
 ONE_DRAW = "of this draw alone"
 DRAWS = "t over draws and patient bootstrap"
+SEEDS = "t over seeds and patient bootstrap"
 FITS = "t over training sets (delete-d jackknife) and patient bootstrap"
 SPLITS = "corrected resampled t over splits"
 _NOTHING = 1e-30  # variances of rounding
@@ -23,19 +24,20 @@ Ends = tuple[float, float]
 
 def over_draws(
     scored: ItemScores, found: Intervals, values: Mapping[str, float],
-    tries: Mapping[str, np.ndarray], boot: Mapping[str, np.ndarray],
+    tries: Mapping[str, np.ndarray], boot: Mapping[str, np.ndarray], said: str = DRAWS,
 ) -> Intervals:  # fmt: skip
     """The intervals of a few-shot run under new patients and new draws, from those ``found`` under
     new patients.
 
     ``values``: metric -> mean over tries; ``tries``: metric -> values (T,); ``boot``: metric ->
     values (B,) of the mean under resamples of patients. Of one try nothing is known of others, and
-    the method says that it is of this draw alone.
+    the method says that it is of this draw alone. ``said``: the method, of fits under several
+    seeds another name for the same.
     """
     if len(scored.tries) < 2:
         method = {n: m if m == NONE else f"{m}, {ONE_DRAW}" for n, m in found.method.items()}
         return found._replace(method=method)
-    return _joined(scored, found, values, tries, boot, 0.0, DRAWS)
+    return _joined(scored, found, values, tries, boot, 0.0, said)
 
 
 def over_training(

@@ -10,7 +10,7 @@ from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean
 from featprobe.stats.components import components
 from featprobe.stats.intervals import Intervals, intervals
-from featprobe.stats.mean_over_tries import over_draws, over_training
+from featprobe.stats.mean_over_tries import SEEDS, over_draws, over_training
 from featprobe.stats.resampling import bootstrap
 
 
@@ -26,20 +26,27 @@ class Summary(NamedTuple):
 
 
 def summarize(
-    scored: ItemScores, *, resamples: int, seed: int, draws: bool, shared: float | None = None
-) -> Summary:
+    scored: ItemScores, *, resamples: int, seed: int, draws: bool, shared: float | None = None,
+    seeds: int = 0,
+) -> Summary:  # fmt: skip
     """Metrics of scored items under ``resamples`` of patients.
 
     ``draws``: tries are few-shot draws; ``shared``: otherwise they are repeats of a split that have
-    so much in common, None where there is one fit or there are folds.
+    so much in common, None where there is one fit or there are folds. ``seeds``: tries are of
+    several seeds: fits or draws on the same test items, or else on splits that share so much, so
+    many tries on each.
     """
     tries = scored.values()
     values = {n: float(nan_mean(v)) for n, v in tries.items()}
     boot = bootstrap(scored, resamples=resamples, seed=seed)
     found = intervals(scored, values, boot)
-    if draws:
+    if seeds and scored.rows is None:
+        found = over_draws(scored, found, values, tries, boot, SEEDS)
+    elif draws:
         found = over_draws(scored, found, values, tries, boot)
     elif shared is not None:
+        if seeds > 1:  # draws on one split are one look at it
+            tries = {n: nan_mean(v.reshape(-1, seeds).T) for n, v in tries.items()}
         found = over_training(scored, found, values, tries, boot, shared)
     several = {n: v for n, v in tries.items() if len(v) > 1 and ":" not in n}
     spread = {n: float(np.std(v, ddof=1)) for n, v in several.items()}

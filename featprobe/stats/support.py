@@ -41,7 +41,7 @@ class Support:
 
     @classmethod
     def of(cls, scored: ItemScores) -> Support | None:
-        """That of scored items, None of values and of segmented cases, which have no class."""
+        """That of scored items, None of values and of segmentation, which have no class."""
         return None if scored.task in ("regression", "segmentation") else cls(scored)
 
     def both(self, column: int | None) -> int:

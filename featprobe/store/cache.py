@@ -19,8 +19,14 @@ Meant = Callable[[str, Collection[str]], str]
 def store_path(
     cache: Where | StoragePath, dataset: str, backbone: str, digest: str, kind: str = "zarr"
 ) -> StoragePath:
-    """``<cache>/features/<dataset>/<backbone>-<digest12>.zarr``, or ``.h5`` of kind ``hdf5``."""
+    """``<cache>/features/<dataset>/<backbone>-<digest12>.zarr``, or ``.h5`` of kind ``hdf5``.
+
+    Raises :class:`InputError` for a name that no folder of the cache can have.
+    """
     name = f"{backbone.replace('/', '_')}-{digest[:12]}{SUFFIXES[kind]}"
+    for what, text in (("data set", dataset), ("backbone", name)):
+        if not text.isprintable() or "/" in text or text.strip(". ") == "":
+            raise InputError(f"{what} {text!r}: a name is one part of a path, in plain characters")
     return storage_path(cache) / "features" / dataset / name
 
 

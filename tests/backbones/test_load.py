@@ -17,7 +17,7 @@ from featprobe.backbones.hub_files import fetched
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.spec import ModelSpec, Preprocess
 from featprobe.core import plugins
-from featprobe.core.errors import InputError, MissingPath
+from featprobe.core.errors import FeatprobeError, InputError, MissingPath
 from tests.backbones import golden
 
 CONFIG = {
@@ -77,19 +77,20 @@ def test_a_yaml_may_bring_its_own_preprocessing_and_weights(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pth: vit", "needs at least 'path: FOLDER'"),
-        ("path: vit\nweight: x", "unknown field 'weight'. Did you mean 'weights'"),
+        ("name: vit", "needs at least 'path: FOLDER'"),
+        ("pth: vit", "unknown key 'pth'. Did you mean 'path'"),
+        ("path: vit\nweight: x", "unknown key 'weight'. Did you mean 'weights'"),
         ("path: ./gone", "no such model folder"),
         ("path: [", "not readable as YAML"),
         ("path: vit\npreprocess: {size: 3}", "preprocess: .*size"),
-        ("path: vit\npreprocess: 3", "preprocess: "),
+        ("path: vit\npreprocess: 3", "preprocess must be a mapping"),
         ("path: vit\nweights: gone.pth", "gone.pth: no such"),
     ],
 )
 def test_a_yaml_that_does_not_fit_says_why(folder: Path, text: str, message: str) -> None:
     path = folder.parent / "bad.yaml"
     path.write_text(text)
-    with pytest.raises((InputError, MissingPath), match=message):
+    with pytest.raises(FeatprobeError, match=message):
         load_backbone(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -22,6 +23,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
     parser.add_argument("names", nargs="*", default=[], help=f"of: {', '.join(names)}")
     parser.add_argument("--runs", type=int, default=3, help="of each side; the median counts")
+    parser.add_argument("--part", nargs="*", default=[], help="of a benchmark that has parts")
+    parser.add_argument("--cache", help="a folder that keeps what parts have made")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     given = parser.parse_args()
     if unknown := set(given.names) - set(names):
@@ -30,7 +33,10 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores", file=sys.stderr)
     missed = 0
     for name in given.names or names:
-        for row in importlib.import_module(f"tests.benchmarks.{name}").rows(given.runs):
+        run = importlib.import_module(f"tests.benchmarks.{name}").rows
+        able = inspect.signature(run).parameters
+        more = {"parts": given.part, "cache": given.cache}
+        for row in run(given.runs, **{k: v for k, v in more.items() if v and k in able}):
             missed += row.reached is False
             if given.json:
                 print(json.dumps(row.to_dict()), flush=True)

@@ -96,6 +96,20 @@ def test_shots_give_a_row_each(folder: Path, capsys: pytest.CaptureFixture[str])
     assert [r["shots"] for r in rows] == [1, 2]
 
 
+def test_overlays_are_drawn_where_they_are_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "new" / "logistic.png"
+    assert not segment(folder, "--decoder", "logistic", "--overlays", file, "--json")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {file}: it shows images of patients" in capsys.readouterr().err
+    assert not segment(folder, "--decoder", "logistic", "position", "--overlays", tmp_path / "all")
+    names = sorted(f.name for f in (tmp_path / "all").iterdir())
+    assert [n.split("_")[-1] for n in names] == ["logistic.png", "position.png"]
+    assert all("data_tiny_vit14@56_" in n for n in names)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -105,6 +119,8 @@ def test_shots_give_a_row_each(folder: Path, capsys: pytest.CaptureFixture[str])
         (["--set", "width=3"], "unknown setting 'width'"),
         (["--folds", "3", "--shots", "1"], "--folds and --shots are two ways to split"),
         (["--decoder", "linear", "knn", "--save", "x.safetensors"], "--save is of one decoder"),
+        (["--decoder", "linear", "knn", "--overlays", "x.png"], "there are 2: give a folder"),
+        (["--shots", "1", "--overlays", "x.png"], "--overlays are of one fit"),
         (["--decoder", "position", "--save", "x.safetensors"], "position is a baseline"),
         (["--model", "dinov2_vits14"], "no features of backbone 'dinov2_vits14'"),
         (["--image-size", "448"], "--image-size 448 --features tokens"),

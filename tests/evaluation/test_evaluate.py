@@ -152,8 +152,8 @@ def test_what_is_chosen_by_is_said_and_is_another_cell_only_where_it_is_not_the_
     }  # fmt: skip
     assert "accuracy" in every["accuracy"].val
     assert every["auto"].cell == every["log_loss"].cell
-    assert every["auto"].asked == every["log_loss"].asked
-    assert len({r.cell for r in every.values()}) == len({r.asked for r in every.values()}) == 3
+    assert every["auto"].request == every["log_loss"].request
+    assert len({r.cell for r in every.values()}) == len({r.request for r in every.values()}) == 3
     settings = {k: v for k, v in every["auto"].settings.items() if k != "select"}
     older = replace(every["auto"], settings=settings)  # as of versions that did not say it
     assert older.cell == every["auto"].cell
@@ -485,7 +485,7 @@ def test_scores_are_the_probabilities_and_areas_are_of_scores(cache) -> None:
 
 
 def test_a_request_is_the_same_until_something_that_is_asked_for_changes(features) -> None:
-    asked = {r.asked for r in fp.evaluate(features, "knn", resamples=20)}
+    asked = {r.request for r in fp.evaluate(features, "knn", resamples=20)}
     assert asked == {request(features, "knn", resamples=20)}
     others = [
         request(features, "knn"),

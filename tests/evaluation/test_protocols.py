@@ -55,7 +55,7 @@ def test_the_split_says_how_it_was_made() -> None:
 @given(
     st.integers(0, 1000),
     st.integers(1, 6),
-    st.sampled_from(["sample", "patient"]),
+    st.sampled_from(["item", "patient"]),
     st.integers(0, 9),
 )
 def test_a_draw_stays_in_train_and_has_the_asked_number(seed, shots, by, attempt) -> None:
@@ -65,7 +65,7 @@ def test_a_draw_stays_in_train_and_has_the_asked_number(seed, shots, by, attempt
     assert set(rows) <= set(s.train)
     for c in range(3):
         mine, have = rows[y[rows] == c], s.train[y[s.train] == c]
-        if by == "sample":
+        if by == "item":
             assert len(mine) == min(shots, len(have))
             assert len(set(groups[mine])) == min(shots, len(set(groups[have])))
         else:
@@ -127,7 +127,7 @@ def test_no_draw_overlaps_val_or_test_or_shares_a_patient_with_them(seed, each) 
     for official in (NONE, np.array(["train"] * 40 + ["test"] * 20)):
         s = make_split(y, groups, official, seed=seed)
         elsewhere = np.r_[s.val, s.test] if official is NONE else s.val
-        for by in ("sample", "patient"):
+        for by in ("item", "patient"):
             rows = FewShot(by=by, seed=seed).draws(y, groups, s.train)(16, 0)
             assert not set(rows) & set(np.r_[s.val, s.test])
             assert not set(groups[rows]) & set(groups[elsewhere])
@@ -216,7 +216,7 @@ def test_a_seed_is_bound_to_ids_not_to_the_order_of_rows(kind, official, seed, e
         assert first["digest"] == second["digest"]
         assert first["origin"] == second["origin"]
     if kind != "values":
-        for by in ("sample", "patient"):
+        for by in ("item", "patient"):
             drawn = []
             for d, o in (one, other):
                 s = Full(seed).split(d, o)
@@ -300,6 +300,6 @@ def test_one_repeat_is_the_split_itself_and_is_not_said() -> None:
 
 def test_shots_by_item_are_what_stored_results_call_by_sample() -> None:
     assert FewShot(by="item") == FewShot(by="sample")
-    assert FewShot(by="item").to_dict()["by"] == "sample"
+    assert FewShot(by="item").to_dict()["by"] == "item"
     with pytest.raises(InputError, match="choose item or patient"):
         FewShot(by="study")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -255,3 +256,15 @@ def test_the_cost_of_a_training_is_kept(cache) -> None:
     save(cache, result(cost=spent))
     save(cache, result())
     assert [r.cost for r in results.read(cache)] == [spent, {}]
+
+
+def test_words_and_fields_of_earlier_versions_are_read_as_todays() -> None:
+    """Few-shot said ``by: sample`` or ``by: case``, and the digest of a request was ``asked``."""
+    now = result(protocol="fewshot", settings={"by": "item", "tries": 2}, request="abc")
+    line = json.loads(now.to_json())
+    line["asked"] = line.pop("request")
+    for word in ("sample", "case", "item"):
+        line["settings"]["by"] = word
+        read = Result.from_dict(json.loads(json.dumps(line)))
+        assert read.settings == {"by": "item", "tries": 2}
+        assert (read.request, read.cell) == ("abc", now.cell)

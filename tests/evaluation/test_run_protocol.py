@@ -298,7 +298,7 @@ class TestFewShot:
     @settings(deadline=None, max_examples=25)
     @given(
         st.sampled_from(sorted(FOUR)), st.integers(0, 10_000), st.integers(1, 5),
-        st.sampled_from(["sample", "patient"]), st.sampled_from([2, 3]),
+        st.sampled_from(["item", "patient"]), st.sampled_from([2, 3]),
     )  # fmt: skip
     def test_draws_together_are_draws_alone(self, name, seed, shots, by, classes) -> None:
         x, y = problem(80, classes=classes, seed=seed)
@@ -313,7 +313,7 @@ class TestFewShot:
             np.testing.assert_allclose(scores, expected, atol=2e-3)
 
     @settings(deadline=None, max_examples=25)
-    @given(st.integers(0, 10_000), st.sampled_from(["sample", "patient"]))
+    @given(st.integers(0, 10_000), st.sampled_from(["item", "patient"]))
     def test_no_row_of_val_or_test_is_drawn_nor_its_patient(self, seed: int, by: str) -> None:
         """Trap: validation data added on refit, draws that overlap val."""
         y = np.arange(80) % 2

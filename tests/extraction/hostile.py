@@ -20,7 +20,7 @@ class HostileSource:
     paths: Sequence[tuple[Path, ...]]
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
-        return 1
+        return len(self.read(i, recipe).pixels) if recipe.frames == "foreground" else 1
 
     def kinds(self) -> set[str]:
         return {"picture"}

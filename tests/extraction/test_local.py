@@ -241,7 +241,7 @@ def test_a_backbone_that_returns_nan_is_not_stored(class_folders) -> None:
         ({"dtype": "int4"}, InputError, "unknown dtype 'int4'"),
         ({"store": "floppy"}, InputError, "unknown store 'floppy'"),
         ({"blocks": 0}, InputError, "--blocks 0"),
-        ({"batch_size": -1}, InputError, "batch size -1"),
+        ({"batch_size": -1}, InputError, "batch_size -1"),
         ({"features": ["clss"]}, UnknownName, "Did you mean 'cls'"),
     ],
 )

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from featprobe.core.errors import UnknownName
 from featprobe.finetuning.augment import (
     augment,
+    augment_both,
     brightened,
     contrasted,
     drawn,
@@ -226,3 +227,40 @@ def test_the_record_says_what_is_drawn() -> None:
 def test_an_unknown_name_is_told_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="unknown augmentation 'flipp'. Did you mean 'flip'"):
         augment(pictures(), ["flipp"], seeded())
+
+
+@pytest.mark.parametrize("names", [("flip",), ("vflip", "flip"), ("rotate",), ("crop", "rotate")])
+@pytest.mark.parametrize("labels", [0, 2])
+def test_masks_move_with_their_pictures(names, labels) -> None:
+    """A picture that shows its mask shows it afterwards, but for pixels on the edges."""
+    y = torch.zeros(16, 48, 40, dtype=torch.uint8)
+    y[:, 10:30, 6:22] = 1
+    x = y[:, None].float()
+    target = torch.stack([y, 1 - y], 1) if labels else y
+    moved, mask = augment_both(x, target, names, seeded())
+    assert torch.equal(moved, augment(x, names, seeded()))
+    assert mask.dtype == torch.uint8
+    assert mask.shape == target.shape
+    first = mask[:, 0] if labels else mask
+    known = first != 255
+    if labels:
+        assert torch.equal(mask[:, 1][known], 1 - first[known])
+    agree = ((moved[:, 0] > 0.5) == (first == 1)) | ~known
+    assert agree.float().mean() > 0.99
+    assert known.float().mean() > 0.8
+    assert (moved[:, 0][~known] == 0).all()  # nothing is known of what is beyond the picture
+    if "rotate" not in names:
+        assert known.all()
+
+
+def test_masks_on_a_coarser_grid_move_as_far() -> None:
+    y = torch.zeros(8, 4, 4, dtype=torch.uint8)
+    y[:, 1, 0] = 1
+    x = torch.nn.functional.interpolate(y[:, None].float(), (32, 32))
+    moved, mask = augment_both(x, y, ("flip", "vflip"), seeded())
+    assert torch.equal(torch.nn.functional.interpolate(moved, (4, 4))[:, 0] > 0.5, mask == 1)
+
+
+def test_targets_of_items_stay_with_any_augmentation() -> None:
+    for target in (torch.arange(4), torch.rand(4, 3)):
+        assert augment_both(pictures()[:4], target, AUGMENTATIONS, seeded())[1] is target

@@ -314,7 +314,9 @@ def test_without_val_nothing_is_chosen() -> None:
 
     def check(t: Training, *lrs: float) -> None:
         one, data = SimpleNamespace(num_processes=1), SimpleNamespace(split=rows)
-        asked = SimpleNamespace(training=t, lrs=lrs or (1e-3,), data=data, accelerator=one)
+        asked = SimpleNamespace(
+            training=t, lrs=lrs or (1e-3,), data=data, accelerator=one, fit=rows.train, unit="items"
+        )
         plan.check_enough(asked)
 
     check(Training())

@@ -381,7 +381,7 @@ def test_augmented_pictures_are_what_the_network_learns_from(monkeypatch) -> Non
         training = {"epochs": 2, "augment": ("brightness",) if augmented else ()}
         seen[augmented] = losses(trained(make_tiny(), pictures(24), "full", training=training))
     assert seen[True] != seen[False]
-    monkeypatch.setattr("featprobe.finetuning.loop.augment", lambda x, *_: x)
+    monkeypatch.setattr("featprobe.finetuning.loop.augment_both", lambda x, y, *_: (x, y))
     without = losses(
         trained(make_tiny(), pictures(24), "full", training={"epochs": 2, "augment": ("flip",)})
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from featprobe.cli.knn import PRESETS as KNN
-from featprobe.core.errors import InputError, MissingPath, UnknownName
+from featprobe.core.errors import FeatprobeError, MissingPath, UnknownName
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import STUDIES, study
 from featprobe.probes.presets import PRESETS, preset
@@ -169,9 +169,9 @@ def test_an_unknown_study_offers_the_nearest() -> None:
         ("- full\n", "needs at least 'recipe: NAME'"),
         ("training: {}\n", "needs at least 'recipe: NAME'"),
         ("recipe: [\n", "not readable as YAML"),
-        ("recipe: full\ntrainin: {}\n", "unknown field 'trainin'. Did you mean 'training'"),
-        ("recipe: full\ntraining: {epoch: 3}\n", "unknown field 'epoch'. Did you mean 'epochs'"),
-        ("recipe: full\ntraining: [lr]\n", "training is written with a line"),
+        ("recipe: full\ntrainin: {}\n", "unknown key 'trainin'. Did you mean 'training'"),
+        ("recipe: full\ntraining: {epoch: 3}\n", "unknown key 'epoch'. Did you mean 'epochs'"),
+        ("recipe: full\ntraining: [lr]\n", "training must be a mapping or null"),
         (
             "recipe: full\ntraining: {batch: many}\n",
             "batch must be a whole number, not 'many'",
@@ -194,7 +194,7 @@ def test_an_unknown_study_offers_the_nearest() -> None:
 def test_mistakes_in_a_file_are_one_line_that_names_it(tmp_path, text, told) -> None:
     file = tmp_path / "ours.yaml"
     file.write_text(text)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(FeatprobeError, match=told) as caught:
         study(str(file))
     assert str(caught.value).startswith(str(file))
     assert len(str(caught.value).splitlines()) == 1

@@ -72,7 +72,7 @@ def test_a_recipe_survives_json(recipe):
     ({"spacing": -1}, "one or three millimetre values"),
     ({"spacing": 0}, "one or three millimetre values"),
     ({"spacing": "wide"}, "one or three millimetre values"),
-    ({"channel": -1}, "whole number"),
+    ({"channel": -1}, "at least 0"),
     ({"intensity": "lungs"}, r"Did you mean 'lung'"),
     ({"intensity": "lung+bone+brain", "channels": "neighbours"}, "both fill the three channels"),
 ])  # fmt: skip

@@ -24,7 +24,7 @@ def test_ranks_fall_with_the_metric_and_equal_values_share_one() -> None:
 
 def test_shots_and_data_sets_are_leagues_of_their_own() -> None:
     rows = [
-        with_auroc(0.6, shots=1, protocol="fewshot", settings={"tries": 2, "by": "sample"}),
+        with_auroc(0.6, shots=1, protocol="fewshot", settings={"tries": 2, "by": "item"}),
         with_auroc(0.7),
         with_auroc(0.9, dataset="other"),
     ]

@@ -11,6 +11,7 @@ import yaml
 
 from featprobe.core.errors import FeatprobeError
 from featprobe.evaluation.evaluate import evaluate
+from featprobe.evaluation.protocols import Full
 from featprobe.finetuning.recipes.named import RECIPES
 from featprobe.finetuning.settings import Training
 from featprobe.leaderboard import finetune_request
@@ -43,7 +44,9 @@ def test_the_least_has_the_defaults_of_the_verbs(grid) -> None:
         ("knn", True, repr(PROBES.get("knn")()))
     ]
     default = inspect.signature(evaluate).parameters["resamples"].default
-    assert (found.resamples, found.seed, found.subset) == (default, 0, (1.0,))
+    assert (found.resamples, found.seeds) == (default, (0,))
+    assert [p.make() for p in found.protocols] == [Full()]
+    assert len(found.cells) == 1
     assert (found.metric, found.against, found.out, found.finetune) == (None, None, None, ())
 
 
@@ -51,10 +54,10 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
     found = grid(
         """
         data: [digits, {data: ./films, name: nih, group: folder, spacing: 2, label: [a, b]},
-               {data: phantom_cxr, option: {size: 64}}]
+               {data: chestmnist, option: {size: 64}}]
         models: [tiny_vit14, {model: tiny_vit14, init: random, seed: 3, image_size: 28},
                  {model: tiny_vit14, weights: w.pth}]
-        extract: {blocks: 2, batch_size: 8, precision: float32, features: cls}
+        extract: {blocks: 4, batch_size: 8, precision: float32, features: [cls, mean]}
         probes:
           - knn
           - {probe: logistic, refit: false, features: [cls+mean], Cs: [1e-2, 1]}
@@ -72,14 +75,14 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         out: tables/one
         """
     )
-    _, films, phantom = found.data
+    _, films, small = found.data
     assert films.text == str(tmp_path / "films")
     assert films.loading == {"name": "nih", "group": "folder", "spacing": 2, "label": ["a", "b"]}
-    assert phantom.loading == {"size": 64}
+    assert small.loading == {"size": 64}
     assert dict(found.models[1].options) == {"init": "random", "seed": 3, "image_size": 28}
     assert dict(found.models[2].options)["weights"] == (str(tmp_path / "w.pth"),)
     assert found.extract == {
-        "blocks": 2, "batch_size": 8, "precision": "float32", "features": ("cls",),
+        "blocks": 4, "batch_size": 8, "precision": "float32", "features": ("cls", "mean"),
     }  # fmt: skip
 
     _, linear, sgd = found.probes
@@ -105,8 +108,9 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
     assert rad.training.epochs == 5
     assert rad.recipe.name == "full"
 
-    assert (found.subset, found.against, found.metric) == ((0.1, 1.0), "from scratch", "f1")
-    assert (found.resamples, found.seed, found.out) == (50, 7, tmp_path / "tables" / "one")
+    assert [p.make() for p in found.protocols] == [Full(subset=0.1), Full()]
+    assert (found.against, found.metric) == ("from scratch", "f1")
+    assert (found.resamples, found.seeds, found.out) == (50, (7,), tmp_path / "tables" / "one")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         ),
         (
             LEAST.replace("tiny_vit14", "{model: tiny_vit14, image_size: big}"),
-            "models: image_size must be a whole number, not 'big'",
+            "models: image_size must be a whole number or a list of whole numbers, not 'big'",
         ),
         (LEAST + "extract: {block: 4}", "extract: unknown key 'block'. Did you mean 'blocks'?"),
         (LEAST + "extract: {blocks: 0}", "extract: blocks 0 must be at least 1"),
@@ -191,6 +195,23 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
             "finetune: *epochs must be a number, not 'ten'",
         ),
         (LEAST + "finetune: {recipe: full, epochs: 0}", "finetune: epochs 0 must be positive"),
+        (LEAST + "finetune: {recipe: full, decoder: conv}", "add 'task: segmentation'"),
+        (
+            LEAST + "finetune: {recipe: full, task: multiclass}",
+            "only 'task: segmentation' is given",
+        ),
+        (
+            LEAST + "finetune: {recipe: full, task: segmentation, decoder: knn}",
+            "decoder knn is nothing that a backbone trains through",
+        ),
+        (
+            LEAST + "finetune: {recipe: full, task: segmentation, decoder: conv, widht: 3}",
+            "unknown key 'widht'. Did you mean 'width'",
+        ),
+        (
+            LEAST + "finetune: {recipe: full, task: segmentation, balanced: true}",
+            "balanced has no effect on segmentation",
+        ),
         (LEAST + "finetune: {recipe: full, lr: [1e-3, 0]}", "finetune: lr 0 must be positive"),
         (LEAST + "finetune: {recipe: full, optimizer: adan}", "Did you mean 'adam'"),
         (LEAST + "finetune: {recipe: full, preset: rad-full}", "either 'recipe' or 'preset'"),
@@ -202,7 +223,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
         (LEAST + "subset: [0.5, 2]", "subset: 2 must be above 0 and at most 1"),
         (LEAST + "against: liner", "against: nothing here is called 'liner'. There: knn"),
         (LEAST + "metric: aurok", "metric: no metric 'aurok'. Did you mean 'auroc'?"),
-        (LEAST + "resamples: 1", "resamples at least 10"),
+        (LEAST + "resamples: 1", "resamples must be at least 10"),
         (LEAST + "seed: x", "seed must be a whole number, not 'x'"),
     ],
 )
@@ -238,3 +259,159 @@ def test_the_example_has_every_recipe() -> None:
     found = read(EXAMPLE)
     assert len(found.finetune) == len(listed)
     assert found.against in {p.name for p in found.probes}
+
+
+AXES = """
+data: [digits, phantom_cxr]
+models: [tiny_vit14, {model: tiny_vit14, init: random, image_size: 14}]
+image_size: [28, 56]
+extract: {blocks: 2}
+probes: [knn, {probe: logistic, features: [cls, mean]}]
+views: [cls, mean, "cls:2"]
+protocols: [full, {protocol: cv, folds: 3}, {protocol: full, repeats: 4}]
+subset: [0.1, 1]
+finetune: [frozen, {recipe: full, model: {model: tiny_vit14, init: random}, name: scratch}]
+"""
+
+
+def test_every_combination_is_a_cell(grid) -> None:
+    found = grid(AXES + "seeds: 3")
+    assert [m.name for m in found.models] == [
+        "tiny_vit14@28", "tiny_vit14@56", "tiny_vit14@14-random0",
+    ]  # fmt: skip
+    assert [p.name for p in found.probes] == ["knn", "knn mean", "knn cls:2", "linear"]
+    assert [p.name for p in found.protocols] == [
+        "10 % of train", "", "cv", "10 % of train, 4 splits", "4 splits",
+    ]  # fmt: skip
+    probes = 2 * 3 * 4 * 5
+    trainings = 2 * 2 * (3 + 2)  # the whole split and a tenth; of its own model in each size
+    assert len(found.cells) == probes + trainings
+    assert len({c.name for c in found.cells}) == len(found.cells)
+
+
+def test_seeds_are_of_split_probe_and_training(grid) -> None:
+    text = LEAST.replace("knn", "[knn, mlp, {probe: sgd, seed: 5}]") + "finetune: frozen\n"
+    found = grid(text + "seeds: [3, 4]")
+    assert [c.seed for c in found.cells] == [3, 4] * 4
+    by = {(c.work.name, c.seed): c for c in found.cells}
+    assert by["mlp", 4].work.probe.get_params()["seed"] == 4
+    assert by["sgd", 4].work.probe.get_params()["seed"] == 5  # the file says so
+    assert by["finetune frozen", 4].work.training.seed == 4
+    assert by["knn", 4].protocol.make(4) == Full(seed=4)
+    one = grid(text + "seed: 3").cells[1]
+    assert one.work.probe.get_params()["seed"] == 0  # as before there were several
+
+
+def test_a_protocol_without_draws_has_one_seed(grid) -> None:
+    found = grid(LEAST.replace("knn", "{probe: knn, k: 5}") + "protocols: [loo]\nseeds: [0, 1]")
+    assert [(c.protocol.kind, c.seed) for c in found.cells] == [("loo", 0)]
+
+
+def test_exclusions_leave_out_what_is_all_of_them(grid) -> None:
+    whole = len(grid(AXES).cells)
+    found = grid(AXES + "exclude: [{probe: knn, protocol: cv}, {data: phantom_cxr, view: 'cls:2'}]")
+    assert not [c for c in found.cells if "knn" in c.work.names and c.protocol.kind == "cv"]
+    assert whole - len(found.cells) == 2 * 3 * 3 + 3 * 4  # the cv of cls:2 counts once
+    assert any(c.data.name == "digits" and "cls:2" in c.name for c in found.cells)
+    only = grid(AXES + "exclude: {finetune: [frozen, scratch]}")
+    assert all(c.probes for c in only.cells)
+
+
+def test_only_some_data_sets_and_backbones_of_a_file(grid) -> None:
+    found = grid(AXES)
+    some = found.only(["digits"], ["tiny_vit14@28"])
+    assert {(c.data.name, c.model.name) for c in some.cells} == {("digits", "tiny_vit14@28")}
+    assert found.only([], ["tiny_vit14"]).cells == found.cells
+    with pytest.raises(FeatprobeError, match=r"cells\.yaml: no cell has model 'tiny_vit15'. Did"):
+        found.only([], ["tiny_vit15"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("protocols: [fewshots]", "protocols, entry 1: unknown protocol 'fewshots'. *'fewshot'"),
+        ("protocols: {protocol: fewshot, shot: 5}", "protocols: unknown key 'shot'. *'shots'"),
+        ("protocols: {protocol: fewshot, shots: 0}", "protocols: few-shot needs shots"),
+        ("protocols: {protocol: fewshot, by: slide}", "protocols: few-shot by 'slide'"),
+        ("protocols: {protocol: cv, folds: 2}", "protocols: 2 folds"),
+        ("protocols: {protocol: cv, subset: 0.1}", "protocols: unknown key 'subset'"),
+        ("protocols: {protocol: full, subset: 3}", "protocols: 3 must be above 0 and at most 1"),
+        ("protocols: {folds: 3}", "protocols: 'protocol' is needed"),
+        ("protocols: {protocol: full, repeats: 3}\nseeds: [0, 1]", "'repeats' and several seeds"),
+        ("views: [cls, clss]", "probes: unknown output 'clss'. Did you mean 'cls'?"),
+        ("views: 'cls:6'", "'cls:6' is of 6 blocks and 4 are stored: write 'extract: {blocks: 6}'"),
+        ("views: 4", "views must be a name or a list of names, not 4"),
+        ("image_size: big", "image_size must be a whole number or a list"),
+        ("image_size: [28, 0]", "models: *image_size at least 1"),
+        ("seeds: [0, 0]", "seeds [0, 0]: one is there twice"),
+        ("seeds: [-1]", "seeds must be at least 0"),
+        ("seed: 1\nseeds: [1, 2]", "'seed' is one and 'seeds' are several"),
+        ("finetune: {recipe: frozen, seed: 1}\nseeds: [1, 2]", "finetune: 'seeds' says the seeds"),
+        ("exclude: {data: digit}", "exclude: no cell has data 'digit'. Did you mean 'digits'?"),
+        ("exclude: {probes: knn}", "exclude: unknown key 'probes'. Did you mean 'probe'?"),
+        ("exclude: {seed: 3}", "exclude: no cell has seed 3"),
+        ("exclude: {probe: knn}", "exclude: nothing is left"),
+        ("include: [3]", "include must be a path or a list of paths, not 3"),
+        ("include: no.yaml", "include: */no.yaml: no such file"),
+        ("include: radd", "include: 'radd' is neither a file nor a ready leaderboard"),
+        ("include: cells.yaml", "include: goes in a circle: cells.yaml > cells.yaml"),
+    ],
+)
+def test_a_mistake_in_an_axis_is_one_line_too(grid, text: str, said: str) -> None:
+    with pytest.raises(FeatprobeError) as error:
+        grid(LEAST + text)
+    rest = str(error.value)
+    assert "cells.yaml" in rest
+    assert "\n" not in rest
+    for part in said.split("*"):
+        assert part.strip() in rest, str(error.value)
+        rest = rest.partition(part.strip())[2]
+
+
+def test_what_cannot_be_together_names_the_way_out_and_it_works(grid) -> None:
+    with pytest.raises(FeatprobeError, match="knn x loo: loo has no val to choose among settings"):
+        grid(LEAST.replace("knn", "{probe: knn, k: [5, 20]}") + "protocols: loo")
+    with pytest.raises(FeatprobeError, match="linear x fewshot: fewshot has no val to ch"):
+        grid(LEAST.replace("knn", "{probe: linear, features: [cls, mean]}") + "protocols: fewshot")
+    text = LEAST.replace("knn", "[{probe: knn, k: 5}, mlp]") + "protocols: [full, loo]\n"
+    with pytest.raises(FeatprobeError) as error:
+        grid(text)
+    way = str(error.value).split("'")[-2]
+    assert [c.work.name for c in grid(text + way).cells] == ["knn", "knn", "mlp"]
+
+
+def test_files_add_up_and_the_including_one_has_the_last_word(grid, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "images").mkdir()
+    (tmp_path / "sub" / "base.yaml").write_text(
+        "data: [./images]\nprobes: [knn, mlp]\nseeds: [0, 1]\nmetric: f1\nout: one\n"
+        "extract: {blocks: 2, dtype: float32}\ninclude: deeper.yaml"
+    )
+    (tmp_path / "sub" / "deeper.yaml").write_text("models: tiny_vit14\nmetric: ap\nprobes: knn")
+    found = grid(
+        "include: [sub/base.yaml, sub/deeper.yaml]\ndata: digits\nprobes: [ridge]\n"
+        "extract: {blocks: 3}\nmetric: auroc"
+    )
+    assert [d.text for d in found.data] == [str(tmp_path / "sub" / "images"), "digits"]
+    assert [p.name for p in found.probes] == ["knn", "mlp", "ridge"]
+    assert (found.seeds, found.metric) == ((0, 1), "auroc")
+    assert found.extract == {"blocks": 3, "dtype": "float32"}
+    assert found.out == tmp_path / "sub" / "one"
+    assert grid("include: sub/base.yaml\nseed: 7").seeds == (7,)
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("probes: [knn, knm]", "base.yaml: probes, entry 2: unknown probe 'knm'"),
+        ("metric: aurok", "base.yaml: metric: no metric 'aurok'"),
+        ("extract: {block: 3}", "base.yaml: extract: unknown key 'block'"),
+        ("probe: knn", "base.yaml: unknown key 'probe'"),
+        ("include: cells.yaml", "base.yaml: include: goes in a circle: cells.yaml > base.yaml > "),
+    ],
+)
+def test_a_mistake_is_said_of_the_file_that_it_is_in(grid, tmp_path: Path, base, said) -> None:
+    (tmp_path / "base.yaml").write_text(base)
+    with pytest.raises(FeatprobeError) as error:
+        grid(LEAST + "include: base.yaml")
+    assert said in str(error.value)

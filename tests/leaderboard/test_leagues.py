@@ -22,7 +22,7 @@ UNLIKE = {
     "seed": ({**CV, "settings": {"seed": 0}}, {**CV, "settings": {"seed": 1}}),
     "seed of draws": ({**SHOTS, "settings": {"seed": 0}}, {**SHOTS, "settings": {"seed": 1}}),
     "tries": ({**SHOTS, "settings": {"tries": 5}}, {**SHOTS, "settings": {"tries": 20}}),
-    "by": ({**SHOTS, "settings": {"by": "sample"}}, {**SHOTS, "settings": {"by": "patient"}}),
+    "by": ({**SHOTS, "settings": {"by": "item"}}, {**SHOTS, "settings": {"by": "patient"}}),
     "shots": (SHOTS, {**SHOTS, "shots": 4}),
     "subset": ({}, {"settings": {"seed": 0, "subset": 0.1}}),
     "repeats": ({}, {"settings": {"seed": 0, "repeats": 5}}),

@@ -12,10 +12,12 @@ import featprobe as fp
 from featprobe.cli.main import main
 from featprobe.core.errors import InputError, Unfinished
 from featprobe.evaluation import results
-from featprobe.leaderboard import running
+from featprobe.leaderboard import cell_work
 from featprobe.leaderboard.compare import compare
 from featprobe.leaderboard.grid import read
-from featprobe.leaderboard.running import Outcome, run
+from featprobe.leaderboard.ledger import Outcome
+from featprobe.leaderboard.running import run
+from featprobe.leaderboard.yaml_entries import Model
 
 PROBES = """
 data: digits
@@ -139,7 +141,7 @@ def test_a_cell_that_fails_is_named_and_the_rest_goes_on(cells, trained, capsys)
     assert told in lines
     failed = lines[lines.index(told) + 1 :]
     assert len(failed) == 2
-    assert failed[0].startswith("failed: digits / tiny_vit14@14 / ridge: ")
+    assert failed[0].startswith("failed: digits / tiny_vit14@14 / ridge mean: ")
     assert "'mean'" in failed[0]
     assert failed[1] == (
         "failed: digits / tiny_vit14@14 / finetune bitfit: this network has no biases"
@@ -150,18 +152,18 @@ def test_a_cell_that_fails_is_named_and_the_rest_goes_on(cells, trained, capsys)
 
 @pytest.mark.slow
 def test_a_backbone_that_cannot_be_had_fails_all_its_cells(cells, monkeypatch) -> None:
-    load = running.Model.load
+    load = Model.load
 
     def some(model):
         if model.options[0] == ("image_size", 14) and len(model.options) > 1:
             raise RuntimeError("no\nmemory")
         return load(model)
 
-    monkeypatch.setattr(running.Model, "load", some)
+    monkeypatch.setattr(Model, "load", some)
     said: list[str] = []
     outcome = run(read(cells(PROBES)), tell=said.append)
     assert (outcome.ran, len(outcome.failures)) == (3, 1)
-    expected = "digits / tiny_vit14 (random) (3 cells): RuntimeError: no memory"
+    expected = "digits / tiny_vit14@14-random0 (3 cells): RuntimeError: no memory"
     assert outcome.failures == [expected]
     assert any("Traceback" in text for text in said)  # it is no mistake of the user's
     assert f"failed: {expected}" == said[-1]
@@ -171,7 +173,7 @@ def test_a_signal_ends_the_run(cells, monkeypatch) -> None:
     def stopped(*_args, **_options):
         raise Unfinished("stopped", 143)
 
-    monkeypatch.setattr(running, "extract", stopped)
+    monkeypatch.setattr(cell_work, "extract", stopped)
     with pytest.raises(Unfinished, match="stopped"):
         run(read(cells(PROBES)))
 
@@ -304,7 +306,7 @@ def test_a_table_that_cannot_be_written_is_told_before_anything_runs(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--data", "digits"], "--data and --model are in"),
+        (["--data", "digit"], "no cell has data 'digit'. Did you mean 'digits'"),
         (["--metric", "aurok"], "Did you mean 'auroc'"),
     ],
 )

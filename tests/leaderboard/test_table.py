@@ -142,7 +142,7 @@ def test_subgroups_are_told_with_the_worst(capsys) -> None:
 
 def test_draws_and_patients_are_told_apart_below_a_few_shot_table(capsys) -> None:
     parts = {"auroc": {"tries": 0.04, "mean": 0.0025, "patients": 0.01}}
-    settings = {"tries": 16, "by": "sample"}
+    settings = {"tries": 16, "by": "item"}
     shots = result(protocol="fewshot", shots=4, settings=settings, components=parts)
     table.print_results([shots], "few-shot")
     expected = "AUROC 0.200 between tries, 0.050 left in their mean, 0.100 from patients"

@@ -149,7 +149,7 @@ def test_a_rare_class_is_detected_at_the_threshold_and_not_at_one_half(rare) -> 
     assert "sensitivity" not in none.metrics
     aimed = fp.evaluate(rare, fp.LogisticProbe(0.01), threshold="sens=0.99")[0]
     assert aimed.thresholds[rare.classes[1]] <= found.thresholds[rare.classes[1]]
-    assert len({r.asked for r in (found, none, aimed)}) == 3
+    assert len({r.request for r in (found, none, aimed)}) == 3
     again = fp.Result.from_dict(json.loads(found.to_json()))
     assert again.thresholds == found.thresholds
     assert again.cell == found.cell != aimed.cell

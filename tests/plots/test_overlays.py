@@ -1,4 +1,4 @@
-"""plots/overlays.py: which cases are shown, and where contours lie."""
+"""plots/overlays.py: which items are shown, and where contours lie."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_contours_lie_where_masks_do(multilabel):
     prediction = np.roll(truth * (truth == 1), 2, axis=2)
     asked = []
 
-    def case(i):
+    def item(i):
         asked.append(i)
         hot = [np.stack([v == 1, v == 2]) for v in (truth, prediction)]
         return (np.arange(1800.0).reshape(3, 20, 30), *(hot if multilabel else (truth, prediction)))
 
     names = ("a", "b") if multilabel else ("background", "a", "b")
     figure = overlay(
-        9, case, [f"item {i}" for i in range(9)], np.arange(9) / 9, names, 1, multilabel
+        9, item, [f"item {i}" for i in range(9)], np.arange(9) / 9, names, 1, multilabel
     )
     assert asked == [8, 4, 0]
     first = figure.axes[0]
@@ -38,8 +38,8 @@ def test_contours_lie_where_masks_do(multilabel):
     found = [np.round(b.extents, 1).tolist() for b in boxes]
     assert found == [[3.5, 4.5, 11.5, 9.5], [5.5, 4.5, 13.5, 9.5]]
     figure.savefig("/dev/null", format="png")
-    with pytest.raises(InputError, match="no case has a score"):
-        overlay(1, case, ["x"], [np.nan], names)
+    with pytest.raises(InputError, match="no item has a score"):
+        overlay(1, item, ["x"], [np.nan], names)
 
 
 def test_colours_of_tokens_lie_over_the_picture():

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from featprobe.core.errors import InputError, UnknownName
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Shape
 from featprobe.segmentation.decoders.linear import LinearNetwork
 from featprobe.segmentation.decoders.named import DECODERS, make_decoder
 from featprobe.segmentation.fitted import segmented
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.run import segment
 from featprobe.segmentation.training import Training, train
 from tests.segmentation.phantoms import Phantoms
@@ -29,8 +29,8 @@ EACH = {
 
 
 @pytest.fixture(scope="module")
-def cases() -> Cases:
-    return Cases(Phantoms(items=50, frames=2, blocks=4))
+def items() -> MaskedItems:
+    return MaskedItems(Phantoms(items=50, frames=2, blocks=4))
 
 
 def test_no_decoder_is_forgotten() -> None:
@@ -38,12 +38,12 @@ def test_no_decoder_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_every_decoder_learns_what_the_tokens_tell(name: str, cases: Cases) -> None:
+def test_every_decoder_learns_what_the_tokens_tell(name: str, items: MaskedItems) -> None:
     options, least = EACH[name]
-    (r,) = segment(cases, make_decoder(name, **options), training=QUICK)
+    (r,) = segment(items, make_decoder(name, **options), training=QUICK)
     assert r.metrics["dice"] >= least
     assert r.params["decoder"] == name
-    (prior,) = segment(cases, make_decoder("position"))
+    (prior,) = segment(items, make_decoder("position"))
     if name != "position":
         assert r.metrics["dice"] > prior.metrics["dice"] + 0.2
     assert prior.backbone == "none"
@@ -51,7 +51,7 @@ def test_every_decoder_learns_what_the_tokens_tell(name: str, cases: Cases) -> N
 
 @pytest.mark.parametrize("name", [n for n in EACH if n != "unet2d"])
 def test_every_decoder_knows_labels_that_overlap(name: str) -> None:
-    several = Cases(Phantoms(items=16, frames=2, blocks=4, multilabel=True))
+    several = MaskedItems(Phantoms(items=16, frames=2, blocks=4, multilabel=True))
     options, least = EACH[name]
     (r,) = segment(several, make_decoder(name, **options), training=QUICK)
     assert r.metrics["dice"] >= least / 3
@@ -83,31 +83,31 @@ def test_linear_decoders_together_are_what_they_are_alone(norm: bool) -> None:
             assert torch.allclose(value, b.state_dict()[name], rtol=1e-4), name
 
 
-def test_a_rate_learns_the_same_whichever_others_train_beside_it(cases: Cases) -> None:
+def test_a_rate_learns_the_same_whichever_others_train_beside_it(items: MaskedItems) -> None:
     rows = np.arange(20)
     decoder = make_decoder("linear")
-    both = train(decoder, cases, rows, QUICK, [0, 1])
-    (alone,) = train(decoder, cases, rows, replace(QUICK, lr=(3e-2,)), [1])
+    both = train(decoder, items, rows, QUICK, [0, 1])
+    (alone,) = train(decoder, items, rows, replace(QUICK, lr=(3e-2,)), [1])
     for a, b in zip(both[3].state_dict().values(), alone.state_dict().values()):
         assert torch.allclose(a, b, atol=1e-4)
     assert not torch.equal(both[1].linear.weight, both[3].linear.weight)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_a_step_is_torchs(optimizer: str, cases: Cases) -> None:
+def test_a_step_is_torchs(optimizer: str, items: MaskedItems) -> None:
     """One decoder against the plain loop of torch, schedule included."""
     t = Training(lr=(1e-2,), epochs=2, min_steps=1, batch=8, optimizer=optimizer, clip=0.5)
     decoder, rows = make_decoder("linear", norm=False), np.arange(8)
-    (found,) = train(decoder, cases, rows, t)
+    (found,) = train(decoder, items, rows, t)
     torch.manual_seed(0)
-    network = decoder.network(cases.shape(decoder))
+    network = decoder.network(items.shape(decoder))
     kind = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimizer]
     more = {"momentum": 0.9} if optimizer == "sgd" else {}
     opt = kind(network.parameters(), lr=1e-2, weight_decay=0, **more)
     steps = t.steps(16)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(opt, steps)
-    for tokens, y, _ in cases.batches(rows, decoder, 8, steps, 0):
-        z = torch.nn.functional.interpolate(network(tokens), cases.size, mode="bilinear")
+    for tokens, y, _ in items.batches(rows, decoder, 8, steps, 0):
+        z = torch.nn.functional.interpolate(network(tokens), items.size, mode="bilinear")
         opt.zero_grad()
         t.loss(z[None], y).sum().backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
@@ -116,17 +116,17 @@ def test_a_step_is_torchs(optimizer: str, cases: Cases) -> None:
     assert torch.allclose(found.linear.weight, network.linear.weight, atol=1e-5)
 
 
-def test_an_epoch_shows_every_frame_once(cases: Cases) -> None:
+def test_an_epoch_shows_every_frame_once(items: MaskedItems) -> None:
     rows, decoder = np.arange(12), make_decoder("linear")
-    shown = torch.cat([b.tokens[:, -1, 0, 0] for b in cases.batches(rows, decoder, 8, 3, 5)])
-    expected = np.concatenate([cases.tokens.tokens(i)[:, -1, 0, 0] for i in rows])
+    shown = torch.cat([b.tokens[:, -1, 0, 0] for b in items.batches(rows, decoder, 8, 3, 5)])
+    expected = np.concatenate([items.tokens.tokens(i)[:, -1, 0, 0] for i in rows])
     order = np.lexsort(expected.astype(np.float32).T)
     got = shown.numpy()
     assert np.array_equal(got[np.lexsort(got.T)], expected[order].astype(np.float32))
 
 
 def test_a_volume_of_one_frame_and_a_single_item_are_enough() -> None:
-    one = Cases(Phantoms(items=12, frames=1, blocks=1))
+    one = MaskedItems(Phantoms(items=12, frames=1, blocks=1))
     (r,) = segment(one, make_decoder("linear"), training=QUICK)
     assert r.sizes["test"] > 0
     fitted = make_decoder("knn", k=[1]).fit(one, np.array([0]), 0)

@@ -1,4 +1,4 @@
-"""Scores of cases: hand-made boxes, MONAI as the reference, empty masks, one slice, void."""
+"""Scores of items: hand-made boxes, MONAI as the reference, empty masks, one slice, void."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featprobe.images.grids import VOID
-from featprobe.metrics.cases import FIELDS
-from featprobe.segmentation.scores import case_scores
+from featprobe.metrics.segmentation import FIELDS
+from featprobe.segmentation.scores import mask_scores
 
 
 def named(row: np.ndarray) -> dict[str, float]:
@@ -28,7 +28,7 @@ def box(shift: tuple[int, int, int] = (0, 0, 0), label: int = 1) -> np.ndarray:
 def test_a_box_that_is_shifted_is_as_far_away_as_its_spacing_says(axis: int, step: float) -> None:
     shift = [0, 0, 0]
     shift[axis] = 2
-    found = named(case_scores(box(tuple(shift)), box(), (3.0, 1.0, 0.5), 2)[0])
+    found = named(mask_scores(box(tuple(shift)), box(), (3.0, 1.0, 0.5), 2)[0])
     assert found["hd95"] == pytest.approx(2 * step)
     assert found["dice"] == pytest.approx(2 / 3)
     assert found["iou"] == pytest.approx(1 / 2)
@@ -37,11 +37,11 @@ def test_a_box_that_is_shifted_is_as_far_away_as_its_spacing_says(axis: int, ste
 
 
 def test_the_same_mask_is_perfect_and_a_larger_one_has_a_volume_error() -> None:
-    same = named(case_scores(box(), box(), None, 2)[0])
+    same = named(mask_scores(box(), box(), None, 2)[0])
     assert [same[n] for n in FIELDS[:5]] == [1, 1, 0, 0, 0]
     larger = box()
     larger[5:11, 5:11, 11:14] = 1
-    found = named(case_scores(larger, box(), (1, 1, 2), 2)[0])
+    found = named(mask_scores(larger, box(), (1, 1, 2), 2)[0])
     assert found["volume_error"] == pytest.approx(0.5)
     assert found["hd95"] == pytest.approx(6)
 
@@ -49,19 +49,19 @@ def test_the_same_mask_is_perfect_and_a_larger_one_has_a_volume_error() -> None:
 def test_rules_for_what_is_empty() -> None:
     truth, nothing = box(), np.zeros_like(box())
     diagonal = float(np.linalg.norm(np.array(truth.shape) * (3, 1, 1)))
-    both = named(case_scores(nothing, nothing, (3, 1, 1), 2)[0])
+    both = named(mask_scores(nothing, nothing, (3, 1, 1), 2)[0])
     assert all(np.isnan(both[n]) for n in FIELDS[:5])
     assert [both[n] for n in FIELDS[5:]] == [0, 0, 0]
-    missed = named(case_scores(nothing, truth, (3, 1, 1), 2)[0])
+    missed = named(mask_scores(nothing, truth, (3, 1, 1), 2)[0])
     assert [missed[n] for n in FIELDS[:5]] == [0, 0, diagonal, diagonal, 1]
-    invented = named(case_scores(truth, nothing, (3, 1, 1), 2)[0])
+    invented = named(mask_scores(truth, nothing, (3, 1, 1), 2)[0])
     assert [invented[n] for n in FIELDS[:4]] == [0, 0, diagonal, diagonal]
     assert np.isnan(invented["volume_error"])
     assert invented["fp"] == 216
 
 
 def test_a_class_that_is_nowhere_is_not_defined_and_leaves_the_others_alone() -> None:
-    found = case_scores(box(), box(), None, 4)
+    found = mask_scores(box(), box(), None, 4)
     assert found.shape == (3, len(FIELDS))
     assert found[0, 0] == 1
     assert np.isnan(found[1:, :5]).all()
@@ -71,7 +71,7 @@ def test_voxels_that_are_not_known_take_no_part() -> None:
     truth = box()
     truth[:8] = np.where(truth[:8] == 1, VOID, truth[:8])
     said = box()
-    found = named(case_scores(said, truth, None, 2)[0])
+    found = named(mask_scores(said, truth, None, 2)[0])
     assert found["dice"] == 1
     assert found["hd95"] == 0
 
@@ -83,14 +83,14 @@ def test_one_slice_is_a_picture(axis: int) -> None:
     one, other = (np.expand_dims(x, axis) for x in (a, np.roll(a, 3, 1)))
     spacing = [1.0, 1.0]
     spacing.insert(axis, 7.0)
-    found = named(case_scores(one, other, spacing, 2)[0])
+    found = named(mask_scores(one, other, spacing, 2)[0])
     flat = _monai(a == 1, np.roll(a, 3, 1) == 1, [1.0, 1.0])
     assert (found["hd95"], found["asd"]) == pytest.approx(flat, rel=1e-5)
 
 
 def test_labels_that_overlap_are_scored_apart() -> None:
     truth = np.stack([box() == 1, box((2, 0, 0)) == 1])
-    found = case_scores(truth[::-1], truth, None, 2)
+    found = mask_scores(truth[::-1], truth, None, 2)
     assert found[:, 0] == pytest.approx([2 / 3, 2 / 3])
 
 
@@ -115,7 +115,7 @@ def test_surfaces_are_those_of_monai(seed: int, spacing: tuple[float, float, flo
     rng = np.random.default_rng(seed)
     smooth = rng.normal(size=(2, 12, 10, 8)).cumsum(1).cumsum(2)
     a, b = smooth > smooth.mean((1, 2, 3), keepdims=True)
-    found = named(case_scores(a.astype(np.uint8), b.astype(np.uint8), spacing, 2)[0])
+    found = named(mask_scores(a.astype(np.uint8), b.astype(np.uint8), spacing, 2)[0])
     expected = _monai(a, b, list(spacing))
     assert (found["hd95"], found["asd"]) == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
@@ -125,6 +125,6 @@ def test_dice_and_iou_are_those_of_scikit_learn() -> None:
 
     rng = np.random.default_rng(3)
     a, b = rng.integers(0, 3, (2, 6, 7, 8))
-    found = case_scores(a, b, None, 3)
+    found = mask_scores(a, b, None, 3)
     assert found[:, 0] == pytest.approx(f1_score(b.ravel(), a.ravel(), average=None)[1:])
     assert found[:, 1] == pytest.approx(jaccard_score(b.ravel(), a.ravel(), average=None)[1:])

@@ -47,7 +47,7 @@ def test_the_first_version_is_kept_bit_for_bit(kind) -> None:
     ]
     if kind != "values":
         rows = np.arange(0, len(groups), 2)
-        for by in ("sample", "patient"):
+        for by in ("item", "patient"):
             protocol = FewShot(by=by, seed=3, split_version=1)
             found.append(short(protocol.draws(y, groups, rows)(4, 2)))
     assert tuple(found) == GOLDEN[kind]

@@ -8,6 +8,7 @@ import numpy as np
 
 from featprobe.core.atomic import written_aside
 from featprobe.core.errors import FeatprobeError, InputError, MissingPath, reason
+from featprobe.core.options import taking_its_kinds
 from featprobe.core.paths import expanded
 from featprobe.features.exchange import foreign
 from featprobe.features.exchange.files import WRITERS, Bundle, read, read_csv, unchanged
@@ -57,6 +58,7 @@ def export(store: FeatureStore, to: str, out: Where | StoragePath) -> StoragePat
     return where
 
 
+@taking_its_kinds
 def load(
     path: Where, cache: Where, *, name: str | None = None, backbone: str | None = None,
     items: Where | None = None, kind: str = "zarr", format: str | None = None,

@@ -60,7 +60,13 @@ class Decoder(Checked):
 
 @dataclass(frozen=True)
 class Trained(Decoder):
-    """A decoder that is a network."""
+    """A decoder that is a network.
+
+    ``rates``: learning rates among which val chooses where none are given; a best one at their end
+    is followed by more.
+    """
+
+    rates: ClassVar[tuple[float, ...]] = (1e-3, 3e-3, 1e-2)
 
     def network(self, shape: Shape) -> Network:
         """One with fresh weights, drawn from torch's generator."""

@@ -12,9 +12,9 @@ from torch import Tensor
 from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
 from featprobe.neighbours.search import Bank, Search
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Decoder, Shape, joined
 from featprobe.segmentation.fitted import Fitted, Solved
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.patches import gather
 from featprobe.segmentation.training import upsampled
 
@@ -32,7 +32,7 @@ class KNNDecoder(Solved):
 
     name: ClassVar[str] = "knn"
     k: tuple[int, ...] = (5, 20, 50)
-    background: tuple[float, ...] = (1.0, 0.5, 0.25)
+    background: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.15, 0.1)
     bank: int = 20_000
     temperature: float = 0.07
     metric: Literal["cosine", "l2"] = "cosine"
@@ -46,14 +46,14 @@ class KNNDecoder(Solved):
         if self.temperature <= 0:
             raise InputError(f"temperature {self.temperature} must be positive")
 
-    def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Neighbours:
-        found = gather(cases, self, rows, self.bank, seed)
-        k = len(cases.classes)
+    def fit(self, items: MaskedItems, rows: np.ndarray, seed: int) -> Neighbours:
+        found = gather(items, self, rows, self.bank, seed)
+        k = len(items.classes)
         y = found.labels
-        which = y == 1 if cases.multilabel else y[:, None] == np.arange(k)[:, None, None]
-        known = (y != VOID) if cases.multilabel else (y != VOID)[:, None]
-        shown = np.where(known, which, 1 / k if not cases.multilabel else 0.5)
-        factors = [1.0] if cases.multilabel else list(self.background)
+        which = y == 1 if items.multilabel else y[:, None] == np.arange(k)[:, None, None]
+        known = (y != VOID) if items.multilabel else (y != VOID)[:, None]
+        shown = np.where(known, which, 1 / k if not items.multilabel else 0.5)
+        factors = [1.0] if items.multilabel else list(self.background)
         weight = (found.weight / found.weight.mean()).astype(np.float32)
         return Neighbours(self, found.x, shown.astype(np.float16), weight, list(self.k), factors)
 

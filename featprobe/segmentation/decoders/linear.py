@@ -22,6 +22,7 @@ class LinearDecoder(Trained):
     """
 
     name: ClassVar[str] = "linear"
+    rates: ClassVar[tuple[float, ...]] = (3e-3, 1e-2, 3e-2, 1e-1)
     norm: bool = True
 
     def network(self, shape: Shape) -> LinearNetwork:

@@ -12,10 +12,10 @@ import torch
 from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
 from featprobe.probes.standardizer import Standardizer
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Network, Shape
 from featprobe.segmentation.decoders.linear import LinearNetwork
 from featprobe.segmentation.fitted import Networks, Solved
+from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.patches import gather
 from featprobe.solvers.logistic import logistic_path
 
@@ -36,7 +36,7 @@ class LogisticDecoder(Solved):
 
     name: ClassVar[str] = "logistic"
     Cs: tuple[float, ...] = (1e-4, 1e-2, 1.0)
-    background: tuple[float, ...] = (1.0, 0.5, 0.25)
+    background: tuple[float, ...] = (1.0, 0.5, 0.35, 0.25, 0.15, 0.1)
     most: int = 30_000
     blocks: int = 1
 
@@ -45,11 +45,11 @@ class LogisticDecoder(Solved):
         if not self.Cs or not self.background or min(values) <= 0:
             raise InputError("Cs, background, most and blocks of decoder logistic must be positive")
 
-    def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Networks:
-        found = gather(cases, self, rows, self.most, seed)
+    def fit(self, items: MaskedItems, rows: np.ndarray, seed: int) -> Networks:
+        found = gather(items, self, rows, self.most, seed)
         scale = Standardizer.of(found.x)
-        x, k = scale(found.x), len(cases.classes)
-        if cases.multilabel:
+        x, k = scale(found.x), len(items.classes)
+        if items.multilabel:
             known = (found.labels != VOID).all((2, 3))
             y = np.where(known, (found.labels == 1).mean((2, 3)) >= 0.5, np.nan)
             codes, weight = np.arange(k), found.weight
@@ -59,25 +59,25 @@ class LogisticDecoder(Solved):
             x, weight = x[place], found.weight[place] * share
             if len(codes) < 2:
                 raise InputError(
-                    f"{cases.tokens.dataset}: the training patches are of one class only "
-                    f"({cases.classes[codes[0]]})"
+                    f"{items.tokens.dataset}: the training patches are of one class only "
+                    f"({items.classes[codes[0]]})"
                 )
         path = logistic_path(x, y, list(self.Cs), sample_weight=weight / weight.mean())
         coef, intercept = path.coef / scale.scale, path.intercept
         intercept = intercept - coef @ scale.mean
-        if not cases.multilabel and len(codes) == 2:
+        if not items.multilabel and len(codes) == 2:
             coef = np.concatenate([-coef, coef], 1) / 2
             intercept = np.concatenate([-intercept, intercept], 1) / 2
         networks: list[Network] = []
-        factors = (1.0,) if cases.multilabel else self.background
+        factors = (1.0,) if items.multilabel else self.background
         for w, b, factor in ((*pair, f) for pair in zip(coef, intercept) for f in factors):
-            network = _linear(cases.shape(self))
+            network = _linear(items.shape(self))
             with torch.no_grad():
                 network.linear.weight.zero_()
                 network.linear.bias.fill_(_NEVER)
                 network.linear.weight[codes] = torch.from_numpy(w).float()
                 network.linear.bias[codes] = torch.from_numpy(b).float()
-                if not cases.multilabel:
+                if not items.multilabel:
                     network.linear.bias[0] += math.log(factor)
             networks.append(network.eval())
         lost = int((~path.converged).sum())
@@ -85,7 +85,7 @@ class LogisticDecoder(Solved):
         if found.of > len(found.x):
             notes.append(f"fitted to {len(found.x)} of {found.of} patches of the training items")
         candidates = [{"C": c, "background": f} for c in self.Cs for f in factors]
-        return Networks(self, networks, candidates, cases.multilabel, notes)
+        return Networks(self, networks, candidates, items.multilabel, notes)
 
     def restored(
         self, shape: Shape, arrays: dict[str, np.ndarray], candidate: dict[str, Any],

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
-from featprobe.segmentation.cases import Cases
 from featprobe.segmentation.decoders.base import Decoder, Shape
 from featprobe.segmentation.fitted import Fitted, Solved, depths
+from featprobe.segmentation.items import MaskedItems
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,19 @@ class PositionDecoder(Solved):
         if self.depths < 1 or not self.background or min(self.background) <= 0:
             raise InputError("depths and background of decoder position must be positive")
 
-    def fit(self, cases: Cases, rows: np.ndarray, seed: int) -> Prior:
-        k = len(cases.classes)
-        there, known = np.zeros((2, self.depths, k, *cases.size))
-        for piece in cases.pieces(rows):
-            y = cases.target(*piece)
-            y = y if cases.multilabel else np.repeat(y[:, None], k, 1)
-            which = 1 if cases.multilabel else np.arange(k)[:, None, None]
-            part = _parts(depths(piece.start, piece.stop, cases.frames(piece.item)), self.depths)
+    def fit(self, items: MaskedItems, rows: np.ndarray, seed: int) -> Prior:
+        k = len(items.classes)
+        there, known = np.zeros((2, self.depths, k, *items.size))
+        for piece in items.pieces(rows):
+            y = items.target(*piece)
+            y = y if items.multilabel else np.repeat(y[:, None], k, 1)
+            which = 1 if items.multilabel else np.arange(k)[:, None, None]
+            part = _parts(depths(piece.start, piece.stop, items.frames(piece.item)), self.depths)
             np.add.at(there, part, y == which)
             np.add.at(known, part, y != VOID)
         every = there.sum(0) / np.maximum(known.sum(0), 1)  # for depths that no item has
         prior = np.where(known > 0, there / np.maximum(known, 1), every).astype(np.float32)
-        return Prior(self, prior, list(self.background), cases.multilabel)
+        return Prior(self, prior, list(self.background), items.multilabel)
 
     def restored(
         self, shape: Shape, arrays: dict[str, np.ndarray], candidate: dict[str, Any],

@@ -1,4 +1,4 @@
-"""Metrics of segmented cases: means of what each reached, and ratios of pooled counts."""
+"""Metrics of segmentations: means of what each reached, and ratios of pooled counts."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import numpy as np
 
 from featprobe.metrics.sums import Sums, ratio
 
-# what is kept of a case and class; the last three are voxels
+# what is kept of an item and class; the last three are voxels
 FIELDS = ("dice", "iou", "hd95", "asd", "volume_error", "tp", "fp", "fn")
 _MEANS, _COUNTS = FIELDS[:5], FIELDS[5:]
 
 
-class Cases:
-    """What each case reached in each class: ``p`` (N, C * 8), by class the :data:`FIELDS`.
+class Segmentation:
+    """What each item reached in each class: ``p`` (N, C * 8), by class the :data:`FIELDS`.
 
-    Called with counts (G, B) it gives (C, B) values: the mean over cases in which a value is
-    defined (not NaN), and of all voxels of all cases together ``pooled_dice`` = 2 TP / (2 TP + FP +
+    Called with counts (G, B) it gives (C, B) values: the mean over items in which a value is
+    defined (not NaN), and of all voxels of all items together ``pooled_dice`` = 2 TP / (2 TP + FP +
     FN) and ``pooled_jaccard`` = TP / (TP + FP + FN); NaN where nothing is defined.
     """
 
     NAMES = (*_MEANS, "pooled_dice", "pooled_jaccard")
 
     def __init__(self, p: np.ndarray, code: np.ndarray, groups: int) -> None:
-        cases, classes = len(p), p.shape[1] // len(FIELDS)
-        each = p.reshape(cases, classes, len(FIELDS))
-        row = np.tile(np.arange(classes), cases)
-        sample = np.repeat(np.arange(cases), classes)
+        items, classes = len(p), p.shape[1] // len(FIELDS)
+        each = p.reshape(items, classes, len(FIELDS))
+        row = np.tile(np.arange(classes), items)
+        sample = np.repeat(np.arange(items), classes)
         self._sums = Sums(code, groups)
         for k, name in enumerate(FIELDS):
             value = each[..., k].ravel()

@@ -1,4 +1,4 @@
-"""Cases: tokens of items beside what their masks say, a few frames in memory at a time."""
+"""Items with masks: their tokens beside labels of pixels, a few frames in memory at a time."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Batch(NamedTuple):
     image: Tensor | None
 
 
-class Cases:
+class MaskedItems:
     """Items with masks, as decoders learn from them.
 
     ``size`` (H, W): of the grid over the network's input on which losses are taken and answers
@@ -84,6 +84,7 @@ class Cases:
             raise InputError(f"{tokens.dataset}: every mask is background")
         (h, w), (height, width) = tokens.grid, tokens.size
         self.size = min(h * scale, max(h, height)), min(w * scale, max(w, width))
+        self.ceilings: dict[tuple[int, ...], dict[str, float]] = {}  # by items, once measured
         self._made: set[int] = set()
         self._drawn: set[int] = set()
 
@@ -113,7 +114,7 @@ class Cases:
 
     @cached_property
     def voxels(self) -> np.ndarray:
-        """(N, C) voxels of each class of the foreground that the mask of a case has, int64; 0
+        """(N, C) voxels of each class of the foreground that the mask of an item has, int64; 0
         without a mask. All masks are read."""
         out = np.zeros((len(self), len(self.foreground)), dtype=np.int64)
         for i in range(len(self)):
@@ -127,7 +128,7 @@ class Cases:
 
     @property
     def presence(self) -> np.ndarray:
-        """(N, C) 1.0 where a case has a class."""
+        """(N, C) 1.0 where an item has a class."""
         return (self.voxels > 0).astype(float)
 
     @cached_property

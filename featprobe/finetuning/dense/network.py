@@ -1,0 +1,69 @@
+"""A backbone with a decoder: from frames to logits of cells."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from featprobe.backbones.base import Backbone
+from featprobe.finetuning.network import Network
+from featprobe.segmentation.decoders.base import Network as DecoderNetwork
+from featprobe.segmentation.decoders.base import Shape, Trained
+from featprobe.segmentation.training import upsampled
+
+_BLANK = (
+    1e-4  # of normalised pixels: a step of 16 bits is less, a grey that is 0 in no three channels
+)
+
+
+class Decoding(nn.Module):
+    """The head: a decoder's network. Its logits lie on the grid of the answer."""
+
+    def __init__(self, decoder: Trained, shape: Shape) -> None:
+        super().__init__()
+        self.decoder: DecoderNetwork = decoder.network(shape)
+        self.size = shape.size
+
+    def forward(self, tokens: Tensor, image: Tensor | None) -> Tensor:
+        """Tokens (f, L, h, w, D) and images (f, C, H, W) to logits (f, K, H, W)."""
+        return upsampled(self.decoder(tokens, image)[None], self.size)[0]
+
+
+class DenseNetwork(Network):
+    """A backbone's module with a :class:`Decoding`; called as
+    :class:`~featprobe.finetuning.network.Network` is, of whose frames it makes one answer each."""
+
+    head: Decoding  # type: ignore[assignment]
+
+    def __init__(self, backbone: Backbone, decoder: Trained, shape: Shape) -> None:
+        nn.Module.__init__(self)
+        self.backbone = backbone.module
+        self.head = Decoding(decoder, shape)
+        self.adapter, self.wanted = backbone.adapter, {"tokens": shape.blocks}
+        self.channels = shape.channels if decoder.sees else 0
+        mean, std = backbone.preprocess.mean, backbone.preprocess.std
+        self._mean = torch.tensor(mean).view(1, 3, 1, 1)
+        self._std = torch.tensor(std).view(1, 3, 1, 1)
+
+    @property
+    def live(self) -> list[nn.Module]:
+        return [self.head]
+
+    def features(self, x: Tensor) -> Tensor:
+        """Normalised frames (f, 3, H, W) to tokens (f, L, h, w, D)."""
+        found: Tensor = self.adapter(self.backbone, x, self.wanted)["tokens"]
+        return found
+
+    def image(self, x: Tensor) -> Tensor | None:
+        """What a decoder sees beside tokens: (f, C, H, W) in [0, 1] on the grid of the answer, None
+        where it sees none. Padding is black, as in stored images."""
+        if not self.channels:
+            return None
+        shown = x * self._std.to(x.device) + self._mean.to(x.device)
+        shown = shown * (x.abs() > _BLANK).any(1, keepdim=True)
+        return F.adaptive_avg_pool2d(shown[:, : self.channels], self.head.size)
+
+    def forward(self, x: Tensor, counts: Tensor) -> Tensor:
+        """Normalised frames (f, 3, H, W) to logits (f, K, H, W)."""
+        return self.head(self.features(x), self.image(x))

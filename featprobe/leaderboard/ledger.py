@@ -1,0 +1,102 @@
+"""The account of a run of a leaderboard: what became of each cell, told line by line."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from featprobe.core.errors import FeatprobeError
+from featprobe.core.progress import Progress
+from featprobe.evaluation.results import Result
+from featprobe.leaderboard.cells import Cell
+from featprobe.leaderboard.schedule import Schedule, Task
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Outcome:
+    """The chosen Results of each cell that has some; ``failures``: of the others, cell and reason.
+
+    ``ran`` and ``there`` count the cells that ran and those that were in the cache; ``seconds``:
+    what was spent on extraction and on cells, by kind, summed over processes.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    ran: int = 0
+    there: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Ledger:
+    """What has become of the cells, told line by line."""
+
+    def __init__(self, cells: Sequence[Cell], tell: Tell, bar: Progress) -> None:
+        self.cells, self.tell, self.bar = cells, tell, bar
+        self.schedule = Schedule(cells)
+        self.found: dict[int, list[Result]] = {}
+        self.failures: list[str] = []
+        self.ran = self.there = self.number = self.failed_cells = self.running = 0
+        self.seconds: dict[str, float] = {}
+
+    def begun(self, task: Task, there: bool) -> None:
+        """A cell is run, or is there."""
+        self.number += 1
+        name = self.cells[task.cells[0]].name
+        place = f"[{self.number}/{len(self.cells)}] {name}"
+        self.tell(f"{place}: in the cache" if there else place)
+
+    def extracted(self, task: Task, store: str, seconds: float) -> None:
+        """The features that cells wait for are there."""
+        self._spent("extraction", seconds)
+        self.schedule.extracted(task, store)
+        self.show()
+
+    def done(self, task: Task, found: list[Result], ran: bool, seconds: float) -> None:
+        """A cell has its results."""
+        i = task.cells[0]
+        self.found[i] = found
+        self.ran += ran
+        self.there += not ran
+        self._spent("probes" if self.cells[i].probes else "fine-tuning", seconds)
+        self.show()
+
+    def failed(self, task: Task, why: str, trace: str = "", begun: bool = True) -> None:
+        """A cell cannot be had, or features and with them all of their cells."""
+        if trace:  # it is no mistake of the user's
+            self.tell(trace.rstrip())
+        first, name = self.cells[task.cells[0]], self.cells[task.cells[0]].name
+        if task.extracts:
+            name = f"{first.data.name} / {first.model.name} ({len(task.cells)} cells)"
+        if task.extracts or not begun:
+            start, self.number = self.number + 1, self.number + len(task.cells)
+            numbers = f"{start} to {self.number}" if len(task.cells) > 1 else f"{start}"
+            self.tell(f"[{numbers}/{len(self.cells)}] {name}")
+        self.failed_cells += len(task.cells)
+        self.failures.append(f"{name}: {' '.join(why.split())}")
+        self.tell(f"failed: {self.failures[-1]}")
+        self.show()
+
+    def show(self) -> None:
+        """Bring the progress to where things stand."""
+        said = [f"{self.running} running"] if self.running > 1 else []
+        said += [f"{self.failed_cells} failed"] if self.failed_cells else []
+        self.bar.more = ", ".join(said)
+        self.bar.update(len(self.found) + self.failed_cells)
+
+    def outcome(self) -> Outcome:
+        """All results in the order of the file, each once."""
+        found = {r.id: r for i in sorted(self.found) for r in self.found[i]}
+        return Outcome(list(found.values()), self.failures, self.ran, self.there, self.seconds)
+
+    def _spent(self, kind: str, seconds: float) -> None:
+        self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds
+
+
+def trace_of(error: Exception) -> str:
+    """The traceback of what is no mistake of the user's."""
+    if isinstance(error, (FeatprobeError, OSError)):
+        return ""
+    return "".join(traceback.format_exception(error))
