@@ -164,9 +164,9 @@ def _instead(found: Sequence[Result], between: str) -> str:
             "probe on both, or add --between all"
         )
     for name in ACROSS:
-        joined = leagues(found, (name,)).values()
+        differ = sorted({identity(r)[name] or "none" for r in found})
+        joined = leagues(found, (name,)).values() if len(differ) > 1 else ()
         if any(len({_common(r, between, found) for r in m}) < len(m) for m in joined):
-            differ = sorted({identity(r)[name] or "none" for r in found})
             return f". They differ in {name} ({'; '.join(differ)}): add --across {name}"
     return ""
 

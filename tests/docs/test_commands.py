@@ -24,6 +24,7 @@ STANDS_FOR = {
     "dinov2_vits14": ("tiny_vit14",),
     "dinov2_vitb14": ("tiny_vit14",),
     "resnet50": ("tiny_vit14", "--init", "random"),
+    "112": ("56",),
     "128": ("8",),  # components: there are few films here
 }
 SHORT = {
@@ -85,11 +86,11 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kinds = [(p, p.parent.name) for p in sorted((tmp_path / "chest_xrays").rglob("*.png"))]
     table = [f"{p.relative_to(tmp_path / 'chest_xrays')},{'AB'[k == 'normal']}" for p, k in kinds]
     (tmp_path / "new.csv").write_text("\n".join(["file,finding", *table, ""]))
-    for folder, n, masks in (("hippocampus", 12, True), ("new_volumes", 2, False)):
+    for folder, n, masks in (("hippocampus", 10, True), ("new_volumes", 2, False)):
         for part in ("imagesTr", "labelsTr") if masks else ("",):
             (tmp_path / folder / part).mkdir(parents=True, exist_ok=True)
         for i in range(n):
-            organ = np.zeros((24, 24, 3), np.uint8)
+            organ = np.zeros((24, 24, 2), np.uint8)
             organ[4 + i % 4 : 12 + i % 4, 6:14] = 1
             organ[14:20, 12:20] = 2
             image = (organ * 60 + rng.normal(60, 8, organ.shape)).astype(np.float32)
