@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from featprobe.datasets.load import load_dataset
     from featprobe.evaluation.evaluate import evaluate
     from featprobe.evaluation.protocols import CrossVal, FewShot, Full
+    from featprobe.evaluation.result_list import Results
     from featprobe.evaluation.results import Result
-    from featprobe.evaluation.shown import Results
     from featprobe.extraction.local import extract
     from featprobe.features.feature_set import FeatureSet
     from featprobe.finetuning.dense.settings import Segmentation
@@ -62,7 +62,7 @@ _WHERE = {
     "OrdinalProbe": "probes.ordinal",
     "PrototypeProbe": "probes.prototype",
     "Result": "evaluation.results",
-    "Results": "evaluation.shown",
+    "Results": "evaluation.result_list",
     "RidgeProbe": "probes.ridge",
     "MLPProbe": "probes.mlp",
     "SGDProbe": "probes.sgd",

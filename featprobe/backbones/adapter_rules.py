@@ -32,11 +32,11 @@ def _heads(config: Config, base: str) -> Mapping[str, int]:
     return {"logits": config.num_labels} if base else {}
 
 
-def tokens(layers: str, norm: str = "layernorm", **given: Any) -> Callable[[Config, str], Tokens]:
+def tokens(layers: str, norm: str = "layernorm", **options: Any) -> Callable[[Config, str], Tokens]:
     """A rule for plain vision transformers; ``prefix`` may depend on the configuration."""
 
     def adapter(config: Config, base: str) -> Tokens:
-        values = {k: v(config) if k == "prefix" and callable(v) else v for k, v in given.items()}
+        values = {k: v(config) if k == "prefix" and callable(v) else v for k, v in options.items()}
         values.setdefault("head", _heads(config, base))
         before = _path(base, norm)
         if getattr(config, "norm_after_pool", False):  # fine-tuned without CLS: MAE's fc_norm
@@ -51,13 +51,13 @@ def tokens(layers: str, norm: str = "layernorm", **given: Any) -> Callable[[Conf
 
 
 def maps(
-    width: Callable[[Config], int], take: Take | Callable[[Config], Take], **given: Any
+    width: Callable[[Config], int], take: Take | Callable[[Config], Take], **options: Any
 ) -> Callable[[Config, str], Maps]:
     """A rule for networks that are read at their last feature map."""
 
     def adapter(config: Config, base: str) -> Maps:
         reader = take(config) if take is strided else take
-        return Maps(width(config), reader, base, head=_heads(config, base), **given)  # type: ignore[arg-type]
+        return Maps(width(config), reader, base, head=_heads(config, base), **options)  # type: ignore[arg-type]
 
     return adapter
 

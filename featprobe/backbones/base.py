@@ -18,8 +18,8 @@ from featprobe.backbones.code import code_digest
 from featprobe.backbones.own import Take, own_adapter
 from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
-from featprobe.core.shown import Shown
 
 Level = float | np.ndarray  # one value for all channels, or (3,)
 PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -58,7 +58,7 @@ class Adapter(Protocol):
 
 
 @dataclass(repr=False)
-class Backbone(Shown):
+class Backbone(Displayable):
     """A frozen network.
 
     ``name``: for tables and folders; it says when weights are random. ``origin``: where the
@@ -111,10 +111,10 @@ class Backbone(Shown):
             known = [f.name for f in fields(Preprocess)]
             if odd := sorted(set(preprocess) - set(known)):
                 raise InputError(f"preprocess: {odd[0]!r} is none of {', '.join(known)}")
-            given = {"resize": None, "crop": None, **preprocess}
-            if isinstance(given["crop"], int):
-                given["crop"] = (given["crop"], given["crop"])
-            preprocess = Preprocess(**given)
+            options = {"resize": None, "crop": None, **preprocess}
+            if isinstance(options["crop"], int):
+                options["crop"] = (options["crop"], options["crop"])
+            preprocess = Preprocess(**options)
         if not isinstance(preprocess, Preprocess):
             raise InputError(f"preprocess: expected its fields, got {type(preprocess).__name__}")
         adapter = own_adapter(module, preprocess.size, outputs)

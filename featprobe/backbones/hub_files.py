@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import torch
 
+from featprobe.backbones.source import Source
+from featprobe.backbones.spec import LIBRARIES
 from featprobe.core.errors import InputError, reason
 
 
@@ -60,3 +62,23 @@ def hub_file(repository: str, name: str, revision: str | None = None) -> str | N
     except HFValidationError:
         return None
     return found if isinstance(found, str) else None
+
+
+def weights_here(source: Source) -> str | None:
+    """The folder or file of the weights, if they are on this machine; nothing is downloaded.
+
+    None also for timm, open_clip and torchvision, which keep theirs by rules of their own.
+    """
+    if source.weights:
+        return str(source.weights[0])
+    if source.folder:
+        return str(source.folder)
+    if source.spec is not None and not source.place:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        files = [folder / f.rsplit("/", 1)[-1] for f in source.spec.files]
+        return str(folder) if files and all(f.is_file() for f in files) else None
+    if source.place.partition(":")[0] in LIBRARIES:
+        return None
+    names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+    found = (hub_file(source.place, name, source.revision) for name in names)
+    return next((f for f in found if f), None)

@@ -57,8 +57,8 @@ def load_backbone(
         raise InputError("init='random' and weights=... exclude each other")
     if (strip_prefix or ignore_keys) and not weights:
         raise InputError("strip_prefix and ignore_keys are of a checkpoint file: give weights")
-    given = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
-    files = tuple(expanded(f) for f in given)
+    options = [weights] if isinstance(weights, (str, os.PathLike)) else weights or []
+    files = tuple(expanded(f) for f in options)
     source = resolve(path_text(name_or_dir))
     source = replace(
         source, init=init, seed=seed, revision=revision or source.revision,
@@ -68,8 +68,8 @@ def load_backbone(
     if source.spec is not None and source.spec.build is not None:
         if strip_prefix or ignore_keys:
             raise InputError(f"{source.text}: strip_prefix and ignore_keys are not for a plug-in")
-        asked = {"init": init, "seed": seed, "image_size": image_size, "revision": revision}
-        return built(source.spec, asked | {"weights": files[0] if len(files) == 1 else files})
+        requested = {"init": init, "seed": seed, "image_size": image_size, "revision": revision}
+        return built(source.spec, requested | {"weights": files[0] if len(files) == 1 else files})
     loaded = _load(source)
     preprocess = loaded.preprocess
     if image_size is not None:

@@ -35,8 +35,8 @@ def plugin(name: str, value: Any, of: str, **facts: Any) -> ModelSpec:
     they are given. ``facts``: what ``featprobe models`` shows of it (:data:`FACTS`), as in a
     ModelSpec.
     """
-    told = entry_facts("backbone", name, value, facts, ModelSpec, FACTS, "Backbone")
-    if told is None:
+    entry = entry_facts("backbone", name, value, facts, ModelSpec, FACTS, "Backbone")
+    if entry is None:
         return replace(value, name=name)
     if odd := [p for p in inspect.signature(value).parameters if p not in ASKED]:
         raise InputError(
@@ -44,7 +44,7 @@ def plugin(name: str, value: Any, of: str, **facts: Any) -> ModelSpec:
         )
     usual = {"family": "plug-in", "width": 0, "blocks": 0, "parameters": 0.0, "outputs": ()}
     return ModelSpec(
-        **{**usual, **told}, name=name, source=of, preprocess=None,
+        **{**usual, **entry}, name=name, source=of, preprocess=None,
         build=function_of("backbone", name, value),
     )  # fmt: skip
 
@@ -67,19 +67,19 @@ def built(spec: ModelSpec, asked: Mapping[str, Any]) -> Backbone:
 
     assert spec.build is not None
     takes = inspect.signature(spec.build).parameters
-    given = {n: v for n, v in asked.items() if v not in (None, (), "") and (n != "seed" or v)}
-    if lost := [n for n in given if n not in takes]:
+    options = {n: v for n, v in asked.items() if v not in (None, (), "") and (n != "seed" or v)}
+    if lost := [n for n in options if n not in takes]:
         raise InputError(
             f"backbone {spec.name} ({spec.source}) has no {lost[0]}: its function takes "
             f"{', '.join(takes) or 'nothing'}"
         )
-    made = spec.build(**given)
+    made = spec.build(**options)
     if not isinstance(made, Backbone):
         raise InputError(
             f"backbone {spec.name}: its function must return a Backbone, such as that of "
             f"Backbone.from_module, not {came(made)}"
         )
     label = spec.name + (f"-random{asked.get('seed', 0)}" if made.random else "")
-    if "image_size" in given:
-        label += f"@{given['image_size']}"
+    if "image_size" in options:
+        label += f"@{options['image_size']}"
     return replace(made, name=label, origin={**made.origin, "name": spec.name})

@@ -55,9 +55,9 @@ class Source:
 
     def about(self, dropped: list[str]) -> dict[str, Any]:
         """What provenance says of keys: the options, and what of the file is not used."""
-        told: dict[str, Any] = {"dropped": dropped} if dropped else {}
-        told |= {"strip_prefix": self.strip_prefix} if self.strip_prefix else {}
-        return told | ({"ignore_keys": list(self.ignore_keys)} if self.ignore_keys else {})
+        notes: dict[str, Any] = {"dropped": dropped} if dropped else {}
+        notes |= {"strip_prefix": self.strip_prefix} if self.strip_prefix else {}
+        return notes | ({"ignore_keys": list(self.ignore_keys)} if self.ignore_keys else {})
 
 
 @dataclass

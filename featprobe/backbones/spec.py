@@ -103,10 +103,10 @@ class Preprocess:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Preprocess:
         """The inverse of :meth:`to_dict`."""
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        return cls(**given)
+        return cls(**options)
 
     def to_hf(self) -> dict[str, Any]:
         """The ``preprocessor_config.json`` that :meth:`from_hf` reads back as this."""

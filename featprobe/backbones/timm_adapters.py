@@ -140,10 +140,10 @@ def adapter(net: Any, size: tuple[int, int], anything: bool, base: str = "", top
     ``size``: the input (h, w) that the model is made for; ``anything``: whether it takes others.
     With ``base`` the model is a tower whose output ``top`` projects.
     """
-    given: dict[str, Any] = {"base": base, "top": top, "fixed": None if anything else size}
+    options: dict[str, Any] = {"base": base, "top": top, "fixed": None if anything else size}
     plain = hasattr(net, "num_prefix_tokens") and hasattr(net, "blocks") and hasattr(net, "fc_norm")
     with torch.inference_mode():
-        made = _vit(net, given) if plain else _map(net, size, given)
+        made = _vit(net, options) if plain else _map(net, size, options)
     if base:
         made.head = {}
     return made

@@ -40,7 +40,7 @@ def load(source: Source) -> Loaded:
     timm = library("timm", "timm")
     name = source.place.removeprefix("timm:")
     scheme = check_name(timm, name)
-    given: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if source.revision:
         if scheme == "local-dir":
             raise InputError(f"{source.text}: a local folder has no revision")
@@ -48,12 +48,12 @@ def load(source: Source) -> Loaded:
             name = f"{name}@{source.revision}"
         else:
             repository = timm.get_pretrained_cfg(name).hf_hub_id
-            given["pretrained_cfg_overlay"] = {"hf_hub_id": f"{repository}@{source.revision}"}
+            options["pretrained_cfg_overlay"] = {"hf_hub_id": f"{repository}@{source.revision}"}
     pretrained = not source.init and not source.weights
     if pretrained or scheme:
         what = "weights are" if pretrained else "configuration is"
         with hub(source.place, what), drawn(source.seed):
-            net, sizes = build(timm, name, pretrained=pretrained, **given)
+            net, sizes = build(timm, name, pretrained=pretrained, **options)
     else:
         with drawn(source.seed):
             net, sizes = build(timm, name, pretrained=False)
@@ -104,11 +104,11 @@ def check_name(timm: Any, name: str) -> str:
     return ""
 
 
-def build(timm: Any, name: str, **given: Any) -> tuple[Any, dict[str, bool]]:
+def build(timm: Any, name: str, **options: Any) -> tuple[Any, dict[str, bool]]:
     """The model, and the argument that lets it take any input size."""
     for sizes in ANY_SIZE:
         try:
-            net = timm.create_model(name, **given, **sizes)
+            net = timm.create_model(name, **options, **sizes)
         except TypeError as error:
             if not any(key in str(error) for key in sizes):
                 raise

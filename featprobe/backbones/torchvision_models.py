@@ -88,15 +88,15 @@ def load(source: Source) -> Loaded:
     net.eval()
     origin: dict[str, Any] = {}
     if source.init != "random":
-        given = bool(source.weights)
-        path = weights_file(source) if given else fetched(weights.url)
+        options = bool(source.weights)
+        path = weights_file(source) if options else fetched(weights.url)
         state = state_of(path, source, origin, net.state_dict())
         aside = [k for k in state if k.startswith("AuxLogits.")]  # of training alone
-        origin |= {"dropped": origin.get("dropped", []) + aside} if given and aside else {}
+        origin |= {"dropped": origin.get("dropped", []) + aside} if options and aside else {}
         kept = {k: v for k, v in state.items() if k not in aside}
         fill(net, kept, f"{path} for {source.text}")
         origin["weights"] = [path.name]
-        origin |= {} if given else {"source": source.place, "tag": weights.name}
+        origin |= {} if options else {"source": source.place, "tag": weights.name}
     transform = weights.transforms()
     preprocess = Preprocess(
         resize=transform.resize_size[0], crop=(transform.crop_size[0],) * 2,

@@ -27,22 +27,22 @@ def read_description(path: Path) -> Source:
     :class:`~featprobe.backbones.spec.Preprocess`; by default the folder's own.
     """
     needs = "a backbone's YAML needs at least 'path: FOLDER'"
-    given = checked(read_yaml(path, needs), FIELDS, str(path))
-    if "path" not in given:
+    options = checked(read_yaml(path, needs), FIELDS, str(path))
+    if "path" not in options:
         raise InputError(f"{path}: {needs}")
-    place = given["path"]
+    place = options["path"]
     beside = path.parent / place
     if beside.is_dir():
         place = str(beside)
     elif place.startswith((".", "/", "~")):
         raise MissingPath(f"{path}: {place}: no such model folder")
-    weights = given.get("weights")
+    weights = options.get("weights")
     return Source(
         str(path),
-        label=given.get("name", path.stem),
+        label=options.get("name", path.stem),
         place=place,
-        preprocess=_preprocess(path, given.get("preprocess")),
-        revision=given.get("revision"),
+        preprocess=_preprocess(path, options.get("preprocess")),
+        revision=options.get("revision"),
         weights=(path.parent / expanded(weights),) if weights else (),
     )
 

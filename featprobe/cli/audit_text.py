@@ -21,10 +21,10 @@ def print_audit(a: Audit) -> None:
         print(f"  note      {text}")
     total = sum(a.files.values())
     print(f"  files     {total} = " + " + ".join(f"{n} {kind}" for kind, n in a.files.items()))
-    for fact, values in a.looks.items():
+    for fact, values in a.appearance.items():
         if fact != "size" and (fact == "black and white" or len(values) > 1):
-            told = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
-            print(f"  {fact}: {told}")
+            line = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
+            print(f"  {fact}: {line}")
     print("  sizes     " + ", ".join(f"{s} ({n})" for s, n in a.sizes.items()))
     parts = sorted({p for c in a.counts.values() for p in c})
     print("\n  {:24}".format("class") + "".join(f"{p:>12}" for p in parts))
@@ -34,8 +34,8 @@ def print_audit(a: Audit) -> None:
         print()
         print_masks(a.masks)
     print()
-    for kind, texts in a.doubts.items():
-        _findings(f"doubts about {kind}", texts)
+    for kind, texts in a.warnings.items():
+        _findings(f"warnings about {kind}", texts)
     _findings(
         "patients in two splits", [f"{g}: {', '.join(s)}" for g, s in a.patients_in_splits.items()]
     )
@@ -49,7 +49,7 @@ def print_audit(a: Audit) -> None:
     _findings(f"near-duplicates across splits ({a.near_checked})", near)
     _findings("unreadable", [f"{i}: {r}" for i, r in a.unreadable.items()])
     _findings("constant", a.constant)
-    _findings("shown all black or all white", [f"{i}: {t}" for i, t in a.unseen.items()])
+    _findings("shown all black or all white", [f"{i}: {t}" for i, t in a.blank.items()])
     _findings("that goes with the class or the split", a.confounders)
     _findings("of an odd size", [f"{i}: {s}" for i, s in a.odd_sizes.items()])
     _findings("labels that look alike", [f"{x!r}, {y!r}" for x, y in a.alike_labels])

@@ -80,7 +80,7 @@ def _ago(seconds: float) -> str:
 def ls(ctx: click.Context, data: tuple[str, ...] = (), as_json: bool = False) -> None:
     """List the stores with their sizes and last use."""
     from featprobe.core.errors import UnknownName, nearest
-    from featprobe.features.asked import data_named
+    from featprobe.features.lookup import data_named
     from featprobe.store.cache import entries
 
     root, n, total = _root(ctx), 0, 0
@@ -124,7 +124,7 @@ def _others(ctx: click.Context) -> None:
 @click.pass_context
 def show(ctx: click.Context, name: str, as_json: bool) -> None:
     """What a store holds, of which key, and how it came about."""
-    from featprobe.features.asked import store_named
+    from featprobe.features.lookup import store_named
 
     e = store_named(_root(ctx), name)
     row = _row(e)
@@ -154,7 +154,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
 def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) -> int:
     """Read everything in a store, or in all, and name what is damaged. Exits 1 if something is."""
     from featprobe.core.progress import Progress
-    from featprobe.features.asked import store_named
+    from featprobe.features.lookup import store_named
     from featprobe.store.cache import entries
 
     found = [store_named(_root(ctx), name)] if name else list(entries(_root(ctx)))
@@ -208,7 +208,7 @@ def _mended(e: CacheEntry) -> CacheEntry:
 @click.pass_context
 def rm(ctx: click.Context, store: str) -> None:
     """Remove a store by its name or digest. Results stay."""
-    from featprobe.features.asked import store_named
+    from featprobe.features.lookup import store_named
     from featprobe.store.cache import discard
 
     path = store_named(_root(ctx), store).path

@@ -230,15 +230,15 @@ def open_dataset(data: str, cache: str | None, loading: dict[str, Any]) -> Datas
     from featprobe.core.errors import InputError
     from featprobe.datasets.load import load_dataset
 
-    given = dict(loading)
-    if given.get("task") == MASKS:
+    values = dict(loading)
+    if values.get("task") == MASKS:
         raise InputError(
             f"--task {MASKS} is for 'featprobe finetune'; on stored tokens, masks are decoded by "
             "'featprobe segment'"
         )
-    for text in given.pop("catalog_options"):
+    for text in values.pop("catalog_options"):
         name, sign, value = text.partition("=")
         if not sign:
             raise InputError(f"--option {text!r} is written NAME=VALUE")
-        given[name] = value
-    return load_dataset(data, cache=cache, **given)
+        values[name] = value
+    return load_dataset(data, cache=cache, **values)

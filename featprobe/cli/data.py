@@ -235,7 +235,7 @@ def _near(found: Audit, dataset: Any, threshold: float, cache: str | None) -> No
         return
     stores.sort(key=lambda s: bool(s.attributes["provenance"].get("random")))
     features = FeatureSet(stores[0])
-    found.doubts |= {"features": alike} if (alike := of_features(features)) else {}
+    found.warnings |= {"features": alike} if (alike := of_features(features)) else {}
     row = {i: n for n, i in enumerate(dataset.ids.tolist())}
     kept = np.array([row[i] for i in features.ids.tolist()])
     try:

@@ -30,15 +30,15 @@ def command(model: str | None, cache: str | None, as_json: bool) -> None:
     """
     from featprobe.cli import doctor_checks as doctor
 
-    asked = doctor.needs(model) if model else None
+    requested = doctor.needs(model) if model else None
     found = doctor.report(cache)
     wrong = doctor.problems(found)
     if as_json:
-        print(json.dumps({**found, "problems": wrong, "model": asked}))
+        print(json.dumps({**found, "problems": wrong, "model": requested}))
     else:
         show(found)
-        if asked:
-            show_model(asked, found)
+        if requested:
+            show_model(requested, found)
         for text in wrong:
             print(f"problem     {text}")
         if not wrong:

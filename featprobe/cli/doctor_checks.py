@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from featprobe.core import paths as settings
@@ -131,6 +130,7 @@ def needs(name: str) -> dict[str, Any]:
     frame at the default outputs in float16; ``here``: where its weights lie on this machine, or
     None; ``missing``: extras to install. Raises :class:`~featprobe.core.errors.UnknownName`.
     """
+    from featprobe.backbones.hub_files import weights_here
     from featprobe.backbones.load import resolve
 
     source = resolve(name)
@@ -139,7 +139,7 @@ def needs(name: str) -> dict[str, Any]:
     library = source.place.partition(":")[0]
     modules = EXTRAS.get(library, ())
     out["missing"] = [library] if any(not find_spec(m) for m in modules) else []
-    out["here"] = _here(source)
+    out["here"] = weights_here(source)
     if spec is not None:
         out |= {
             "files": list(spec.files),
@@ -150,25 +150,6 @@ def needs(name: str) -> dict[str, Any]:
             "frame_bytes": 2 * (spec.width * min(4, spec.blocks)) * (2 if spec.patch else 1),
         }
     return out
-
-
-def _here(source: Any) -> str | None:
-    """The folder or file of the weights, if they are on this machine."""
-    from featprobe.backbones.hub_files import hub_file
-
-    if source.folder:
-        return str(source.folder)
-    if source.spec is not None and not source.place:
-        import torch
-
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        files = [folder / f.rsplit("/", 1)[-1] for f in source.spec.files]
-        return str(folder) if files and all(f.is_file() for f in files) else None
-    if source.place.partition(":")[0] in EXTRAS:
-        return None  # kept by the library's own rules
-    names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-    found = (hub_file(source.place, name, source.revision) for name in names)
-    return next((f for f in found if f), None)
 
 
 def problems(found: dict[str, Any]) -> list[str]:

@@ -28,8 +28,8 @@ def command(store: str, out: str, to: str, cache: str | None) -> None:
     """Write the features of a store, with ids, labels, patients and split, as other files."""
     from featprobe.core import paths as settings
     from featprobe.core.errors import StoreError
-    from featprobe.features.asked import store_named
     from featprobe.features.exchange.transfer import export
+    from featprobe.features.lookup import store_named
 
     entry = store_named(settings.feature_root(cache), store)
     if entry.store is None:

@@ -85,7 +85,7 @@ extract_options = options(
     options(
         click.option(
             "--dtype", default="float16", show_default=True,
-            type=click.Choice(["float16", "float32", "int8"]),
+            type=click.Choice(["float16", "float32", "int8", "float8"]),
             help="On disk; int8: a byte a value and a scale a vector.",
         ),
         click.option(
@@ -155,8 +155,8 @@ def command(
         model, init=init, seed=seed, image_size=image_size, weights=list(weights),
         revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys,
     )  # fmt: skip
-    for text in unused_keys(backbone.origin):
-        note(f"{backbone.name}: {text}")
+    for counted in unused_keys(backbone.origin):
+        note(f"{backbone.name}: {counted}")
     result = extract(
         backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
         device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
@@ -201,10 +201,10 @@ def counted(dataset: Dataset, most: int = 20) -> str:
     else:
         counts = [int((y == c).sum()) for c in range(len(dataset.classes))]
         unknown = int((y < 0).sum())
-    told = [f"{c} {n}" for c, n in zip(dataset.classes, counts)]
-    if len(told) > most:
-        told[most:] = [f"and {len(told) - most} more"]
-    return ", ".join(told + ([f"unknown {unknown}"] if unknown else []))
+    counted = [f"{c} {n}" for c, n in zip(dataset.classes, counts)]
+    if len(counted) > most:
+        counted[most:] = [f"and {len(counted) - most} more"]
+    return ", ".join(counted + ([f"unknown {unknown}"] if unknown else []))
 
 
 def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
@@ -223,10 +223,10 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
         print(f"  masks     {told_masks(dataset.masks)}")
     recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
     print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
-    for fact, values in s.looks.items():
+    for fact, values in s.appearance.items():
         if fact == "black and white" or len(values) > 1:
-            told = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
-            print(f"  {fact}: {told}{', ...' if len(values) > 6 else ''}")
+            line = ", ".join(f"{value} ({n})" for value, n in list(values.items())[:6])
+            print(f"  {fact}: {line}{', ...' if len(values) > 6 else ''}")
     weights = "RANDOM weights, not pretrained" if random else "pretrained weights"
     print(f"{result.backbone}: {weights}, {s.device}, {result.key.precision}")
     if s.new_frames:
@@ -240,10 +240,10 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     if s.relabelled:
         print("  labels, patients or split changed since the last run: the store has the new ones")
     if (found := result.provenance.get("reduction")) is not None:
-        told = ", ".join(f"{v:.1%}" for v in found["explained"])
+        line = ", ".join(f"{v:.1%}" for v in found["explained"])
         print(
             f"  tokens    on {result.key.reduction['dim']} principal components of "
-            f"{found['items']} training items: {told} of their variance"
+            f"{found['items']} training items: {line} of their variance"
         )
     print(f"  features  {', '.join(result.store.layout.arrays)} in {s.path}")
     for old in s.outdated:
@@ -253,19 +253,19 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
         )
     for text in dataset.notes:
         note(f"{dataset.name}: {text}")
-    for kind, texts in dataset.doubts.items():
+    for kind, texts in dataset.warnings.items():
         for text in texts:
             note(f"{dataset.name}: {kind}: {text}")
     for kind, n in dataset.skipped.items():
         note(f"{dataset.name}: skipped {n} files: {kind}")
-    for text in s.remarks:
+    for text in s.findings:
         note(f"{dataset.name}: note: {text}")
     _list(f"{dataset.name}: note", s.notes)
     _list(f"{dataset.name}: left out", s.failures)
 
 
 def _list(what: str, texts: dict[str, str], most: int = 10) -> None:
-    for item, text in list(texts.items())[:most]:
-        note(f"{what}: {text}" if item in text else f"{what}: {item}: {text}")
+    for item, counted in list(texts.items())[:most]:
+        note(f"{what}: {counted}" if item in counted else f"{what}: {item}: {counted}")
     if len(texts) > most:
         note(f"{what}: and {len(texts) - most} more (all with --json)")

@@ -180,13 +180,13 @@ def command(
     image_size: int | None, decoder: str | None, loss: str | None, **rest: Any,
 ) -> None:  # fmt: skip
     """Train a backbone, or a part of it, on the split that probes of the data set have."""
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         field: value for name, field in FIELDS.items() if (value := rest.pop(name)) is not None
     }
     flags = {"balanced": balanced, "checkpointing": checkpointing, "refit": refit}
-    given |= {name: True for name, on in flags.items() if on}
-    given |= {"lr": list(lr)} if lr else {}
-    given |= {"augment": list(augment)} if augment else {}
+    values |= {name: True for name, on in flags.items() if on}
+    values |= {"lr": list(lr)} if lr else {}
+    values |= {"augment": list(augment)} if augment else {}
     reported = read_level({n: rest.pop(n) for n in ("level", "level_by", "study", "subgroup")})
     reported |= chosen_by(None, None, rest.pop("threshold"))
     masks = rest["task"] == MASKS
@@ -204,9 +204,11 @@ def command(
     from featprobe.finetuning.request import request
     from featprobe.finetuning.run import PROBLEMS, finetune
 
-    given = {**given, "seed": seed, **read_settings(more)}
-    dense, given = segmentation_of(recipe, preset, decoder, loss, given) if masks else (None, given)
-    wanted = request(recipe, preset, given)
+    values = {**values, "seed": seed, **read_settings(more)}
+    dense, values = (
+        segmentation_of(recipe, preset, decoder, loss, values) if masks else (None, values)
+    )
+    wanted = request(recipe, preset, values)
     if folder is not None and len(subset) > 1:
         raise click.UsageError("--run is the folder of one training, not of several --subset")
     backbone = load_backbone(

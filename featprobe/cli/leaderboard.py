@@ -29,6 +29,7 @@ Examples:
   featprobe leaderboard --data nih_cxr --metric balanced_accuracy --out table
   featprobe leaderboard --html page.html --latex table.tex
   featprobe leaderboard cells.yaml         runs what is missing, then ranks it
+  featprobe leaderboard cells.yaml --dry-run        what it would take
   featprobe leaderboard cells.yaml --jobs 4
   featprobe leaderboard cells.yaml --shard 2/8      one part, as a task of a job array
   featprobe leaderboard cells.yaml --model dinov2_vits14 --data nih_chestxray14
@@ -68,6 +69,10 @@ split_version, out. Every combination is a cell. An example is docs/examples/unf
         "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
         help="Run the I-th of N parts of a file's cells only, and write no table.",
     ),
+    click.option(
+        "--dry-run", is_flag=True,
+        help="Say what of a file is cached, what would be extracted and run, time and disk.",
+    ),
     group="Device and speed",
 )  # fmt: skip
 @options(
@@ -84,7 +89,7 @@ def command(
     ctx: click.Context, file: Path | None, data: tuple[str, ...], model: tuple[str, ...],
     metric: str | None, untested: bool, margin: float | None, across: tuple[str, ...],
     out: Path | None, html: Path | None, latex: Path | None, jobs: int, shard: tuple[int, int],
-    over_seeds: bool, cache: str | None, as_json: bool,
+    dry_run: bool, over_seeds: bool, cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Rank the newest results of every data set; print the table, write Markdown and CSV.
 
@@ -101,8 +106,10 @@ def command(
     from featprobe.leaderboard.table import make_ready, print_board, write
     from featprobe.metrics import measures as metrics
 
-    if file is None and (jobs > 1 or shard != (1, 1)):
-        raise click.UsageError("--jobs and --shard are of a file: featprobe leaderboard FILE", ctx)
+    if file is None and (jobs > 1 or shard != (1, 1) or dry_run):
+        raise click.UsageError(
+            "--jobs, --shard and --dry-run are of a file: featprobe leaderboard FILE", ctx
+        )
     if metric is not None:
         metrics.about(metric)
     root = settings.cache_root(cache)
@@ -112,6 +119,9 @@ def command(
         grid = _grid(file).only(data, model)
         data, model = (), ()
         grid = replace(grid, metric=metric or grid.metric)  # choosing follows it
+        if dry_run:
+            _foretell(grid, cache, shard, as_json)
+            return
         stem = out or grid.out or root / "leaderboard" / grid.file.stem
         make_ready(stem)
         outcome = _run(grid, cache, jobs, shard)
@@ -153,7 +163,7 @@ def command(
         paths.append(tables.write(board, metric, latex))
     if html is not None:
         from featprobe.report.page import page
-        from featprobe.report.page import write as write_page
+        from featprobe.report.shell import write as write_page
 
         paths.append(write_page(html, page(board, root, metric, across)))
     for path in paths:
@@ -170,6 +180,21 @@ def _grid(file: Path) -> Grid:
     from featprobe.leaderboard.includes import named_file
 
     return read(named_file(str(file)))
+
+
+def _foretell(grid: Grid, cache: str | None, shard: tuple[int, int], as_json: bool) -> None:
+    """Show the forecast, of JSON one object."""
+    import json
+
+    from featprobe.leaderboard.forecast import forecast
+    from featprobe.leaderboard.forecast_text import print_forecast
+    from featprobe.leaderboard.schedule import part as part_of
+
+    found = forecast(grid, cache, part_of(grid.cells, *shard))
+    if as_json:
+        print(json.dumps(found.to_dict(), allow_nan=False))
+    else:
+        print_forecast(found)
 
 
 def _run(grid: Grid, cache: str | None, jobs: int, shard: tuple[int, int]) -> Outcome:

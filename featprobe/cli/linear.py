@@ -112,12 +112,12 @@ def command(
         "class_weight": "balanced" if balanced else None,
         "solver": solver,
     }
-    given = {k: v for k, v in own.items() if v is not None}
+    provided = {k: v for k, v in own.items() if v is not None}
     known = PROBES.get(probe)().get_params()
-    for name in given:
+    for name in provided:
         if name not in known:
             raise click.UsageError(f"{OPTIONS[name]} is not an option of --probe {probe}", ctx)
-    params |= given | values(settings, probe)
+    params |= provided | values(settings, probe)
     made = make_probe(probe, **params)
     if calibrate and probe != "calibrated":
         made = CalibratedProbe(made)

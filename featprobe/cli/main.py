@@ -28,7 +28,7 @@ VERBS = {
     "report": "One HTML page of all results, and their figures as files.",
     "compare": "Test which results differ on the same test items.",
     "models": "List the backbones, show one.",
-    "show": "Pictures of what a backbone makes of images.",
+    "show": "Maps of feature sets, tokens as colours.",
     "data": "List the data sets, show one.",
     "cache": "List, verify and remove stored features.",
     "export": "Write stored features as npy, parquet, safetensors, zarr or HDF5.",
@@ -92,9 +92,9 @@ def main(argv: list[str] | None = None) -> Any:
 
 
 def _main(argv: list[str] | None) -> Any:
-    asked = sys.argv[1:] if argv is None else argv
+    requested = sys.argv[1:] if argv is None else argv
     warnings.showwarning = _warned
-    if sys.platform == "win32" and not {"-h", "--help", "--version"} & set(asked):
+    if sys.platform == "win32" and not {"-h", "--help", "--version"} & set(requested):
         _fail("featprobe runs on Linux and macOS; on Windows use it in WSL or a container")
     try:
         code = cli.main(args=argv, prog_name="featprobe", standalone_mode=False)

@@ -122,8 +122,8 @@ def command(
         from featprobe.evaluation.predict import reload_backbone
 
         decoder = read_decoder(probe_file)
-        given = {**rest, "root": root, "name": name, **decoder.source.key["recipe"]}
-        dataset, _ = opened(data, cache, given, "")
+        values = {**rest, "root": root, "name": name, **decoder.source.key["recipe"]}
+        dataset, _ = opened(data, cache, values, "")
         backbone = reload_backbone(decoder.source, **where)
         predict_masks(decoder, dataset, backbone, out, probabilities, as_json, how)
         return
@@ -135,16 +135,16 @@ def command(
     from featprobe.evaluation.predict import features_of, predict, reload_backbone
 
     source = features_of(saved, str(probe_file))
-    given = {**rest, "root": root, "name": name, **source.key["recipe"]}
-    dataset, unread = opened(data, cache, given, source.task)
+    values = {**rest, "root": root, "name": name, **source.key["recipe"]}
+    dataset, unread = opened(data, cache, values, source.task)
     for text in unread:
         note(text)
     found = predict(saved, reload_backbone(source, **where), dataset, **how)
     for text in found.notes:
         note(text)
     if source.thresholds:
-        told = ", ".join(f"{n} {t:.3g}" for n, t in source.thresholds.items())
-        note(f"decisions at thresholds that were chosen on val: {told}")
+        line = ", ".join(f"{n} {t:.3g}" for n, t in source.thresholds.items())
+        note(f"decisions at thresholds that were chosen on val: {line}")
     for text in _worth(found.judged):
         note(text)
     for item in found.left_out:

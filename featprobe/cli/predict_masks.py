@@ -40,16 +40,16 @@ def predict_masks(
             row = {"id": one.id, "files": files, "voxels": voxels}
             print(json.dumps(row | ({"dice": known} if known else {})), flush=True)
             continue
-        told = ", ".join(
+        text = ", ".join(
             f"{n} {v}" + (f" (Dice {known[n]:.3f})" if n in known else "")
             for n, v in voxels.items()
         )
-        print(f"{one.files[0]}: {told} voxels", flush=True)
+        print(f"{one.files[0]}: {text} voxels", flush=True)
     if dice:
         with np.errstate(invalid="ignore"):
             each = np.array(dice)
         there = ~np.isnan(each)
         by_class = np.where(there, each, 0).sum(0) / np.maximum(there.sum(0), 1)
-        told = ", ".join(f"{n} {d:.3f}" for n, d in zip(names, by_class))
-        note(f"masks are known of {len(dice)} items: mean Dice {told}")
+        text = ", ".join(f"{n} {d:.3f}" for n, d in zip(names, by_class))
+        note(f"masks are known of {len(dice)} items: mean Dice {text}")
     note(f"wrote {items} masks in {folder}: {saved.source.backbone}, {saved.decoder.name}")

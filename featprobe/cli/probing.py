@@ -104,10 +104,10 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
     from featprobe.probes.registry import PROBES
 
     known = get_type_hints(PROBES.get(probe).__init__)
-    given = read_settings(settings)
+    provided = read_settings(settings)
     return {
         name: checked(name, value, known[name], f"probe {probe}") if name in known else value
-        for name, value in given.items()
+        for name, value in provided.items()
     }
 
 
@@ -122,7 +122,7 @@ def run_probe(
     title: str,
     save_to: Path | None = None,
     how: Mapping[str, Any] | None = None,
-    **asked: Any,
+    **requested: Any,
 ) -> None:
     """Run a probe under each protocol on the chosen feature sets, keep and show the results.
 
@@ -135,8 +135,8 @@ def run_probe(
     from featprobe.evaluation.evaluate import evaluate
 
     stores = cached_sets(data, model, cache)
-    _can_save(save_to, len(stores), len(protocols), asked)
-    reported = {**_reported(asked), **(how or {})}
+    _can_save(save_to, len(stores), len(protocols), requested)
+    reported = {**_reported(requested), **(how or {})}
 
     def run(features: FeatureSet) -> list[Result]:
         out: list[Result] = []
@@ -155,8 +155,8 @@ def run_probe(
             raise problems[0][1]
         for protocol, why in problems:
             where = f"{features.dataset} / {features.backbone}"
-            told = str(why).removeprefix(f"{where}: ")
-            note(f"left aside: {where}, --subset {protocol.subset:g}: {told}")
+            text = str(why).removeprefix(f"{where}: ")
+            note(f"left aside: {where}, --subset {protocol.subset:g}: {text}")
         return out
 
     show_results(on_each(stores, run, as_json), as_json, title)
@@ -168,7 +168,7 @@ def cached_sets(
     """The complete stores of these data sets and backbones, those that hold ``output`` if named."""
     from featprobe.core import paths as settings
     from featprobe.core.errors import InputError
-    from featprobe.features.asked import data_named, model_named
+    from featprobe.features.lookup import data_named, model_named
     from featprobe.store.cache import find
 
     root = settings.feature_root(cache)
@@ -207,8 +207,8 @@ def on_each(
             problems.append(error)
             if len(stores) > 1:
                 where = f"{store.dataset} / {store.backbone}"
-                told = str(error) if where in str(error) else f"{where}: {error}"
-                note(f"left aside: {told}")
+                line = str(error) if where in str(error) else f"{where}: {error}"
+                note(f"left aside: {line}")
             continue
         done.extend(found)
         if as_json:
@@ -232,8 +232,8 @@ def show_results(shown: Sequence[Result], as_json: bool, title: str) -> None:
 
 def _reported(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of ``evaluate`` that the options stand for."""
-    given = {n: asked[n] for n in ("pool", "normalize", "pca", "resamples")}
-    return {**given, "view": asked["view"] or None, **read_level(asked)}
+    provided = {n: asked[n] for n in ("pool", "normalize", "pca", "resamples")}
+    return {**provided, "view": asked["view"] or None, **read_level(asked)}
 
 
 def _can_save(save_to: Path | None, stores: int, protocols: int, asked: Mapping[str, Any]) -> None:

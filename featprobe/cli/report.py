@@ -53,7 +53,8 @@ def command(
     from featprobe.leaderboard.board import build
     from featprobe.leaderboard.rank_ranges import RankRanges
     from featprobe.metrics import measures as metrics
-    from featprobe.report.page import page, write
+    from featprobe.report.page import page
+    from featprobe.report.shell import write
 
     if metric is not None:
         metrics.about(metric)

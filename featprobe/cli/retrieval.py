@@ -59,7 +59,7 @@ def command(
 
 
 def _print(shown: list[Retrieval]) -> None:
-    from featprobe.core.shown import ends
+    from featprobe.core.display import ends
     from featprobe.imagetext.retrieval import DEPTHS, DIRECTIONS
     from featprobe.leaderboard.footnotes import Footnotes
     from featprobe.leaderboard.terminal import make_table, show

@@ -23,7 +23,7 @@ from featprobe.cli.verb import MAIN, Verb, options
 
 if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
-    from featprobe.segmentation.asked import Asked
+    from featprobe.segmentation.decoder_configs import DecoderConfig
 
 training_options = options(
     options(
@@ -143,7 +143,7 @@ def command(
     **loading: Any,
 ) -> None:  # fmt: skip
     """Segment images by decoders on cached patch tokens; scores in the voxels of the images."""
-    from featprobe.segmentation.asked import asked
+    from featprobe.segmentation.decoder_configs import decoder_configs
 
     if folds and shots:
         raise click.UsageError("--folds and --shots are two ways to split: give one")
@@ -151,9 +151,9 @@ def command(
         raise click.UsageError("--save is of one fit: leave --folds and --shots out")
     if overlays is not None and (folds or shots):
         raise click.UsageError("--overlays are of one fit: leave --folds and --shots out")
-    given = {"epochs": epochs, "batch": batch, "lr": list(lr) or None, "loss": loss}
-    given = {k: v for k, v in given.items() if v is not None}
-    wanted = asked(decoder, preset, {**given, "seed": seed, **read_settings(settings)})
+    values = {"epochs": epochs, "batch": batch, "lr": list(lr) or None, "loss": loss}
+    values = {k: v for k, v in values.items() if v is not None}
+    wanted = decoder_configs(decoder, preset, {**values, "seed": seed, **read_settings(settings)})
     if save_to is not None and len(wanted) > 1:
         raise click.UsageError("--save is of one decoder: give one --decoder")
     from featprobe.evaluation.protocols import CrossVal, Full
@@ -180,8 +180,8 @@ def command(
 
 
 def _run(
-    dataset: Any, model: Sequence[str], sizes: Sequence[int], wanted: Sequence[Asked], way: Any,
-    how: dict[str, Any], save_to: Path | None, overlays: Path | None, as_json: bool,
+    dataset: Any, model: Sequence[str], sizes: Sequence[int], wanted: Sequence[DecoderConfig],
+    way: Any, how: dict[str, Any], save_to: Path | None, overlays: Path | None, as_json: bool,
     title: str,
 ) -> None:  # fmt: skip
     """Every decoder on every set of tokens; what cannot be done is named and the rest goes on."""
@@ -213,8 +213,8 @@ def _run(
                 made = segment(items, one.decoder, way, save=True, save_to=save_to, **more)
             except FeatprobeError as error:
                 problems.append(error)
-                told = str(error)
-                note(f"left aside: {told if where.split(',')[0] in told else f'{where}: {told}'}")
+                line = str(error)
+                note(f"left aside: {line if where.split(',')[0] in line else f'{where}: {line}'}")
                 continue
             found += made
             if as_json:

@@ -1,4 +1,4 @@
-"""featprobe show"""
+"""featprobe show: its tokens; the map is in a module of its own"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import cache_option, loading_options, open_dataset
+from featprobe.cli.show_map import command as show_map
 from featprobe.cli.verb import Verb, Verbs
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     cls=Verbs,
     epilog="""\b
 Examples:
+  featprobe show map --model dinov2_vits14 --data ./chest_xrays --html map.html
   featprobe show tokens --model dinov2_vits14 --data ./chest_xrays --out tokens.png
 """,
 )
 def command() -> None:
-    """Pictures of what a backbone makes of images."""
+    """Pictures of what a backbone makes of images: a map of all items, tokens as colours."""
+
+
+command.add_command(show_map)
 
 
 @command.command(
@@ -79,13 +84,13 @@ def tokens(
         pictures = [found.images(i, found.size)[m].mean(0) for i, m in zip(rows, middle)]
     if attention:
         values = _attention(found, model, rows, middle)
-        told = "attention of CLS in the last block"
+        text = "attention of CLS in the last block"
     else:
         frames = [found.tokens(i, 1, slice(m, m + 1))[0, 0] for i, m in zip(rows, middle)]
         values, kept = pca_colours(frames, threshold)
-        told = f"three components keep {kept:.1%} of the variance of what is coloured"
+        text = f"three components keep {kept:.1%} of the variance of what is coloured"
     save(colours(pictures, values, [str(found.ids[i]) for i in rows]), out)
-    print(f"wrote {out}: {len(rows)} items of {found.dataset} / {found.backbone}, {told}")
+    print(f"wrote {out}: {len(rows)} items of {found.dataset} / {found.backbone}, {text}")
 
 
 def _threshold(text: str) -> float | None:

@@ -98,12 +98,12 @@ def group_of(option: click.Parameter) -> str:
 def _write_groups(
     command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
 ) -> None:
-    asked = command.get_help_option(ctx)
+    requested = command.get_help_option(ctx)
     rows: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)  # None where it is hidden
         if record is not None and isinstance(param, click.Option):
-            rows["Output" if param is asked else group_of(param)].append(record)
+            rows["Output" if param is requested else group_of(param)].append(record)
     for group, records in rows.items():
         if records:
             with formatter.section(group):

@@ -67,8 +67,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def look_up(kind: str, name: str, known: Mapping[str, _T]) -> _T:
     """``known[name]``; :class:`UnknownName` with the nearest name and all that are known."""
     if name not in known:
-        told = ", ".join(known)
-        raise UnknownName(f"unknown {kind} {name!r}.{nearest(name, known)} Known: {told}")
+        text = ", ".join(known)
+        raise UnknownName(f"unknown {kind} {name!r}.{nearest(name, known)} Known: {text}")
     return known[name]
 
 

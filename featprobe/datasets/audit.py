@@ -30,10 +30,10 @@ class Audit:
     ``patients_in_classes``: patients found in more than one, with where. ``duplicates``: lists of
     ids with identical pixels; ``leaking`` those of them that lie in two splits, two classes or two
     patients. ``near_duplicates``: (id, id, cosine) across splits, from features. ``about``: notes
-    on the data set as a whole. ``doubts``: what was guessed at loading, by kind.
-    ``unseen``: items shown all black or all white. ``confounders``: rules, dtypes, sizes, scanners
-    that go with the class or the split; ``looks``: these, fact -> value -> items. ``masks``: what
-    was found in the masks, None without any.
+    on the data set as a whole. ``warnings``: what was guessed at loading, by kind. ``blank``: items
+    shown all black or all white. ``confounders``: rules, dtypes, sizes, scanners that go with the
+    class or the split; ``appearance``: these, fact -> value -> items. ``masks``: what was found in
+    the masks, None without any.
     """
 
     name: str
@@ -59,10 +59,10 @@ class Audit:
     odd_sizes: dict[str, str] = field(default_factory=dict)
     alike_labels: list[tuple[str, str]] = field(default_factory=list)
     label_origin: str = ""
-    doubts: dict[str, list[str]] = field(default_factory=dict)
-    unseen: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+    blank: dict[str, str] = field(default_factory=dict)
     confounders: list[str] = field(default_factory=list)
-    looks: dict[str, dict[str, int]] = field(default_factory=dict)
+    appearance: dict[str, dict[str, int]] = field(default_factory=dict)
     masks: MaskAudit | None = None
 
     @property
@@ -70,8 +70,8 @@ class Audit:
         """Number of findings that a user should look at."""
         found = (
             self.patients_in_splits, self.leaking, self.near_duplicates, self.unreadable,
-            self.constant, self.unseen, self.confounders, self.odd_sizes, self.alike_labels,
-            *self.doubts.values(), *(self.masks.findings.values() if self.masks else ()),
+            self.constant, self.blank, self.confounders, self.odd_sizes, self.alike_labels,
+            *self.warnings.values(), *(self.masks.findings.values() if self.masks else ()),
         )  # fmt: skip
         return sum(len(f) for f in found)
 
@@ -144,7 +144,7 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
         alike_labels=alike(dataset.classes),
         about=list(dataset.notes),
         label_origin=dataset.label_origin,
-        doubts={kind: list(texts) for kind, texts in dataset.doubts.items()},
+        warnings={kind: list(texts) for kind, texts in dataset.warnings.items()},
     )
     classes = class_names(dataset)
     out.counts = _counts(classes, dataset.split.tolist())
@@ -152,10 +152,10 @@ def audit(dataset: Dataset, workers: int = 4, show: bool = False) -> Audit:
     if dataset.task in ("multiclass", "ordinal"):
         out.patients_in_classes = _several(dataset.groups.tolist(), classes)
     _sizes(out, ids, seen)
-    looks = [s.appearance for s in seen]
-    facts = [one.facts if one else None for one in looks]
-    out.looks = counts(facts)
-    out.unseen = {i: one.seen for i, one in zip(ids, looks) if one and one.seen}
+    appearances = [s.appearance for s in seen]
+    facts = [one.facts if one else None for one in appearances]
+    out.appearance = counts(facts)
+    out.blank = {i: one.seen for i, one in zip(ids, appearances) if one and one.seen}
     labelled = dataset.targets is not None and dataset.task != "regression"
     labels = ["+".join(c) for c in classes] if labelled else [""] * len(ids)
     out.confounders = follows(facts, labels, dataset.split.tolist())

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.fingerprint import digest
-from featprobe.core.shown import Shown
 from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.sources import (
@@ -32,19 +32,19 @@ from featprobe.images.raster import orientation
 
 
 @dataclass(repr=False)
-class Dataset(Shown):
+class Dataset(Displayable):
     """Items and what is known of them.
 
     ``ids`` (N,) unique text. ``targets``: None; int (N,) for multiclass and ordinal, -1 where
     unknown; float (N, C) of 0, 1 and NaN (unknown) for multilabel; float (N,) for regression.
     ``classes``: names of the C classes or labels. ``groups`` (N,): patient of each item, never
     split. ``split`` (N,): ``train``, ``val``, ``test`` of an official split, or "" everywhere.
-    ``group_origin`` and ``split_origin`` say in words where the two come from.
-    ``skipped`` counts files left aside by kind (DICOM objects without pixels, other files).
-    ``notes``: what a reader of results should know, one line each (counts that differ from the
-    published ones, patients whom the official split itself divides). ``doubts``: what was guessed,
-    or found and not used, by kind (``labels``, ``patients``, ``split``, ``files``): findings of
-    ``featprobe data check``. ``label_origin`` says in words where the labels come from.
+    ``group_origin`` and ``split_origin`` say in words where the two come from. ``skipped`` counts
+    files left aside by kind (DICOM objects without pixels, other files). ``notes``: what a reader
+    of results should know, one line each (counts that differ from the published ones, patients whom
+    the official split itself divides). ``warnings``: what was guessed, or found and not used, by
+    kind (``labels``, ``patients``, ``split``, ``files``): findings of ``featprobe data check``.
+    ``label_origin`` says in words where the labels come from.
 
     ``masks``: the :class:`~featprobe.datasets.masks.Masks` of the items, None where there are none.
     """
@@ -63,7 +63,7 @@ class Dataset(Shown):
     skipped: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     masks: Masks | None = None
-    doubts: dict[str, list[str]] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
     label_origin: str = ""
 
     def __post_init__(self) -> None:
@@ -194,10 +194,10 @@ class Dataset(Shown):
             "groups": len(np.unique(self.groups)), **masked,
         }  # fmt: skip
 
-    def doubt(self, kind: str, texts: Sequence[str]) -> None:
-        """Add lines to :attr:`doubts`."""
+    def warn(self, kind: str, texts: Sequence[str]) -> None:
+        """Add lines to :attr:`warnings`."""
         if texts:
-            self.doubts.setdefault(kind, []).extend(texts)
+            self.warnings.setdefault(kind, []).extend(texts)
 
     def set_masks(self, masks: Masks | None) -> None:
         """Give the items masks; they are read on the grids of these images."""

@@ -123,8 +123,8 @@ def label_columns(
                 f"{path}: which column is the label? It may be {shown}. Say --label COLUMN, with "
                 "--task for grades or measurements, or --label none"
             )
-    told = f"columns that are not taken as labels: {', '.join(aside)} (--label COLUMN... takes one)"
-    return chosen, [told] if aside else []
+    text = f"columns that are not taken as labels: {', '.join(aside)} (--label COLUMN... takes one)"
+    return chosen, [text] if aside else []
 
 
 def _one_of(path: Path, table: pandas.DataFrame, usual: Sequence[str]) -> str:
@@ -167,7 +167,7 @@ def _values(table: pandas.DataFrame, column: str) -> str:
 def group_column(
     table: pandas.DataFrame, reading: ReadOptions, special: Iterable[str]
 ) -> tuple[str | None, list[str]]:
-    """The column of patients, and what is to be doubted of the choice.
+    """The column of patients, and warnings about the choice.
 
     One of a standard's name is taken; ``group`` only where its values are many, since it is what
     studies call their arms. Others that may say the patient are named.
@@ -181,13 +181,13 @@ def group_column(
         n = table[column].nunique()
         if plain(column) != "group" or n >= max(3, min(10, len(table) / 10)):
             return column, []
-    doubts = []
+    warnings = []
     for column in others:
         n = table[column].nunique()
         arm = plain(column) == "group"
         if arm or (tokens(column) & _PERSON and 1 < n < len(table) and not is_covariate(column)):
-            doubts.append(
+            warnings.append(
                 f"column {column!r} ({n} values in {len(table)} rows) may tell the patients and is "
                 f"not used: --group {column!r} uses it"
             )
-    return None, doubts
+    return None, warnings

@@ -45,12 +45,12 @@ def follows(
                 table: dict[str, Counter[str]] = {}
                 for i in known:
                     table.setdefault(values[i], Counter())[labels[i]] += 1
-                told = "; ".join(
+                text = "; ".join(
                     f"{value}: " + ", ".join(f"{label} {n}" for label, n in c.most_common(3))
                     for value, c in sorted(table.items(), key=lambda t: -t[1].total())[:4]
                 )
                 out.append(
-                    f"{name} goes with the {what} (Cramer's V {v:.2f}): {told}; a probe may learn "
+                    f"{name} goes with the {what} (Cramer's V {v:.2f}): {text}; a probe may learn "
                     "the source of the files"
                 )
     return out
@@ -82,5 +82,5 @@ def _few(values: list[str], name: str) -> list[str]:
         return [v if v in kept else "other" for v in values]
     areas = [int(np.prod([int(p) for p in v.split(" x ")])) if " x " in v else 0 for v in values]
     edges = np.quantile(areas, (0.25, 0.5, 0.75))
-    told = [*(f"up to {e:.0f} pixels" for e in edges), f"over {edges[2]:.0f} pixels"]
-    return [told[i] for i in np.searchsorted(edges, areas)]
+    names = [*(f"up to {e:.0f} pixels" for e in edges), f"over {edges[2]:.0f} pixels"]
+    return [names[i] for i in np.searchsorted(edges, areas)]

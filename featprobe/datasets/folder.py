@@ -37,15 +37,15 @@ TEXTS = {
 
 @dataclass
 class _Found:
-    """Items of a folder before they become a Dataset; ``notes`` and ``doubts`` of what DICOM files
-    were made into."""
+    """Items of a folder before they become a Dataset; ``notes`` and ``warnings`` of what DICOM
+    files were made into."""
 
     paths: list[tuple[Path, ...]] = field(default_factory=list)
     patients: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     masks: list[Path] = field(default_factory=list)
 
     def skip(self, kind: str, n: int = 1) -> None:
@@ -134,7 +134,7 @@ def collect(root: Path, derived: str = "skip", without: Sequence[Path] = ()) -> 
             found.paths.append((path,))
             found.patients.append("")
     scanned = dicom.scan(slices, derived == "keep")
-    found.notes, found.doubts = scanned.notes, scanned.doubts
+    found.notes, found.warnings = scanned.notes, scanned.warnings
     found.skip("DICOM slice at a position that another of its series has", len(scanned.surplus))
     for what, several in scanned.derived.items():
         found.skip(what, len(several))
@@ -151,8 +151,8 @@ def collect(root: Path, derived: str = "skip", without: Sequence[Path] = ()) -> 
     found.patients = [found.patients[i] for i in order]
     if not found.paths:
         suffixes = Counter(p.suffix.lower() or "no suffix" for p in found.others)
-        told = ", ".join(f"{n} {k}" for k, n in suffixes.items())
-        other = f" ({len(found.others)} other files: {told})" if found.others else ""
+        text = ", ".join(f"{n} {k}" for k, n in suffixes.items())
+        other = f" ({len(found.others)} other files: {text})" if found.others else ""
         raise InputError(f"{root}: no image files in this folder{other}")
     return found
 
@@ -187,7 +187,7 @@ def _dataset(
         source=FileSource([found.paths[i] for i in kept], memory),
         notes=[*layout.told, *found.notes],
     )  # fmt: skip
-    data.doubt("series", found.doubts)
+    data.warn("series", found.warnings)
     if any(layout.split):
         data.split = np.array([layout.split[i] for i in kept])
         data.split_origin = "folders of the data set"
@@ -197,7 +197,7 @@ def _dataset(
         code = {c: i for i, c in enumerate(data.classes)}
         data.targets = np.array([code.get(c, -1) for c in labels], dtype=np.int64)
         data.task, data.label_origin = "multiclass", layout.origin
-        data.doubt("files", _vanished(root, found.others, layout.depth, data.classes))
+        data.warn("files", _vanished(root, found.others, layout.depth, data.classes))
     patients = [found.patients[i] for i in kept]
     folders = [layout.patients[i] for i in kept] if layout.patients else []
     _set_groups(data, patients, folders, reading.group)

@@ -57,28 +57,28 @@ def set_labels(
         raise InputError(f"{path}: --separator is for one column of labels, not {len(columns)}")
     texts = table[first].tolist()
     marks = _marks(texts, reading)
-    told = []
+    notes = []
     if marks and reading.task in (None, "multiclass"):
         n = sum(t.lower() in marks for t in texts)
         texts = _settled(path, first, texts, marks, reading)
-        told = [f"{n} values are uncertain: {_told(reading.uncertain or 'ignore')}"]
+        notes = [f"{n} values are uncertain: {_told(reading.uncertain or 'ignore')}"]
     elif reading.uncertain is not None:
         raise InputError(
             f"{path}: --uncertain changes nothing: column {first!r} does not hold -1 beside 0 "
             "and 1; --missing VALUE... says which texts mean unknown"
         )
-    told += add_text(data, texts, path, reading.task, reading.missing)
-    return [f"column {first!r}: {t}" for t in told]
+    notes += add_text(data, texts, path, reading.task, reading.missing)
+    return [f"column {first!r}: {t}" for t in notes]
 
 
 def _check_missing(
     path: Path, table: pandas.DataFrame, columns: Sequence[str], reading: ReadOptions
 ) -> None:
     there = {v for c in columns for v in table[c]}
-    for text in reading.missing:
-        if text and text.strip() not in there:
+    for notes in reading.missing:
+        if notes and notes.strip() not in there:
             raise InputError(
-                f"{path}: --missing {text!r} occurs in no column of labels ({', '.join(columns)})"
+                f"{path}: --missing {notes!r} occurs in no column of labels ({', '.join(columns)})"
             )
 
 
@@ -109,13 +109,15 @@ def _settled(
 
 def _separator(path: Path, column: str, values: list[str], reading: ReadOptions) -> str | None:
     """What parts several labels in a cell, None where each is one."""
-    asked = reading.separator
-    if asked is not None:
+    requested = reading.separator
+    if requested is not None:
         if reading.task not in (None, "multilabel"):
             raise InputError(f"{path}: --separator makes several labels, not --task {reading.task}")
-        if not any(asked in v for v in values):
-            raise InputError(f"{path}: --separator {asked!r} occurs nowhere in column {column!r}")
-        return asked
+        if not any(requested in v for v in values):
+            raise InputError(
+                f"{path}: --separator {requested!r} occurs nowhere in column {column!r}"
+            )
+        return requested
     if reading.task not in (None, "multilabel"):
         return None
     unique = {v for v in values if v}
@@ -146,9 +148,9 @@ def _sets(data: Labelled, column: str, values: list[str], separator: str) -> lis
         data.targets[i] = np.nan if not cell else 0
         for part in cell:
             data.targets[i, place[spelt[part]]] = 1
-    told = [f"column {column!r}: {separator!r} parts several labels in a cell"]
+    notes = [f"column {column!r}: {separator!r} parts several labels in a cell"]
     empty = sum(not c for c in cells)
-    return told + ([f"column {column!r}: {empty} cells are blank: unknown"] if empty else [])
+    return notes + ([f"column {column!r}: {empty} cells are blank: unknown"] if empty else [])
 
 
 def _matrix(
@@ -162,13 +164,13 @@ def _matrix(
     policy = reading.uncertain or "ignore"
     out = np.empty((len(table), len(columns)))
     unsure = np.zeros(out.shape, dtype=bool)
-    told = []
+    line = []
     for j, column in enumerate(columns):
         texts = table[column].tolist()
         unknown = blank(texts, reading.missing)[0]
         marks = set(UNCERTAIN_TEXTS) - {m.lower() for m in reading.missing}
-        for i, (text, known) in enumerate(zip(texts, unknown)):
-            low = text.lower()
+        for i, (notes, known) in enumerate(zip(texts, unknown)):
+            low = notes.lower()
             unsure[i, j] = low in marks
             if low in (*PRESENT, *ABSENT):
                 out[i, j] = low in PRESENT
@@ -179,7 +181,7 @@ def _matrix(
             else:
                 row = int(str(table.index[i])) + 2
                 raise InputError(
-                    f"{path}: row {row}: {column!r} is {text!r}; a multi-label column holds 0, 1, "
+                    f"{path}: row {row}: {column!r} is {notes!r}; a multi-label column holds 0, 1, "
                     "-1 (uncertain) or nothing (unknown); --missing VALUE... names what else means "
                     "unknown, --label COLUMN... other columns"
                 )
@@ -187,10 +189,10 @@ def _matrix(
         written = Counter(t for t in unsaid if t.lower() not in marks)
         if written:
             shown = ", ".join(f"{t!r} {k}" for t, k in written.items())
-            told.append(f"column {column!r}: {written.total()} values are unknown: {shown}")
+            line.append(f"column {column!r}: {written.total()} values are unknown: {shown}")
         n = int(unsure[:, j].sum())
         if n:
-            told.append(f"column {column!r}: {n} values are uncertain: {_told(policy)}")
+            line.append(f"column {column!r}: {n} values are uncertain: {_told(policy)}")
     if reading.uncertain is not None and not unsure.any():
         raise InputError(f"{path}: --uncertain changes nothing: no column of labels holds -1")
     names = list(columns)
@@ -199,15 +201,15 @@ def _matrix(
         out = np.concatenate([out, unsure[:, own].astype(float)], 1)
         names += [f"{columns[j]} (uncertain)" for j in own]
     if reading.task == "multiclass":
-        return told + _one_hot(path, data, out, names)
+        return line + _one_hot(path, data, out, names)
     if reading.task not in (None, "multilabel"):
         raise InputError(
             f"{path}: --task {reading.task} is of one column, not of {', '.join(columns)}"
         )
     data.targets, data.task, data.classes = out, "multilabel", tuple(names)
     if len(columns) > 2 and (out.sum(1) == 1).all():
-        told.append("each row has exactly one 1: --task multiclass makes the columns classes")
-    return told
+        line.append("each row has exactly one 1: --task multiclass makes the columns classes")
+    return line
 
 
 def _told(policy: str) -> str:

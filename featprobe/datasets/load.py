@@ -16,10 +16,10 @@ from featprobe.core.options import checked, taking_its_kinds
 from featprobe.core.paths import expanded, path_text
 from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.doubts import doubt
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
+from featprobe.datasets.label_checks import check_labels
 from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.mask_layouts import with_masks_file
 from featprobe.datasets.medmnist import load_npz
@@ -149,7 +149,7 @@ def load_dataset(
     if root is not None and not entry and Path(text).suffix.lower() not in TABLES:
         data.notes.append(f"root {root} has no effect: it is for the paths of a table")
     if not bare and not entry:
-        doubt(data, group)
+        check_labels(data, group)
     return data
 
 

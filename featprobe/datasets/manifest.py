@@ -61,17 +61,17 @@ def load_manifest(
     id_column = (named(table.columns, ("id",)) or [""])[0] if recipe.modalities else ""
     masks = mask_columns(path, table, base, reading)
     special = [*columns, *masks, *([id_column] if id_column else [])]
-    group, doubted_group = group_column(table, reading, special)
-    parts, split, told, doubted = split_column(path, table, reading, [*special, group or ""])
+    group, group_warnings = group_column(table, reading, special)
+    parts, split, notes, warnings = split_column(path, table, reading, [*special, group or ""])
     labels, more = label_columns(path, table, reading, [*special, group or "", split])
     used = [c for c in (*labels, group, split) if c]
     table, parts, rest = _kept(path, table, parts, columns, used)
     data = _items(path, table, base, name, recipe, columns, id_column, memory)
     if masks:
         data.set_masks(masks_of_table(path, table, base, masks, reading, memory))
-    data.notes += [*told, *more, *rest]
-    data.doubt("patients", doubted_group)
-    data.doubt("split", doubted)
+    data.notes += [*notes, *more, *rest]
+    data.warn("patients", group_warnings)
+    data.warn("split", warnings)
     if labels:
         data.notes += set_labels(path, table, data, labels, reading)
         data.label_origin = f"column{'s' * (len(labels) > 1)} {', '.join(map(repr, labels))}"
@@ -105,9 +105,9 @@ def _kept(
                     "than once; keep one row a file, several labels in it joined by '|'"
                 )
         keep[i], twice = False, twice + 1
-    told = [f"{aside} rows are left out, as --split-map says"] if aside else []
-    told += [f"{twice} rows repeat a file and say the same: read once"] if twice else []
-    return table[keep], None if parts is None else parts[keep], told
+    notes = [f"{aside} rows are left out, as --split-map says"] if aside else []
+    notes += [f"{twice} rows repeat a file and say the same: read once"] if twice else []
+    return table[keep], None if parts is None else parts[keep], notes
 
 
 def _items(
@@ -142,7 +142,7 @@ def _items(
         if lacking := sum(not p for p in column):
             data.notes.append(f"{lacking} of {len(files)} studies have no {c!r}")
     if find.missing:
-        data.doubt("files", [f"{len(find.missing)} files are missing, first {find.missing[0]!r}"])
+        data.warn("files", [f"{len(find.missing)} files are missing, first {find.missing[0]!r}"])
     if find.guessed:
         data.notes.append(
             f"column {columns[0]!r}: {find.guessed} names have no suffix; the one file of that "
@@ -181,5 +181,5 @@ def add_labels(
     :func:`~featprobe.datasets.labels.set_labels`. Nothing is set where there is no such column.
     """
     other = [*named(table.columns, GROUPS), *named(table.columns, SPLITS)]
-    columns, told = label_columns(path, table, reading, [*used, *other])
-    return [*told, *set_labels(path, table, data, columns, reading)] if columns else told
+    columns, notes = label_columns(path, table, reading, [*used, *other])
+    return [*notes, *set_labels(path, table, data, columns, reading)] if columns else notes

@@ -34,9 +34,9 @@ class ClassTable:
         found, place = np.unique(values, return_inverse=True)
         odd = found[~np.isin(found, known)]
         if len(odd):
-            told = ", ".join(shown(int(v)) for v in odd[:5]) + (", ..." if len(odd) > 5 else "")
+            text = ", ".join(shown(int(v)) for v in odd[:5]) + (", ..." if len(odd) > 5 else "")
             is_none = "values {} are" if len(odd) > 1 else "value {} is"
-            raise UnknownValue(f"{is_none.format(told)} none of the classes ({self})")
+            raise UnknownValue(f"{is_none.format(text)} none of the classes ({self})")
         codes = np.array([self.values[int(v)] for v in found], np.uint8)
         return codes[place].reshape(values.shape)
 

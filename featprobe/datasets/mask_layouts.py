@@ -44,10 +44,10 @@ def named_folders(root: Path, texts: Sequence[str]) -> dict[Path, str]:
     out: dict[Path, str] = {}
     for text in texts:
         name, sign, folder = ("", "", text) if Path(text).exists() else text.partition("=")
-        given = expanded(folder if sign or not name else text)
-        path = next((p for p in (given, root / given) if p.is_dir()), None)
+        options = expanded(folder if sign or not name else text)
+        path = next((p for p in (options, root / options) if p.is_dir()), None)
         if path is None:
-            raise MissingPath(f"--masks {text}: no folder {given}, neither here nor in {root}")
+            raise MissingPath(f"--masks {text}: no folder {options}, neither here nor in {root}")
         out[path] = name if sign else ""
     if len(out) > 1 and not all(out.values()):
         raise InputError("--masks: several folders of masks are written CLASS=FOLDER each")
@@ -86,7 +86,7 @@ def masks_of_folder(
         masks = paired(root, images, [(p, root) for p in beside], "files beside the images")
     else:
         if pair:
-            data.doubt("masks", [f"{pair[1]}/ holds no image file, so no masks are read"])
+            data.warn("masks", [f"{pair[1]}/ holds no image file, so no masks are read"])
         if reading.mask_classes:
             raise InputError(f"{root}: --mask-classes, but no masks were found; name their folder "
                              "with --masks")  # fmt: skip
@@ -152,23 +152,23 @@ def dataset_json(
         if not isinstance(labels, Mapping) or not labels:
             return None
         if all(str(k).lstrip("-").isdigit() for k in labels):
-            given: dict[str, tuple[int, ...]] = {str(v): (int(k),) for k, v in labels.items()}
+            options: dict[str, tuple[int, ...]] = {str(v): (int(k),) for k, v in labels.items()}
         else:
-            given = {
+            options = {
                 str(k): tuple(int(x) for x in (v if isinstance(v, list) else [v]))
                 for k, v in labels.items()
             }
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: its labels cannot be read: {reason(error)}") from None
-    used = [v for values in given.values() for v in values]
-    given = {n: v for n, v in given.items() if n.lower() not in _VOID}
-    if len(used) > len(set(used)) or any(len(v) > 1 for v in given.values()):
-        regions = {n: v for n, v in given.items() if v != (0,)}
+    used = [v for values in options.values() for v in values]
+    options = {n: v for n, v in options.items() if n.lower() not in _VOID}
+    if len(used) > len(set(used)) or any(len(v) > 1 for v in options.values()):
+        regions = {n: v for n, v in options.items() if v != (0,)}
         return tuple(regions), regions, True
-    names = tuple(sorted(given, key=lambda n: given[n]))
-    if [given[n] for n in names] == [(k,) for k in range(len(names))]:
+    names = tuple(sorted(options, key=lambda n: options[n]))
+    if [options[n] for n in names] == [(k,) for k in range(len(names))]:
         return names, {}, False  # 0, 1, ...: two may also be written 0 and 255
-    return names, given, False
+    return names, options, False
 
 
 def of_channel(paths: Sequence[tuple[Path, ...]], channel: int) -> list[int]:

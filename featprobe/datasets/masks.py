@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, UnreadableItem, reason
 from featprobe.core.fingerprint import FileDigests, array_digest, digest
-from featprobe.core.shown import Shown
 from featprobe.datasets.mask_classes import ClassTable, class_table
 from featprobe.images import masks as images
 from featprobe.images.decoded_image import ImageHeader
@@ -37,7 +37,7 @@ class Census:
 
 
 @dataclass(repr=False)
-class Masks(Shown):
+class Masks(Displayable):
     """Segmentation masks of the items of a data set, of which some may have none.
 
     ``files``: those of each item; several are united. ``names``: classes that were given, the first
@@ -210,8 +210,8 @@ class Masks(Shown):
              for f in row]
             for row in self.files
         ]  # fmt: skip
-        given = {n: list(v) for n, v in self.given.items()}
-        return digest([rows, list(self.names), given, self.multilabel])
+        options = {n: list(v) for n, v in self.given.items()}
+        return digest([rows, list(self.names), options, self.multilabel])
 
 
 def _load(file: MaskFile) -> Stored:

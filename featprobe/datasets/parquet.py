@@ -148,14 +148,14 @@ def load_parquet(
         data.split = np.repeat([NAMES[p] for p in prefix], sizes)
         data.split_origin = "names of the table files"
     known = reading.group in ("auto", "none")
-    given = () if reading.label == ("none",) else reading.label
-    require_columns(path, table, (*given, *(() if known else (reading.group,))))
+    options = () if reading.label == ("none",) else reading.label
+    require_columns(path, table, (*options, *(() if known else (reading.group,))))
     usual = next(iter(named(table, (*GROUPS, "lesionid"))), None)
     groups = usual if known else reading.group
     if groups and reading.group != "none":
         data.groups = np.array([str(v) for v in table[groups]])
         data.group_origin = f"column {groups!r} of the table"
-    columns = list(given) or named(table, LABELS)[:1]
+    columns = list(options) or named(table, LABELS)[:1]
     if columns and reading.labelled:
         _add_labels(data, path, columns, table, reading, _class_names(schema, columns[0]))
         data.label_origin = f"column{'s' * (len(columns) > 1)} {', '.join(map(repr, columns))}"
@@ -189,8 +189,8 @@ def _add_labels(
 ) -> None:  # fmt: skip
     values = table[columns[0]]
     lists = any(isinstance(v, list) for v in values)
-    asked = reading.missing or reading.separator or reading.uncertain
-    if asked or (len(columns) > 1 and not lists):
+    requested = reading.missing or reading.separator or reading.uncertain
+    if requested or (len(columns) > 1 and not lists):
         import pandas
 
         texts = {c: ["" if v is None or v != v else str(v) for v in table[c]] for c in columns}

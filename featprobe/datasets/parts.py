@@ -40,10 +40,10 @@ def is_likely_part(name: str) -> bool:
 
 def part_of(name: str, reading: ReadOptions) -> str | None:
     """train, val, test or none for a name, None where neither the user nor custom says."""
-    text = name.strip()
-    if text in reading.split_map:
-        return reading.split_map[text]
-    return NAMES.get(text.lower())
+    notes = name.strip()
+    if notes in reading.split_map:
+        return reading.split_map[notes]
+    return NAMES.get(notes.lower())
 
 
 def way_out(names: Sequence[str]) -> str:
@@ -54,19 +54,19 @@ def way_out(names: Sequence[str]) -> str:
 def split_column(
     path: Path, table: pandas.DataFrame, reading: ReadOptions, special: Sequence[str]
 ) -> tuple[np.ndarray | None, str, list[str], list[str]]:
-    """The part of each row (``none``: left out), its column, what to tell and what to doubt.
+    """The part of each row (``none``: left out), its column, notes and warnings.
 
     The column asked for, else one of a usual name, else one that holds nothing but names of parts.
-    A column of a usual name that holds none (folds 0 to 4) is no split, which is a doubt. Raises
+    A column of a usual name that holds none (folds 0 to 4) is no split, which is a warning. Raises
     :class:`InputError` for values that are no part where others are, with the way out.
     """
     if reading.bare or reading.split_column == "none":
         return None, "", [], []
-    asked = reading.split_column
-    if asked is not None:
-        require_columns(path, table, [asked])
+    requested = reading.split_column
+    if requested is not None:
+        require_columns(path, table, [requested])
     others = [c for c in table.columns if c not in special]
-    usual = [asked] if asked else named(others, SPLITS)
+    usual = [requested] if requested else named(others, SPLITS)
     found = usual[0] if usual else next((c for c in others if _is_split(table[c])), None)
     if found is None:
         if reading.split_map:
@@ -81,7 +81,7 @@ def split_column(
             f"{path}: --split-map {unused[0]!r}: no such value in column {found!r}, which holds "
             f"{', '.join(map(repr, list(counts)[:8]))}"
         )
-    if len(odd) == len(counts) and not asked:
+    if len(odd) == len(counts) and not requested:
         if set(counts) == {""}:
             return None, "", [], []
         values = ", ".join(map(repr, sorted(counts)[:8]))
@@ -96,8 +96,8 @@ def split_column(
             f"{way_out(odd)}, or --split-column none"
         )
     values_of = np.array([str(parts[str(v).strip()]) for v in table[found]])
-    told = [f"column {found!r}: {', '.join(f'{v!r} is {p}' for v, p in parts.items() if v != p)}"]
-    return values_of, found, told if any(v != p for v, p in parts.items()) else [], []
+    notes = [f"column {found!r}: {', '.join(f'{v!r} is {p}' for v, p in parts.items() if v != p)}"]
+    return values_of, found, notes if any(v != p for v, p in parts.items()) else [], []
 
 
 def _is_split(column: pandas.Series) -> bool:

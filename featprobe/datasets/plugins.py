@@ -30,8 +30,8 @@ def plugin(name: str, value: Any, of: str, **facts: Any) -> DatasetEntry:
     nothing brings its own. ``facts``: what ``featprobe data`` shows of it (:data:`FACTS`), as in an
     DatasetEntry.
     """
-    told = entry_facts("dataset", name, value, facts, DatasetEntry, FACTS, "Dataset")
-    if told is None:
+    entry = entry_facts("dataset", name, value, facts, DatasetEntry, FACTS, "Dataset")
+    if entry is None:
         return replace(value, name=name)
     takes = list(inspect.signature(value).parameters)
     if takes not in ([], ["root"]):
@@ -40,7 +40,7 @@ def plugin(name: str, value: Any, of: str, **facts: Any) -> DatasetEntry:
         )
     usual = {"title": f"of {of}", "modality": "", "task": "", "classes": (), "home": of}
     return DatasetEntry(
-        **{**usual, **told}, name=name, build=_builder(name, value, bool(takes)),
+        **{**usual, **entry}, name=name, build=_builder(name, value, bool(takes)),
         generate=None if takes else lambda folder: None,
     )  # fmt: skip
 

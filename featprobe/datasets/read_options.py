@@ -88,9 +88,9 @@ class ReadOptions(Checked):
     def only(self, what: str, *meant: str) -> None:
         """Raise :class:`InputError` for an option that means nothing for ``what``."""
         for f in fields(self):
-            given = getattr(self, f.name)
+            options = getattr(self, f.name)
             default = f.default_factory() if f.name == "split_map" else f.default  # type: ignore
-            if f.name in OPTIONS and given != default and f.name not in meant:
+            if f.name in OPTIONS and options != default and f.name not in meant:
                 can = ", ".join(OPTIONS[m] for m in meant) or "none of these options"
                 raise InputError(f"{OPTIONS[f.name]} means nothing for {what}, which takes {can}")
 

@@ -52,9 +52,9 @@ def settle(dataset: Dataset) -> None:
 
 def as_made(dataset: Dataset, recipe: FrameRecipe) -> None:
     """Take the range over that another data set settled, where all else is as asked."""
-    asked = dataset.recipe.intensity
+    rule = dataset.recipe.intensity
     taken = replace(dataset.recipe, intensity=recipe.intensity)
-    if asked in ("auto", "dataset") and recipe.intensity.startswith("range=") and taken == recipe:
+    if rule in ("auto", "dataset") and recipe.intensity.startswith("range=") and taken == recipe:
         dataset.recipe = recipe
 
 
@@ -104,7 +104,7 @@ def _white(dataset: Dataset) -> tuple[float, float] | None:
     if not high and not low:
         return None
     if others:
-        dataset.doubt(
+        dataset.warn(
             "black and white",
             [
                 "some items are colour that is not of 8 bits and others are not: their ranges are "

@@ -69,11 +69,11 @@ class StudySource(FileSource):
             return DecodedImage(pixels, sizes=sizes, **about)
         shapes = {p.pixels.shape for p in there}
         if len(shapes) > 1 or there[0].pixels.ndim != 3:
-            told = ", ".join(
+            text = ", ".join(
                 f"{m} {p.pixels.shape}" for m, p in zip(recipe.modalities, found) if p is not None
             )
             raise UnreadableItem(
-                f"{self.paths[i][0]}: modalities do not lie on one grid of grey frames ({told}); "
+                f"{self.paths[i][0]}: modalities do not lie on one grid of grey frames ({text}); "
                 "choose --fusion late, a --plane, a --spacing or fewer of them"
             )
         black = np.zeros(there[0].pixels.shape, dtype=np.uint16)

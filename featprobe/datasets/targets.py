@@ -70,10 +70,10 @@ def add_text(
     of which hardly one recurs, where no task says what they are.
     """
     texts, unknown = blank(values, missing, task)
-    told = [_unknown(unknown, len(values))] if unknown else []
+    notes = [_unknown(unknown, len(values))] if unknown else []
     if task in ("regression", "ordinal"):
         _add_numbers(data, texts, where, task)
-        return told
+        return notes
     texts = one_spelling(texts)
     if task is None:
         _refuse_measurements(texts, where)
@@ -81,7 +81,7 @@ def add_text(
     code = {c: i for i, c in enumerate(data.classes)}
     data.targets = np.array([code.get(v, -1) for v in texts], dtype=np.int64)
     data.task = "multiclass"
-    return told
+    return notes
 
 
 def _unknown(found: Counter[str], n: int) -> str:

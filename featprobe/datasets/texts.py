@@ -108,8 +108,8 @@ def _rows(path: Path, text: str) -> list[list[str]]:
 def _separator(text: str) -> tuple[str, str]:
     """What separates the fields, and the text from the header on."""
     first, _, rest = text.partition("\n")
-    told = first.strip().strip('"').lower()
-    if told.startswith("sep=") and len(told) <= 5:
+    message = first.strip().strip('"').lower()
+    if message.startswith("sep=") and len(message) <= 5:
         return (first.strip().strip('"')[4:5] or "\t"), rest
     header = next((line for line in text.splitlines() if line.strip()), "")
     bare = "".join(header.split('"')[::2])  # what stands outside of quotes

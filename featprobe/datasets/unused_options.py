@@ -33,12 +33,12 @@ def unused_options(data: Dataset) -> list[str]:
     is in Hounsfield units.
     """
     usual = FrameRecipe()
-    given = {
+    options = {
         f.name: value
         for f in fields(usual)
         if (value := getattr(data.recipe, f.name)) != getattr(usual, f.name)
     }
-    return list(_lines(data, given, sorted(data.kinds())))
+    return list(_lines(data, options, sorted(data.kinds())))
 
 
 def _lines(data: Dataset, given: dict[str, Any], kinds: Sequence[str]) -> Iterator[str]:

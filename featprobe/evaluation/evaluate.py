@@ -28,8 +28,8 @@ from featprobe.evaluation.protocols import (
     parse,
 )
 from featprobe.evaluation.reporting import keep, of_test, result_of
+from featprobe.evaluation.result_list import Results
 from featprobe.evaluation.run_protocol import run_protocol
-from featprobe.evaluation.shown import Results
 from featprobe.features.feature_set import FeatureSet, unlabeled
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
@@ -38,7 +38,7 @@ from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
-from featprobe.splits.partition import VERSION, Dealer, known_targets
+from featprobe.splits.partition import VERSION, Partitioner, known_targets
 from featprobe.stats.resampling import RESAMPLES
 
 KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
@@ -142,9 +142,9 @@ def request(
     ``options``: those of :func:`evaluate`, with its defaults; ``cache`` and ``save`` change
     nothing. Nothing is fitted. A column of studies or subgroups counts by its name.
     """
-    given = signature(evaluate).bind(features, probe, protocol, **options)
-    given.apply_defaults()
-    o = given.arguments
+    values = signature(evaluate).bind(features, probe, protocol, **options)
+    values.apply_defaults()
+    o = values.arguments
     made, chosen = make_probe(probe), _seeded(protocol, o["seed"])
     criterion = _criterion(features, chosen, o["select"], o["one_se"], o["metric"])
     level, subgroups, rule = o["level"], o["subgroups"], rule_of(o["threshold"])
@@ -260,11 +260,11 @@ def split_items(
         raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
     y, groups, ids = y[known], subject.groups[known], subject.ids[known]
     try:
-        dealer = Dealer(
+        partitioner = Partitioner(
             y, groups, ids, getattr(protocol, "split_version", VERSION),
             subject.items.group_origin, subject.classes,
         )  # fmt: skip
-        split = protocol.split(dealer, subject.split[known], subject.items.split_origin)
+        split = protocol.split(partitioner, subject.split[known], subject.items.split_origin)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     if y.ndim == 1 and task != "regression":

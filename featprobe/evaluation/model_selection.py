@@ -107,13 +107,13 @@ def edge(probe: Probe, best: int) -> list[str]:
 def diverged(probe: Probe, scores: np.ndarray) -> list[str]:
     """Which candidates have scores (G, n, C) on val that are not finite: they are not chosen."""
     lost = [c for c, p in zip(probe.candidates(), scores) if not np.isfinite(p).all()]
-    told = ["; ".join(f"{k}={v:g}" for k, v in c.items()) for c in lost]
-    return [f"training diverged and is not chosen at {', '.join(told)}"] if lost else []
+    parts = ["; ".join(f"{k}={v:g}" for k, v in c.items()) for c in lost]
+    return [f"training diverged and is not chosen at {', '.join(parts)}"] if lost else []
 
 
 def idle(probe: Probe, data: Data) -> list[str]:
     """Says that what val is to choose by has no effect, where something was asked and none has."""
     if data.criterion.usual or len(probe.candidates()) * len(data.views) > 1:
         return []
-    asked = ", ".join(f"{k}={v}" for k, v in data.criterion.to_dict().items())
-    return [f"{asked} has no effect: there is one candidate"]
+    requested = ", ".join(f"{k}={v}" for k, v in data.criterion.to_dict().items())
+    return [f"{requested} has no effect: there is one candidate"]

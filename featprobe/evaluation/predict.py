@@ -162,25 +162,31 @@ def predict(
     key = FeatureKey(**source.key)
     as_made(dataset, FrameRecipe(**key.recipe))
     refuse_other_features(source, backbone, dataset)
-    dataset, said = named_apart(source, dataset)
-    said += other_readers(source, dataset)
+    dataset, notes = named_apart(source, dataset)
+    notes += other_readers(source, dataset)
     features = extract(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
         features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
     )  # fmt: skip
+    found = predict_features(saved, features)
+    return replace(found, notes=notes + found.notes)
+
+
+def predict_features(saved: SavedProbe, features: FeatureSet) -> Predictions:
+    """Predict items whose features are there, which must be those that the probe takes."""
+    source, probe = features_of(saved, "the saved probe"), saved.probe
     x = features.x(source.view, source.pool)
-    probe = saved.probe
-    said += [*probe.notes(), *far_outside(probe, x)]
+    notes = [*probe.notes(), *far_outside(probe, x)]
     if not hasattr(probe, "classes_"):
         values = np.asarray(probe.predict(x), dtype=float)
-        told, none = [f"{v:.6g}" for v in values], np.empty((len(x), 0))
+        predicted, none = [f"{v:.6g}" for v in values], np.empty((len(x), 0))
         worth = score_predictions(features, source.task, (), values[:, None])
-        return Predictions(features.ids, (), none, told, features.left_out, said, worth)
+        return Predictions(features.ids, (), none, predicted, features.left_out, notes, worth)
     names, scores = _named(probe, source, probe.predict_proba(x))
     predicted = _decided(source, names, scores)
-    said += _unlearnt(probe, source, names)
+    notes += _unlearnt(probe, source, names)
     worth = score_predictions(features, source.task, names, scores)
-    return Predictions(features.ids, names, scores, predicted, features.left_out, said, worth)
+    return Predictions(features.ids, names, scores, predicted, features.left_out, notes, worth)
 
 
 def _unlearnt(probe: Probe, source: FeatureSource, names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.splits.partition import (
     VERSION,
-    Dealer,
+    Partitioner,
     Split,
     check_version,
     cut,
@@ -62,12 +62,14 @@ class Full:
         usual = (("subset", 1), ("repeats", 1))
         return {k: v for k, v in _plain(self).items() if (k, v) not in usual}
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """Train, val and test of the items, of repeats with each inside."""
         if self.repeats > 1:
-            return repeated(dealer, official, origin, self.subset, self.seed, self.repeats)
-        whole = official_or_made(dealer, official, origin, self.seed)
-        return cut(whole, dealer, self.subset, self.seed)
+            return repeated(partitioner, official, origin, self.subset, self.seed, self.repeats)
+        whole = official_or_made(partitioner, official, origin, self.seed)
+        return cut(whole, partitioner, self.subset, self.seed)
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,12 @@ class FewShot:
         """Plain JSON values."""
         return {**_plain(self), "shots": list(self.shots)}
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """Train, from which is drawn, val and test of the items."""
-        whole = official_or_made(dealer, official, origin, self.seed)
-        return replace(whole, version=dealer.version)
+        whole = official_or_made(partitioner, official, origin, self.seed)
+        return replace(whole, version=partitioner.version)
 
     def draws(
         self, y: np.ndarray, groups: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None
@@ -132,9 +136,11 @@ class CrossVal:
         """Plain JSON values."""
         return _plain(self)
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """All rows as test, with the folds inside; an official split is not used."""
-        return folded(dealer, self.folds, self.seed)
+        return folded(partitioner, self.folds, self.seed)
 
 
 @dataclass(frozen=True)
@@ -148,13 +154,15 @@ class LeaveOneOut:
         """Plain JSON values."""
         return asdict(self)
 
-    def split(self, dealer: Dealer, official: np.ndarray | None = None, origin: str = "") -> Split:
+    def split(
+        self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
+    ) -> Split:
         """All rows as test; an official split is not used."""
-        if len(np.unique(dealer.groups)) < 2:
+        if len(np.unique(partitioner.groups)) < 2:
             raise InputError("leave-one-out scores an item by other patients; there is one patient")
-        none, rows = np.empty(0, dtype=np.int64), np.arange(len(dealer))
-        said = "made here: each item against the items of all other patients"
-        return Split(none, none, rows, said, dealer.grouping, None)
+        none, rows = np.empty(0, dtype=np.int64), np.arange(len(partitioner))
+        text = "made here: each item against the items of all other patients"
+        return Split(none, none, rows, text, partitioner.grouping, None)
 
 
 def make_split(
@@ -168,11 +176,11 @@ def make_split(
     ids: np.ndarray | None = None,
     version: int = VERSION,
 ) -> Split:
-    """The split of the ``full`` protocol: see :class:`~featprobe.splits.partition.Dealer` for what
-    is split, and :func:`~featprobe.splits.partition.official_or_made` for how.
+    """The split of the ``full`` protocol: see :class:`~featprobe.splits.partition.Partitioner` for
+    what is split, and :func:`~featprobe.splits.partition.official_or_made` for how.
     """
-    dealer = Dealer(y, groups, ids, version, grouping)
-    return Full(seed=seed, split_version=version).split(dealer, official, origin)
+    partitioner = Partitioner(y, groups, ids, version, grouping)
+    return Full(seed=seed, split_version=version).split(partitioner, official, origin)
 
 
 Protocol = Full | FewShot | CrossVal | LeaveOneOut

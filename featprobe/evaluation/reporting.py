@@ -113,7 +113,7 @@ def result_of(
         *found.intervals.notes,
         *found_on_val,
     ]
-    notes += subject.remarks
+    notes += subject.findings
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
@@ -203,10 +203,10 @@ def _class_sizes(scored: ItemScores) -> dict[str, dict[str, int]]:
 
 def _settings(protocol: Protocol, data: Data) -> dict[str, Any]:
     """Those of the protocol; how splits are made matters where one was."""
-    asked = protocol.to_dict()
+    requested = protocol.to_dict()
     if data.split.version is None:
-        asked.pop("split_version", None)
-    return asked
+        requested.pop("split_version", None)
+    return requested
 
 
 def _sizes(data: Data) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 import uuid
 import warnings
@@ -16,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from featprobe.core import records
+from featprobe.core.display import Displayable, ends
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
-from featprobe.core.shown import Shown, ends
-from featprobe.evaluation.protocols import EARLIER_WORDS, in_digests
+from featprobe.evaluation.earlier_results import described, renamed
+from featprobe.evaluation.protocols import in_digests
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
@@ -29,12 +29,11 @@ from featprobe.store.format import without_pixels
 NUMBERS = (
     "metrics", "ci", "chance", "ceiling", "spread", "val", "components", "cost", "thresholds",
 )  # fmt: skip
-EARLIER_FIELDS = {"asked": "request"}  # as earlier versions wrote them
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 
 @dataclass(repr=False)
-class Result(Shown):
+class Result(Displayable):
     """What one probe reached on one feature set under one protocol.
 
     ``metrics``: name -> value on test; ``ci``: name -> 95 % interval under new patients, NaN where
@@ -162,10 +161,7 @@ class Result(Shown):
         """The inverse of :meth:`to_json`; fields of a later version are left out, names and words
         of earlier ones replaced."""
         known = {f.name for f in fields(cls)}
-        named = {EARLIER_FIELDS.get(k, k): v for k, v in d.items()}
-        kept = {k: v for k, v in named.items() if k in known}
-        if (by := kept["settings"].get("by")) in EARLIER_WORDS:
-            kept["settings"] = kept["settings"] | {"by": EARLIER_WORDS[by]}
+        kept = {k: v for k, v in renamed(d).items() if k in known}
         for name in NUMBERS:
             kept[name] = numbers(kept.get(name, {}))
         for part in kept.get("subgroups", {}).get("values", {}).values():
@@ -260,12 +256,12 @@ def scored(cache: Path, result: Result) -> ItemScores:
     return out
 
 
-def read(cache: Path, say: Callable[[str], None] = warnings.warn) -> list[Result]:
+def read(cache: Path, warn: Callable[[str], None] = warnings.warn) -> list[Result]:
     """All results of a cache in the order they were made.
 
     Of several lines with one id the last one counts, in the place of the first. A line that is
-    damaged is left out, and ``say`` is told which it is; it is also told of lines that were changed
-    since they were written.
+    damaged is left out, and ``warn`` is called with a text that names it, as for lines that were
+    changed since they were written.
     """
     file = results_file(cache)
     if not file.exists():
@@ -280,19 +276,9 @@ def read(cache: Path, say: Callable[[str], None] = warnings.warn) -> list[Result
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 wrong, lost = f"not a result ({reason(error)})", True
         if wrong:
-            told = f"the result{_which(line.begin)} is left out, make it again"
-            say(f"{file}, line {line.number}: {wrong}" + (f"; {told}" if lost else ""))
+            text = f"the result{described(line.begin)} is left out, make it again"
+            warn(f"{file}, line {line.number}: {wrong}" + (f"; {text}" if lost else ""))
     return list(out.values())
-
-
-def _which(begin: str) -> str:
-    """What a cut line was of, as far as its beginning says so."""
-    told = [
-        found[1]
-        for name in ("dataset", "backbone", "probe", "protocol")
-        if (found := re.search(rf'"{name}": "([^"]+)"', begin))
-    ]
-    return f" ({' / '.join(told)})" if told else ""
 
 
 def latest(results: list[Result]) -> list[Result]:

@@ -129,7 +129,7 @@ def _shots(
     tries = [draw(shots, t) for t in range(protocol.tries)]
     params = _settled(probe, shots)
     one = probe.fresh(**params).within(min(len(rows) for rows in tries))
-    with one.knowing(data.groups):
+    with one.with_groups(data.groups):
         scores = [
             complete(raw, codes[rows], present, data.classes)
             for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))

@@ -89,7 +89,7 @@ class Coordinator:
         count = min(len(self.group.slots), len(self.todo))
         for slot in range(count):
             self._start(slot)
-        begin = told = time.monotonic()
+        begin = reported = time.monotonic()
         while self._busy() or (not self._stopping() and (self.todo or self.suspects)):
             for link, report in self.group.wait(0.5):
                 worker = next((m for m in self.workers if m.link is link), None)
@@ -99,8 +99,8 @@ class Coordinator:
                 for worker in self.workers:
                     if worker.ready and not worker.assigned:
                         self._assign(worker)
-            if told == begin and time.monotonic() > begin + SLOW:
-                told = time.monotonic()
+            if reported == begin and time.monotonic() > begin + SLOW:
+                reported = time.monotonic()
                 if not any(m.ready for m in self.workers):
                     _tell(f"still waiting for {len(self.workers)} processes to start")
         if self._error is not None:
@@ -199,18 +199,18 @@ class Coordinator:
     def _verdict(self) -> str:
         item = self.store.frame_item()
         ids = self.store.items().ids
-        told = []
+        reported = []
         for shard in sorted(self.given_up)[:3]:
             a, b = self.store.layout.bounds(shard)
             names = [str(ids[i]) for i in np.unique(item[a:b])]
             span = ", ".join(names) if len(names) < 5 else f"{names[0]} to {names[-1]}"
-            told.append(f"shard {shard} ({len(names)} items: {span})")
-        more = len(self.given_up) - len(told)
+            reported.append(f"shard {shard} ({len(names)} items: {span})")
+        more = len(self.given_up) - len(reported)
         decoder = "" if self.o.workers else ", or a file that breaks its decoder (--workers 1)"
         return (
             f"{self.store.path.stem}: {TRIES} processes died one after the other of "
-            f"{'; of '.join(told)}{f'; and {more} shards more' if more else ''}; all others are "
-            f"committed. Perhaps too little memory (a smaller --batch-size){decoder}"
+            f"{'; of '.join(reported)}{f'; and {more} shards more' if more else ''}; all others "
+            f"are committed. Perhaps too little memory (a smaller --batch-size){decoder}"
         )
 
     # -- what came of it ------------------------------------------------------------------------

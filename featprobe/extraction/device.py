@@ -52,8 +52,8 @@ class Streams:
     """
 
     def __init__(self, n: int) -> None:
-        given = os.environ.get("OMP_NUM_THREADS", "")  # the share of one process among several
-        cores = int(given) if given.isdecimal() else os.cpu_count() or 1
+        options = os.environ.get("OMP_NUM_THREADS", "")  # the share of one process among several
+        cores = int(options) if options.isdecimal() else os.cpu_count() or 1
         self.n, self.threads = n, max(1, cores // n)
 
     def __enter__(self) -> Streams:

@@ -17,7 +17,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts
 from featprobe.datasets.shared_intensity import settle as settle_range
 from featprobe.extraction.elsewhere import decoded_elsewhere
-from featprobe.extraction.notes import of_features, of_looks
+from featprobe.extraction.notes import notes_of_appearance, of_features
 from featprobe.extraction.open_store import items_of, open_store, outdated
 from featprobe.extraction.options import BLOCKS, Options, Settings
 from featprobe.extraction.pipeline import Outcome
@@ -47,8 +47,8 @@ def extract(
     ``features``: outputs to keep, of what the backbone has: ``cls``, ``mean``, ``projection`` (the
     default), ``tokens``, ``logits``. ``blocks``: how many last blocks of ``cls`` and ``mean``, at
     most what there is; of ``tokens`` one is kept, ``tokens:5`` keeps five. ``dtype``: on disk,
-    float16, float32 or int8 (a byte a value, a scale a vector). ``dim``: tokens on so many
-    principal components, learnt from training items alone; ``components``: on those of another
+    float16, float32, or int8 or float8 (a byte a value, a scale a vector). ``dim``: tokens on so
+    many principal components, learnt from training items alone; ``components``: on those of another
     set, its ``key.reduction`` and ``provenance["reduction"]``. ``precision``: of the forward pass,
     float32 on a CPU and bf16 on a GPU by default. ``store``: ``zarr`` or ``hdf5``; a complete store
     of the other kind is used instead, and ``summary.notes`` says so. ``device``: ``cpu``, ``cuda``
@@ -86,11 +86,11 @@ def extract(
     if not opened.attributes.get("complete"):
         # the last run may have been killed after its last shard; a cache that cannot be written
         # keeps nobody from using what is all there
-        summary.remarks += of_features(FeatureSet(opened))
+        summary.findings += of_features(FeatureSet(opened))
         with nullcontext() if shards else suppress(StoreError):
             opened.finish({**summary.to_dict(), "path": opened.path.name})
     result = FeatureSet(opened)
-    summary.remarks = summary.remarks or result.remarks
+    summary.findings = summary.findings or result.findings
     if not len(result):
         first = result.left_out[0]
         raise InputError(
@@ -118,14 +118,14 @@ def part_of(store: FeatureStore, o: Settings) -> list[int]:
 def _unfinished(store: FeatureStore, o: Settings, summary: Summary) -> Unfinished:
     status = store.status()
     done = int((status != PENDING).sum())
-    told = f"{store.path.stem}: {done} of {len(status)} frames are in the cache"
+    text = f"{store.path.stem}: {done} of {len(status)} frames are in the cache"
     if summary.stopped:
         return Unfinished(
-            f"stopped; {told}; the same command goes on from there", 128 + summary.stopped
+            f"stopped; {text}; the same command goes on from there", 128 + summary.stopped
         )
     i, n = o.part
     return Unfinished(
-        f"part {i} of {n} is done; {told}; the other parts are still to be extracted", 0
+        f"part {i} of {n} is done; {text}; the other parts are still to be extracted", 0
     )
 
 
@@ -140,7 +140,13 @@ def _run(
         Stopping() as stop,
     ):
         outcome: Outcome = engine_of(o)(
-            backbone, dataset, store, shards, o, stop=lambda: stop.asked, on_frames=progress.advance
+            backbone,
+            dataset,
+            store,
+            shards,
+            o,
+            stop=lambda: stop.requested,
+            on_frames=progress.advance,
         )
     seconds = time.perf_counter() - begin
     summary.stopped = stop.signal or 0
@@ -148,8 +154,8 @@ def _run(
     summary.rate = round(outcome.frames / seconds, 3)
     summary.times = {k: round(v, 3) for k, v in asdict(outcome.times).items()}
     summary.bottleneck = bottleneck(outcome.times, seconds, o)
-    summary.looks = counts([one.facts for one in outcome.appearances.values()])
-    summary.remarks = of_looks(dataset, outcome.appearances)
+    summary.appearance = counts([one.facts for one in outcome.appearances.values()])
+    summary.findings = notes_of_appearance(dataset, outcome.appearances)
     summary.notes = {str(dataset.ids[i]): text for i, text in outcome.notes.items()}
     if outcome.batch < min(o.batch_size, store.layout.shard):
         summary.notes["memory"] = (

@@ -17,22 +17,22 @@ ALIKE = 0.9999  # mean cosine of two items
 _ITEMS, _FEW = 256, 3
 
 
-def of_looks(dataset: Dataset, looks: Mapping[int, Appearance]) -> list[str]:
+def notes_of_appearance(dataset: Dataset, appearances: Mapping[int, Appearance]) -> list[str]:
     """Items shown all black or all white, and what goes with the class or the split."""
     out = []
     for seen in ("black", "white"):
-        found = [i for i, one in looks.items() if one.seen == seen]
+        found = [i for i, one in appearances.items() if one.seen == seen]
         if found:
             out.append(
-                f"{len(found)} of {len(looks)} items are shown all {seen}, first "
+                f"{len(found)} of {len(appearances)} items are shown all {seen}, first "
                 f"{dataset.ids[found[0]]}: choose another --intensity"
             )
-    rows = sorted(looks)
+    rows = sorted(appearances)
     classes = class_names(dataset)
     labels = ["+".join(classes[i]) for i in rows]
     unlabelled = dataset.targets is None or dataset.task == "regression"
     return out + follows(
-        [looks[i].facts for i in rows],
+        [appearances[i].facts for i in rows],
         [""] * len(rows) if unlabelled else labels,
         [str(dataset.split[i]) for i in rows],
     )

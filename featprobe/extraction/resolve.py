@@ -37,7 +37,7 @@ def settle(options: Options) -> Settings:
         raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     batch = (16 if cpu else 128) if options.batch_size is None else options.batch_size
     share = min(8, max(1, (os.cpu_count() or 1) // max(1, len(devices))))
-    given = {
+    values = {
         **vars(options),
         "devices": devices,
         "precision": precision,
@@ -45,7 +45,7 @@ def settle(options: Options) -> Settings:
         "workers": share if options.workers is None else options.workers,
         "streams": (share if cpu else 1) if options.streams is None else options.streams,
     }
-    return Settings(**given, target=target)
+    return Settings(**values, target=target)
 
 
 def engine_of(o: Settings) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.store.format import Layout
-from featprobe.store.quantised import stored_shape
+from featprobe.store.quantised import stored_shape, stored_type
 from featprobe.store.storage_path import StoragePath
 
 TOLD = 100e6  # bytes from which it is worth a line
@@ -19,7 +19,7 @@ TOLD = 100e6  # bytes from which it is worth a line
 
 def sizes(layout: Layout, dtype: str) -> dict[str, int]:
     """Bytes of each output of all frames on disk."""
-    item = np.dtype(dtype).itemsize
+    item = np.dtype(stored_type(dtype)).itemsize
     return {
         n: layout.frames * prod(stored_shape(s, dtype)) * item for n, s in layout.arrays.items()
     }
@@ -34,16 +34,16 @@ def check_room(path: StoragePath, layout: Layout, dtype: str, progress: Any = Fa
     total = sum(parts.values())
     free = _free(path)
     of = ", ".join(f"{n} {_gigabytes(b)}" for n, b in parts.items() if b > total / 100)
-    told = f"{layout.frames} frames take {_gigabytes(total)} ({of})"
+    text = f"{layout.frames} frames take {_gigabytes(total)} ({of})"
     if free is not None and total > free:
         raise InputError(
-            f"{path.stem}: {told}, and {_gigabytes(free)} are free there: keep less with --frames "
+            f"{path.stem}: {text}, and {_gigabytes(free)} are free there: keep less with --frames "
             "foreground or n=16, --dim N, --dtype int8, fewer blocks, a smaller --image-size, or "
             "name another --cache"
         )
     if progress is True and total > TOLD:
         there = "" if free is None else f", {_gigabytes(free)} are free"
-        print(f"{path.stem}: {told}{there}", file=sys.stderr, flush=True)
+        print(f"{path.stem}: {text}{there}", file=sys.stderr, flush=True)
 
 
 def _free(path: StoragePath) -> int | None:

@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Stopping:
     """Catches the first signal and remembers it; a second one ends the program at once.
 
-    ``with Stopping() as stop: ... if stop.asked: ...``. Outside the main thread, where Python
+    ``with Stopping() as stop: ... if stop.requested: ...``. Outside the main thread, where Python
     delivers no signals, nothing is caught. ``flying``: what is finished first, in words.
     """
 
@@ -24,7 +24,7 @@ class Stopping:
         self._before: dict[int, Any] = {}
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         return self.signal is not None
 
     def __enter__(self) -> Stopping:

@@ -16,9 +16,9 @@ class Summary:
     """What an extraction did. ``new_frames`` is 0 when everything was in the cache.
 
     ``rate``: frames a second once running; ``bottleneck``: what it mostly waited for; ``stopped``:
-    the signal that ended it early; ``looks``: how the items of this run were shown and made, fact
-    -> value -> items; ``remarks``: what of it a reader of results should know; ``outdated``: stores
-    of the same backbone whose files were others.
+    the signal that ended it early; ``appearance``: how the items of this run were shown and made,
+    fact -> value -> items; ``findings``: what of it a reader of results should know; ``outdated``:
+    stores of the same backbone whose files were others.
     """
 
     path: StoragePath
@@ -32,8 +32,8 @@ class Summary:
     failures: dict[str, str] = field(default_factory=dict)
     outdated: list[str] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
-    looks: dict[str, dict[str, int]] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+    appearance: dict[str, dict[str, int]] = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
     relabelled: bool = False
     stopped: int = 0
     device: str = "cpu"

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.fingerprint import array_digest, digest
-from featprobe.core.shown import Shown
 from featprobe.datasets.encode import GIVEN, encode, split_column, text_column
 from featprobe.datasets.groups import NO_GROUPS
 from featprobe.features.bags import Bags
@@ -37,7 +37,7 @@ def view_part(text: str, view: str) -> tuple[str, int]:
     return match["name"], int(match["blocks"] or 1)
 
 
-class FeatureSet(Shown, LabeledItems):
+class FeatureSet(Displayable, LabeledItems):
     """A read view of a complete store: one row an item whose frames were all extracted.
 
     ``ids``, ``groups``, ``split`` (N,) text; ``y`` (N,) or (N, C), or None without labels;
@@ -184,9 +184,10 @@ class FeatureSet(Shown, LabeledItems):
         return np.stack(rows)
 
     @property
-    def remarks(self) -> list[str]:
+    def findings(self) -> list[str]:
         """What the extraction found in how items came out: it goes with the class, or is black."""
-        return list((self.store.attributes.get("summary") or {}).get("remarks") or ())
+        summary = self.store.attributes.get("summary") or {}
+        return list(summary.get("findings", summary.get("remarks")) or ())  # as once written
 
     def middle_frames(self) -> np.ndarray:
         """(N,) the frame in the middle of each item, as :meth:`frames` counts them."""

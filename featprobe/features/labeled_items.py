@@ -58,7 +58,7 @@ class LabeledItems(ABC):
         return tuple(self.provenance.get("kinds") or ())
 
     @property
-    def remarks(self) -> list[str]:
+    def findings(self) -> list[str]:
         """Notes of every result on these items."""
         return []
 

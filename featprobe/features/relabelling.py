@@ -14,7 +14,7 @@ from featprobe.datasets.columns import require_columns
 from featprobe.datasets.manifest import add_labels
 from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.texts import read_table
-from featprobe.features.asked import data_named
+from featprobe.features.lookup import data_named
 from featprobe.store.cache import CacheEntry, entries
 from featprobe.store.format import Items
 from featprobe.store.storage_path import StoragePath, Where
@@ -81,12 +81,12 @@ def relabel(
             raise StoreError(entry.error)
         old = entry.store.items()
         made.append((entry.store, *_labelled(old, targets, table, id_column, reading)))
-    for store, items, told in made:
+    for store, items, notes in made:
         changed = store.set_items(items)
         shared = int(np.isin(items.ids, ids).sum())
         yield Relabelled(
             store.path.name, changed, len(items.ids), _known(items), len(items.ids) - shared,
-            len(ids) - shared, str(items.task), _counts(items), told,
+            len(ids) - shared, str(items.task), _counts(items), notes,
         )  # fmt: skip
 
 
@@ -120,13 +120,13 @@ def _labelled(
         )
     rows = np.array([place[i] for i in part[id_column]])
     found = replace(items, targets=None, task=None, classes=())
-    told = add_labels(path, part, found, reading, used=[id_column])
+    notes = add_labels(path, part, found, reading, used=[id_column])
     if found.targets is None:
         raise InputError(f"{path}: no column of labels; name one, or several, with --label")
     unknown = -1 if found.targets.dtype.kind == "i" else np.nan
     targets = np.full((len(items.ids), *found.targets.shape[1:]), unknown, found.targets.dtype)
     targets[rows] = found.targets
-    return replace(found, targets=targets), told
+    return replace(found, targets=targets), notes
 
 
 def _known(items: Items) -> int:

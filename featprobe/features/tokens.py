@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core import paths as settings
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
-from featprobe.core.shown import Shown
 from featprobe.datasets.base import Dataset
 from featprobe.features.feature_set import FeatureSet
+from featprobe.features.pictures import pictures
 from featprobe.features.with_masks import WithMasks
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import find
-from featprobe.store.quantised import INT8, error, stored_shape
+from featprobe.store.quantised import error, is_quantised, stored_shape, stored_type
 
 TOKENS = "tokens"
 
 
-class TokenSet(Shown, WithMasks):
+class TokenSet(Displayable, WithMasks):
     """The tokens of a complete store, by item, with the data set whose images they are of.
 
     ``ids``, ``groups``, ``split`` (N,) text, one row an item of which all frames were extracted;
@@ -70,13 +70,17 @@ class TokenSet(Shown, WithMasks):
         """Bytes of all tokens as stored."""
         store = self.features.store
         shape = stored_shape(store.layout.arrays[TOKENS], store.key.dtype)
-        return int(np.prod(shape)) * store.layout.frames * np.dtype(store.key.dtype).itemsize
+        return (
+            int(np.prod(shape))
+            * store.layout.frames
+            * np.dtype(stored_type(store.key.dtype)).itemsize
+        )
 
     def rounding(self, most: int = 64) -> float:
-        """What int8 lost of the tokens: the root mean square of its error as a share of theirs,
-        from ``most`` frames; 0 of other dtypes."""
+        """What int8 or float8 lost of the tokens: the root mean square of its error as a share of
+        theirs, from ``most`` frames; 0 of other dtypes."""
         store = self.features.store
-        if store.key.dtype != INT8 or not isinstance(store, FeatureStore):
+        if not is_quantised(store.key.dtype) or not isinstance(store, FeatureStore):
             return 0.0
         at = np.linspace(0, store.layout.frames - 1, most).astype(np.int64)
         return error(store.read(TOKENS, frames=np.unique(at), decoded=False))
@@ -108,21 +112,7 @@ class TokenSet(Shown, WithMasks):
     def images(self, i: int, size: tuple[int, int]) -> np.ndarray:
         """Frames float32 (F, C, h, w) of item i in [0, 1], on a grid of ``size`` over what the
         network was shown; C is 1 or 3. Decoded from the files."""
-        import torch
-        from torch.nn import functional as F
-
-        from featprobe.images.intensity import apply_rule
-
-        picture = self.data.open(int(self.rows[i]))
-        pixels, (low, high) = apply_rule(picture, self.data.recipe.intensity)
-        runs = [pixels]
-        if picture.sizes is not None:  # frames of several sizes, each cut to its own
-            runs = [p[None, :h, :w] for p, (h, w) in zip(pixels, picture.sizes)]
-        found = [shown(p, low, high, self.preprocess, self.data.recipe.fit) for p in runs]
-        h, w = self.size  # SAM's frames are filled up at the right and at the bottom
-        filled = [F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) for x in found]
-        out: np.ndarray = F.adaptive_avg_pool2d(torch.cat(filled), size).numpy()
-        return out
+        return pictures(self.data, int(self.rows[i]), self.preprocess, size)
 
 
 def open_tokens(
@@ -155,9 +145,9 @@ def open_tokens(
     if len(same) > 1:
         sizes = sorted({Preprocess.from_dict(s.key.preprocess).size[0] for s in same})
         if len(sizes) > 1:
-            told = ", ".join(map(str, sizes))
+            text = ", ".join(map(str, sizes))
             raise InputError(
-                f"{data.name} / {backbone}: tokens of image sizes {told}; choose one with "
+                f"{data.name} / {backbone}: tokens of image sizes {text}; choose one with "
                 "--image-size"
             )
     return TokenSet(FeatureSet(same[-1]), data)

@@ -112,9 +112,9 @@ def confusion(scored: ItemScores) -> np.ndarray:
     for rows, s in scored.parts():
         y = scored.y[rows]
         if y.ndim == 2:
-            said = s >= 0.5
+            positive = s >= 0.5
             each = [
-                [[((y == t) & (said == d))[:, c].sum() for d in (0, 1)] for t in (0, 1)]
+                [[((y == t) & (positive == d))[:, c].sum() for d in (0, 1)] for t in (0, 1)]
                 for c in range(y.shape[1])
             ]
             total = total + np.array(each, dtype=float)

@@ -109,7 +109,7 @@ def refuse_other(file: Path, old: dict[str, Any], spec: dict[str, Any]) -> None:
             f"{len(s.get('classes', ()))} ({', '.join(map(str, s.get('classes', ())[:4]))})"
             for s in (old, spec)
         ]
-        told = f"its head has {sides[0]} outputs, this data set asks for {sides[1]}"
+        text = f"its head has {sides[0]} outputs, this data set asks for {sides[1]}"
     else:
         parts = [(old.get(k), spec.get(k), k) for k in fields]
         inner = [
@@ -117,8 +117,8 @@ def refuse_other(file: Path, old: dict[str, Any], spec: dict[str, Any]) -> None:
             for a, b, k in parts if isinstance(a, dict) and isinstance(b, dict)
             for n in b if a.get(n) != b[n]
         ]  # fmt: skip
-        told = f"different: {', '.join(inner or fields)}"
+        text = f"different: {', '.join(inner or fields)}"
     raise InputError(
-        f"{file}: a checkpoint of another training ({told}); leave --run out, or name another "
+        f"{file}: a checkpoint of another training ({text}); leave --run out, or name another "
         "folder"
     )

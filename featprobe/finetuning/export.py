@@ -93,8 +93,8 @@ def export(
         _replace(temporary, unverified)
         read, problem = _read_back(backbone, unverified)
         if problem:
-            told = f"{backbone.name}: {problem}; it is kept in {unverified}"
-            return Exported(unverified, read, f"{told}, compare before you use it")
+            text = f"{backbone.name}: {problem}; it is kept in {unverified}"
+            return Exported(unverified, read, f"{text}, compare before you use it")
         _replace(unverified, place)
     except OSError as error:
         raise InputError(f"{place}: cannot be written: {reason(error)}") from error

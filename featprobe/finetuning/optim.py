@@ -73,8 +73,8 @@ def _depths(backbone: Backbone) -> tuple[dict[int, int], int]:
                 depth.setdefault(id(parameter), behind)
     at = 0
     for parameter in backbone.module.parameters():
-        given = depth.setdefault(id(parameter), behind if at == len(blocks) else at)
-        at = given if at < given < behind else at
+        options = depth.setdefault(id(parameter), behind if at == len(blocks) else at)
+        at = options if at < options < behind else at
     return depth, behind
 
 

@@ -157,13 +157,13 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_types(backbone: object, dataset: object, recipe: object, training: object) -> None:
-    for name, given, kind in (
+    for name, options, kind in (
         ("backbone", backbone, Backbone), ("dataset", dataset, Dataset),
         ("recipe", recipe, str | Recipe), ("training", training, Training | None),
     ):  # fmt: skip
-        if not isinstance(given, kind):
+        if not isinstance(options, kind):
             raise InputError(
-                f"{name} is a {type(given).__name__}; finetune takes load_backbone(...), "
+                f"{name} is a {type(options).__name__}; finetune takes load_backbone(...), "
                 "load_dataset(...), a recipe and Training(...)"
             )
 

@@ -116,16 +116,16 @@ def idle(experiment: Experiment) -> list[str]:
     """Changed settings without effect: beside others, with the recipe, or on the data."""
     t, recipe, usual = experiment.training, experiment.recipe, Training()
     changed = {k for k, v in t.to_dict().items() if v != usual.to_dict().get(k)}
-    said = [*t.idle(), *recipe.idle()]
-    said += [
+    notes = [*t.idle(), *recipe.idle()]
+    notes += [
         f"{name}={getattr(t, name)} has no effect with recipe {recipe.name}"
         for name in recipe.idles
         if name in changed
     ]
     if experiment.subject.frames.count.max(initial=0) <= 1:
-        said += [
+        notes += [
             f"{name}={getattr(t, name)} has no effect: every item has one frame"
             for name in ("train_frames", "pool")
             if name in changed
         ]
-    return said
+    return notes

@@ -12,7 +12,7 @@ from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.evaluation import levels
 from featprobe.evaluation.reporting import keep
-from featprobe.evaluation.shown import Results
+from featprobe.evaluation.result_list import Results
 from featprobe.extraction.stopping import Stopping
 from featprobe.finetuning.dense.ending import ended as dense_ended
 from featprobe.finetuning.dense.plan import plan as dense_plan
@@ -100,7 +100,7 @@ def finetune(
     for text in idle(experiment):
         experiment.say(f"note: {text}")
     with deterministic(), Stopping("the step") as stop:
-        state = fit(experiment, lambda: stop.asked)
+        state = fit(experiment, lambda: stop.requested)
         if segmentation is None:
             end = _ended(state, dataset, rule, resamples, label)
         else:
@@ -132,9 +132,9 @@ def _ended(state: TrainState, dataset: Dataset, rule: str, resamples: int, label
 def _refuse_reading(level: str | levels.Level, subgroups: levels.Column | None, rule: str) -> None:
     """Refuse what is of scores of items, where masks are scored."""
     name = level if isinstance(level, str) else level.name
-    for text, given in (
+    for text, options in (
         (f"level {name}", name != "item"), ("subgroup", subgroups is not None),
         (f"threshold {rule}", rule != YOUDEN),
     ):  # fmt: skip
-        if given:
+        if options:
             raise InputError(f"{text} is of scores of items; a segmentation has Dice by item")

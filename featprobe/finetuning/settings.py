@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from featprobe.backbones.spec import known_outputs
+from featprobe.core.display import changed_fields
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.options import Checked, Needs
-from featprobe.core.shown import changed_fields
 from featprobe.probes.selection import AUTO, selectable
 
 OPTIMIZERS = ("adamw", "adam", "sgd")

@@ -65,25 +65,25 @@ def study(name: str) -> Study:
 
 
 def _read(path: Path) -> Study:
-    given = checked(read_yaml(path, NEEDS), FIELDS, str(path), ("source", "differs"))
-    if "recipe" not in given:
+    values = checked(read_yaml(path, NEEDS), FIELDS, str(path), ("source", "differs"))
+    if "recipe" not in values:
         raise InputError(f"{path}: {NEEDS}")
     options, training = (
-        {k: _value(v) for k, v in (given.get(part) or {}).items()}
+        {k: _value(v) for k, v in (values.get(part) or {}).items()}
         for part in ("options", "training")
     )
-    lrs = tuple(given.get("lrs") or ())
+    lrs = tuple(values.get("lrs") or ())
     checked(training, {f.name: Any for f in fields(Training)}, f"{path}: training", training)
     with at(f"{path}"):
-        make_recipe(given["recipe"])
+        make_recipe(values["recipe"])
     with at(f"{path}: options"):
-        recipe = make_recipe(given["recipe"], **options)
+        recipe = make_recipe(values["recipe"], **options)
     try:
         check_rates(recipe, Training(**training), lrs)
     except (InputError, UnknownName) as error:
         raise InputError(f"{path}: training: {error}") from error
-    texts = (given.get(n, "") for n in ("source", "differs"))
-    return Study(path.stem, given["recipe"], options, training, lrs, *texts)
+    texts = (values.get(n, "") for n in ("source", "differs"))
+    return Study(path.stem, values["recipe"], options, training, lrs, *texts)
 
 
 def check_rates(recipe: Recipe, training: Training, lrs: Sequence[float]) -> None:

@@ -99,9 +99,9 @@ def _assemble(
     head = datasets[len(datasets) // 2]
     window = curve = None
     if pixels.ndim == 3:
-        window, curve, told = display(head, len(arrays[len(arrays) // 2]), pixels)
+        window, curve, text = display(head, len(arrays[len(arrays) // 2]), pixels)
         pixels, window, curve = upright(head, pixels, outside, window, curve)
-        notes += told
+        notes += text
     pixels, padding = settle(pixels, outside, None if window is None else window[0])
     if outside is not None and outside.all():
         notes += ("all of it is padding",)

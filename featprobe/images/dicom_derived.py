@@ -35,7 +35,7 @@ def derived(ds: Any) -> str:
         return f"DICOM {kind}"
     if modality in _REPORTING:
         return "DICOM object of modality " + modality
-    told = " ".join(str(ds.get(n) or "") for n in DESCRIBING[:3]).replace("_", " ")
-    if sop in CAPTURES and _REPORT.search(told):
+    text = " ".join(str(ds.get(n) or "") for n in DESCRIBING[:3]).replace("_", " ")
+    if sop in CAPTURES and _REPORT.search(text):
         return "secondary capture of a report"
     return ""

@@ -29,7 +29,7 @@ class Scan:
     ``skipped``: objects without pixels. ``duplicates``: second copies of a slice of a volume.
     ``surplus``: further slices at a place that a volume of their series has already.
     ``derived``: kind -> files of masks, doses and captures, which are no images. ``notes``: what
-    was merged, split or left alone, a line each; ``doubts``: what a user should look at.
+    was merged, split or left alone, a line each; ``warnings``: what a user should look at.
     """
 
     series: list[list[Header]]
@@ -39,7 +39,7 @@ class Scan:
     surplus: list[Path] = field(default_factory=list)
     derived: dict[str, list[Path]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def scan(paths: Iterable[Path], keep_derived: bool = False) -> Scan:
@@ -67,7 +67,7 @@ def scan(paths: Iterable[Path], keep_derived: bool = False) -> Scan:
         key = (h.patient, h.study, h.path.parent, h.series, h.space, h.kind)
         groups.setdefault(key, []).append(h)
     tally: Counter[str] = Counter()
-    told: set[str] = set()
+    chosen_by: set[str] = set()
     for files in groups.values():
         for alike in _alike(files):
             found = sort_out(alike)
@@ -79,14 +79,14 @@ def scan(paths: Iterable[Path], keep_derived: bool = False) -> Scan:
                 tally["into"] += len(found.volumes)
             if len(found.volumes) > 1:
                 tally["split"] += 1
-                told |= set(found.by)
+                chosen_by |= set(found.by)
             out.surplus.extend(h.path for h in found.surplus)
             out.series.extend(found.volumes)
             out.series.extend(
                 [h] for h in sorted(found.singles, key=lambda h: (h.number, h.natural))
             )
             out.duplicates.extend(h.path for h in found.copies)
-    _tell(out, tally, told)
+    _tell(out, tally, chosen_by)
     _shared(out, headers)
     return out
 
@@ -178,7 +178,7 @@ def _tell(out: Scan, tally: Counter[str], told: set[str]) -> None:
             f"each an item of its own; told apart by {by}"
         )
     if out.surplus:
-        out.doubts.append(
+        out.warnings.append(
             f"{len(out.surplus)} DICOM slices lie where a volume of their series has one already, "
             f"with other pixels, and are left out; first {out.surplus[0]}"
         )
@@ -198,10 +198,11 @@ def _shared(out: Scan, headers: list[Header]) -> None:
     for where in owners.values():
         if len({patient for patient, _ in where}) > 1:
             what, places = "patients", sorted({str(folder) for _, folder in where})
-            out.doubts.append(f"one SeriesInstanceUID for several {what}: {', '.join(places[:3])}")
+            first = ", ".join(places[:3])
+            out.warnings.append(f"one SeriesInstanceUID for several {what}: {first}")
         elif len(where) > 1:
             places = sorted(str(folder) for _, folder in where)
-            out.doubts.append(
+            out.warnings.append(
                 f"one DICOM series in {len(where)} folders, each read apart: "
                 + ", ".join(places[:3])
             )
@@ -210,4 +211,4 @@ def _shared(out: Scan, headers: list[Header]) -> None:
     )
     for items, n in pairs.items():
         names = " and ".join(named[i] for i in items[:3])
-        out.doubts.append(f"{n} DICOM slices are copies of one another: {names}")
+        out.warnings.append(f"{n} DICOM slices are copies of one another: {names}")

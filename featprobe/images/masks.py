@@ -215,8 +215,8 @@ def _difference(
     spacings = [np.linalg.norm(a[:3, :3], axis=0) for a in (image, mask)]
     spacings[1] = spacings[1][[axes.index(a) for a in range(3)]]
     if not np.allclose(spacings[0], spacings[1], rtol=1e-3):
-        told = " mm, its image ".join(_by(np.round(s, 4).tolist()) for s in spacings[::-1])
-        return f"it has voxels of {told} mm"
+        text = " mm, its image ".join(_by(np.round(s, 4).tolist()) for s in spacings[::-1])
+        return f"it has voxels of {text} mm"
     cosine = np.abs(between[axes, range(3)] / np.linalg.norm(between[:3, :3], axis=0)).min()
     if cosine < np.cos(np.radians(1)):
         angle = np.degrees(np.arccos(min(1.0, float(cosine))))

@@ -97,7 +97,7 @@ def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
     array = array.reshape(*shape, colors)
     if separated and colors == 4 and array.dtype == np.uint8:  # inks: cyan, magenta, yellow, black
         array = np.stack([_from_cmyk(a) for a in array])
-    told: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
     if recipe.channel is not None and colors > 1:
         if recipe.channel >= colors:
             raise UnreadableItem(f"{path}: no --channel {recipe.channel}: it has {colors} values")
@@ -105,13 +105,13 @@ def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
     else:
         known = 3 if page.photometric == tifffile.PHOTOMETRIC.RGB else 0
         if colors > 4 or (colors > known + 1 and known and colors != 4):
-            told = (
+            text = (
                 f"{colors} values a pixel: the first three are shown as colours; --channel 0 to "
                 f"{colors - 1} shows one",
             )
         array = array[..., :3] if colors >= 3 else array[..., 0]
     array, notes = finite(_upright(array, turn), path.name)
-    return DecodedImage(array, notes=notes + told)
+    return DecodedImage(array, notes=notes + text)
 
 
 def _turn(tif: Any) -> tuple[bool, bool, bool]:

@@ -70,25 +70,25 @@ def read_prompts(path: Path, classes: Sequence[str]) -> Prompts:
     if not path.is_file():
         raise MissingPath(f"{path}: no such file")
     try:  # every scalar as it is written: a class may be called 0 or no
-        given: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+        options: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: not readable as YAML: {reason(error)}") from error
-    if not isinstance(given, dict):
+    if not isinstance(options, dict):
         raise InputError(f"{path}: prompts are written 'class: [text, text]', a line a class")
-    for name in given:
+    for name in options:
         if name not in classes:
             raise UnknownName(
                 f"{path}: unknown class {name!r}.{nearest(name, classes)} The data set has: "
                 f"{', '.join(classes)}"
             )
-    absent = [c for c in classes if c not in given]
+    absent = [c for c in classes if c not in options]
     if absent:
         raise InputError(
             f"{path}: no prompts for class {absent[0]!r}; every class of the data set needs some"
         )
     positive, negative = {}, {}
     for name in classes:
-        value = given[name]
+        value = options[name]
         if isinstance(value, dict):
             for kind in value:
                 if kind not in KINDS:

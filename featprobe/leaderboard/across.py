@@ -94,13 +94,13 @@ def _words(key: Protocol, others: Collection[Protocol]) -> str:
 def _table(
     protocol: str, members: Sequence[Result], metric: str | None, over: Collection[str]
 ) -> Across | None:
-    found, said = _columns(members, metric, over)
+    found, notes = _columns(members, metric, over)
     heads = list(found)
     rows = sorted({name for column in found.values() for name in column})
     there = np.array([[name in found[h] for h in heads] for name in rows], dtype=bool)
     keep, kept = _complete(there.reshape(len(rows), len(heads)))
-    said += [f"{rows[k]}: not on all data sets" for k in range(len(rows)) if k not in keep]
-    said += [f"{_head(heads[n])}: without some models" for n in range(len(heads)) if n not in kept]
+    notes += [f"{rows[k]}: not on all data sets" for k in range(len(rows)) if k not in keep]
+    notes += [f"{_head(heads[n])}: without some models" for n in range(len(heads)) if n not in kept]
     models = [rows[k] for k in keep]
     grouped = [
         (name, list(columns))
@@ -114,7 +114,7 @@ def _table(
         [np.mean([r.metrics[by[n]] for r in row[n]]) for n in range(len(grouped))] for row in cells
     ])  # fmt: skip
     sets = tuple(name for name, _ in grouped)
-    return Across(protocol, tuple(models), sets, tuple(by), cells, values, said)
+    return Across(protocol, tuple(models), sets, tuple(by), cells, values, notes)
 
 
 Column = tuple[str, int]  # data set and seed
@@ -126,7 +126,7 @@ def _columns(
     """By data set and seed the results of its largest league by :func:`competitor`; what is not of
     the largest one."""
     found: dict[Column, dict[str, Result]] = {}
-    said = []
+    notes = []
     for key, of in sorted(leagues(members, over).items()):
         # several of one name (only their chosen settings differ): the last counts, as in a cell
         alike: dict[tuple[str, ...], list[Result]] = {}
@@ -140,8 +140,8 @@ def _columns(
         at = (key[0], int(of[0].settings.get("seed") or 0))
         if len(named) > len(found.get(at, {})):
             named, found[at] = found.get(at, {}), named
-        said += [f"{m} on {_head(at)}: not comparable, other split or labels" for m in named]
-    return dict(sorted(found.items())), said
+        notes += [f"{m} on {_head(at)}: not comparable, other split or labels" for m in named]
+    return dict(sorted(found.items())), notes
 
 
 def _head(column: Column) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation.results import Result
-from featprobe.features.asked import data_named, model_named
+from featprobe.features.lookup import data_named, model_named
 from featprobe.leaderboard.leagues import League, distinctions, leagues
 from featprobe.metrics import measures as metrics
 

@@ -98,10 +98,10 @@ class Session:
         ``store``: the path of its features, empty for a training.
         """
         if cell.probes:
-            requested, protocol, make = self._probe(cell, self._opened(store))
+            requested, protocol, make = self.probe(cell, self._opened(store))
         else:
             requested, protocol, make = self._tuning(cell)
-        found = _all_of(self.known.get(requested, {}), protocol)
+        found = all_of(self.known.get(requested, {}), protocol)
         self.begun(found is not None)
         if found is not None:
             return found, False
@@ -114,9 +114,10 @@ class Session:
             self._features = store, FeatureSet(open_store(storage_path(store)))
         return self._features[1]
 
-    def _probe(
+    def probe(
         self, cell: Cell, features: FeatureSet
     ) -> tuple[str, Protocol, Callable[[], Sequence[Result]]]:
+        """What is requested by a cell of these features, its protocol, and what makes it."""
         grid, work = self.grid, cell.work
         assert not isinstance(work, FinetuneRequest)
         protocol = cell.protocol.make(cell.seed, work.refit, grid.split_version)
@@ -136,7 +137,7 @@ class Session:
         assert isinstance(cell.work, FinetuneRequest)
         grid, subset = self.grid, cell.protocol.subset
         dataset, backbone = self.dataset(cell.data), self.backbone(cell.model)
-        entry = _chosen_by(cell.work, dataset, grid)
+        entry = self.chosen_by(cell.work, dataset)
         requested = training_request(backbone, dataset, entry, subset, grid.split_version)
 
         def make() -> Sequence[Result]:
@@ -158,6 +159,15 @@ class Session:
 
         return requested, cell.protocol.make(cell.seed), make
 
+    def chosen_by(self, entry: FinetuneRequest, dataset: Dataset) -> FinetuneRequest:
+        """The fine-tuning with what the file chooses by, where it has nothing of its own."""
+        own = entry.training.select != AUTO or entry.segmentation is not None
+        if own or dataset.task is None:
+            return entry
+        by = Criterion.of(dataset.task, self.grid.select, reported=self.grid.metric)
+        training = replace(entry.training, select=AUTO if by.usual else by.by)
+        return replace(entry, training=training)
+
 
 def known(found: Sequence[Result]) -> Known:
     """Chosen results by what was asked for."""
@@ -168,19 +178,10 @@ def known(found: Sequence[Result]) -> Known:
     return out
 
 
-def _all_of(found: Mapping[int | None, Result], protocol: Protocol) -> list[Result] | None:
+def all_of(found: Mapping[int | None, Result], protocol: Protocol) -> list[Result] | None:
     """The results of a protocol, None where one of them is missing."""
     wanted = protocol.shots if isinstance(protocol, FewShot) else (None,)
     return [found[n] for n in wanted] if all(n in found for n in wanted) else None
-
-
-def _chosen_by(entry: FinetuneRequest, dataset: Dataset, grid: Grid) -> FinetuneRequest:
-    """The fine-tuning with what the file chooses by, where it has nothing of its own."""
-    if entry.training.select != AUTO or dataset.task is None or entry.segmentation is not None:
-        return entry
-    by = Criterion.of(dataset.task, grid.select, reported=grid.metric)
-    training = replace(entry.training, select=AUTO if by.usual else by.by)
-    return replace(entry, training=training)
 
 
 def training_request(

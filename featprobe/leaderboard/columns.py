@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from featprobe.core.shown import ends
+from featprobe.core.display import ends
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row

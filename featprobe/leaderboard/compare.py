@@ -158,9 +158,9 @@ def _instead(found: Sequence[Result], between: str) -> str:
         )
     if between == "backbones" and len(backbones) > 1 and len(probes) > 1:
         of = {b: sorted({probe_name(r) for r in found if r.backbone == b}) for b in backbones}
-        said = "; ".join(f"{b}: {', '.join(p)}" for b, p in sorted(of.items()))
+        text = "; ".join(f"{b}: {', '.join(p)}" for b, p in sorted(of.items()))
         return (
-            f". Backbones are compared under the same probe and setting; there is {said}. Run one "
+            f". Backbones are compared under the same probe and setting; there is {text}. Run one "
             "probe on both, or add --between all"
         )
     for name in ACROSS:
@@ -239,8 +239,8 @@ def _common(r: Result, between: str, found: Sequence[Result]) -> str:
     """What the results that are compared with each other have in common within a league."""
     if between not in BETWEEN:
         raise InputError(f"compare between {', '.join(BETWEEN)}, not {between!r}")
-    asked = ", ".join([probe_name(r), *unusual(r)])
-    return {"backbones": asked, "probes": backbone_name(r, found), "all": ""}[between]
+    described = ", ".join([probe_name(r), *unusual(r)])
+    return {"backbones": described, "probes": backbone_name(r, found), "all": ""}[between]
 
 
 def _names(r: Result, between: str) -> tuple[str, ...]:

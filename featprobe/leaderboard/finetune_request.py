@@ -74,16 +74,18 @@ def make_finetune_request(
     others = dict.fromkeys([f.name for f in (*fields(own), *fields(Training))], Any)
     masks = _of_masks(entry, place)
     others |= dict.fromkeys(masks, Any)
-    given = checked(entry, others | OWN, place, others)  # request() looks at the others
-    settings = {"seed": seed} | {k: v for k, v in given.items() if k in others}
+    options = checked(entry, others | OWN, place, others)  # request() looks at the others
+    settings = {"seed": seed} | {k: v for k, v in options.items() if k in others}
     dense = None
     with at(place):
         if masks:
-            dense, settings = segmentation_of(recipe, preset, given.get("decoder"), None, settings)
+            dense, settings = segmentation_of(
+                recipe, preset, options.get("decoder"), None, settings
+            )
         made = request(recipe, preset, settings)
         if dense is not None:
             dense.fitted(made.training, made.recipe)
-    return FinetuneRequest(made.recipe, made.training, made.lrs, given.get("name", ""), dense)
+    return FinetuneRequest(made.recipe, made.training, made.lrs, options.get("name", ""), dense)
 
 
 def _of_masks(entry: Mapping[str, Any], place: str) -> list[str]:

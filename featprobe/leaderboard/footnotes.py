@@ -18,8 +18,8 @@ class Footnotes:
     """Numbers of the sentences that are said of some rows, in order of their first appearance."""
 
     def __init__(self, noted: Iterable[Noted]) -> None:
-        said = dict.fromkeys(text for r in noted for text in r.notes)
-        self._number = {text: i for i, text in enumerate(said, 1)}
+        stated = dict.fromkeys(text for r in noted for text in r.notes)
+        self._number = {text: i for i, text in enumerate(stated, 1)}
 
     def marks(self, r: Noted) -> str:
         """``" ¹ ³"``, to be put behind a cell of the row; nothing where nothing is said of it."""

@@ -117,7 +117,7 @@ def read(file: Path) -> Grid:
     """
     parts = gathered(file, TOP)
     seeds, resamples = _seeds(parts), _checked_resamples(parts)
-    extract, said = joined(parts, "extract")
+    extract, where = joined(parts, "extract")
     sizes = listed(last(parts, "image_size")[0]) or [None]
     views = listed(last(parts, "views")[0])
     data = [make_data(e, f, p) for p, f, e in _entries(parts, "data", "data")]
@@ -143,7 +143,7 @@ def read(file: Path) -> Grid:
     _unlike([p.name for p in probes], [pairs[0][1].label for pairs in trained], file)
     shown = [n for p in probes for n in (p.name, named(p.probe.name))]
     _known(shown + [t.name for _, t in tunings], *last(parts, "against"))
-    options = make_extract(extract, f"{said}: extract")
+    options = make_extract(extract, f"{where}: extract")
     with at(f"{file}: probes"):
         deepest(probes, options)
     protocols = _protocols(parts)
@@ -262,7 +262,7 @@ def _known(names: Sequence[str], against: str | None, file: Path) -> None:
 
 def _unlike(probes: Sequence[str], labels: Sequence[str], file: Path) -> None:
     """A name that a user gives must tell a fine-tuning from probes and other named ones."""
-    given = [label for label in labels if label]
-    for name in given:
-        if name in probes or given.count(name) > 1:
+    named = [label for label in labels if label]
+    for name in named:
+        if name in probes or named.count(name) > 1:
             raise InputError(f"{file}: finetune: two entries are called {name!r}; name one else")

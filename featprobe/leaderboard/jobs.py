@@ -71,7 +71,7 @@ def together(grid: Grid, cache: Cache, board: Ledger, jobs: int) -> None:
 def _lead(group: _Jobs, board: Ledger, stop: Stopping) -> None:
     asked = False
     while True:
-        if stop.asked and not asked:
+        if stop.requested and not asked:
             asked = True
             group.interrupt()
         while not asked and group.free and (task := board.schedule.next()) is not None:

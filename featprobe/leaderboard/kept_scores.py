@@ -86,16 +86,16 @@ def _sound(scored: ItemScores) -> bool:
 
 def _agreed(cache: Path, r: Result, metric: str, reached: float) -> float:
     """What the result says of itself, or where it says nothing what its scores reach."""
-    said = r.metrics.get(metric, math.nan)
-    if math.isnan(said):
+    value = r.metrics.get(metric, math.nan)
+    if math.isnan(value):
         return reached
-    if abs(reached - said) > AGREE * max(1.0, abs(said)):
+    if abs(reached - value) > AGREE * max(1.0, abs(value)):
         raise InputError(
             f"{called(r)}: its kept scores reach {metric} {reached:.6f}, but line {r.id} in "
-            f"{results.results_file(cache)} says {said:.6f}, so one of them is of another run or "
+            f"{results.results_file(cache)} says {value:.6f}, so one of them is of another run or "
             f"version: run 'featprobe {r.probe}' again, or remove the line"
         )
-    return said
+    return value
 
 
 def _items(scored: ItemScores) -> str:

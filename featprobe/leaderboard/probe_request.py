@@ -90,10 +90,10 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
         made = PROBES.get(name)()
     own = {n: k for n, k in get_type_hints(type(made).__init__).items() if n not in PROBE}
     own.pop("return", None)
-    given = checked(entry, PROBE | own, place)
-    params = (study.params if study else {}) | {k: v for k, v in given.items() if k in own}
-    views = listed(given.get("features", list(study.views) if study else None))
-    pools = listed(given.get("pool", "mean"))
+    options = checked(entry, PROBE | own, place)
+    params = (study.params if study else {}) | {k: v for k, v in options.items() if k in own}
+    views = listed(options.get("features", list(study.views) if study else None))
+    pools = listed(options.get("pool", "mean"))
     with at(place):
         made.set_params(**params)
         made.check_params()
@@ -102,16 +102,16 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
         for pool in pools:
             if pool not in POOLS:
                 raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
-        Prepare(given.get("normalize", False), given.get("pca"))
+        Prepare(options.get("normalize", False), options.get("pca"))
     pools = ["bag"] if made.bags else pools
     lone = len(views) <= 1 and len(pools) == 1
     shown = named(name, views[0] if views else "", pools[0]) if lone else named(name)
     how: dict[str, Any] = {"view": views or None, "pool": pools}
     with at(place):
-        selectable(given.get("select", AUTO))
-        rule_of(given.get("threshold", YOUDEN))
-    how |= study.how if study and "select" not in given else {}
-    how |= {k: given[k] for k in OWN if k in given}
-    refit = given.get("refit", study.refit if study else True)
+        selectable(options.get("select", AUTO))
+        rule_of(options.get("threshold", YOUDEN))
+    how |= study.how if study and "select" not in options else {}
+    how |= {k: options[k] for k in OWN if k in options}
+    refit = options.get("refit", study.refit if study else True)
     names = dict.fromkeys([shown, named(name), name, *([study.name] if study else [])])
-    return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(given))
+    return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(options))

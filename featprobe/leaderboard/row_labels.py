@@ -9,8 +9,8 @@ from typing import Any
 
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.jsonvalues import plain
+from featprobe.evaluation.result_list import chosen
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.shown import chosen
 from featprobe.finetuning.settings import Training
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import Criterion
@@ -41,14 +41,14 @@ def unusual(r: Result) -> list[str]:
         return _shortened(_training(r), 2 * SAID)
     if segmented(r):
         return _shortened(_decoding(r), 2 * SAID)
-    said = [n for n in ("normalize",) if r.settings.get(n)]
-    said += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
-    said += ["no refit"] if r.settings.get("refit") is False else []
+    parts = [n for n in ("normalize",) if r.settings.get(n)]
+    parts += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
+    parts += ["no refit"] if r.settings.get("refit") is False else []
     usual = _usual(r.probe)
     for name, value in r.params.items():
         if name in usual and name not in r.searched and plain(value) != usual[name]:
-            said.append(_told(name, value))
-    return _shortened(said)
+            parts.append(_told(name, value))
+    return _shortened(parts)
 
 
 @cache
@@ -80,30 +80,32 @@ def _decoding(r: Result) -> list[str]:
     usual = Decoding().to_dict()
     with contextlib.suppress(FeatprobeError):  # a decoder of a package that is not there
         usual |= make_decoder(r.params["decoder"]).to_dict()
-    given = {n: v for n, v in r.params.items() if n in usual and n not in r.searched}
-    said = [_told(n, v) for n, v in given.items() if plain(v) != plain(usual[n])]
+    options = {n: v for n, v in r.params.items() if n in usual and n not in r.searched}
+    parts = [_told(n, v) for n, v in options.items() if plain(v) != plain(usual[n])]
     seeds = len(r.settings.get("seeds", ()))
-    said += [f"{seeds} seeds"] if seeds > 1 else []
-    return [*said, *(["refit"] if r.settings.get("refit") else [])]
+    parts += [f"{seeds} seeds"] if seeds > 1 else []
+    return [*parts, *(["refit"] if r.settings.get("refit") else [])]
 
 
 def _training(r: Result) -> list[str]:
     """The options of the recipe that are not off, then what is not the default of a training."""
     usual = Training().to_dict()
-    given = {n: v for n, v in r.params.items() if n not in ("recipe", "decoder", *r.searched)}
+    options = {n: v for n, v in r.params.items() if n not in ("recipe", "decoder", *r.searched)}
     if r.params.get("recipe") == "frozen":
-        given.pop("lr", None)  # of parameters that do not train
-    rate = [_told("lr", lr)] if (lr := given.pop("lr", None)) else []
+        options.pop("lr", None)  # of parameters that do not train
+    rate = [_told("lr", lr)] if (lr := options.pop("lr", None)) else []
     known = {*usual, *r.settings.get("usual", ())}
-    own = [_told(n, v) for n, v in given.items() if n not in known and v and v != "none"]
-    changed = [_told(n, given[n]) for n in usual if n in given and plain(given[n]) != usual[n]]
+    own = [_told(n, v) for n, v in options.items() if n not in known and v and v != "none"]
+    changed = [
+        _told(n, options[n]) for n in usual if n in options and plain(options[n]) != usual[n]
+    ]
     return [*rate, *own, *changed, *(["refit"] if r.settings.get("refit") else [])]
 
 
 def _told(name: str, value: object) -> str:
-    told = f"{value:.3g}" if isinstance(value, float) else str(value)
-    told = "+".join(map(str, value)) if isinstance(value, (list, tuple)) else told
-    return f"{name}={told[:16]}{'...' * (len(told) > 16)}"
+    parts = f"{value:.3g}" if isinstance(value, float) else str(value)
+    parts = "+".join(map(str, value)) if isinstance(value, (list, tuple)) else parts
+    return f"{name}={parts[:16]}{'...' * (len(parts) > 16)}"
 
 
 def _shortened(said: list[str], most: int = SAID) -> list[str]:

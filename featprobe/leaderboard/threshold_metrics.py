@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.core.shown import ends
+from featprobe.core.display import ends
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.row_labels import setting
 from featprobe.metrics import measures as metrics
@@ -38,9 +38,9 @@ def _where(r: Result) -> str:
     rule = f"(by {r.settings.get('threshold')} on val)"
     if len(r.thresholds) > SAID:
         return f"{len(r.thresholds)} labels, each at its threshold {rule}"
-    told = []
+    notes = []
     for name, cut in r.thresholds.items():
         low, high = np.min(cut), np.max(cut)
         same = low == high or np.isnan(low)
-        told.append(f"{name} from {low:.3g}" if same else f"{name} from {low:.3g} to {high:.3g}")
-    return f"{', '.join(told)} {rule}"
+        notes.append(f"{name} from {low:.3g}" if same else f"{name} from {low:.3g} to {high:.3g}")
+    return f"{', '.join(notes)} {rule}"

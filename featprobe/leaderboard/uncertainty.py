@@ -24,8 +24,8 @@ def legend(results: Sequence[Result]) -> list[str]:
             groups.setdefault(method, []).append(metrics.label(name))
     lines = []
     if groups:
-        said = "; ".join(f"{', '.join(names)}: {method}" for method, names in groups.items())
-        lines.append(f"Intervals: 95 %, under new test patients. {said}.")
+        described = "; ".join(f"{', '.join(names)}: {method}" for method, names in groups.items())
+        lines.append(f"Intervals: 95 %, under new test patients. {described}.")
         lines += _beyond(results)
     if any(r.ci and not r.ci_method for r in results):
         lines.append(
@@ -37,18 +37,18 @@ def legend(results: Sequence[Result]) -> list[str]:
 
 def _beyond(results: Sequence[Result]) -> list[str]:
     """What the intervals hold beside new patients, and what they do not."""
-    told = [r for r in results if r.ci_method]
+    described = [r for r in results if r.ci_method]
     lines = []
-    if any(r.shots for r in told):
+    if any(r.shots for r in described):
         lines.append("Few-shot: mean over tries; its interval is under new draws too.")
-    if any("repeats" in r.settings for r in told):
+    if any("repeats" in r.settings for r in described):
         lines.append("Splits: mean over them; its interval is under new training sets too.")
-    if any(r.seeds for r in told):
+    if any(r.seeds for r in described):
         lines.append(
             "Seeds: mean ± standard deviation over them; the interval is under new seeds and new "
             "patients together. Seeds are not more patients."
         )
-    single = [r for r in told if not r.shots and "repeats" not in r.settings and not r.seeds]
+    single = [r for r in described if not r.shots and "repeats" not in r.settings and not r.seeds]
     if any(r.sizes.get("fit") for r in single):
         lines.append(
             "Intervals of one fit (or of folds) are of what was fitted here: another training set "
@@ -68,5 +68,5 @@ def rarest(r: Result) -> tuple[str, int, int] | None:
 def size(r: Result) -> str:
     """``200 (120), rarest 12 (7)``: test items and patients, and those of the rarest class."""
     least = rarest(r)
-    said = f"{r.sizes['test']} ({r.sizes['test_groups']})"
-    return said if least is None else f"{said}, rarest {least[1]} ({least[2]})"
+    described = f"{r.sizes['test']} ({r.sizes['test_groups']})"
+    return described if least is None else f"{described}, rarest {least[1]} ({least[2]})"

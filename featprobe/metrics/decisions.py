@@ -38,17 +38,17 @@ class Multiclass:
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         s = self._sums(counts)
-        true, said, both, square = s["true"], s["said"], s["both"], s["square"][0]
+        true, predicted, both, square = s["true"], s["said"], s["both"], s["square"][0]
         n = true.sum(0)
         at = self._at[:, None]
-        agreed = ratio((true * said).sum(0), n**2)
+        agreed = ratio((true * predicted).sum(0), n**2)
         # the mean square distance of a truth and a decision drawn apart from each other
-        product = (at * true).sum(0) * (at * said).sum(0)
-        apart = (at**2 * (true + said)).sum(0) - 2 * ratio(product, n)
+        product = (at * true).sum(0) * (at * predicted).sum(0)
+        apart = (at**2 * (true + predicted)).sum(0) - 2 * ratio(product, n)
         return {
             "accuracy": ratio(both.sum(0), n),
             "balanced_accuracy": ratio(both, true),
-            "f1": ratio(2 * both, true + said),
+            "f1": ratio(2 * both, true + predicted),
             "kappa": ratio(ratio(both.sum(0), n) - agreed, 1 - agreed),
             "quadratic_kappa": 1 - ratio(square, apart),
             "ece": ratio(np.abs(s["gap"]).sum(0), n),
@@ -68,11 +68,11 @@ class Multilabel:
         self._labels = labels = y.shape[1]
         sample, label = np.nonzero(~np.isnan(y))
         truth, score = y[sample, label] == 1, p[sample, label]
-        said = score >= 0.5
+        predicted = score >= 0.5
         self._sums = Sums(code, groups)
         for name, value in (
-            ("known", np.ones(len(truth))), ("true", truth), ("said", said), ("both", truth & said),
-            ("brier", (score - truth) ** 2),
+            ("known", np.ones(len(truth))), ("true", truth), ("said", predicted), ("both", truth &
+            predicted), ("brier", (score - truth) ** 2),
         ):  # fmt: skip
             self._sums.add(name, value, row=label, rows=labels, sample=sample)
         cell = label * BINS + bin_of(score)
@@ -80,14 +80,14 @@ class Multilabel:
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         s = self._sums(counts)
-        known, true, said, both = s["known"], s["true"], s["said"], s["both"]
-        rejected = known - true - said + both
+        known, true, predicted, both = s["known"], s["true"], s["said"], s["both"]
+        rejected = known - true - predicted + both
         recalls = np.stack([ratio(both, true), ratio(rejected, known - true)])
         gap = np.abs(s["gap"]).reshape(self._labels, BINS, -1).sum(1)
         return {
             "accuracy": ratio(both + rejected, known),
             "balanced_accuracy": nan_mean(recalls),
-            "f1": ratio(2 * both, true + said),
+            "f1": ratio(2 * both, true + predicted),
             "ece": ratio(gap, known),
             "brier": ratio(s["brier"], known),
         }

@@ -27,23 +27,24 @@ class OperatingPoint:
         labels = y.shape[1]
         self._without = np.isnan(cut)
         sample, label = np.nonzero(~np.isnan(y))
-        truth, said = y[sample, label] == 1, p[sample, label] >= cut[label]
+        truth, predicted = y[sample, label] == 1, p[sample, label] >= cut[label]
         self._sums = Sums(code, groups)
         for name, value in (
-            ("known", np.ones(len(truth))), ("true", truth), ("said", said), ("both", truth & said),
+            ("known", np.ones(len(truth))), ("true", truth), ("said", predicted), ("both", truth &
+            predicted),
         ):  # fmt: skip
             self._sums.add(name, value, row=label, rows=labels, sample=sample)
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         s = self._sums(counts)
-        known, true, said, both = s["known"], s["true"], s["said"], s["both"]
-        rejected = known - true - said + both
+        known, true, predicted, both = s["known"], s["true"], s["said"], s["both"]
+        rejected = known - true - predicted + both
         found = {
             "sensitivity": ratio(both, true),
             "specificity": ratio(rejected, known - true),
-            "ppv": ratio(both, said),
-            "npv": ratio(rejected, known - said),
-            "f1_at_threshold": ratio(2 * both, true + said),
+            "ppv": ratio(both, predicted),
+            "npv": ratio(rejected, known - predicted),
+            "f1_at_threshold": ratio(2 * both, true + predicted),
         }
         for value in found.values():
             value[self._without] = np.nan

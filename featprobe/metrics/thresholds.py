@@ -26,18 +26,18 @@ def rule_of(text: str | float) -> str:
 
     Raises :class:`InputError` for anything else.
     """
-    said = str(text)
-    name, sign, value = said.partition("=")
-    if said in (YOUDEN, "f1", NONE):
-        return said
+    rule = str(text)
+    name, sign, value = rule.partition("=")
+    if rule in (YOUDEN, "f1", NONE):
+        return rule
     try:
-        number = float(value if sign else said)
+        number = float(value if sign else rule)
     except ValueError:
         number = np.nan
     if (name in ("sens", "spec") if sign else True) and 0 < number < 1:
         return f"{name}={number:g}" if sign else f"{number:g}"
     raise InputError(
-        f"threshold {said!r}: use youden, f1, sens=0.95, spec=0.95, a number between 0 and 1, or "
+        f"threshold {rule!r}: use youden, f1, sens=0.95, spec=0.95, a number between 0 and 1, or "
         "none"
     )
 

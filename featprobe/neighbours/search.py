@@ -246,8 +246,8 @@ class Bank:
 
     def _approximate(self, k: int) -> Any:
         """The index, set to look as hard as asked for."""
-        given = self.how.ef if self.index == "hnsw" else self.how.nprobe
-        self._look(given or self._effort(k), k)
+        options = self.how.ef if self.index == "hnsw" else self.how.nprobe
+        self._look(options or self._effort(k), k)
         return self._made
 
     def _effort(self, k: int) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from featprobe.plots.clouds import cost_quality, frozen_unfrozen
     from featprobe.plots.curves import data_fraction, few_shot, layers, training_curves
     from featprobe.plots.decisions import calibration, confusion_matrix, precision_recall, roc
+    from featprobe.plots.maps import embedding_map
     from featprobe.plots.over_sets import boxes, critical_difference, mean_ranks, win_matrix
     from featprobe.plots.style import save
 
@@ -32,6 +33,7 @@ _WHERE = {
     "confusion_matrix": "decisions",
     "precision_recall": "decisions",
     "roc": "decisions",
+    "embedding_map": "maps",
     "boxes": "over_sets",
     "critical_difference": "over_sets",
     "mean_ranks": "over_sets",
@@ -46,6 +48,7 @@ __all__ = [
     "cost_quality",
     "critical_difference",
     "data_fraction",
+    "embedding_map",
     "few_shot",
     "forest",
     "frozen_unfrozen",

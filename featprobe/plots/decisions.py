@@ -144,9 +144,9 @@ def _band(
 
 def _name(r: Result, results: Sequence[Result], metric: str) -> str:
     value = r.metrics.get(metric, math.nan)
-    said = "" if math.isnan(value) else f", {metrics.about(metric).label} {value:.3f}"
+    text = "" if math.isnan(value) else f", {metrics.about(metric).label} {value:.3f}"
     data = f"{r.dataset}: " if len({o.dataset for o in results}) > 1 else ""
-    return label(data + competitor(r, results), 38) + said
+    return label(data + competitor(r, results), 38) + text
 
 
 def _square(ax: Axes) -> Axes:

@@ -151,6 +151,6 @@ def _only(found: Sequence[sets.Across]) -> sets.Across:
     if not found:
         raise InputError("no protocol under which two models have results on two data sets")
     if len(found) > 1:
-        said = "; ".join(t.protocol for t in found[:4])
-        raise InputError(f"results of {len(found)} protocols ({said}): draw those of one at a time")
+        text = "; ".join(t.protocol for t in found[:4])
+        raise InputError(f"results of {len(found)} protocols ({text}): draw those of one at a time")
     return found[0]

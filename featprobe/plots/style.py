@@ -81,12 +81,7 @@ def save(figure: Figure | Axes, path: str | Path) -> Path:
     Raises :class:`UnknownName` for another one and :class:`InputError` where it cannot be written.
     """
     path = Path(path)
-    kind = path.suffix.lstrip(".").lower()
-    if kind not in FORMATS:
-        raise UnknownName(
-            f"{path}: figures are written as .png, .svg or .pdf.{nearest(kind, FORMATS)}"
-        )
-    library()
+    kind = check_name(path)
     from matplotlib.axes import Axes
 
     whole = figure_of(figure) if isinstance(figure, Axes) else figure
@@ -100,6 +95,17 @@ def save(figure: Figure | Axes, path: str | Path) -> Path:
     return path
 
 
+def check_name(path: Path) -> str:
+    """The format of a figure's file, before anything is made for it; raises as :func:`save`."""
+    kind = path.suffix.lstrip(".").lower()
+    if kind not in FORMATS:
+        raise UnknownName(
+            f"{path}: figures are written as .png, .svg or .pdf.{nearest(kind, FORMATS)}"
+        )
+    library()
+    return kind
+
+
 def colour(i: int) -> tuple[str, str]:
     """Colour and marker of the i-th thing in a figure; the pairs of 42 things differ."""
     return PALETTE[i % len(PALETTE)], MARKS[i % len(MARKS)]
@@ -110,12 +116,13 @@ def label(text: str, most: int = LONGEST) -> str:
     return shortened(text, most)
 
 
-def legend(ax: Axes, columns: int = 1) -> None:
-    """Below the axes, where it covers nothing; the layout of the figure makes room for it."""
+def legend(ax: Axes, columns: int = 1, below: float = 4.6) -> None:
+    """Below the axes and so many lines of their ticks and name, where it covers nothing; the layout
+    of the figure makes room for it."""
     handles, labels = ax.get_legend_handles_labels()
     if len(handles) > 1:
         ax.legend(
-            handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.0), borderaxespad=4.6,
+            handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.0), borderaxespad=below,
             ncols=columns, frameon=False, handlelength=1.8, borderpad=0,
         )  # fmt: skip
 

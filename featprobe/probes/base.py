@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from featprobe.core.display import changed
 from featprobe.core.errors import InputError
-from featprobe.core.shown import changed
 from featprobe.probes.checks import check_scores, check_x, is_regression
 from featprobe.probes.feature_range import FeatureRange
 from featprobe.probes.parameters import Parameters, defaults
@@ -132,7 +132,7 @@ class Probe(Parameters, Savable):
     # -- what knows of patients, and of labels with one value -------------------------------------
 
     @contextmanager
-    def knowing(self, groups: np.ndarray | None) -> Iterator[None]:
+    def with_groups(self, groups: np.ndarray | None) -> Iterator[None]:
         """Within it, the patients (N,) of the rows that are fitted; None: each row is one."""
         before, self._groups = self._groups, groups
         try:
@@ -152,7 +152,7 @@ class Probe(Parameters, Savable):
 
     def learn(self, x: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> Self:
         """:meth:`fit_candidates` on rows of these patients (N,)."""
-        with self.knowing(groups):
+        with self.with_groups(groups):
             self.fit_candidates(x, y)
         self.__dict__.pop("_constant", None)
         if (constant := constants(y)) is not None:
@@ -201,7 +201,7 @@ class Probe(Parameters, Savable):
             raise InputError(f"{np.shape(groups)} groups for {len(x)} rows: one for each is wanted")
         groups = None if groups is None else np.asarray(groups)
         self._fits(len(x))
-        with self.knowing(groups):
+        with self.with_groups(groups):
             best = self.choose(x, codes) if len(self.candidates()) > 1 else 0
         self.best_ = self.candidates()[best]
         self._keep = best

@@ -69,7 +69,7 @@ class CalibratedProbe(Probe):
 
     def choose(self, x: np.ndarray, y: np.ndarray) -> int:
         inner = self._inner().fresh().choosing_by(self.criterion)
-        with inner.knowing(self._groups):
+        with inner.with_groups(self._groups):
             return inner.choose(x, y)
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> CalibratedProbe:
@@ -119,19 +119,19 @@ class CalibratedProbe(Probe):
         return np.stack([tempered(p, float(t), self._labels) for p, t in pairs])
 
     def notes(self) -> list[str]:
-        told = getattr(self, "_fitted", self._inner()).notes()
+        notes = getattr(self, "_fitted", self._inner()).notes()
         if getattr(self, "_uncalibrated", False):
-            told.append(
+            notes.append(
                 f"fewer than {_ITEMS} items of {_PATIENTS} patients, or of a class: the scores are "
                 "not calibrated"
             )
         ends = [t for t in getattr(self, "_temperatures", ()) if at_bound(t)]
         if ends:
-            told.append(
+            notes.append(
                 f"the temperature is at the end of its range, {ends[0]:.3g} ({RANGE[0]:g} to "
                 f"{RANGE[1]:g}): the scores were no probabilities to begin with"
             )
-        return told
+        return notes
 
     def _inner(self) -> Probe:
         if isinstance(self.probe, Probe):

@@ -65,13 +65,13 @@ class LabelPropagationProbe(Probe):
             yield p
 
     def notes(self) -> list[str]:
-        told = ["transductive: the score of an item depends on the other items of the test set"]
+        notes = ["transductive: the score of an item depends on the other items of the test set"]
         if getattr(self, "_lost", 0):
-            told.append(
+            notes.append(
                 f"{self._lost} scores are of items that no labelled one reaches: how often "
                 "training has the class stands in"
             )
-        return told
+        return notes
 
     def _near(self, rows: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Similarities and indices (n, <= k + 1) of the nearest of ``others``, in no order.

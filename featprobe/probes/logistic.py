@@ -138,15 +138,15 @@ class LogisticProbe(Probe):
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Self:
         self._labels = y.ndim == 2
-        given = self._given if self._given is not None and len(self._given) == len(y) else None
-        self._standardize = Standardizer.of(x, self.standardize, given)
+        options = self._given if self._given is not None and len(self._given) == len(y) else None
+        self._standardize = Standardizer.of(x, self.standardize, options)
         solve = logistic_path if self.solver == "batched" else sklearn_path
         Cs = [c["Cs"] for c in self.candidates()]
         self._path: LogisticPath = solve(
             self._standardize(x),
             y,
             Cs,
-            sample_weight=_product(given, class_weights(y, self.class_weight)),
+            sample_weight=_product(options, class_weights(y, self.class_weight)),
         )
         return self
 

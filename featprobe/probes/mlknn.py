@@ -78,13 +78,13 @@ class MLkNNProbe(NeighbourProbe):
         return self
 
     def notes(self) -> list[str]:
-        told = super().notes()
+        notes = super().notes()
         if getattr(self, "_within", False):
-            told.append(
+            notes.append(
                 f"training has fewer than {max(self._ks())} items of other patients: what "
                 "neighbours mean was counted among items of the same patient too"
             )
-        return told
+        return notes
 
     def _counts(self, rows: np.ndarray) -> np.ndarray:
         """(G, n, C): how many of the first k neighbours have each label."""

@@ -65,21 +65,21 @@ class NeighbourProbe(Probe):
 
     def notes(self) -> list[str]:
         """What a reader of the scores has to know: values of k left out, measured recall."""
-        said: list[str] = []
+        notes: list[str] = []
         if beyond := getattr(self, "_beyond", None):
             left = ", ".join(str(k) for k in beyond)
-            said.append(f"k = {left} left out: more than the {self._most} items to choose among")
+            notes.append(f"k = {left} left out: more than the {self._most} items to choose among")
         bank = getattr(self, "_bank", None)
         if bank is not None and bank.index == "flat" and self.index not in ("auto", "flat"):
-            said.append(f"so few items are searched exactly, without {self.index}")
+            notes.append(f"so few items are searched exactly, without {self.index}")
         if getattr(self, "recall_", None) is not None:
-            said.append(f"approximate neighbours: {self._recall_of} {self.recall_:.3f}")
+            notes.append(f"approximate neighbours: {self._recall_of} {self.recall_:.3f}")
         if self._unknown:
-            said.append(
+            notes.append(
                 f"for {self._unknown} scores no neighbour knows the label: how often training has "
                 "it stands in"
             )
-        return said
+        return notes
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
         self._measure(x)

@@ -171,7 +171,7 @@ def _losses(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     share = len(y) / max(1, known.sum())
     positive = y == 1
     for g, p in enumerate(scores):
-        said = np.where(positive, p, 1 - p)
-        logs = np.log(np.clip(said, 1e-12, 1), where=known, out=np.zeros(y.shape))
+        p_true = np.where(positive, p, 1 - p)
+        logs = np.log(np.clip(p_true, 1e-12, 1), where=known, out=np.zeros(y.shape))
         out[g] = -share * logs.sum(1)
     return out

@@ -70,18 +70,18 @@ def boxes(found: Sequence[Box], name: str) -> str:
 def lines(panel: Panel, most: int = 12) -> str:
     """Lines with bands, their names below."""
     shown = panel.lines[:most]
-    every = extent(*(v for line in shown for v in (line.y, line.low, line.high)))
-    across = extent(*(line.x for line in shown))
+    every = extent(*(v for title in shown for v in (title.y, title.low, title.high)))
+    across = extent(*(title.x for title in shown))
     a = Axes((44, 30, WIDTH - 14, 210), across, every, panel.log)
     a.beside(panel.y)
-    points = sorted({float(x) for line in shown for x in line.x})
+    points = sorted({float(x) for title in shown for x in title.x})
     a.below(panel.x, points if panel.log and len(points) < 12 else None, panel.percent)
     if math.isfinite(panel.chance) and a.box[1] <= a.y(panel.chance) <= a.box[3]:
         y = a.y(panel.chance)
         a.parts.append(element("line", x1=a.box[0], x2=a.box[2], y1=y, y2=y, class_="chance"))
-    for i, line in enumerate(shown):
-        _curve(a, i, line)
-    names = [line.label for line in shown]
+    for i, title in enumerate(shown):
+        _curve(a, i, title)
+    names = [title.label for title in shown]
     return _with_names(a, names, panel.title + ": " + panel.y + " by " + panel.x)
 
 
@@ -132,8 +132,8 @@ def cloud(found: Cloud, log: bool, diagonal: bool = False) -> str:
         if math.isfinite(v.x_ends[0]):
             x1, x2 = map(a.x, v.x_ends)
             a.parts.append(element("line", x1=x1, x2=x2, y1=y, y2=y, class_=f"thin s{i}"))
-        told = element("title", said(f"{v.label}: {v.x:.4g}, {v.y:.3f}"))
-        a.parts.append(element("circle", told, cx=x, cy=y, r=4, class_=f"dot s{i}"))
+        title = element("title", said(f"{v.label}: {v.x:.4g}, {v.y:.3f}"))
+        a.parts.append(element("circle", title, cx=x, cy=y, r=4, class_=f"dot s{i}"))
     return _with_names(a, groups, f"{found.title}: {found.y} over {found.x}")
 
 
@@ -157,14 +157,14 @@ def matrix(
             if math.isnan(numbers[i, j]):
                 continue
             x, level = left + wide * j, round(9 * float(np.clip(shade[i, j], 0, 1)))
-            text = f"{numbers[i, j]:{form}}"
-            told = element("title", said(f"{name} / {columns[j]}: {text}"))
+            title = f"{numbers[i, j]:{form}}"
+            line = element("title", said(f"{name} / {columns[j]}: {title}"))
             parts.append(
-                element("rect", told, x=x, y=y, width=wide - 1, height=high - 1, class_=f"h{level}")
+                element("rect", line, x=x, y=y, width=wide - 1, height=high - 1, class_=f"h{level}")
             )
-            if CHAR * len(text) < wide and high > 11:
+            if CHAR * len(title) < wide and high > 11:
                 kind = "t mid on" if level > 4 else "t mid"
-                parts.append(label(x + wide / 2, y + high / 2 + 4, text, class_=kind))
+                parts.append(label(x + wide / 2, y + high / 2 + 4, title, class_=kind))
     return picture(62 + high * k, "".join(parts), f"{beside} by {below}")
 
 
@@ -187,9 +187,9 @@ def _interval(
         x1, x2 = a.x(low), a.x(high)
         a.parts.append(element("line", x1=x1, x2=x2, y1=y, y2=y, class_="line s0"))
     ends = f" [{low:.3f}, {high:.3f}]" if math.isfinite(low) else ""
-    told = element("title", said(f"{name}: {value:.3f}{ends}"))
+    title = element("title", said(f"{name}: {value:.3f}{ends}"))
     kind = "dot s0" if first else "ring s0"
-    a.parts.append(element("circle", told, cx=a.x(value), cy=y, r=4, class_=kind))
+    a.parts.append(element("circle", title, cx=a.x(value), cy=y, r=4, class_=kind))
 
 
 def _unit(x: str, y: str, diagonal: bool) -> Axes:
@@ -214,8 +214,8 @@ def _curve(a: Axes, i: int, line: Line, marks: bool = True) -> None:
     a.parts.append(polyline(drawn, f"line {hue}"))
     if marks and len(drawn) < 40:
         for (x, y), u, v in zip(drawn, line.x, line.y):
-            told = element("title", said(f"{line.label}, {u:g}: {v:.3f}"))
-            a.parts.append(element("circle", told, cx=x, cy=y, r=3.2, class_=f"dot {hue}"))
+            title = element("title", said(f"{line.label}, {u:g}: {v:.3f}"))
+            a.parts.append(element("circle", title, cx=x, cy=y, r=3.2, class_=f"dot {hue}"))
 
 
 def _with_names(a: Axes, names: Sequence[str], title: str) -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import time
 from collections.abc import Collection, Sequence
-from html import escape
-from importlib import resources
 from pathlib import Path
 
 from featprobe.core._version import __version__
-from featprobe.core.atomic import write_text_atomic
-from featprobe.core.errors import InputError, reason
+from featprobe.core.errors import InputError
 from featprobe.evaluation.results import Result
 from featprobe.figures import points
 from featprobe.figures.colours import clean
@@ -22,8 +17,9 @@ from featprobe.leaderboard.compare import Comparison, compare
 from featprobe.leaderboard.differences import HEADS, legend_of, rows_of
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.report import figures
-from featprobe.report.privacy import Hide
+from featprobe.report.privacy import Hide, hiding
 from featprobe.report.rows import as_json, data
+from featprobe.report.shell import asset, filled, policy
 from featprobe.report.svg import element
 from featprobe.report.svg import text_of as said
 
@@ -43,7 +39,7 @@ def page(
     are escaped; names of patients and items do not occur (:class:`Hide`).
     """
     found = [row.result for row in board]
-    hide = Hide(cache, found)
+    hide = hiding(cache, found)
     known = points.costs(found, cache)
     sections = [
         ("figures", "By data set", "".join(figures.by_league(board, cache, hide))),
@@ -55,15 +51,15 @@ def page(
         ("notes", "Notes", _notes(board, hide)),
     ]  # fmt: skip
     shown = [(key, title, body) for key, title, body in sections if body]
-    script = _asset("page.js")
+    script = asset("theme.js", "page.js")
     links = "".join(
         element("li", element("a", said(title), href=f"#{key}"))
         for key, title in [("results", "Results"), *((k, t) for k, t, _ in shown)]
     )
     parts = {
         "title": said(name),
-        "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src '{_hash(script)}'",
-        "style": _asset("page.css"),
+        "policy": policy(script),
+        "style": asset("page.css"),
         "links": links,
         "what": said(_summary(found)),
         "sections": "".join(
@@ -74,20 +70,7 @@ def page(
         "data": as_json(_cleaned(data(board, metric, known, hide))),
         "script": script,
     }
-    out = _asset("page.html")
-    pieces = out.split("@@")  # text, name, text, name, ..., text: no value is looked into
-    pieces[1::2] = [parts[p] for p in pieces[1::2]]
-    return "".join(pieces)
-
-
-def write(path: Path, text: str) -> Path:
-    """Write a page. Raises :class:`InputError` where it cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text_atomic(path, text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {reason(error)}") from error
-    return path
+    return filled("page.html", parts)
 
 
 def _summary(found: Sequence[Result]) -> str:
@@ -96,9 +79,9 @@ def _summary(found: Sequence[Result]) -> str:
         (len({r.backbone for r in found}), "backbone", "backbones"),
         (len({r.dataset for r in found}), "data set", "data sets"),
     ]
-    told = [f"{n} {one if n == 1 else more}" for n, one, more in counts]
+    parts = [f"{n} {one if n == 1 else more}" for n, one, more in counts]
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    return f"{told[0]} of {told[1]} on {told[2]}. {made}."
+    return f"{parts[0]} of {parts[1]} on {parts[2]}. {made}."
 
 
 def _tests(
@@ -155,12 +138,3 @@ def _grid(of: Sequence[str]) -> str:
 def _cleaned(value: dict[str, object]) -> dict[str, object]:
     """All texts in one line."""
     return value | {"strings": [clean(t) for t in value["strings"]]}  # type: ignore[attr-defined]
-
-
-def _asset(name: str) -> str:
-    return (resources.files("featprobe.report") / "assets" / name).read_text("utf-8")
-
-
-def _hash(script: str) -> str:
-    found = hashlib.sha256(script.encode()).digest()
-    return escape(f"sha256-{base64.b64encode(found).decode()}")

@@ -22,24 +22,15 @@ _NAMING = (
 class Hide:
     """Replaces names of patients and items in texts by :data:`HIDDEN`.
 
-    The names are those of the kept scores, one file for each data set, split and labels. Words of a
-    text are compared whole, without what punctuates them; names of several words are looked for as
-    they are. Numbers of fewer than five digits stay: as words of a sentence they are counts.
-    Sentences that are known to name an item lose the name in any case.
+    Words of a text are compared whole, without what punctuates them; names of several words are
+    looked for as they are. Numbers of fewer than five digits stay: as words of a sentence they are
+    counts. Sentences that are known to name an item lose the name in any case.
     """
 
-    def __init__(self, cache: Path, found: Sequence[Result]) -> None:
-        one = {(r.dataset, r.split.get("digest"), r.labels): r for r in found}
-        names: set[str] = set()
-        for r in one.values():
-            try:
-                scored = results.scored(cache, r)
-            except InputError:
-                continue
-            names |= {*map(str, scored.ids), *map(str, scored.groups)}
-        names = {n for n in names if n and not (n.isdigit() and len(n) < _FEW)}
-        self._words = {n for n in names if not re.search(r"\s", n)}
-        self._longer = sorted((n for n in names - self._words), key=len, reverse=True)
+    def __init__(self, names: Iterable[str]) -> None:
+        kept = {n for n in names if n and not (n.isdigit() and len(n) < _FEW)}
+        self._words = {n for n in kept if not re.search(r"\s", n)}
+        self._longer = sorted(kept - self._words, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         for pattern, instead in _NAMING:
@@ -58,3 +49,15 @@ class Hide:
     def all(self, texts: Iterable[str]) -> list[str]:
         """Each of the texts."""
         return [self(t) for t in texts]
+
+
+def hiding(cache: Path, found: Sequence[Result]) -> Hide:
+    """Of results: the names in the kept scores, one file for each data set, split and labels."""
+    names: set[str] = set()
+    for r in {(r.dataset, r.split.get("digest"), r.labels): r for r in found}.values():
+        try:
+            scored = results.scored(cache, r)
+        except InputError:
+            continue
+        names |= {*map(str, scored.ids), *map(str, scored.groups)}
+    return Hide(names)

@@ -26,10 +26,10 @@ def text_of(value: object) -> str:
 def element(name: str, body: str = "", **attributes: object) -> str:
     """``<name a="1">body</name>``; numbers rounded to a tenth of a pixel, ``_`` is ``-`` and
     ``class_`` class. The body is markup."""
-    said = "".join(
+    text = "".join(
         f' {k.rstrip("_").replace("_", "-")}="{_value(v)}"' for k, v in attributes.items()
     )
-    return f"<{name}{said}>{body}</{name}>" if body else f"<{name}{said}/>"
+    return f"<{name}{text}>{body}</{name}>" if body else f"<{name}{text}/>"
 
 
 def _value(v: object) -> str:
@@ -58,8 +58,8 @@ def polygon(points: Sequence[tuple[float, float]], class_: str) -> str:
 
 
 def _way(points: Sequence[tuple[float, float]]) -> str:
-    told = (f"{x:.1f} {y:.1f}".replace(".0", "") for x, y in points)
-    return "M" + "L".join(told)
+    text = (f"{x:.1f} {y:.1f}".replace(".0", "") for x, y in points)
+    return "M" + "L".join(text)
 
 
 def picture(height: float, body: str, title: str, width: float = WIDTH) -> str:
@@ -116,13 +116,13 @@ class Axes:
         taken = -math.inf
         for value in self._ticks() if at is None else at:
             x = self.x(value)
-            said = _told(100 * value if percent else value) + (" %" if percent else "")
-            wide = CHARACTER * len(said)
+            text = _told(100 * value if percent else value) + (" %" if percent else "")
+            wide = CHARACTER * len(text)
             if x < left - 1 or x > right + 1 or x - wide / 2 < taken + 6:
                 continue
             taken = x + wide / 2
             self.parts.append(element("line", x1=x, x2=x, y1=top, y2=bottom, class_="grid"))
-            self.parts.append(label(x, bottom + 14, said, class_="t mid"))
+            self.parts.append(label(x, bottom + 14, text, class_="t mid"))
         self.parts.append(element("line", x1=left, x2=right, y1=bottom, y2=bottom, class_="axis"))
         self.parts.append(label((left + right) / 2, bottom + 29, name, 46, "t mid"))
 

@@ -98,6 +98,19 @@ class Networks(Fitted):
         return Networks(self.decoder, *one, self.multilabel, self.notes)
 
 
+def weighed(p: Tensor, background: float, multilabel: bool) -> Tensor:
+    """Probabilities (f, K, H, W) whose share of background, or odds of what is not of a label, were
+    multiplied with ``background``."""
+    if background == 1:
+        return p
+    if multilabel:
+        return p / (p + background * (1 - p)).clamp_min(1e-12)
+    scale = torch.ones(p.shape[1])
+    scale[0] = background
+    p = p * scale[:, None, None]
+    return p / p.sum(1, keepdim=True).clamp_min(1e-12)
+
+
 def of_piece(fitted: Fitted, items: MaskedItems, piece: Piece) -> Tensor:
     """Probabilities (G, f, K, H, W) of the frames of a piece."""
     tokens, image = items.read(piece, fitted.decoder)
@@ -156,7 +169,7 @@ def look(fitted: Fitted, items: MaskedItems, rows: Sequence[int] | np.ndarray) -
     dice = np.full((len(rows), g, k), np.nan)
     loss, pixels = np.zeros(g), 0
     for n, i in enumerate(rows):
-        both, said, true = (np.zeros((g, k)) for _ in range(3))
+        both, predicted, true = (np.zeros((g, k)) for _ in range(3))
         for piece in items.pieces([int(i)]):
             p = of_piece(fitted, items, piece)
             y = torch.from_numpy(items.target(*piece))
@@ -169,14 +182,14 @@ def look(fitted: Fitted, items: MaskedItems, rows: Sequence[int] | np.ndarray) -
             chosen = chosen & known
             axes = (1, 3, 4)
             both += (chosen & truth).sum(axes).numpy()
-            said += chosen.sum(axes).numpy()
+            predicted += chosen.sum(axes).numpy()
             true += truth.sum((0, 2, 3)).numpy()
             right = torch.where(truth, p, 1 - p) if items.multilabel else p
             counted = known if items.multilabel else truth
             loss -= (right.clamp_min(1e-12).log() * counted).flatten(1).sum(1).double().numpy()
             pixels += int(counted.sum())
-        some = said + true > 0
-        dice[n] = np.where(some, 2 * both / np.where(some, said + true, 1), np.nan)
+        some = predicted + true > 0
+        dice[n] = np.where(some, 2 * both / np.where(some, predicted + true, 1), np.nan)
     kept = dice if items.multilabel else dice[:, :, 1:]
     defined = ~np.isnan(kept)
     by_class = np.nansum(kept, 0) / np.maximum(defined.sum(0), 1)

@@ -164,7 +164,8 @@ class MaskedItems:
         """Frames float16 (f, C, H, W) of item i as the network was shown them, in [0, 1]."""
         first = int(self._starts[i])
         if i not in self._drawn:
-            self._pictures[first : int(self._starts[i + 1])] = self.tokens.images(i, self.size)
+            seen = in_channels(self.tokens.images(i, self.size), self._pictures.shape[1])
+            self._pictures[first : int(self._starts[i + 1])] = seen
             self._drawn.add(i)
         stop = self.frames(i) if stop is None else stop
         return np.asarray(self._pictures[first + start : first + stop])
@@ -227,6 +228,14 @@ class MaskedItems:
                 pool.put(tokens, self.target(*piece), *(() if image is None else (image,)))
             found, target, *images = pool.take(batch, rng)
             yield Batch(found.float(), target, images[0].float() if images else None)
+
+
+def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """Images (f, C, H, W) as a decoder takes them that learnt from those of ``channels``: grey ones
+    in all of three, the mean of coloured ones where it knows grey alone."""
+    if images.shape[1] > channels:
+        images = images.mean(1, keepdims=True)
+    return np.broadcast_to(images, (len(images), channels, *images.shape[2:]))
 
 
 class _Pool:

@@ -10,7 +10,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full
 from featprobe.segmentation.items import MaskedItems
-from featprobe.splits.partition import VERSION, Dealer, Split, official_or_made
+from featprobe.splits.partition import VERSION, Partitioner, Split, official_or_made
 from featprobe.splits.shots import Draws
 
 DRAWS = ("drawn", "spaced")
@@ -89,16 +89,16 @@ def split_items(items: MaskedItems, protocol: Protocol) -> Split:
     official = items.split[rows]
     made = isinstance(protocol, CrossVal) or not {"train", "val", "test"} <= set(official.tolist())
     y = items.presence[rows] if made else np.zeros(len(rows), dtype=np.int64)
-    dealer = Dealer(
+    partitioner = Partitioner(
         y, items.groups[rows], items.ids[rows], protocol.split_version, items.group_origin,
         items.foreground if made else (),
     )  # fmt: skip
     try:
         if isinstance(protocol, Shots):
-            found = official_or_made(dealer, official, items.split_origin, protocol.seed)
-            found = replace(found, version=dealer.version)
+            found = official_or_made(partitioner, official, items.split_origin, protocol.seed)
+            found = replace(found, version=partitioner.version)
         else:
-            found = protocol.split(dealer, official, items.split_origin)
+            found = protocol.split(partitioner, official, items.split_origin)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     found = _renamed(found, rows)

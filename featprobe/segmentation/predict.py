@@ -19,6 +19,7 @@ from featprobe.features.tokens import TokenSet
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.images.mask_writing import write_mask, write_probabilities
 from featprobe.segmentation.fitted import decided, depths
+from featprobe.segmentation.items import in_channels
 from featprobe.segmentation.saving import SavedDecoder
 from featprobe.segmentation.scores import mask_scores
 from featprobe.store.format import FeatureKey
@@ -57,8 +58,8 @@ def predict_masks(
     key = FeatureKey(**saved.source.key)
     as_made(dataset, FrameRecipe(**key.recipe))
     refuse_other_features(saved.source, backbone, dataset)
-    dataset, told = named_apart(saved.source, dataset)
-    for text in told + other_readers(saved.source, dataset):
+    dataset, notes = named_apart(saved.source, dataset)
+    for text in notes + other_readers(saved.source, dataset):
         say(text)
     features = extract(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
@@ -74,27 +75,29 @@ def predict_masks(
     known = dataset.masks is not None and tuple(dataset.masks.classes) == saved.classes
     for i, name in enumerate(tokens.ids):
         p = tokens.grid_of(i).to_voxels(_probabilities(saved, tokens, i), saved.multilabel)
-        said = decided(p, saved.multilabel)
+        predicted = decided(p, saved.multilabel)
         header, source = dataset.header(int(tokens.rows[i])), _file(dataset, int(tokens.rows[i]))
         stem = out / _stem(str(name))
-        files = write_mask(stem, said, header, source, saved.classes[first:])
+        files = write_mask(stem, predicted, header, source, saved.classes[first:])
         if probabilities:
             beside = stem.with_name(f"{stem.name}_probabilities")
             files.append(write_probabilities(beside, p, header, source, saved.classes))
         voxels = [
-            int((said[c] if saved.multilabel else said == c).sum())
+            int((predicted[c] if saved.multilabel else predicted == c).sum())
             for c in range(first, len(saved.classes))
         ]
         scores = None
         if known and tokens.has_mask(i):
             truth = tokens.mask(i)
-            scores = mask_scores(said, truth.values, truth.spacing, len(saved.classes))
+            scores = mask_scores(predicted, truth.values, truth.spacing, len(saved.classes))
         yield Segmented(str(name), files, voxels, scores)
 
 
 def _probabilities(saved: SavedDecoder, tokens: TokenSet, i: int) -> np.ndarray:
     decoder, found = saved.decoder, []
-    image = tokens.images(i, saved.shape.size) if decoder.sees else None
+    image = None
+    if decoder.sees:
+        image = in_channels(tokens.images(i, saved.shape.size), saved.shape.channels).copy()
     for start in range(0, tokens.frames(i), _FRAMES):
         part = slice(start, min(start + _FRAMES, tokens.frames(i)))
         x = torch.from_numpy(tokens.tokens(i, decoder.takes, part)).float()

@@ -16,7 +16,7 @@ from featprobe.segmentation.rates import choose
 from featprobe.segmentation.work import Outcome, Work
 
 
-def carry_out(work: Work, protocol: Protocol, split: Any) -> list[Outcome]:
+def run_protocol(work: Work, protocol: Protocol, split: Any) -> list[Outcome]:
     """The Outcomes of a protocol."""
     if isinstance(protocol, Shots):
         return [_shots(work, protocol, split, n) for n in protocol.shots]

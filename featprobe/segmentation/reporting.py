@@ -176,8 +176,8 @@ def _notes(items: MaskedItems, split: Split, scored: ItemScores, work: Work) -> 
         if not len(rows):
             continue
         lost = [c for c, n in zip(items.foreground, (items.voxels[rows] > 0).sum(0)) if not n]
-        then = "cannot be learnt" if name == "train" else "any voxel of it is an error"
-        out += [f"no {name} item has {', '.join(lost)}: it {then}"] if lost else []
+        then = "it cannot be learnt" if name == "train" else "any voxel of it is an error"
+        out += [f"no {name} item has {', '.join(lost)}: {then}"] if lost else []
     each = np.concatenate([p.reshape(len(p), -1, len(FIELDS)) for p in scored.tries])
     tp, fp, fn = (each[..., FIELDS.index(n)] for n in ("tp", "fp", "fn"))
     one = int((((tp + fp) == 0) ^ ((tp + fn) == 0)).sum())

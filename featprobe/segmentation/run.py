@@ -9,12 +9,12 @@ from typing import Any
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
 from featprobe.evaluation.predict import source_of_subject
-from featprobe.evaluation.shown import Results
+from featprobe.evaluation.result_list import Results
 from featprobe.segmentation.answers import Answers
 from featprobe.segmentation.decoders.base import Decoder
 from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.partition import Protocol, checked, split_items
-from featprobe.segmentation.protocols import carry_out
+from featprobe.segmentation.protocols import run_protocol
 from featprobe.segmentation.reporting import keep, result_of
 from featprobe.segmentation.saving import save_decoder, saved_of
 from featprobe.segmentation.training import Training, usual
@@ -54,7 +54,7 @@ def segment(
     split = split_items(items, chosen)
     out = Results()
     root = settings.cache_root(cache)
-    for outcome in carry_out(work, chosen, split):
+    for outcome in run_protocol(work, chosen, split):
         result, scored, folds = result_of(work, chosen, split, outcome, resamples, label)
         if save_to is not None and outcome.kept is not None:
             source = source_of_subject(items.tokens.features, result.view, "mean")

@@ -86,14 +86,14 @@ def read_decoder(path: str | os.PathLike[str]) -> SavedDecoder:
         with safe_open(file, framework="np") as f:
             metadata = f.metadata() or {}
             arrays = {n: f.get_tensor(n) for n in f.keys()}  # noqa: SIM118
-        text = metadata[HEADER]
-        header = json.loads(text)
+        features = metadata[HEADER]
+        header = json.loads(features)
         if header["format"] > FORMAT_VERSION:
             raise StoreError(
                 f"{file}: saved by featprobe {header.get('featprobe')} in format "
                 f"{header['format']}; this one reads up to {FORMAT_VERSION}: upgrade featprobe"
             )
-        if metadata.get("seal") != seal(text, arrays):
+        if metadata.get("seal") != seal(features, arrays):
             raise StoreError(f"{file}: a damaged saved decoder (it is not what was written)")
         return _made(header, arrays)
     except FeatprobeError as error:
@@ -123,5 +123,6 @@ def _made(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SavedDecoder
 
 def saved_of(fitted: Fitted, items: Any, source: FeatureSource) -> SavedDecoder:
     """What a file is to hold of a decoder that was fitted to these items."""
-    said = replace(source, task="segmentation", classes=items.classes)
-    return SavedDecoder(fitted, said, items.shape(fitted.decoder), items.classes, items.multilabel)
+    features = replace(source, task="segmentation", classes=items.classes)
+    shape = items.shape(fitted.decoder)
+    return SavedDecoder(fitted, features, shape, items.classes, items.multilabel)

@@ -53,15 +53,15 @@ def mask_scores(
 def _one(
     a: np.ndarray, b: np.ndarray, step: np.ndarray, diagonal: float, surfaces: bool
 ) -> list[float]:
-    tp, said, true = (int(np.count_nonzero(x)) for x in (a & b, a, b))
-    counts = [float(tp), float(said - tp), float(true - tp)]
-    if not said and not true:
+    tp, text, true = (int(np.count_nonzero(x)) for x in (a & b, a, b))
+    counts = [float(tp), float(text - tp), float(true - tp)]
+    if not text and not true:
         return [math.nan] * 5 + counts
-    dice, iou = 2 * tp / (said + true), tp / (said + true - tp)
-    if not said or not true:
+    dice, iou = 2 * tp / (text + true), tp / (text + true - tp)
+    if not text or not true:
         return [dice, iou, diagonal, diagonal, 1.0 if true else math.nan, *counts]
     hd95, asd = _distances(a, b, step) if surfaces else (math.nan, math.nan)
-    return [dice, iou, hd95, asd, abs(said - true) / true, *counts]
+    return [dice, iou, hd95, asd, abs(text - true) / true, *counts]
 
 
 def _distances(a: np.ndarray, b: np.ndarray, step: np.ndarray) -> tuple[float, float]:

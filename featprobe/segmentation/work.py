@@ -76,8 +76,8 @@ class Work:
         found = []
         for i in rows:
             truth = self.items.tokens.mask(int(i))
-            said = segmented(fitted, self.items, int(i))
+            predicted = segmented(fitted, self.items, int(i))
             found.append(
-                mask_scores(said, truth.values, truth.spacing, len(self.items.classes)).ravel()
+                mask_scores(predicted, truth.values, truth.spacing, len(self.items.classes)).ravel()
             )
         return np.stack(found)

@@ -109,21 +109,21 @@ class Targets:
     def of(cls, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Targets:
         """Of int (N,) classes or float (N, K) labels; see :func:`logistic_path`."""
         y = np.asarray(y)
-        given = None
+        options = None
         if sample_weight is not None:
-            given = np.atleast_2d(np.asarray(sample_weight, dtype=float).T)
-            if given.shape not in ((1, len(y)), y.T.shape) or not (given >= 0).all():
+            options = np.atleast_2d(np.asarray(sample_weight, dtype=float).T)
+            if options.shape not in ((1, len(y)), y.T.shape) or not (options >= 0).all():
                 raise InputError(
                     f"sample weights must be {len(y)} numbers that are not negative, not of shape "
-                    f"{given.T.shape}"
+                    f"{options.T.shape}"
                 )
         if y.ndim == 1 and int(y.max()) > 1:
-            return cls(int(y.max()) + 1, y[None].astype(np.int64), None, given)
+            return cls(int(y.max()) + 1, y[None].astype(np.int64), None, options)
         labels = np.atleast_2d(y.T).astype(float)
         known = ~np.isnan(labels)
         if not known.all():
-            given = known * (1.0 if given is None else given)
-        return cls(len(labels), None, np.where(labels == 1, -1.0, 1.0), given)
+            options = known * (1.0 if options is None else options)
+        return cls(len(labels), None, np.where(labels == 1, -1.0, 1.0), options)
 
     @property
     def per(self) -> int:

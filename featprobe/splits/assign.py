@@ -178,13 +178,15 @@ def missed(
     found = [(over[k, c], k, c) for k, c in zip(*np.nonzero(over > 1 + 1e-9))]
     if not found:
         return ""
-    said = []
+    notes = []
     for _, k, c in sorted(found, key=lambda f: (-f[0], f[1], f[2]))[:3]:
         what = "all items" if c == len(total) - 1 else _named(c, classes, targets)
-        reached, asked = 100 * have[k, c] / total[c], 100 * fractions[k]
-        said.append(f"{names[k]} has {reached:.3g} % of {what} where {asked:.3g} % were asked for")
+        reached, wanted = 100 * have[k, c] / total[c], 100 * fractions[k]
+        notes.append(
+            f"{names[k]} has {reached:.3g} % of {what} where {wanted:.3g} % were asked for"
+        )
     more = f", and {len(found) - 3} more such" if len(found) > 3 else ""
-    return "; not reached: " + ", ".join(said) + more
+    return "; not reached: " + ", ".join(notes) + more
 
 
 def _named(column: int, classes: Sequence[str], targets: np.ndarray) -> str:

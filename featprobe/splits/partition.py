@@ -69,7 +69,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Dealer:
+class Partitioner:
     """What a protocol splits, and by which ``version`` of the way to do it.
 
     Targets ``y`` (N,) or (N, C), ``groups`` (patients) and ``ids`` (N,); without ids a row's number
@@ -136,7 +136,10 @@ def known_targets(y: np.ndarray) -> np.ndarray:
 
 
 def official_or_made(
-    dealer: Dealer, official: np.ndarray | None = None, origin: str = "", seed: splits.Seed = 0
+    partitioner: Partitioner,
+    official: np.ndarray | None = None,
+    origin: str = "",
+    seed: splits.Seed = 0,
 ) -> Split:
     """The official split where the data set ships one, otherwise one made here.
 
@@ -148,14 +151,14 @@ def official_or_made(
 
     Raises :class:`InputError` for an official split without train, or with nothing to test on.
     """
-    said = seed if isinstance(seed, int) else seed[0]
-    grouping, version = dealer.grouping, dealer.version
+    recorded = seed if isinstance(seed, int) else seed[0]
+    grouping, version = partitioner.grouping, partitioner.version
     if official is None or not (official != "").any():
-        every = np.arange(len(dealer))
-        part, missed = dealer.assign(every, splits.FRACTIONS, seed, splits.NAMES)
+        every = np.arange(len(partitioner))
+        part, missed = partitioner.assign(every, splits.FRACTIONS, seed, splits.NAMES)
         made = "made here: 60/20/20, stratified, no patient in two parts" + missed
         train, val, test = (np.flatnonzero(part == k) for k in range(3))
-        return Split(train, val, test, made, grouping, said, version=version)
+        return Split(train, val, test, made, grouping, recorded, version=version)
     train, val, test = (np.flatnonzero(official == n) for n in splits.NAMES)
     if not len(test):
         test, val = val, test
@@ -165,15 +168,15 @@ def official_or_made(
             raise InputError(f"the split of the data set ({origin}) has no {name} items")
     made_val = not len(val)
     if made_val:
-        part, missed = dealer.assign(train, (0.8, 0.2), seed, ("train", "val"))
+        part, missed = partitioner.assign(train, (0.8, 0.2), seed, ("train", "val"))
         train, val = train[part == 0], train[part == 1]
         origin += "; val is a fifth of train, stratified, by patient" + missed
-    crossing = dealer.crossing(np.r_[train, val], test)
-    used = (said, version) if made_val else (None, None)
+    crossing = partitioner.crossing(np.r_[train, val], test)
+    used = (recorded, version) if made_val else (None, None)
     return Split(train, val, test, origin, grouping, used[0], crossing, used[1])
 
 
-def cut(split: Split, dealer: Dealer, fraction: float, seed: splits.Seed) -> Split:
+def cut(split: Split, partitioner: Partitioner, fraction: float, seed: splits.Seed) -> Split:
     """The split with train and val cut to a fraction of their patients, see :func:`splits.portion`.
 
     Test stays as it is. With a fraction of 1 it is the split itself.
@@ -182,31 +185,32 @@ def cut(split: Split, dealer: Dealer, fraction: float, seed: splits.Seed) -> Spl
         return split
     seeds = [seed] if isinstance(seed, int) else list(seed)
     train, val = (
-        dealer.portion(rows, fraction, [*seeds, part])
+        partitioner.portion(rows, fraction, [*seeds, part])
         for part, rows in enumerate((split.train, split.val))
     )
     origin = f"{split.origin}; train and val are cut to {100 * fraction:g} % of their patients"
-    crossing = dealer.crossing(np.r_[train, val], split.test)
+    crossing = partitioner.crossing(np.r_[train, val], split.test)
     return replace(
         split, train=train, val=val, origin=origin, seed=seeds[0], crossing=crossing,
-        version=dealer.version,
+        version=partitioner.version,
     )  # fmt: skip
 
 
-def folded(dealer: Dealer, folds: int, seed: int) -> Split:
+def folded(partitioner: Partitioner, folds: int, seed: int) -> Split:
     """Every fold is test once, the next one val, the rest train; an official split is not used.
 
     Raises :class:`InputError` when there are fewer patients than folds.
     """
-    patients = len(np.unique(dealer.groups))
+    patients = len(np.unique(partitioner.groups))
     if patients < folds:
         raise InputError(f"{patients} patients cannot be split into {folds} folds")
     names = [f"fold {k + 1}" for k in range(folds)]
-    every = np.arange(len(dealer))
-    part, missed = dealer.assign(every, [1 / folds] * folds, [seed, 1], names)
+    every = np.arange(len(partitioner))
+    part, missed = partitioner.assign(every, [1 / folds] * folds, [seed, 1], names)
     origin = f"made here: {folds} folds, stratified, no patient in two folds{missed}"
     none = every[:0]
-    whole = Split(none, none, every, origin, dealer.grouping, seed, version=dealer.version)
+    grouping, version = partitioner.grouping, partitioner.version
+    whole = Split(none, none, every, origin, grouping, seed, version=version)
     inner = []
     for fold in range(folds):
         val = (fold + 1) % folds
@@ -217,7 +221,12 @@ def folded(dealer: Dealer, folds: int, seed: int) -> Split:
 
 
 def repeated(
-    dealer: Dealer, official: np.ndarray | None, origin: str, subset: float, seed: int, repeats: int
+    partitioner: Partitioner,
+    official: np.ndarray | None,
+    origin: str,
+    subset: float,
+    seed: int,
+    repeats: int,
 ) -> Split:
     """The split made ``repeats`` times, each with train and val cut to ``subset``.
 
@@ -226,22 +235,24 @@ def repeated(
     it is not official): fits to all of one training set would not tell how much another one would
     have changed.
     """
-    wholes = [official_or_made(dealer, official, origin, [seed, 3, r]) for r in range(repeats)]
-    inner = [cut(s, dealer, subset, [seed, 3, r, 1]) for r, s in enumerate(wholes)]
+    wholes = [official_or_made(partitioner, official, origin, [seed, 3, r]) for r in range(repeats)]
+    inner = [cut(s, partitioner, subset, [seed, 3, r, 1]) for r, s in enumerate(wholes)]
     first = inner[0]
     if official is not None and (official != "").any():
-        inner = [cut(s, dealer, KEPT, [seed, 3, r, 2]) for r, s in enumerate(inner)]
-        said = f"{first.origin}; {repeats} fits to {100 * KEPT:g} % of these patients, drawn anew"
-        had = dealer.patients(np.r_[wholes[0].train, wholes[0].val])
-        kept = dealer.patients(np.r_[inner[0].train, inner[0].val]) / had
+        inner = [cut(s, partitioner, KEPT, [seed, 3, r, 2]) for r, s in enumerate(inner)]
+        text = f"{first.origin}; {repeats} fits to {100 * KEPT:g} % of these patients, drawn anew"
+        had = partitioner.patients(np.r_[wholes[0].train, wholes[0].val])
+        kept = partitioner.patients(np.r_[inner[0].train, inner[0].val]) / had
         shared = kept / max(1 - kept, 1 / had)
     else:
-        told = next((s.origin for s in inner if "; not reached" in s.origin), first.origin)
-        said = told.replace("made here:", f"made here, {repeats} times anew:")
-        shared = dealer.patients(first.test) / dealer.patients(np.r_[first.train, first.val])
+        text = next((s.origin for s in inner if "; not reached" in s.origin), first.origin)
+        text = text.replace("made here:", f"made here, {repeats} times anew:")
+        shared = partitioner.patients(first.test) / partitioner.patients(
+            np.r_[first.train, first.val]
+        )
     test = np.unique(np.concatenate([s.test for s in inner]))
     none = test[:0]
     return Split(
-        none, none, test, said, dealer.grouping, seed, max(s.crossing for s in inner),
-        dealer.version, tuple(inner), shared,
+        none, none, test, text, partitioner.grouping, seed, max(s.crossing for s in inner),
+        partitioner.version, tuple(inner), shared,
     )  # fmt: skip

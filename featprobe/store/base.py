@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest, reason
-from featprobe.core.shown import Shown
 from featprobe.store import attributes as written
 from featprobe.store import last_used, locks, quantised
 from featprobe.store.chunks import Chunk, Damaged, Rows, raw
@@ -19,7 +19,7 @@ from featprobe.store.format import DONE, FAILED
 from featprobe.store.storage_path import StoragePath
 
 
-class FeatureStore(Shown, Container):
+class FeatureStore(Displayable, Container):
     """One store: features by frame, their status, the table of items.
 
     F frames in shards of R. A shard is the unit of commit: it is written whole and is there or not.
@@ -118,10 +118,10 @@ class FeatureStore(Shown, Container):
         Raises :class:`StoreError` when the place cannot be written; what is committed stays.
         """
         start, stop = self.layout.bounds(shard)
-        given = {n: v.shape for n, v in arrays.items()}
+        options = {n: v.shape for n, v in arrays.items()}
         wanted = {n: (stop - start, *s) for n, s in self.layout.arrays.items()}
-        if given != wanted or len(status) != stop - start or len(reasons) != stop - start:
-            raise InputError(f"{self.path}: shard {shard} is {wanted}, not {given}")
+        if options != wanted or len(status) != stop - start or len(reasons) != stop - start:
+            raise InputError(f"{self.path}: shard {shard} is {wanted}, not {options}")
         values = {n: quantised.on_disk(v, self.key.dtype) for n, v in arrays.items()}
         try:
             if self.attributes.get("complete"):
@@ -139,7 +139,7 @@ class FeatureStore(Shown, Container):
         self, name: str, blocks: int | None = None, frames: slice | np.ndarray | None = None,
         decoded: bool = True,
     ) -> np.ndarray:  # fmt: skip
-        """Features (n, L, ...) of one output as stored, of int8 as floats if ``decoded``.
+        """Features (n, L, ...) of one output as stored, of codes as floats if ``decoded``.
 
         ``blocks``: of the last ones. ``frames``: a slice, or an ascending index (n,) without
         repeats. A file read whole is checked, else its size; :class:`StoreError` names the shard.
@@ -151,7 +151,8 @@ class FeatureStore(Shown, Container):
             )
         rows = None if frames is None else self._index_of(frames)
         found = self._array(name).read(blocks, rows)
-        return quantised.decode(found) if decoded and self.key.dtype == "int8" else found
+        codes = quantised.is_quantised(self.key.dtype)
+        return quantised.decode(found) if codes and decoded else found
 
     def _index_of(self, frames: slice | np.ndarray) -> np.ndarray | None:
         if isinstance(frames, slice):
@@ -185,7 +186,8 @@ class FeatureStore(Shown, Container):
 
             self._rows[name] = Rows(
                 self.layout.frames, self.layout.shard,
-                quantised.stored_shape(self.layout.arrays[name], self.key.dtype), self.key.dtype,
+                quantised.stored_shape(self.layout.arrays[name], self.key.dtype),
+                quantised.stored_type(self.key.dtype),
                 self.path.local is not None, locate, pending, wrap,
             )  # fmt: skip
         return self._rows[name]

@@ -81,7 +81,7 @@ def find(
     Of stores that differ in the contents of the data set alone, and of the same features in two
     containers, the one last used counts. A backbone is named as in ``featprobe cache`` or by its
     beginning up to ``@`` or ``-``. ``meant``: what names of data sets and of backbones stand for,
-    of those that are there (:mod:`featprobe.features.asked`). The notes say which stores are left
+    of those that are there (:mod:`featprobe.features.lookup`). The notes say which stores are left
     out and why. Raises :class:`UnknownName` for a name with no store at all.
     """
     everything = list(entries(cache))
@@ -137,9 +137,9 @@ def stale(store: FeatureStore) -> str:
             items = store.items()
         except StoreError:  # damaged, which reading it will say
             return ""
-        told = "DICOM" in " ".join([items.group_origin, *made.get("skipped", ())])
+        text = "DICOM" in " ".join([items.group_origin, *made.get("skipped", ())])
         found = {kind_named(str(name)) for name in items.ids}
-        kinds = {k or "dicom" for k in found if k or told}
+        kinds = {k or "dicom" for k in found if k or text}
     now = versions_of(kinds)
     behind = [part for part, v in now.items() if store.key.versions.get(part, 1) != v]
     if not behind or made.get("imported"):

@@ -11,10 +11,11 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import array_digest, digest
+from featprobe.store.quantised import stored_type
 
 FORMAT_VERSION = 1
 PENDING, DONE, FAILED = 0, 1, 2
-DTYPES = ("float16", "float32", "int8")
+DTYPES = ("float16", "float32", "int8", "float8")
 SHARD_BYTES = 4 << 20
 BACKBONE_PARTS = ("backbone", "code")  # of a key's versions; the others are of pixels
 COLUMNS = ("ids", "groups", "split")
@@ -123,7 +124,7 @@ def plan_shard(frames: int, arrays: Mapping[str, tuple[int, ...]], dtype: str, b
     device loses little.
     """
     row = max((prod(shape) for shape in arrays.values()), default=1)
-    most = max(1, SHARD_BYTES // (row * np.dtype(dtype).itemsize))
+    most = max(1, SHARD_BYTES // (row * np.dtype(stored_type(dtype)).itemsize))
     size = batch
     while size * 2 <= most and size * 32 < frames:
         size *= 2

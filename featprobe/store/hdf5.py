@@ -15,7 +15,7 @@ from featprobe.store.chunks import Chunk, raw
 from featprobe.store.container import INDEX, STATUS, table_name
 from featprobe.store.format import COLUMNS, FeatureKey, Items, Layout
 from featprobe.store.locate import storage_path
-from featprobe.store.quantised import stored_shape
+from featprobe.store.quantised import stored_shape, stored_type
 from featprobe.store.storage_path import StoragePath, aside
 
 SUFFIX = ".h5"
@@ -104,7 +104,9 @@ class HDF5Store(FeatureStore):
         folder, ends = self.path.local, [self.layout.bounds(s) for s in range(self.layout.shards)]
         arrays: dict[str, tuple[tuple[int, ...], str]] = {STATUS: ((), "uint8")}
         dtype = self.key.dtype
-        arrays |= {n: (stored_shape(s, dtype), dtype) for n, s in self.layout.arrays.items()}
+        arrays |= {
+            n: (stored_shape(s, dtype), stored_type(dtype)) for n, s in self.layout.arrays.items()
+        }
         with written_aside(folder / ALL) as name, h5py.File(name, "w", libver="latest") as f:
             for array, (shape, dtype) in arrays.items():
                 whole = h5py.VirtualLayout((self.layout.frames, *shape), dtype)

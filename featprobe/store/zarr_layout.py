@@ -13,7 +13,7 @@ import numpy as np
 
 from featprobe.store.chunks import Damaged, crc32c
 from featprobe.store.format import COLUMNS, Items, Layout
-from featprobe.store.quantised import stored_shape
+from featprobe.store.quantised import stored_shape, stored_type
 from featprobe.store.storage_path import StoragePath
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def lay_shards(group: zarr.Group, layout: Layout, dtype: str) -> None:
     frames, shard = layout.frames, layout.shard
     for name, shape in layout.arrays.items():
         kept = stored_shape(shape, dtype)
-        lay(group, name, (frames, *kept), (shard, *kept), dtype)
+        lay(group, name, (frames, *kept), (shard, *kept), stored_type(dtype))
     lay(group, "status", (frames,), (shard,), "uint8")
     lay(group, "reason", (frames,), (shard,), "string")
 

@@ -51,7 +51,7 @@ class ImporterContract:
     def test_another_file_is_one_line(self, tmp_path: Path, content: bytes) -> None:
         path, _, _ = self.example(tmp_path)
         path.write_bytes(content)
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as text:
             load(path, tmp_path / "features", name="d", backbone="b", format=self.name)
-        assert str(path) in str(told.value)
-        assert "\n" not in str(told.value)
+        assert str(path) in str(text.value)
+        assert "\n" not in str(text.value)

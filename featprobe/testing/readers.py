@@ -54,14 +54,14 @@ class ReaderContract:
         path, pixels = self.example(tmp_path)
         whole = path.read_bytes()
         path.write_bytes(whole[: int(len(whole) * share)])
-        said = ""
+        text = ""
         try:  # a format may end with what no pixel depends on
             found = files.read([path], PLAIN).pixels
             np.testing.assert_array_equal(found.reshape(pixels.shape), pixels)
         except UnreadableItem as error:
-            said = str(error)
-        assert share >= 0.9 or path.name in said
-        assert "\n" not in said
+            text = str(error)
+        assert share >= 0.9 or path.name in text
+        assert "\n" not in text
 
     def test_it_goes_through_the_check_of_a_data_set(self, tmp_path: Path) -> None:
         path, _ = self.example(tmp_path)

@@ -17,7 +17,7 @@ from featprobe.cli.main import cli, main
 from featprobe.core.errors import InputError, UnknownName
 from featprobe.core.paths import expanded
 from featprobe.datasets.load import ALIASES, CATALOG, dataset_name, entry_named, load_dataset
-from featprobe.features.asked import data_named, model_named, store_named
+from featprobe.features.lookup import data_named, model_named, store_named
 from tests.support.cached import cached
 
 FOUND = "nih_chestxray14"
@@ -38,6 +38,7 @@ VERBS: dict[str, list[str] | None] = {
     "zeroshot": ["--data", "NAME"],
     "retrieval": ["--data", "NAME", "--captions", "CAPTIONS"],
     "data show": ["NAME"],
+    "show map": ["--data", "NAME", "--model", "dinov2_vits14", "--json"],
     "extract": None,
     "finetune": None,
     "segment": None,

@@ -22,8 +22,8 @@ from click.testing import CliRunner
 from featprobe.backbones import yaml_description
 from featprobe.backbones.spec import Preprocess
 from featprobe.cli.main import cli
+from featprobe.core.display import on_one_line
 from featprobe.core.errors import FeatprobeError
-from featprobe.core.shown import on_one_line
 from featprobe.datasets.load import load_dataset
 from featprobe.features.exchange.transfer import load
 from featprobe.finetuning import studies

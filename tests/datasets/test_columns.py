@@ -80,7 +80,7 @@ def test_where_the_files_may_be_is_said(films, text, hint):
 def test_missing_files_are_a_finding(films):
     (films / "im" / "004.png").unlink()
     found = audit(fp.load_dataset(table(films, "path,label", "im/{i:03d}.png,{y}", y=["a", "b"])))
-    assert found.doubts["files"] == ["1 files are missing, first 'im/004.png'"]
+    assert found.warnings["files"] == ["1 files are missing, first 'im/004.png'"]
     assert list(found.unreadable) == ["im/004.png"]
 
 
@@ -120,9 +120,9 @@ def test_numbers_of_patients_after_a_gap_are_the_same_numbers(films):
 def test_likely_patient_columns_that_are_not_used_are_a_finding(films, head):
     path = table(films, f"{head},path,label", "{p},im/{i:03d}.png,{y}", p=["7", "8", "9"],
                  y=["a", "b"])  # fmt: skip
-    assert [head in t for t in fp.load_dataset(path).doubts["patients"]] == [True]
+    assert [head in t for t in fp.load_dataset(path).warnings["patients"]] == [True]
     used = fp.load_dataset(path, group=head)
-    assert (used.doubts.get("patients"), len(set(used.groups.tolist()))) == (None, 3)
+    assert (used.warnings.get("patients"), len(set(used.groups.tolist()))) == (None, 3)
 
 
 def test_a_group_of_few_values_is_an_arm_of_the_study(films):
@@ -130,14 +130,14 @@ def test_a_group_of_few_values_is_an_arm_of_the_study(films):
                  y=["a", "b", "a"])  # fmt: skip
     data = fp.load_dataset(path)
     assert len(set(data.groups.tolist())) == N
-    assert "column 'group' (2 values in 12 rows)" in data.doubts["patients"][0]
+    assert "column 'group' (2 values in 12 rows)" in data.warnings["patients"][0]
 
 
 def test_folds_are_no_split_until_they_are_mapped(films):
     path = table(films, "path,label,fold", "im/{i:03d}.png,{y},{f}", y=["a", "b"], f=list("01234"))
     data = fp.load_dataset(path)
     assert set(data.split.tolist()) == {""}
-    assert "'fold' holds '0', '1', '2', '3', '4': no parts" in data.doubts["split"][0]
+    assert "'fold' holds '0', '1', '2', '3', '4': no parts" in data.warnings["split"][0]
     parts = {"0": "test", "1": "val", "2": "train", "3": "train", "4": "none"}
     mapped = fp.load_dataset(path, split_column="fold", split_map=parts)
     assert mapped.split.tolist() == [parts[str(i % 5)] for i in range(N) if i % 5 != 4]
@@ -179,22 +179,22 @@ def test_one_patient_for_all_is_told_with_the_way_out(tmp_path):
         for k in range(3):
             dicom_series(tmp_path / c / str(k), f"{ord(c)}{k}", patient="ANON")
     data = fp.load_dataset(tmp_path)
-    assert "all 6 items are of one patient" in data.doubts["patients"][0]
-    assert "--group none" in data.doubts["patients"][0]
-    assert "patients" not in fp.load_dataset(tmp_path, group="none").doubts
+    assert "all 6 items are of one patient" in data.warnings["patients"][0]
+    assert "--group none" in data.warnings["patients"][0]
+    assert "patients" not in fp.load_dataset(tmp_path, group="none").warnings
 
 
 def test_classes_of_one_patient_each_are_a_finding(films):
     path = table(films, "patient,path,label", "{p},im/{i:03d}.png,{y}", p=["7", "8"], y=["a", "b"])
-    assert "classes cannot be told from patients" in fp.load_dataset(path).doubts["patients"][0]
+    assert "classes cannot be told from patients" in fp.load_dataset(path).warnings["patients"][0]
 
 
 def test_shared_starts_of_names_are_a_finding_while_patients_are_unknown(tmp_path):
     for i in range(6):
         png(tmp_path / "ab"[i % 2] / f"x{i // 2}_{i}.png", i)
     found = audit(fp.load_dataset(tmp_path))
-    assert "6 items share the start of their name" in found.doubts["patients"][0]
-    assert "patients" not in fp.load_dataset(tmp_path, group="none").doubts
+    assert "6 items share the start of their name" in found.warnings["patients"][0]
+    assert "patients" not in fp.load_dataset(tmp_path, group="none").warnings
 
 
 def test_the_words_of_names():
@@ -215,11 +215,11 @@ def test_the_check_fails_when_strict_and_takes_the_way_out(films, capsys):
                  a=["1", "0", "-1"], b=["0", "1"], e=list("xyz"))  # fmt: skip
     assert run("data", "check", path, "--strict", "--json") == 1
     found = json.loads(capsys.readouterr().out)
-    assert {"patients", "split"} <= set(found["doubts"])
+    assert {"patients", "split"} <= set(found["warnings"])
     assert run("data", "check", path, "--split-column", "none", "--group", "exam", "--uncertain",
                "zeros", "--json") == 0  # fmt: skip
     found = json.loads(capsys.readouterr().out)
-    assert (found["doubts"], found["label_origin"]) == ({}, "columns 'Edema', 'Mass'")
+    assert (found["warnings"], found["label_origin"]) == ({}, "columns 'Edema', 'Mass'")
 
 
 def test_extraction_prints_what_was_taken(films, capsys):

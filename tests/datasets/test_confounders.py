@@ -82,20 +82,20 @@ def test_a_window_in_one_class_only_is_a_finding_and_a_note(tmp_path, tiny_backb
     assert found.confounders[0].startswith("black and white goes with the class")
     assert found.problems == 1
     features = fp.extract(tiny_backbone, data, workers=0)
-    assert features.summary.looks["black and white"] == {"window of the file": 8, "minmax": 8}
+    assert features.summary.appearance["black and white"] == {"window of the file": 8, "minmax": 8}
     again = fp.extract(tiny_backbone, data, workers=0)  # nothing to do: what was found is kept
-    assert again.remarks == again.summary.remarks == features.summary.remarks
-    assert again.remarks[0].startswith("black and white goes with the class")
+    assert again.findings == again.summary.findings == features.summary.findings
+    assert again.findings[0].startswith("black and white goes with the class")
     one = films(tmp_path / "alike", lambda c: window)
     assert audit(one).problems == 0
 
 
 def test_items_that_are_all_white_and_features_that_are_alike_are_told(tmp_path, tiny_backbone):
     data = films(tmp_path / "white", lambda c: {"WindowCenter": -300, "WindowWidth": 200})
-    assert len(audit(data).unseen) == 16
-    remarks = fp.extract(tiny_backbone, data, workers=0).summary.remarks
-    assert remarks[0].startswith("16 of 16 items are shown all white")
-    assert remarks[1].startswith("features hardly differ between items (mean cosine 1.0000")
+    assert len(audit(data).blank) == 16
+    findings = fp.extract(tiny_backbone, data, workers=0).summary.findings
+    assert findings[0].startswith("16 of 16 items are shown all white")
+    assert findings[1].startswith("features hardly differ between items (mean cosine 1.0000")
 
 
 def test_a_size_that_goes_with_the_split(tmp_path):

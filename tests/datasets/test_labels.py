@@ -55,7 +55,7 @@ def test_missing_says_which_texts_are_unknown(films):
 
 def test_a_class_called_unknown_is_a_finding(films):
     found = audit(fp.load_dataset(table(films, "label", ["a", "b", "unknown"])))
-    assert found.doubts["labels"] == [
+    assert found.warnings["labels"] == [
         "class 'unknown' may mean unknown: --missing 'unknown' takes it so"
     ]
 

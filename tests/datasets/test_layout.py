@@ -35,7 +35,7 @@ def test_folders_without_images_beside_a_split_change_nothing(tmp_path, others):
     data = fp.load_dataset(tree(tmp_path, *PARTS, *others))
     assert data.classes == ("a", "b")
     assert set(data.split.tolist()) == {"train", "test"}
-    assert data.doubts == {}
+    assert data.warnings == {}
 
 
 def test_images_beside_a_split_are_left_out_by_name(tmp_path):
@@ -179,7 +179,7 @@ def test_a_class_of_which_no_file_can_be_read_is_a_finding(tmp_path):
     data = fp.load_dataset(tree(tmp_path, *names, "c/1.xyz", "c/2.xyz", "notes/readme.txt"))
     assert data.skipped == {"not an image (.xyz)": 2, "not an image (.txt)": 1}
     found = audit(data)
-    assert found.doubts == {
+    assert found.warnings == {
         "files": ["folder 'c' is no class, since none of its files can be read: 2 .xyz"]
     }
     assert found.problems == 1 + len(found.constant)

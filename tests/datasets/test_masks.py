@@ -196,7 +196,7 @@ def test_text_beside_images_is_no_mask(tmp_path):
     (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 1 1")
     data = fp.load_dataset(tmp_path)
     assert data.masks is None
-    assert data.doubts["masks"] == ["labels/ holds no image file, so no masks are read"]
+    assert data.warnings["masks"] == ["labels/ holds no image file, so no masks are read"]
 
 
 # -- classes ------------------------------------------------------------------------------------

@@ -65,14 +65,14 @@ def test_studies_have_no_range_in_common(tmp_path):
         settle(d)
 
 
-def test_files_of_bytes_and_floats_are_a_doubt(tmp_path):
+def test_files_of_bytes_and_floats_are_a_warning(tmp_path):
     for i in range(4):
         image = BYTES[i] if i % 2 else BYTES[i] / np.float32(255)
         np.save(tmp_path / f"{i}.npy", image)
     d = fp.load_dataset(tmp_path)
     settle(d)
     assert d.recipe.intensity == "auto"
-    assert "item by item" in d.doubts["black and white"][0]
+    assert "item by item" in d.warnings["black and white"][0]
 
 
 def test_new_images_take_the_range_of_the_ones_before():

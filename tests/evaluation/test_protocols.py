@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from featprobe.core.errors import InputError
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, make_split, parse
-from featprobe.splits.partition import Dealer, Split, cut
+from featprobe.splits.partition import Partitioner, Split, cut
 
 NONE = np.full(60, "")
 
@@ -112,12 +112,12 @@ def test_where_no_test_is_published_the_official_val_is_the_test() -> None:
 
 
 def test_leave_one_out_needs_a_second_patient() -> None:
-    split = LeaveOneOut().split(Dealer(np.arange(6) % 2, patients(6)))
+    split = LeaveOneOut().split(Partitioner(np.arange(6) % 2, patients(6)))
     assert split.test.tolist() == list(range(6))
     assert not len(split.train)
     assert not len(split.val)
     with pytest.raises(InputError, match="there is one patient"):
-        LeaveOneOut().split(Dealer(np.arange(6) % 2, np.full(6, "p")))
+        LeaveOneOut().split(Partitioner(np.arange(6) % 2, np.full(6, "p")))
 
 
 @given(st.integers(0, 1000), st.integers(1, 4))
@@ -138,7 +138,7 @@ def test_a_cut_is_of_train_and_val_and_leaves_test(seed, each, fraction, officia
     y, groups = np.arange(60) % 2, patients(each=each)
     parts = np.array(["train"] * 40 + ["test"] * 20) if official else NONE
     whole = make_split(y, groups, parts, seed=seed, origin="files" if official else "")
-    s = cut(whole, Dealer(y, groups), fraction, seed)
+    s = cut(whole, Partitioner(y, groups), fraction, seed)
     assert s.test is whole.test
     for name in ("train", "val"):
         rows, before = getattr(s, name), getattr(whole, name)
@@ -157,7 +157,7 @@ def test_patients_that_cross_are_counted_after_the_cut() -> None:
     groups[40:] = np.arange(20)  # every patient of test is in train
     official = np.array(["train"] * 36 + ["val"] * 4 + ["test"] * 20)
     whole = make_split(y, groups, official)
-    s = cut(whole, Dealer(y, groups), 0.1, 0)
+    s = cut(whole, Partitioner(y, groups), 0.1, 0)
     assert whole.crossing == 20
     assert s.crossing == len(set(groups[np.r_[s.train, s.val]]) & set(range(20)))
     assert s.crossing < 5
@@ -170,7 +170,7 @@ def test_a_subset_of_all_is_not_said_and_changes_nothing() -> None:
     assert Full(subset=0.1).to_dict()["subset"] == 0.1
     y, groups = np.arange(60) % 2, patients()
     whole = make_split(y, groups, NONE)
-    assert cut(whole, Dealer(y, groups), 1, 0) is whole
+    assert cut(whole, Partitioner(y, groups), 1, 0) is whole
 
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan")])
@@ -185,8 +185,8 @@ def shuffled(y, groups, official, seed):
     order = np.random.default_rng(seed).permutation(len(y))
     renamed = np.array([f"q{g[::-1]}" for g in groups])
     return (
-        (Dealer(y, groups, ids), official),
-        (Dealer(y[order], renamed[order], ids[order]), official[order]),
+        (Partitioner(y, groups, ids), official),
+        (Partitioner(y[order], renamed[order], ids[order]), official[order]),
     )
 
 
@@ -228,7 +228,7 @@ def test_a_seed_is_bound_to_ids_not_to_the_order_of_rows(kind, official, seed, e
 def test_folds_are_each_test_once_and_part_of_the_digest() -> None:
     y, groups = np.arange(60) % 2, patients()
     ids = np.arange(60).astype(str)
-    one, other = (CrossVal(4, seed).split(Dealer(y, groups, ids)) for seed in (0, 1))
+    one, other = (CrossVal(4, seed).split(Partitioner(y, groups, ids)) for seed in (0, 1))
     tested = np.concatenate([s.test for s in one.inner])
     assert sorted(tested) == list(range(60))
     for s in one.inner:
@@ -237,16 +237,16 @@ def test_folds_are_each_test_once_and_part_of_the_digest() -> None:
             assert not set(groups[getattr(s, a)]) & set(groups[getattr(s, b)])
     assert one.to_dict(ids, groups)["digest"] != other.to_dict(ids, groups)["digest"]
     with pytest.raises(InputError, match="3 patients cannot be split into 4 folds"):
-        CrossVal(4).split(Dealer(y[:6], groups[:6]))
+        CrossVal(4).split(Partitioner(y[:6], groups[:6]))
 
 
 def test_only_what_is_drawn_has_a_version() -> None:
     y, groups = np.arange(100) % 2, np.arange(100)
-    assert Full().split(Dealer(y, groups)).to_dict(groups, groups)["version"] == 2
+    assert Full().split(Partitioner(y, groups)).to_dict(groups, groups)["version"] == 2
     official = np.array(["train"] * 60 + ["val"] * 20 + ["test"] * 20)
-    whole = Full().split(Dealer(y, groups), official, "files")
+    whole = Full().split(Partitioner(y, groups), official, "files")
     assert (whole.version, whole.seed) == (None, None)
-    assert Full(subset=0.5).split(Dealer(y, groups), official, "files").version == 2
+    assert Full(subset=0.5).split(Partitioner(y, groups), official, "files").version == 2
 
 
 def test_a_version_that_there_is_not_is_refused() -> None:
@@ -259,7 +259,7 @@ def test_a_version_that_there_is_not_is_refused() -> None:
 def test_repeats_are_fresh_random_splits_with_the_correction_for_their_overlap(subset) -> None:
     y, groups = np.arange(120) % 2, patients(120)
     ids = np.arange(120).astype(str)
-    s = Full(3, subset=subset, repeats=6).split(Dealer(y, groups, ids))
+    s = Full(3, subset=subset, repeats=6).split(Partitioner(y, groups, ids))
     assert len(s.inner) == 6
     assert len({tuple(i.test) for i in s.inner}) == 6
     assert set(s.test) == {r for i in s.inner for r in i.test}
@@ -267,18 +267,18 @@ def test_repeats_are_fresh_random_splits_with_the_correction_for_their_overlap(s
         assert not set(groups[i.test]) & set(groups[np.r_[i.train, i.val]])
     assert s.shared == pytest.approx(12 / (48 * subset), rel=0.1)
     assert s.origin.startswith("made here, 6 times anew: 60/20/20")
-    again = Full(3, subset=subset, repeats=6).split(Dealer(y, groups, ids))
+    again = Full(3, subset=subset, repeats=6).split(Partitioner(y, groups, ids))
     assert s.to_dict(ids, groups) == again.to_dict(ids, groups)
-    other = Full(4, subset=subset, repeats=6).split(Dealer(y, groups, ids))
+    other = Full(4, subset=subset, repeats=6).split(Partitioner(y, groups, ids))
     assert s.to_dict(ids, groups)["digest"] != other.to_dict(ids, groups)["digest"]
 
 
 def test_repeats_with_an_official_test_leave_it_and_draw_train_anew() -> None:
     y, groups = np.arange(120) % 2, patients(120)
     official = np.array(["train"] * 80 + ["test"] * 40)
-    s = Full(repeats=5).split(Dealer(y, groups), official, "files")
+    s = Full(repeats=5).split(Partitioner(y, groups), official, "files")
     assert s.shared == pytest.approx(4)  # a fifth is left out
-    half = Full(subset=0.5, repeats=5).split(Dealer(y, groups), official, "files")
+    half = Full(subset=0.5, repeats=5).split(Partitioner(y, groups), official, "files")
     assert half.shared == pytest.approx(0.4 / 0.6, rel=0.1)
     assert s.to_dict(groups, groups)["shared"] == s.shared
     for i in s.inner:
@@ -291,7 +291,7 @@ def test_repeats_with_an_official_test_leave_it_and_draw_train_anew() -> None:
 
 def test_one_repeat_is_the_split_itself_and_is_not_said() -> None:
     y, groups = np.arange(60) % 2, patients()
-    assert not Full(repeats=1).split(Dealer(y, groups)).inner
+    assert not Full(repeats=1).split(Partitioner(y, groups)).inner
     assert "repeats" not in Full(repeats=1).to_dict()
     assert Full(repeats=3).to_dict()["repeats"] == 3
     with pytest.raises(InputError, match="repeats 0 must be at least 1"):

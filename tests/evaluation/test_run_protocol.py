@@ -29,7 +29,7 @@ from featprobe.probes.logistic import CS, LogisticProbe
 from featprobe.probes.prototype import PrototypeProbe
 from featprobe.probes.ridge import RidgeProbe
 from featprobe.probes.selection import Criterion
-from featprobe.splits.partition import Dealer, Split
+from featprobe.splits.partition import Partitioner, Split
 
 FOUR = {
     "knn": KNNProbe(k=5, temperature=1.0),
@@ -48,7 +48,7 @@ def made(
     groups = np.arange(len(y)).astype(str) if groups is None else groups
     ids = np.arange(len(y)).astype(str)
     if not isinstance(split, Split):
-        split = (split or Full()).split(Dealer(y, groups, ids))
+        split = (split or Full()).split(Partitioner(y, groups, ids))
     task = task or ("multilabel" if y.ndim == 2 else "multiclass")
     classes = y.shape[1] if y.ndim == 2 else int(y.max()) + 1
     return Data(

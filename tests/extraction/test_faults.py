@@ -95,9 +95,9 @@ def test_a_signal_finishes_the_shard_in_flight_and_says_how_to_go_on(films, tmp_
 def test_a_second_signal_is_the_systems_own() -> None:
     before = [signal.getsignal(n) for n in stopping.SIGNALS]  # ignored in a shell's background
     with stopping.Stopping() as stop:
-        assert not stop.asked
+        assert not stop.requested
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.asked
+        assert stop.requested
         assert stop.signal == signal.SIGTERM
         assert [signal.getsignal(n) for n in stopping.SIGNALS] == before
     assert [signal.getsignal(n) for n in stopping.SIGNALS] == before

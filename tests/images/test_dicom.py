@@ -241,7 +241,7 @@ def test_a_slice_too_many_does_not_take_the_volume_apart(tmp_path):
     found = dicom.scan(paths)
     assert [[h.path for h in s] for s in found.series] == [paths[:3]]
     assert found.surplus == paths[3:]
-    assert "1 DICOM slices lie where a volume" in found.doubts[0]
+    assert "1 DICOM slices lie where a volume" in found.warnings[0]
 
 
 def test_a_gap_is_noted(tmp_path):

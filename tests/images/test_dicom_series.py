@@ -144,7 +144,7 @@ def test_two_slabs_side_by_side_are_two_volumes(tmp_path):
     assert volumes(dicom.scan(paths)) == [[0, 1, 2], [10, 11, 12]]
 
 
-def test_one_uid_of_two_patients_is_two_volumes_and_a_doubt(tmp_path):
+def test_one_uid_of_two_patients_is_two_volumes_and_a_warning(tmp_path):
     paths = []
     for t, name in enumerate(("normal", "tumour")):
         slices = [
@@ -156,7 +156,7 @@ def test_one_uid_of_two_patients_is_two_volumes_and_a_doubt(tmp_path):
     found = dicom.scan(paths)
     assert volumes(found) == [[0, 1, 2, 3], [10, 11, 12, 13]]
     assert not found.duplicates
-    assert any("one DICOM series in 2 folders" in d for d in found.doubts)
+    assert any("one DICOM series in 2 folders" in d for d in found.warnings)
 
 
 def test_patients_in_one_folder_are_kept_apart(tmp_path):
@@ -170,16 +170,16 @@ def test_patients_in_one_folder_are_kept_apart(tmp_path):
     found = dicom.scan(paths)
     assert volumes(found) == BOTH
     assert not found.duplicates  # equal SOP UIDs of two patients are no copies
-    assert "one SeriesInstanceUID for several patients" in found.doubts[0]
-    assert "one" not in found.doubts[0].split(":", 1)[1].replace(str(tmp_path), "")
+    assert "one SeriesInstanceUID for several patients" in found.warnings[0]
+    assert "one" not in found.warnings[0].split(":", 1)[1].replace(str(tmp_path), "")
 
 
-def test_copies_in_another_folder_stay_and_are_a_doubt(tmp_path):
+def test_copies_in_another_folder_stay_and_are_a_warning(tmp_path):
     for part in ("train", "test"):
         write(tmp_path / part, [(z, 3.0 * z, {"uid": f"1.2.{z + 1}"}) for z in range(3)])
     found = dicom.scan(sorted(tmp_path.rglob("*.dcm")))
     assert volumes(found) == [[0, 1, 2], [0, 1, 2]]
-    assert any("3 DICOM slices are copies of one another" in d for d in found.doubts)
+    assert any("3 DICOM slices are copies of one another" in d for d in found.warnings)
 
 
 @pytest.mark.parametrize("how", ["missing", "of its own", "all of its own"])

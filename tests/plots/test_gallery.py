@@ -15,6 +15,7 @@ from PIL import Image
 
 import featprobe.plots as plots
 from featprobe.plots.gallery import figures
+from tests.figures.embedding.made import clusters
 from tests.figures.made import kept, linear
 from tests.plots.test_plots import assert_readable
 
@@ -25,7 +26,9 @@ GALLERY = re.findall(r"(?s)```python\n(.*?)```(?:\s+!\[[^\]]*\]\((figures/[\w-]+
 
 def test_every_figure_of_the_gallery_is_drawn_by_the_code_above_it(study, tmp_path) -> None:
     _, cache = study
-    names: dict = {"cache": cache}
+    features = clusters(600, width=4)
+    sites = dict(zip(features.ids, ["Oslo", "Wien"] * 300))
+    names: dict = {"cache": cache, "features": features, "sites": sites}
     drawn = 0
     for code, file in GALLERY:
         exec(compile(code, "docs/report.md", "exec"), names)

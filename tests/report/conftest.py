@@ -8,7 +8,8 @@ import pytest
 
 from featprobe.leaderboard.board import build
 from featprobe.leaderboard.rank_ranges import RankRanges
-from featprobe.report.page import page, write
+from featprobe.report.page import page
+from featprobe.report.shell import write
 from tests.figures.made import studies
 
 BOARDS = 3

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from featprobe.leaderboard.board import build
-from featprobe.report.page import page, write
+from featprobe.report.page import page
+from featprobe.report.shell import write
 from tests.figures.large import benchmark
 from tests.figures.made import linear
 from tests.plots.test_plots import HOSTILE

@@ -15,9 +15,10 @@ from featprobe.evaluation import results
 from featprobe.leaderboard import latex, records, table
 from featprobe.leaderboard.board import build
 from featprobe.leaderboard.columns import value
-from featprobe.report.page import page, write
-from featprobe.report.privacy import HIDDEN, Hide
+from featprobe.report.page import page
+from featprobe.report.privacy import HIDDEN, hiding
 from featprobe.report.rows import as_json
+from featprobe.report.shell import write
 from tests.evaluation.test_results import result
 from tests.figures.large import benchmark
 from tests.figures.made import kept, linear
@@ -121,7 +122,7 @@ def test_no_name_of_a_patient_or_an_item_is_in_it(cache) -> None:
 
 def test_numbers_that_are_counts_are_not_hidden(cache) -> None:
     made = kept(cache, "films", "b", 0.5, group="", n=60, patients=20)  # patients 000, 001, ...
-    hide = Hide(cache, [made])
+    hide = hiding(cache, [made])
     assert hide("001 of 019 items") == "001 of 019 items"
     assert hide("item i0003, (i0004)") == f"item {HIDDEN}, ({HIDDEN})"
     assert hide("i00035 stays") == "i00035 stays"

@@ -142,12 +142,12 @@ def _on_scores(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
             f"{level} of {sum(map(len, cell.scores))} test items score all classes alike and count "
             f"as {classes[0]!r}, the first"
         )
-    said = [np.unique(p.argmax(1)) for p in cell.scores]
+    predicted = [np.unique(p.argmax(1)) for p in cell.scores]
     one = np.array([
-        len(s) == 1 and len(np.unique(data.y[r])) > 1 for s, r in zip(said, rows)
+        len(s) == 1 and len(np.unique(data.y[r])) > 1 for s, r in zip(predicted, rows)
     ])  # fmt: skip
     if one.any():
-        names = listed([classes[int(s[0])] for s, o in zip(said, one) if o])
+        names = listed([classes[int(s[0])] for s, o in zip(predicted, one) if o])
         out.append(f"every test item{_in(int(one.sum()), len(one))} is decided to be {names}")
     return out
 

@@ -17,6 +17,7 @@ from featprobe.finetuning.images import Images
 from featprobe.finetuning.inference import features_of
 from featprobe.finetuning.state import TrainState
 from featprobe.finetuning.validation import calmer
+from featprobe.segmentation.items import in_channels
 
 
 class FrameItems(WithMasks):
@@ -71,7 +72,7 @@ class FrameItems(WithMasks):
 
     def images(self, i: int, size: tuple[int, int]) -> np.ndarray:
         """Frames float32 (F, C, h, w) of item i in [0, 1] on a grid of ``size`` over what the
-        network is shown."""
+        network is shown; C is 3 where any item has colours."""
         x = torch.from_numpy(self.features.frames.of(int(self.rows[i])).astype(np.float32)) / WHITE
         out: np.ndarray = F.adaptive_avg_pool2d(x, size).numpy()
-        return out
+        return in_channels(out, int(self.features.frames.shape[:, 0].max()))

@@ -54,10 +54,10 @@ class BlockExpansion(Recipe):
         behind = [(i + 1) * depth // self.blocks - 1 for i in range(self.blocks)]
         inputs, linears = _observed(backbone, [layers[i] for i in behind])
         copies = []
-        for i, given, last in zip(behind, inputs, linears):
+        for i, options, last in zip(behind, inputs, linears):
             copies.append(copy.deepcopy(layers[i]))
             _silence(copies[-1], last)
-            if not _is_identity(copies[-1], *given):
+            if not _is_identity(copies[-1], *options):
                 raise InputError(
                     f"{backbone.name}: its blocks do not become the identity without LayerScale or "
                     "output projections, so block-expansion is not for it; use lora, last-n or full"

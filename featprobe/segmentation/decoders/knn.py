@@ -13,7 +13,7 @@ from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
 from featprobe.neighbours.search import Bank, Search
 from featprobe.segmentation.decoders.base import Decoder, Shape, joined
-from featprobe.segmentation.fitted import Fitted, Solved
+from featprobe.segmentation.fitted import Fitted, Solved, weighed
 from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.patches import gather
 from featprobe.segmentation.training import upsampled
@@ -26,7 +26,7 @@ class KNNDecoder(Solved):
     A neighbour hands over all cells of the answer that it covers, weighted by
     exp(similarity / ``temperature``); the labels of Balazevic et al. 2023 (Hummingbird), in which
     it is one attention. ``bank``: patches kept, at most. ``k``: val chooses, and also what the
-    share of ``background`` is multiplied with (not for multi-label masks), because the most
+    share of ``background``, or of what is not of a label, is multiplied with, because the most
     probable class is not the decision with the best Dice.
     """
 
@@ -53,9 +53,11 @@ class KNNDecoder(Solved):
         which = y == 1 if items.multilabel else y[:, None] == np.arange(k)[:, None, None]
         known = (y != VOID) if items.multilabel else (y != VOID)[:, None]
         shown = np.where(known, which, 1 / k if not items.multilabel else 0.5)
-        factors = [1.0] if items.multilabel else list(self.background)
         weight = (found.weight / found.weight.mean()).astype(np.float32)
-        return Neighbours(self, found.x, shown.astype(np.float16), weight, list(self.k), factors)
+        return Neighbours(
+            self, found.x, shown.astype(np.float16), weight, list(self.k),
+            list(self.background), items.multilabel,
+        )  # fmt: skip
 
     def restored(
         self, shape: Shape, arrays: dict[str, np.ndarray], candidate: dict[str, Any],
@@ -63,7 +65,7 @@ class KNNDecoder(Solved):
     ) -> Neighbours:  # fmt: skip
         return Neighbours(
             self, arrays["x"], arrays["shown"], arrays["counts"], [candidate["k"]],
-            [candidate["background"]],
+            [candidate["background"]], multilabel,
         )  # fmt: skip
 
 
@@ -78,6 +80,7 @@ class Neighbours(Fitted):
     counts: np.ndarray
     ks: list[int]
     background: list[float]
+    multilabel: bool
 
     def __post_init__(self) -> None:
         assert isinstance(self.decoder, KNNDecoder)
@@ -109,15 +112,9 @@ class Neighbours(Fitted):
         cells = out.reshape(len(self.ks), f, h, w, k, a, b).transpose(0, 1, 4, 2, 5, 3, 6)
         grid = cells.reshape(len(self.ks), f, k, h * a, w * b)
         p = upsampled(torch.from_numpy(grid), size)
-        if self.background == [1.0]:
-            return p
-        every = []
-        for one in p:
-            for factor in self.background:
-                scaled = one.clone()
-                scaled[:, 0] *= factor
-                every.append(scaled / scaled.sum(1, keepdim=True).clamp_min(1e-12))
-        return torch.stack(every)
+        return torch.stack([
+            weighed(one, factor, self.multilabel) for one in p for factor in self.background
+        ])  # fmt: skip
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"x": self.x, "shown": self.shown, "counts": self.counts}
@@ -125,7 +122,13 @@ class Neighbours(Fitted):
     def only(self, candidate: int) -> Neighbours:
         k, b = divmod(candidate, len(self.background))
         return Neighbours(
-            self.decoder, self.x, self.shown, self.counts, [self.ks[k]], [self.background[b]]
+            self.decoder,
+            self.x,
+            self.shown,
+            self.counts,
+            [self.ks[k]],
+            [self.background[b]],
+            self.multilabel,
         )
 
 

@@ -19,6 +19,7 @@ from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.patches import gather
 from featprobe.solvers.logistic import logistic_path
 
+_CUTS = (0.125, 0.375, 0.625, 0.875)  # of shares of a label in a patch
 _NEVER = -30.0  # the logit of a class that no training patch has
 
 
@@ -26,12 +27,12 @@ _NEVER = -30.0  # the logit of a class that no training patch has
 class LogisticDecoder(Solved):
     """L2-regularised logistic regression of the classes in each patch, bilinear above it.
 
-    A patch counts for each class by the share of its cells that are of it. ``Cs``: val chooses;
-    ``most``: patches that are drawn of the training items, half of them with foreground, each
-    weighted by how many it stands for. No epochs, no learning rate. Multi-label: a sigmoid for each
-    label, of patches that are for the most part of it or not. ``background``: what the odds of
-    background are multiplied with, of which val chooses too, because the most probable class is
-    not the decision with the best Dice (not for multi-label masks).
+    A patch counts for each class by the share of its cells that are of it, to a quarter of
+    multi-label masks, each of whose labels has a sigmoid. ``Cs``: val chooses; ``most``: patches
+    that are drawn of the training items, half of them with foreground, each weighted by how many it
+    stands for. No epochs, no learning rate. ``background``: what the odds of background, or of what
+    is not of a label, are multiplied with, of which val chooses too, since the most probable class
+    is not the decision with the best Dice.
     """
 
     name: ClassVar[str] = "logistic"
@@ -50,9 +51,8 @@ class LogisticDecoder(Solved):
         scale = Standardizer.of(found.x)
         x, k = scale(found.x), len(items.classes)
         if items.multilabel:
-            known = (found.labels != VOID).all((2, 3))
-            y = np.where(known, (found.labels == 1).mean((2, 3)) >= 0.5, np.nan)
-            codes, weight = np.arange(k), found.weight
+            place, y, part = _steps(found.labels)
+            codes, x, weight = np.arange(k), x[place], found.weight[place] * part
         else:
             place, label, share = _shares(found.labels, k)
             codes, y = np.unique(label, return_inverse=True)
@@ -69,22 +69,23 @@ class LogisticDecoder(Solved):
             coef = np.concatenate([-coef, coef], 1) / 2
             intercept = np.concatenate([-intercept, intercept], 1) / 2
         networks: list[Network] = []
-        factors = (1.0,) if items.multilabel else self.background
-        for w, b, factor in ((*pair, f) for pair in zip(coef, intercept) for f in factors):
+        for w, b, factor in ((*pair, f) for pair in zip(coef, intercept) for f in self.background):
             network = _linear(items.shape(self))
             with torch.no_grad():
                 network.linear.weight.zero_()
                 network.linear.bias.fill_(_NEVER)
                 network.linear.weight[codes] = torch.from_numpy(w).float()
                 network.linear.bias[codes] = torch.from_numpy(b).float()
-                if not items.multilabel:
+                if items.multilabel:
+                    network.linear.bias.sub_(math.log(factor))
+                else:
                     network.linear.bias[0] += math.log(factor)
             networks.append(network.eval())
         lost = int((~path.converged).sum())
         notes = [f"logistic fits of {lost} values of C did not converge"] if lost else []
         if found.of > len(found.x):
             notes.append(f"fitted to {len(found.x)} of {found.of} patches of the training items")
-        candidates = [{"C": c, "background": f} for c in self.Cs for f in factors]
+        candidates = [{"C": c, "background": f} for c in self.Cs for f in self.background]
         return Networks(self, networks, candidates, items.multilabel, notes)
 
     def restored(
@@ -98,6 +99,21 @@ class LogisticDecoder(Solved):
 
 def _linear(shape: Shape) -> LinearNetwork:
     return LinearNetwork(shape, norm=False)
+
+
+def _steps(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Patch, labels (R, K) of 0, 1 and NaN, and weight of rows whose weighted mean is the share of
+    each label in a patch, rounded to a quarter; NaN where no cell is known."""
+    flat = labels.reshape(*labels.shape[:2], -1)
+    known = flat != VOID
+    some = known.any(2)
+    share = np.where(some, (flat == 1).sum(2) / np.maximum(known.sum(2), 1), np.nan)
+    mixed = ((share > 0) & (share < 1)).any(1)
+    whole, split = np.flatnonzero(~mixed), np.repeat(np.flatnonzero(mixed), len(_CUTS))
+    above = share[split] > np.tile(_CUTS, int(mixed.sum()))[:, None]
+    above = np.where(np.isnan(share[split]), np.nan, above)
+    weight = np.r_[np.ones(len(whole)), np.full(len(split), 1 / len(_CUTS))]
+    return np.r_[whole, split], np.concatenate([share[whole], above]), weight
 
 
 def _shares(labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -30,8 +30,8 @@ def make_decoder(name: str, **options: Any) -> Decoder:
     known = kind.options()
     for option in options:
         if option not in known:
-            told = f"It has {', '.join(known)}" if known else "It has none"
+            text = f"It has {', '.join(known)}" if known else "It has none"
             raise UnknownName(
-                f"decoder {name}: unknown option {option!r}.{nearest(option, known)} {told}"
+                f"decoder {name}: unknown option {option!r}.{nearest(option, known)} {text}"
             )
     return kind(**options)

@@ -12,7 +12,7 @@ from torch import Tensor
 from featprobe.core.errors import InputError
 from featprobe.images.grids import VOID
 from featprobe.segmentation.decoders.base import Decoder, Shape
-from featprobe.segmentation.fitted import Fitted, Solved, depths
+from featprobe.segmentation.fitted import Fitted, Solved, depths, weighed
 from featprobe.segmentation.items import MaskedItems
 
 
@@ -77,15 +77,7 @@ class Prior(Fitted):
         self, tokens: Tensor, image: Tensor | None, size: tuple[int, int], depth: np.ndarray
     ) -> Tensor:
         p = torch.from_numpy(self.prior[_parts(depth, len(self.prior))])
-        return torch.stack([self._scaled(p, b) for b in self.background])
-
-    def _scaled(self, p: Tensor, background: float) -> Tensor:
-        if self.multilabel:  # odds of each label
-            return p / (p + background * (1 - p)).clamp_min(1e-12)
-        scale = torch.ones(p.shape[1])
-        scale[0] = background
-        p = p * scale[:, None, None]
-        return p / p.sum(1, keepdim=True).clamp_min(1e-12)
+        return torch.stack([weighed(p, b, self.multilabel) for b in self.background])
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"prior": self.prior}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.splits.partition import Dealer, repeated
+from featprobe.splits.partition import Partitioner, repeated
 from tests.benchmarks.inference import _normal as normal
 from tests.benchmarks.rows import Rate
 
@@ -43,7 +43,7 @@ class Case:
         official = np.full(len(y), "", dtype="<U5")
         if self.official:
             official[:] = np.where(groups % 6 < 2, "test", "train")
-        split = repeated(Dealer(y, groups), official, "simulated", 1.0, seed, self.repeats)
+        split = repeated(Partitioner(y, groups), official, "simulated", 1.0, seed, self.repeats)
         tries, rows = [], []
         for s in split.inner:
             fit = np.r_[s.train, s.val]

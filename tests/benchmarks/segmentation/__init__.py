@@ -1,8 +1,8 @@
 """Segmentation from cached tokens: what it costs, and what it reaches on real volumes.
 
-``--part costs`` measures costs alone; the others are rows of the table of decoders, which needs
-``FEATPROBE_TEST_DATA`` (hippocampus). With ``--cache`` tokens and finished rows are kept, so that
-parts may be run one after another.
+``--part costs`` measures costs alone, ``compression`` what smaller stores lose; the others are rows
+of the table of decoders. All but costs need ``FEATPROBE_TEST_DATA`` (hippocampus). With
+``--cache`` tokens and finished rows are kept, so that parts may be run one after another.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.benchmarks.rows import Row
+from tests.benchmarks.segmentation.compression import compression
 from tests.benchmarks.segmentation.costs import costs
 from tests.benchmarks.segmentation.table import PARTS, Table
 
-KNOWN = ("costs", *PARTS)
+KNOWN = ("costs", "compression", *PARTS)
 
 
 def rows(runs: int = 3, parts: Sequence[str] = (), cache: str | None = None) -> Iterator[Row]:
@@ -30,6 +31,8 @@ def rows(runs: int = 3, parts: Sequence[str] = (), cache: str | None = None) -> 
         return
     with tempfile.TemporaryDirectory() as made:
         table = Table(Path(root) / "hippocampus", Path(cache or made))
-        for part in parts or PARTS:
-            if part != "costs":
+        for part in parts or KNOWN[1:]:
+            if part == "compression":
+                yield from compression(table.data, table.cache)
+            elif part != "costs":
                 yield from table.part(part)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 import featprobe as fp
@@ -19,6 +20,7 @@ from featprobe.finetuning.checkpoint import weights_of
 from featprobe.finetuning.dense import plan as planning
 from featprobe.finetuning.dense.judging import fitted_of, seen_items
 from featprobe.finetuning.fit import fit
+from featprobe.finetuning.loader import MicroBatch
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.leaderboard.board import build
 from featprobe.leaderboard.compare import compare
@@ -195,6 +197,52 @@ def test_frozen_and_unfrozen_are_compared_on_the_same_items_only(cache: Path) ->
     other = tuned(backbone, data, training={"epochs": 1, "seed": 1})
     with pytest.raises(InputError, match="nothing|compare"):
         compare(cache, [frozen, other], between="all")
+
+
+def test_masks_that_overlap_have_a_decision_each(cache: Path, tmp_path: Path) -> None:
+    """Pictures with two boxes over each other and a mask for each, of three channels in part."""
+    rng = np.random.default_rng(0)
+    for name in ("images", "low", "high"):
+        (tmp_path / name).mkdir()
+    for i in range(10):
+        both = np.zeros((2, 28, 28), np.uint8)
+        both[0, 2:18, 2:18], both[1, 8:26, 8:26] = 1, 1
+        x = rng.normal(90, 5, (28, 28)) + 60 * both[0] + 90 * both[1]
+        x = x.clip(0, 255).astype(np.uint8)
+        colours = np.stack([x, x, 255 - x], -1) if i % 2 else x
+        Image.fromarray(colours).save(tmp_path / "images" / f"p{i}.png")
+        for name, mask in zip(("low", "high"), both):
+            Image.fromarray(mask * 255).save(tmp_path / name / f"p{i}.png")
+    named = [f"{name}={tmp_path / name}" for name in ("low", "high")]
+    data = fp.load_dataset(tmp_path / "images", masks=named)
+    r = tuned(
+        make_tiny(), data, "last-n", {"blocks": 1},
+        {"epochs": 2, "augment": ("flip", "rotate")}, decoder="conv",
+    )  # fmt: skip
+    assert {"dice:low", "dice:high"} <= r.metrics.keys()
+    saved = read_decoder(Path(r.provenance["folder"]) / "decoder.safetensors")
+    assert saved.multilabel
+    assert saved.shape.channels == 3
+    backbone = fp.load_backbone(Path(r.provenance["folder"]) / "backbone")
+    assert len(list(predict_masks(saved, backbone, data, tmp_path / "out", workers=0))) == 10
+    tokens = TokenSet(fp.extract(make_tiny(), data, features=["tokens"], workers=0), data)
+    quick = DecoderTraining(lr=(1e-2,), epochs=1, min_steps=1)
+    (frozen,) = segment(MaskedItems(tokens), make_decoder("conv"), training=quick)
+    assert frozen.split["digest"] == r.split["digest"]
+    assert saved.classes == ("low", "high")
+
+
+def test_void_has_no_part_and_a_refit_takes_val_too(cache: Path) -> None:
+    data = boxes()
+    e = planned(data, training={"refit": True}, cache=cache)
+    e.loader.masked.target(0)[:] = 255  # as a mask that is not known anywhere
+    whole = e.trial(1e-3, 2)
+    assert len(whole.fit) == 3 * len(np.r_[e.data.split.train, e.data.split.val])
+    assert whole.steps == 2 * -(-len(whole.fit) // 8)
+    frame = whole.loader.read(MicroBatch(whole.fit[:2]))
+    assert frame[2].shape == (2, *e.masked.size)
+    logits = torch.randn(2, 2, *e.masked.size)
+    assert float(e.objective(logits, torch.full_like(frame[2], 255))) == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize(

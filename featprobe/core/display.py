@@ -16,7 +16,7 @@ LONGEST = 60  # characters of a value
 _PLAIN = re.compile(r"[\w:+./%\[\], -]+")
 
 
-class Shown:
+class Displayable:
     """An object that is shown by its names and a few facts."""
 
     def facts(self) -> tuple[Sequence[str], Mapping[str, Any]]:
@@ -25,8 +25,8 @@ class Shown:
 
     def __repr__(self) -> str:
         names, facts = self.facts()
-        told = [repr(n) for n in names] + [f"{k}={short(v)}" for k, v in facts.items()]
-        return f"{type(self).__name__}({', '.join(told)})"
+        parts = [repr(n) for n in names] + [f"{k}={short(v)}" for k, v in facts.items()]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
         names, facts = self.facts()
@@ -36,8 +36,8 @@ class Shown:
 
 def changed(thing: Any, values: Mapping[str, Any], usual: Mapping[str, Any]) -> str:
     """``Kind(name=value)`` with the values that are not the usual ones alone."""
-    told = [f"{n}={short(v)}" for n, v in values.items() if not _same(v, usual.get(n, fields))]
-    return f"{type(thing).__name__}({', '.join(told)})"
+    parts = [f"{n}={short(v)}" for n, v in values.items() if not _same(v, usual.get(n, fields))]
+    return f"{type(thing).__name__}({', '.join(parts)})"
 
 
 def changed_fields(thing: Any) -> str:
@@ -51,9 +51,9 @@ def short(value: Any) -> str:
     """A value on one line of at most :data:`LONGEST` characters; plain words without quotes."""
     if isinstance(value, float):
         return f"{value:.6g}"
-    told = value if isinstance(value, str) and _PLAIN.fullmatch(value) else repr(value)
-    told = on_one_line(told)
-    return told if len(told) <= LONGEST else told[: LONGEST - 3] + "..."
+    text = value if isinstance(value, str) and _PLAIN.fullmatch(value) else repr(value)
+    text = on_one_line(text)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def on_one_line(text: str) -> str:

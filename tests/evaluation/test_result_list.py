@@ -9,8 +9,8 @@ import pytest
 
 import featprobe as fp
 from featprobe.datasets.masks import Masks
+from featprobe.evaluation.result_list import HEADS, MOST, Results
 from featprobe.evaluation.results import Result
-from featprobe.evaluation.shown import HEADS, MOST, Results
 from featprobe.probes.registry import PROBES
 from tests.support.cached import cached
 

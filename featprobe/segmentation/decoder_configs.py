@@ -17,7 +17,7 @@ USUAL = "linear"
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecoderConfig:
     """One decoder with its training; ``refit``: a preset trains again on train and val."""
 
     decoder: Decoder
@@ -25,7 +25,9 @@ class Asked:
     refit: bool = False
 
 
-def asked(names: Sequence[str], preset: str | None, values: Mapping[str, Any]) -> list[Asked]:
+def decoder_configs(
+    names: Sequence[str], preset: str | None, values: Mapping[str, Any]
+) -> list[DecoderConfig]:
     """The decoders of these names (or the preset's), with values over those of the preset.
 
     A value belongs to the decoders that have an option of that name, or else to training
@@ -58,4 +60,4 @@ def asked(names: Sequence[str], preset: str | None, values: Mapping[str, Any]) -
         make_decoder(n, **{**options, **{o: base[o] for o in kinds[n] if o in base}}) for n in names
     ]
     refit = bool(chosen and chosen.refit)
-    return [Asked(d, usual(d, **{**own, "loss": loss}), refit) for d in decoders]
+    return [DecoderConfig(d, usual(d, **{**own, "loss": loss}), refit) for d in decoders]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, SupportsIndex, overload
 
-from featprobe.core.shown import html_table, text_table
+from featprobe.core.display import html_table, text_table
 from featprobe.evaluation.results import Result
 
 HEADS = ("data", "backbone", "probe", "setting", "metric", "value [95 %]", "chance", "test")
@@ -76,10 +76,10 @@ def chosen(r: Result) -> str:
         return f"{r.settings['folds']} folds"
     if "repeats" in r.settings:
         return f"{r.settings['repeats']} splits"
-    said = [f"{r.view} {r.pool}" if r.pool != "mean" else r.view] if "views" in r.settings else []
+    parts = [f"{r.view} {r.pool}" if r.pool != "mean" else r.view] if "views" in r.settings else []
     for key in r.searched or [k for k in ("k", "Cs") if k in r.params]:
         name, value = key.split("__")[-1], r.params.get(key)
         if value is not None:
-            told = f"{value:.3g}" if isinstance(value, float) else str(value)
-            said.append(f"{name.removesuffix('s')}={told}")
-    return ", ".join(said)
+            text = f"{value:.3g}" if isinstance(value, float) else str(value)
+            parts.append(f"{name.removesuffix('s')}={text}")
+    return ", ".join(parts)

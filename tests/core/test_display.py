@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featprobe.core.shown import (
+from featprobe.core.display import (
     LONGEST,
-    Shown,
+    Displayable,
     changed_fields,
     ends,
     html_table,
@@ -40,7 +40,7 @@ class Cells(HTMLParser):
             self.texts[-1] += data
 
 
-class Thing(Shown):
+class Thing(Displayable):
     def __init__(self, name: str, value: Any) -> None:
         self.name, self.value = name, value
 

@@ -1,4 +1,4 @@
-"""What is doubtful in the labels, patients and split of a data set that has been read."""
+"""Checks of the labels and patients of a data set that has been read."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NO_LABEL = re.compile(
 )
 
 
-def doubt(data: Dataset, group: str) -> None:
-    """Add to the data set's doubts what its labels and patients give reason for.
+def check_labels(data: Dataset, group: str) -> None:
+    """Add warnings about the labels and patients of a data set that has been read.
 
-    ``group``: the rule that was asked for; what a user has said is not doubted.
+    ``group``: the rule that was asked for; patients that the user named are not checked.
     """
-    data.doubt("labels", list(_labels(data)))
+    data.warn("labels", list(_labels(data)))
     if group == "auto":
-        data.doubt("patients", list(_patients(data)))
+        data.warn("patients", list(_patients(data)))
 
 
 def _labels(data: Dataset) -> Iterator[str]:
