@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
     from featprobe.extraction.local import extract
     from featprobe.features.feature_set import FeatureSet
+    from featprobe.figures.embedding.embedding_map import embedding_map
     from featprobe.finetuning.dense.settings import Segmentation
     from featprobe.finetuning.recipes.named import make_recipe
     from featprobe.finetuning.run import finetune
@@ -68,6 +69,7 @@ _WHERE = {
     "SGDProbe": "probes.sgd",
     "Segmentation": "finetuning.dense.settings",
     "Training": "finetuning.settings",
+    "embedding_map": "figures.embedding.embedding_map",
     "evaluate": "evaluation.evaluate",
     "extract": "extraction.local",
     "finetune": "finetuning.run",
@@ -101,6 +103,7 @@ __all__ = [
     "Segmentation",
     "Training",
     "__version__",
+    "embedding_map",
     "evaluate",
     "extract",
     "finetune",

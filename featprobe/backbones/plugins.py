@@ -60,14 +60,14 @@ def model(name: str) -> ModelSpec | None:
     return others[name]() if name in others else CATALOG.get(name)
 
 
-def built(spec: ModelSpec, asked: Mapping[str, Any]) -> Backbone:
+def built(spec: ModelSpec, requested: Mapping[str, Any]) -> Backbone:
     """What the function of an entry returns for what was asked for; :class:`InputError` where it
     does not take it, or returns something else."""
     from featprobe.backbones.base import Backbone
 
     assert spec.build is not None
     takes = inspect.signature(spec.build).parameters
-    options = {n: v for n, v in asked.items() if v not in (None, (), "") and (n != "seed" or v)}
+    options = {n: v for n, v in requested.items() if v not in (None, (), "") and (n != "seed" or v)}
     if lost := [n for n in options if n not in takes]:
         raise InputError(
             f"backbone {spec.name} ({spec.source}) has no {lost[0]}: its function takes "
@@ -79,7 +79,7 @@ def built(spec: ModelSpec, asked: Mapping[str, Any]) -> Backbone:
             f"backbone {spec.name}: its function must return a Backbone, such as that of "
             f"Backbone.from_module, not {came(made)}"
         )
-    label = spec.name + (f"-random{asked.get('seed', 0)}" if made.random else "")
+    label = spec.name + (f"-random{requested.get('seed', 0)}" if made.random else "")
     if "image_size" in options:
         label += f"@{options['image_size']}"
     return replace(made, name=label, origin={**made.origin, "name": spec.name})

@@ -47,7 +47,7 @@ def _root(ctx: click.Context) -> Any:
     return settings.feature_root(ctx.obj[0])
 
 
-def _tell(ctx: click.Context, as_json: bool, row: dict[str, Any], line: str) -> None:
+def _print(ctx: click.Context, as_json: bool, row: dict[str, Any], line: str) -> None:
     print(json.dumps(row) if as_json or ctx.obj[1] else line, flush=True)
 
 
@@ -96,7 +96,7 @@ def ls(ctx: click.Context, data: tuple[str, ...] = (), as_json: bool = False) ->
     for e in (e for e in found if e.path.parent.name in wanted):
         r = _row(e)
         views = ", ".join(f"{name}:{b}" for name, b in r.get("features", {}).items())
-        _tell(ctx, as_json, r, form.format(
+        _print(ctx, as_json, r, form.format(
             str(r.get("data", "?")), e.path.name, r["state"], str(r.get("frames", "?")),
             f"{r['bytes'] / 1e6:.1f}", _ago(r["last_use"]), views,
         ))  # fmt: skip
@@ -141,7 +141,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
             "summary": s.attributes.get("summary", {}),
         }  # fmt: skip
     lines = [f"{k:15} {json.dumps(v) if isinstance(v, dict) else v}" for k, v in row.items()]
-    _tell(ctx, as_json, row, "\n".join(lines))
+    _print(ctx, as_json, row, "\n".join(lines))
 
 
 @command.command()
@@ -166,7 +166,7 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
             bad += 1
             unmended += 1
             row: dict[str, Any] = {"store": e.path.stem, "damage": [{"what": e.error}]}
-            _tell(ctx, as_json, row, f"{e.path.name}: {e.error}")
+            _print(ctx, as_json, row, f"{e.path.name}: {e.error}")
             continue
         shards = len(e.store.committed())
         with Progress(f"verifying {e.path.name}", shards, "shards") as progress:
@@ -176,7 +176,7 @@ def verify(ctx: click.Context, name: str | None, repair: bool, as_json: bool) ->
             "damage": [{"shard": d.shard, "array": d.array, "what": d.what} for d in damage],
         }  # fmt: skip
         lines = [f"{e.path.name}: {d}" for d in damage]
-        _tell(ctx, as_json, row, "\n".join(lines) or f"{e.path.name}: {shards} shards are sound")
+        _print(ctx, as_json, row, "\n".join(lines) or f"{e.path.name}: {shards} shards are sound")
         bad += len(damage)
         if damage and repair:
             e.store.repair(damage)
@@ -229,7 +229,7 @@ def gc(ctx: click.Context, yes: bool, as_json: bool) -> None:
         if yes:
             x.remove()
         row = {"path": str(x.path), "why": x.why, "bytes": x.bytes, "removed": yes}
-        _tell(ctx, as_json, row, f"{'removed ' * yes}{x.path}: {x.why} ({x.bytes / 1e6:.1f} MB)")
+        _print(ctx, as_json, row, f"{'removed ' * yes}{x.path}: {x.why} ({x.bytes / 1e6:.1f} MB)")
         n, total = n + 1, total + x.bytes
     if not (as_json or ctx.obj[1]):
         done = "removed" if yes else "could go; 'featprobe cache gc --yes' removes them"

@@ -78,28 +78,28 @@ def show(found: dict[str, Any]) -> None:
     print(f"data        {found['data'] or 'FEATPROBE_DATA is not set; use --root'}")
 
 
-def show_model(asked: dict[str, Any], found: dict[str, Any]) -> None:
+def show_model(needs: dict[str, Any], found: dict[str, Any]) -> None:
     """Print what a backbone would need."""
-    print(f"model       {asked['name']}")
-    if "parameters" in asked:
-        shape = " x ".join(map(str, asked["input"])) if asked["input"] else "its own"
+    print(f"model       {needs['name']}")
+    if "parameters" in needs:
+        shape = " x ".join(map(str, needs["input"])) if needs["input"] else "its own"
         print(
-            f"  size      {asked['parameters']:g} M parameters, {size(asked['bytes'])} in float32; "
-            f"input {shape}; about {asked['frame_bytes']} bytes of features a frame"
+            f"  size      {needs['parameters']:g} M parameters, {size(needs['bytes'])} in float32; "
+            f"input {shape}; about {needs['frame_bytes']} bytes of features a frame"
         )
-        print(f"  licence   {asked['licence']}")
-    for extra in asked["missing"]:
+        print(f"  licence   {needs['licence']}")
+    for extra in needs["missing"]:
         print(f"  needs     pip install 'featprobe[{extra}]'")
-    if asked["here"]:
-        print(f"  weights   here: {asked['here']}")
-    elif asked["place"] or any(f.startswith("https://") for f in asked.get("files", ())):
-        where = asked["place"] or ", ".join(asked["files"])
+    if needs["here"]:
+        print(f"  weights   here: {needs['here']}")
+    elif needs["place"] or any(f.startswith("https://") for f in needs.get("files", ())):
+        where = needs["place"] or ", ".join(needs["files"])
         if found["hub"]["reachable"]:
             print(f"  weights   not here; will be downloaded from {where}")
         else:
             print(f"  weights   not here, and {where} cannot be reached: give --weights FILE")
     else:
-        print(f"  weights   give {', '.join(asked.get('files', ())) or 'them'} with --weights FILE")
+        print(f"  weights   give {', '.join(needs.get('files', ())) or 'them'} with --weights FILE")
 
 
 def size(bytes_: float) -> str:

@@ -24,11 +24,13 @@ from featprobe.cli.common import (
     unused_keys,
     workers_option,
 )
-from featprobe.cli.masks import told_masks
+from featprobe.cli.log_options import log_option, mirrored
+from featprobe.cli.masks import describe_masks
 from featprobe.cli.verb import MAIN, Verb, options
 from featprobe.core.errors import MissingPath
 
 if TYPE_CHECKING:
+    from featprobe.core.stopwatch import Stopwatch
     from featprobe.datasets.base import Dataset
     from featprobe.features.feature_set import FeatureSet
 
@@ -121,6 +123,7 @@ Run again, it reuses what is complete and goes on where it stopped.
 @model_options
 @extract_options
 @loading_options
+@log_option
 @cache_option
 @json_option
 def command(
@@ -129,8 +132,8 @@ def command(
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
     workers: int | None, dim: int | None, store: str, item_timeout: float, compiled: bool,
-    shard: tuple[int, int], strict: bool, retry_failed: bool, quiet: bool, cache: str | None,
-    as_json: bool, **loading: Any,
+    shard: tuple[int, int], strict: bool, retry_failed: bool, quiet: bool, log: tuple[str, ...],
+    cache: str | None, as_json: bool, **loading: Any,
 ) -> None:  # fmt: skip
     """Run a frozen backbone once over a data set and store its features.
 
@@ -149,6 +152,8 @@ def command(
     # the frame rate on two cores. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from featprobe.backbones.load import load_backbone
+    from featprobe.core.stopwatch import Stopwatch
+    from featprobe.core.tracking import track
     from featprobe.extraction.local import extract
 
     backbone = load_backbone(
@@ -157,18 +162,25 @@ def command(
     )  # fmt: skip
     for counted in unused_keys(backbone.origin):
         note(f"{backbone.name}: {counted}")
-    result = extract(
-        backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
-        device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
-        precision=precision, features=features or None, blocks=blocks,
-        workers=workers, dim=dim, item_timeout=item_timeout, compiled=compiled, part=shard,
-        strict=strict, retry_failed=retry_failed,
-        progress=False if quiet else "json" if as_json else True,
-    )  # fmt: skip
+    config = {
+        "data": dataset.name, "model": backbone.name, "dtype": dtype, "blocks": blocks,
+        "features": " ".join(features), "device": device,
+    }  # fmt: skip
+    with Stopwatch() as watch, mirrored(log, "extract", config, cache):
+        result = extract(
+            backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
+            device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
+            precision=precision, features=features or None, blocks=blocks,
+            workers=workers, dim=dim, item_timeout=item_timeout, compiled=compiled, part=shard,
+            strict=strict, retry_failed=retry_failed,
+            progress=False if quiet else "json" if as_json else True,
+        )  # fmt: skip
+        track({"frames": result.summary.new_frames, "frames/s": result.summary.rate})
+        track({f"seconds/{kind}": s for kind, s in watch.seconds.items()})
     if as_json:
         print(json.dumps({**result.summary.to_dict(), "key": result.key.digest}))
         return
-    report(dataset, result, backbone.random)
+    report(dataset, result, backbone.random, watch)
 
 
 def lacking(model: str) -> str | None:
@@ -207,8 +219,10 @@ def counted(dataset: Dataset, most: int = 20) -> str:
     return ", ".join(counted + ([f"unknown {unknown}"] if unknown else []))
 
 
-def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
-    """Print what the extraction did."""
+def report(
+    dataset: Dataset, result: FeatureSet, random: bool, watch: Stopwatch | None = None
+) -> None:
+    """Print what the extraction did, and by a watch what took the time."""
     s = result.summary
     labels = f"{len(dataset.classes)} {dataset.task} classes" if dataset.task else "no labels"
     patients = len(set(dataset.groups.tolist()))
@@ -220,7 +234,7 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
     sizes = ": " + ", ".join(f"{p} {n}" for p, n in parts.items()) if parts else ""
     print(f"  split     {dataset.split_origin}{sizes}")
     if dataset.masks is not None:
-        print(f"  masks     {told_masks(dataset.masks)}")
+        print(f"  masks     {describe_masks(dataset.masks)}")
     recipe = {k: v for k, v in dataset.recipe.to_dict().items() if v is not None}
     print(f"  recipe    {', '.join(f'{k} {v}' for k, v in recipe.items())}")
     for fact, values in s.appearance.items():
@@ -233,7 +247,12 @@ def report(dataset: Dataset, result: FeatureSet, random: bool) -> None:
         print(
             f"  extracted {s.new_frames} frames in {s.seconds:.1f} s, {s.rate:.1f} frames/s running"
         )
-        print("  time      " + ", ".join(f"{k} {v:.1f} s" for k, v in s.times.items()))
+        if watch is not None and watch.seconds:
+            print(f"  time      {watch.told()}")
+            beside = {"decoding, in workers": s.times["decode"], "writing": s.times["write"]}
+            print("  beside it " + ", ".join(f"{k} {v:.1f} s" for k, v in beside.items()))
+        else:  # measured in other processes
+            print("  time      " + ", ".join(f"{k} {v:.1f} s" for k, v in s.times.items()))
         print(f"  limit     {s.bottleneck}")
     else:
         print("  nothing to do: all frames are in the cache")

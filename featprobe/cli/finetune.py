@@ -21,6 +21,7 @@ from featprobe.cli.common import (
     workers_option,
 )
 from featprobe.cli.level_options import level_options, read_level
+from featprobe.cli.log_options import log_option, mirrored, track_results
 from featprobe.cli.probing import bootstrap_options, read_settings
 from featprobe.cli.selection_options import chosen_by, select_option, threshold_option
 from featprobe.cli.verb import MAIN, Verb, options
@@ -169,6 +170,7 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 @run_options
 @loading_options
 @level_options
+@log_option
 @bootstrap_options
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
@@ -177,7 +179,8 @@ def command(
     device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     strip_prefix: str, ignore_keys: tuple[str, ...],
-    image_size: int | None, decoder: str | None, loss: str | None, **rest: Any,
+    image_size: int | None, decoder: str | None, loss: str | None, log: tuple[str, ...],
+    **rest: Any,
 ) -> None:  # fmt: skip
     """Train a backbone, or a part of it, on the split that probes of the data set have."""
     values: dict[str, Any] = {
@@ -199,6 +202,7 @@ def command(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import show_results
+    from featprobe.core.stopwatch import Stopwatch
     from featprobe.core.threads import cores
     from featprobe.finetuning.dense.settings import segmentation_of
     from featprobe.finetuning.request import request
@@ -218,20 +222,28 @@ def command(
     for text in unused_keys(backbone.origin):
         note(f"{backbone.name}: {text}")
     found: list[Result] = []
-    for fraction in subset:
-        made = finetune(
-            backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
-            split_version=split_version, cache=cache, folder=folder, device=device,
-            resamples=resamples, **reported, label=title or Path(preset or "").stem,
-            workers=min(8, cores()) if workers is None else workers,
-            progress=False if quiet else "json" if as_json else True, segmentation=dense,
-        )  # fmt: skip
-        if int(os.environ.get("RANK", "0")):
-            continue  # one of several processes speaks
-        found += made
-        if as_json:
-            for result in made:
-                print(result.to_json(), flush=True)
+    config = {
+        "data": dataset.name, "model": backbone.name, "recipe": wanted.recipe.name,
+        **wanted.recipe.to_dict(), **wanted.training.to_dict(),
+    }  # fmt: skip
+    with Stopwatch() as watch, mirrored(log, "finetune", config, cache):
+        for fraction in subset:
+            made = finetune(
+                backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
+                split_version=split_version, cache=cache, folder=folder, device=device,
+                resamples=resamples, **reported, label=title or Path(preset or "").stem,
+                workers=min(8, cores()) if workers is None else workers,
+                progress=False if quiet else "json" if as_json else True, segmentation=dense,
+            )  # fmt: skip
+            if int(os.environ.get("RANK", "0")):
+                continue  # one of several processes speaks
+            found += made
+            if as_json:
+                for result in made:
+                    print(result.to_json(), flush=True)
+        track_results(found)
+    if found and not quiet:
+        note(f"time: {watch.told()}")
     if found and not as_json:
         show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
         _name_what_is_kept(found)

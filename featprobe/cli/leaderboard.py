@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from featprobe.cli.common import cache_option, choice_options, json_option, note, part
+from featprobe.cli.log_options import log_option, mirrored
 from featprobe.cli.ranking_options import rank_options
 from featprobe.cli.verb import Verb, options
 
@@ -82,6 +83,7 @@ split_version, out. Every combination is a cell. An example is docs/examples/unf
         "seeds does.",
     ),
 )  # fmt: skip
+@log_option
 @cache_option
 @json_option
 @click.pass_context
@@ -89,7 +91,7 @@ def command(
     ctx: click.Context, file: Path | None, data: tuple[str, ...], model: tuple[str, ...],
     metric: str | None, untested: bool, margin: float | None, across: tuple[str, ...],
     out: Path | None, html: Path | None, latex: Path | None, jobs: int, shard: tuple[int, int],
-    dry_run: bool, over_seeds: bool, cache: str | None, as_json: bool,
+    dry_run: bool, over_seeds: bool, log: tuple[str, ...], cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Rank the newest results of every data set; print the table, write Markdown and CSV.
 
@@ -106,9 +108,9 @@ def command(
     from featprobe.leaderboard.table import make_ready, print_board, write
     from featprobe.metrics import measures as metrics
 
-    if file is None and (jobs > 1 or shard != (1, 1) or dry_run):
+    if file is None and (jobs > 1 or shard != (1, 1) or dry_run or log):
         raise click.UsageError(
-            "--jobs, --shard and --dry-run are of a file: featprobe leaderboard FILE", ctx
+            "--jobs, --shard, --dry-run and --log are of a file: featprobe leaderboard FILE", ctx
         )
     if metric is not None:
         metrics.about(metric)
@@ -124,7 +126,8 @@ def command(
             return
         stem = out or grid.out or root / "leaderboard" / grid.file.stem
         make_ready(stem)
-        outcome = _run(grid, cache, jobs, shard)
+        with mirrored(log, "leaderboard", {"file": grid.file.stem}, cache):
+            outcome = _run(grid, cache, jobs, shard)
         if shard != (1, 1):
             note(f"part {shard[0]} of {shard[1]}: 'featprobe leaderboard {file}' makes the table")
             _end(ctx, outcome)
@@ -236,7 +239,7 @@ def _written(made: Sequence[Comparison], as_json: bool) -> list[str]:
 
 def _end(ctx: click.Context, outcome: Outcome) -> None:
     """Say what became of the cells and what took the time; exit with 1 where one has failed."""
-    from featprobe.core.progress import shares
+    from featprobe.core.stopwatch import shares
 
     if outcome.ran:
         note(f"time: {shares(outcome.seconds)}")

@@ -26,13 +26,13 @@ level_options = options(
 )  # fmt: skip
 
 
-def read_level(asked: Mapping[str, Any]) -> dict[str, Any]:
+def read_level(requested: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments that the options of :data:`level_options` stand for."""
     from featprobe.core.errors import InputError
     from featprobe.evaluation.levels import Level
 
-    level, by = asked["level"], asked["level_by"]
+    level, by = requested["level"], requested["level_by"]
     if by and level == "item":
         raise InputError("--level-by joins the items of a patient or a study: add --level")
-    level = Level(level, by or "mean", asked["study"])
-    return {"level": level, "subgroups": asked["subgroup"]}
+    level = Level(level, by or "mean", requested["study"])
+    return {"level": level, "subgroups": requested["subgroup"]}

@@ -126,7 +126,7 @@ def run_probe(
 ) -> None:
     """Run a probe under each protocol on the chosen feature sets, keep and show the results.
 
-    ``how`` val chooses, as of :func:`~featprobe.cli.selection_options.chosen_by`; ``asked``: the
+    ``how`` val chooses, as of :func:`~featprobe.cli.selection_options.chosen_by`; ``options``: the
     values of the other :data:`probe_options`. A feature set that cannot be probed is named on
     standard error and the rest goes on; when none can, the first reason is the error. So is one of
     several protocols under which it cannot.
@@ -230,13 +230,15 @@ def show_results(shown: Sequence[Result], as_json: bool, title: str) -> None:
         print_results(shown, title)
 
 
-def _reported(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _reported(options: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of ``evaluate`` that the options stand for."""
-    provided = {n: asked[n] for n in ("pool", "normalize", "pca", "resamples")}
-    return {**provided, "view": asked["view"] or None, **read_level(asked)}
+    provided = {n: options[n] for n in ("pool", "normalize", "pca", "resamples")}
+    return {**provided, "view": options["view"] or None, **read_level(options)}
 
 
-def _can_save(save_to: Path | None, stores: int, protocols: int, asked: Mapping[str, Any]) -> None:
+def _can_save(
+    save_to: Path | None, stores: int, protocols: int, options: Mapping[str, Any]
+) -> None:
     from featprobe.core.errors import InputError
 
     if save_to is None:
@@ -247,7 +249,7 @@ def _can_save(save_to: Path | None, stores: int, protocols: int, asked: Mapping[
         )
     if protocols > 1:
         raise InputError(f"--save is of one --subset, not {protocols}: give one")
-    if asked["normalize"] or asked["pca"]:
+    if options["normalize"] or options["pca"]:
         raise InputError("--save keeps the probe, not --normalize or --pca: leave those out")
 
 

@@ -17,6 +17,7 @@ from featprobe.cli.common import (
     quiet_option,
     split_version_option,
 )
+from featprobe.cli.log_options import log_option, mirrored, track_results
 from featprobe.cli.overlays import drawer, overlays_option, several_overlays
 from featprobe.cli.probing import bootstrap_options, notes_of, read_settings, show_results
 from featprobe.cli.verb import MAIN, Verb, options
@@ -132,6 +133,7 @@ Examples:
 @device_option
 @loading_options
 @quiet_option
+@log_option
 @bootstrap_options
 def command(
     data: str, model: tuple[str, ...], decoder: tuple[str, ...], preset: str | None,
@@ -139,7 +141,8 @@ def command(
     seeds: tuple[int, ...], refit: bool, settings: tuple[str, ...], shots: tuple[int, ...],
     tries: int, draw: str, choose_on_val: bool, folds: int | None, select: str, seed: int,
     split_version: int, image_size: tuple[int, ...], save_to: Path | None, overlays: Path | None,
-    title: str, device: str, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    title: str, device: str, quiet: bool, log: tuple[str, ...], resamples: int,
+    cache: str | None, as_json: bool,
     **loading: Any,
 ) -> None:  # fmt: skip
     """Segment images by decoders on cached patch tokens; scores in the voxels of the images."""
@@ -156,6 +159,7 @@ def command(
     wanted = decoder_configs(decoder, preset, {**values, "seed": seed, **read_settings(settings)})
     if save_to is not None and len(wanted) > 1:
         raise click.UsageError("--save is of one decoder: give one --decoder")
+    from featprobe.core.stopwatch import Stopwatch
     from featprobe.evaluation.protocols import CrossVal, Full
     from featprobe.segmentation.partition import Shots
 
@@ -175,8 +179,12 @@ def command(
     }  # fmt: skip
     from featprobe.extraction.elsewhere import decoded_elsewhere
 
-    with decoded_elsewhere(dataset):
+    config = {"data": dataset.name, "decoder": " ".join(w.decoder.name for w in wanted)}
+    logged = mirrored(log, "segment", config, cache)
+    with Stopwatch() as watch, logged, decoded_elsewhere(dataset):
         _run(dataset, model, image_size, wanted, way, how, save_to, overlays, as_json, title)
+    if not quiet:
+        note(f"time: {watch.told()}")
 
 
 def _run(
@@ -217,6 +225,7 @@ def _run(
                 note(f"left aside: {line if where.split(',')[0] in line else f'{where}: {line}'}")
                 continue
             found += made
+            track_results(made)
             if as_json:
                 for result in made:
                     print(result.to_json(), flush=True)

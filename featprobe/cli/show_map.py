@@ -107,7 +107,7 @@ def command(
 ) -> None:  # fmt: skip
     """Every item of a feature set as a point: PCA, t-SNE or UMAP, in a page to move about in."""
     from featprobe.figures.embedding.embedding_map import embedding_map
-    from featprobe.figures.embedding.quality import told
+    from featprobe.figures.embedding.quality import quality_text
     from featprobe.plots.style import check_name
 
     if out is not None:
@@ -141,7 +141,7 @@ def command(
     for text in made.notes:
         note(text)
     for layout in made.layouts:
-        note(f"{layout.title}: {told(layout.quality)}")
+        note(f"{layout.title}: {quality_text(layout.quality)}")
 
 
 def _write_table(made: EmbeddingMap, path: Path) -> None:

@@ -66,14 +66,14 @@ def command(
     if negative and not template:
         raise click.UsageError("--negative goes with --template")
 
-    def given(features: FeatureSet) -> Prompts | None:
+    def prompts_for(features: FeatureSet) -> Prompts | None:
         if prompts:
             return read_prompts(prompts, features.classes)
         return from_templates(features.classes, template, negative) if template else None
 
     def run(features: FeatureSet) -> list[Result]:
         result = zero_shot(
-            features, given(features), checkpoint=checkpoint, resamples=resamples, seed=seed,
+            features, prompts_for(features), checkpoint=checkpoint, resamples=resamples, seed=seed,
             split_version=split_version, cache=cache, save=True,
         )  # fmt: skip
         return [result]

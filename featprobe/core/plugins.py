@@ -47,7 +47,7 @@ class Registered(NamedTuple):
 _here: dict[str, dict[str, Registered]] = {kind: {} for kind in HOMES}
 _changes = 0  # of _here, by which what was made of it is known to be old
 _loaded: dict[str, tuple[int, Any, dict[str, Any]]] = {}
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 def register(kind: str, name: str, /, **facts: Any) -> Callable[[T], T]:
@@ -147,14 +147,14 @@ def usable(plugins: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         try:
             found[name] = load()
         except FeatprobeError as error:
-            say(str(error))
+            warn_once(str(error))
     return found
 
 
-def say(text: str) -> None:
+def warn_once(text: str) -> None:
     """Warn, once, of a plug-in without which the rest goes on."""
-    if text not in _said:
-        _said.add(text)
+    if text not in _warned:
+        _warned.add(text)
         warnings.warn(f"{text}; the rest goes on without it", PluginWarning, stacklevel=3)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Literal
+
+from featprobe.core.stopwatch import Stopwatch
+from featprobe.core.tracking import track, tracked
 
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -17,8 +19,9 @@ class Progress:
 
     Nothing is shown where ``show`` is False or the work is done before the first line is due. With
     ``"json"`` each line is an object with ``what``, ``done``, ``total``, ``rate`` and ``left`` (s).
-    ``more``: what else is to be said, in a few words. Inside of another one it is a further bar of
-    the same display.
+    ``more``: what else is to be said, in a few words; what took the time so far is said where a
+    :class:`~featprobe.core.stopwatch.Stopwatch` is running. Inside of another one it is a further
+    bar of the same display.
     """
 
     _display: ClassVar[Any] = None  # of the outermost one: two displays would overwrite each other
@@ -34,7 +37,7 @@ class Progress:
         self._outermost = False
 
     def __enter__(self) -> Progress:
-        self._start = self._last = time.monotonic()
+        self._start = self._last = self._sent = time.monotonic()
         if self.show is True and sys.stderr.isatty():
             self._bar = Progress._display or _made_display()
             self._task = self._bar.add_task(self.what, total=self.total, rate="")
@@ -46,25 +49,29 @@ class Progress:
     def update(self, done: int) -> None:
         """Tell that ``done`` of the total are finished."""
         self.done = done
-        if not self.show:
+        if not (self.show or tracked()):
             return
-        now = time.monotonic()
+        now, watch = time.monotonic(), Stopwatch.active
         rate = done / max(now - self._start, 1e-9)
+        if tracked() and now - self._sent >= SECONDS_BETWEEN_LINES:
+            self._sent = now
+            track({f"{self.what}/done": done, f"{self.what}/rate": rate})
+        more = ", ".join(filter(None, [self.more, watch.brief() if watch else ""]))
         if self._bar is not None:
-            shown = ", ".join(filter(None, (_rate(rate, self.unit), self.more)))
+            shown = ", ".join(filter(None, (_rate(rate, self.unit), more)))
             self._bar.update(self._task, completed=done, rate=shown)
-        elif now - self._last >= SECONDS_BETWEEN_LINES:
+        elif self.show and now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             left = (self.total - done) / max(rate, 1e-9)
             if self.show == "json":
                 event = {"what": self.what, "done": done, "total": self.total, "unit": self.unit}
                 event |= {"rate": round(rate, 3), "left": round(left, 1)}
-                event |= {"more": self.more} if self.more else {}
+                event |= {"more": more} if more else {}
                 print(json.dumps({"event": "progress", **event}), file=sys.stderr, flush=True)
                 return
             said = [f"{self.what}: {done}/{self.total} {self.unit}"]
             said += [_rate(rate, self.unit), f"{left:.0f} s left"] if done else []
-            print(", ".join([*said, *filter(None, [self.more])]), file=sys.stderr, flush=True)
+            print(", ".join([*said, *filter(None, [more])]), file=sys.stderr, flush=True)
 
     def advance(self, n: int = 1) -> None:
         """Tell that ``n`` more are finished."""
@@ -105,10 +112,3 @@ def _made_display() -> Any:
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
         console=Console(file=sys.__stderr__), transient=True,  # past the edge
     )  # fmt: skip
-
-
-def shares(seconds: Mapping[str, float]) -> str:
-    """``extraction 12.1 s (80 %), probes 3.0 s (20 %)``: what took the time, the longest first."""
-    total = sum(seconds.values())
-    parts = sorted(seconds.items(), key=lambda part: -part[1])
-    return ", ".join(f"{n} {s:.1f} s ({100 * s / max(total, 1e-9):.0f} %)" for n, s in parts)

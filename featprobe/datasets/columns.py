@@ -98,7 +98,7 @@ def require_columns(
 def label_columns(
     path: Path, table: pandas.DataFrame, reading: ReadOptions, special: Iterable[str]
 ) -> tuple[list[str], list[str]]:
-    """The columns of labels, and what is to be told of the choice.
+    """The columns of labels, and notes about the choice.
 
     Those asked for; else the one of a usual name; else all of present and absent that are no
     covariates (sex, view, ...). Raises :class:`InputError` where several columns may be meant.

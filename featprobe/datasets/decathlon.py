@@ -23,11 +23,11 @@ def load_decathlon(
     recipe: FrameRecipe,
     memory: Path,
     parts: Mapping[str, str],
-    keep: Callable[[str], bool] = lambda case: True,
+    keep: Callable[[str], bool] = lambda name: True,
 ) -> Dataset:
     """The labelled volumes of a ``dataset.json``: items without class, with masks.
 
-    ``parts``: list in the file -> split of its volumes. ``keep`` chooses by case name.
+    ``parts``: list in the file -> split of its volumes. ``keep`` chooses by the name of the volume.
     The classes of the masks are the file's labels.
     Volumes of the file's list ``test`` have no masks; they are left out and counted.
     """
@@ -36,7 +36,7 @@ def load_decathlon(
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
         rows = [
-            (_case(r["image"]), _clean(r["image"]), _clean(r["label"]), split)
+            (_item(r["image"]), _clean(r["image"]), _clean(r["label"]), split)
             for part, split in parts.items()
             for r in content[part]
         ]
@@ -61,7 +61,7 @@ def load_decathlon(
     return data
 
 
-def _case(path: str) -> str:
+def _item(path: str) -> str:
     """``x`` of ``./imagesTr/x.nii.gz``."""
     return PurePosixPath(path).name.split(".nii")[0]
 

@@ -37,7 +37,7 @@ def set_labels(
     columns: Sequence[str],
     reading: ReadOptions,
 ) -> list[str]:
-    """Targets from the columns of labels; returns what is to be told of them, a line each.
+    """Set targets from the columns of labels; returns notes about them.
 
     One column is of classes (or of ``reading.task``), -1 beside 0 and 1 being uncertain, or of
     several labels a cell where ``reading.separator`` parts them, or ``|`` does and its parts recur.
@@ -61,7 +61,7 @@ def set_labels(
     if marks and reading.task in (None, "multiclass"):
         n = sum(t.lower() in marks for t in texts)
         texts = _settled(path, first, texts, marks, reading)
-        notes = [f"{n} values are uncertain: {_told(reading.uncertain or 'ignore')}"]
+        notes = [f"{n} values are uncertain: {_policy_in_words(reading.uncertain or 'ignore')}"]
     elif reading.uncertain is not None:
         raise InputError(
             f"{path}: --uncertain changes nothing: column {first!r} does not hold -1 beside 0 "
@@ -192,7 +192,7 @@ def _matrix(
             line.append(f"column {column!r}: {written.total()} values are unknown: {shown}")
         n = int(unsure[:, j].sum())
         if n:
-            line.append(f"column {column!r}: {n} values are uncertain: {_told(policy)}")
+            line.append(f"column {column!r}: {n} values are uncertain: {_policy_in_words(policy)}")
     if reading.uncertain is not None and not unsure.any():
         raise InputError(f"{path}: --uncertain changes nothing: no column of labels holds -1")
     names = list(columns)
@@ -212,7 +212,7 @@ def _matrix(
     return line
 
 
-def _told(policy: str) -> str:
+def _policy_in_words(policy: str) -> str:
     means = {
         "ignore": "unknown", "zeros": "absent", "ones": "present", "own": "a label of their own",
     }  # fmt: skip

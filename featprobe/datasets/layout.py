@@ -20,11 +20,11 @@ FEW_STRAYS = 3  # or a tenth: so many images outside of the class folders are le
 
 @dataclass
 class Layout:
-    """What the folders say. Lists have one value an item.
+    """Meaning of the folders of a data set. Lists have one value an item.
 
     ``labels``: the class, "" where unknown; empty without classes. ``split``: the part, "" without
     a split. ``patients``: the folder of the patient, where folders are. ``left_out``: items that
-    have no place, and why. ``depth``: at which folder the classes stand. ``told``: what to print.
+    have no place, and why. ``depth``: at which folder the classes stand. ``notes``: what to print.
     """
 
     labels: list[str] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Layout:
     patients: list[str] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
     depth: int = 0
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     origin: str = ""
 
 
@@ -40,7 +40,7 @@ def read_layout(
     root: Path, ids: Sequence[str], parts: Sequence[Parts], headers: Sequence[str],
     reading: ReadOptions,
 ) -> Layout:  # fmt: skip
-    """Split, classes and patients from the folders of the items.
+    """Infer split, classes and patients from the folders of the items.
 
     ``headers``: the PatientID of each item, "" without. Folders train, val and test are the split
     where two of them are there, or one beside folders that sound like a part; the folders below
@@ -79,7 +79,7 @@ def _passed(out: Layout, parts: Sequence[Parts], depth: int) -> int:
         stop = name.lower() in NAMES or looks_like_patient(name)
         if len(at) != 1 or stop or deeper < len(parts) - _few(len(parts)):
             return depth
-        out.told.append(f"folder {name!r} holds all images: the folders in it are read")
+        out.notes.append(f"folder {name!r} holds all images: the folders in it are read")
         depth += 1
 
 
@@ -179,7 +179,7 @@ def _classes(
                 if at[i] not in patients:
                     out.left_out[i] = f"image in folder {at[i]!r}, beside folders of patients"
             out.patients = [at.get(i, "") for i in range(len(parts))]
-            out.told.append(
+            out.notes.append(
                 f"{len(patients)} folders ({_some(patients)}) are patients, not classes (--label "
                 "folder makes them classes)"
             )
@@ -189,7 +189,7 @@ def _classes(
     unlabelled = [i for i in strays if out.split[i] in flat]
     outside = [i for i in strays if out.split[i] not in flat]
     if len(outside) > len(at):
-        out.told.append(f"most images lie outside of the folders ({_some(names)}): no classes")
+        out.notes.append(f"most images lie outside of the folders ({_some(names)}): no classes")
         return
     if len(outside) > _few(len(inside)):
         raise InputError(
@@ -199,7 +199,7 @@ def _classes(
         )
     out.left_out |= dict.fromkeys(outside, "image outside the class folders")
     if unlabelled:
-        out.told.append(f"{len(unlabelled)} images of {_some(sorted(flat))} have no class folder")
+        out.notes.append(f"{len(unlabelled)} images of {_some(sorted(flat))} have no class folder")
     out.labels = [at.get(i, "") for i in range(len(parts))]
     out.origin = "the folder of the file" if parent else "class folders"
 

@@ -85,7 +85,7 @@ def _kept(
     path: Path, table: pandas.DataFrame, parts: np.ndarray | None, paths: Sequence[str],
     used: Sequence[str],
 ) -> tuple[pandas.DataFrame, np.ndarray | None, list[str]]:  # fmt: skip
-    """The rows that are items, those of a part and each file once; their parts; what is told.
+    """The rows that are items, those of a part and each file once; their parts; notes.
 
     Raises :class:`InputError` for rows of one file that differ in a column that is used.
     """
@@ -175,7 +175,7 @@ def _set_groups(
 def add_labels(
     path: Path, table: pandas.DataFrame, data: Labelled, reading: ReadOptions, used: Iterable[str]
 ) -> list[str]:
-    """Labels from the columns of a table that are not ``used`` otherwise; what is to be told.
+    """Labels from the columns of a table that are not ``used`` otherwise, and notes about them.
 
     For a table that is not of files: see :func:`~featprobe.datasets.columns.label_columns` and
     :func:`~featprobe.datasets.labels.set_labels`. Nothing is set where there is no such column.

@@ -19,8 +19,8 @@ from featprobe.images.masks import OtherGrid, UnknownValue
 class MaskAudit:
     """Findings on masks; lists of ``id: what``.
 
-    ``voxels`` and ``cases``: of each class, and ``(void)`` where some are; ``parts``: class ->
-    split -> cases. ``absent``: classes without a voxel, and classes that a part of the split lacks.
+    ``voxels`` and ``items``: of each class, and ``(void)`` where some are; ``parts``: class ->
+    split -> items. ``absent``: classes without a voxel, and classes that a part of the split lacks.
     ``lacking``: images without a mask; ``unpaired``: masks without an image; ``grid``: masks on
     another grid than their image; ``values``: masks with a value that is no class.
     """
@@ -30,7 +30,7 @@ class MaskAudit:
     multilabel: bool = False
     masks: int = 0
     voxels: dict[str, int] = field(default_factory=dict)
-    cases: dict[str, int] = field(default_factory=dict)
+    items: dict[str, int] = field(default_factory=dict)
     parts: dict[str, dict[str, int]] = field(default_factory=dict)
     lacking: list[str] = field(default_factory=list)
     unpaired: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ def audit_masks(dataset: Dataset, workers: int = 4, show: bool = False) -> MaskA
         return _Counted(dict(zip(found.tolist(), n.tolist())))
 
     voxels: Counter[int] = Counter()
-    cases: Counter[int] = Counter()
+    items: Counter[int] = Counter()
     parts: dict[int, Counter[str]] = {}
     with (
         Progress(f"reading masks of {dataset.name}", len(ids), "masks", show) as progress,
@@ -104,14 +104,14 @@ def audit_masks(dataset: Dataset, workers: int = 4, show: bool = False) -> MaskA
                 continue
             there = [k for k, n in one.counts.items() if n]
             voxels.update(one.counts)
-            cases.update(there)
+            items.update(there)
             for k in there:
                 parts.setdefault(k, Counter())[str(dataset.split[i])] += 1
             if not any(k != VOID and (k > 0 or masks.multilabel) for k in there):
                 out.empty.append(ids[i])
     names = dict(enumerate(out.classes)) | ({VOID: "(void)"} if VOID in voxels else {})
     out.voxels = {name: voxels[k] for k, name in names.items()}
-    out.cases = {name: cases[k] for k, name in names.items()}
+    out.items = {name: items[k] for k, name in names.items()}
     out.parts = {name: dict(parts.get(k, {})) for k, name in names.items()}
     out.absent = _absent(out, sorted(set(dataset.split.tolist()) - {""}))
     return out
@@ -126,7 +126,7 @@ def _list_of(out: MaskAudit, error: Exception) -> list[str]:
 def _absent(out: MaskAudit, parts: list[str]) -> list[str]:
     found = []
     for name in out.classes:
-        if not out.cases[name]:
+        if not out.items[name]:
             found.append(f"{name}: in no mask")
             continue
         lacking = [p for p in parts if not out.parts[name].get(p)]

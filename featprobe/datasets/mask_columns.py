@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.columns import MASKS, named, require_columns
-from featprobe.datasets.mask_layouts import told
+from featprobe.datasets.mask_layouts import with_classes
 from featprobe.datasets.masks import MaskFile, Masks
 from featprobe.datasets.paths import Finder
 from featprobe.datasets.read_options import ReadOptions
@@ -69,7 +69,7 @@ def masks_of_table(
     )  # fmt: skip
     if not any(rows):
         raise InputError(f"{path}: {origin}: every cell is blank")
-    return told(masks, reading, base)
+    return with_classes(masks, reading, base)
 
 
 def _file(find: Finder, text: str, row: int) -> Path:

@@ -79,7 +79,7 @@ def masks_of_folder(
     if named:
         folder = next(iter(named))
         masks = paired(root, images, _below(folder, folder), f"{folder.name}/")
-        return told(masks, reading, root, folder.parent)
+        return with_classes(masks, reading, root, folder.parent)
     if pair and _images(root / pair[1]):
         masks = paired(root, images, _below(root / pair[1], root), f"{pair[1]}/")
     elif beside:
@@ -91,7 +91,7 @@ def masks_of_folder(
             raise InputError(f"{root}: --mask-classes, but no masks were found; name their folder "
                              "with --masks")  # fmt: skip
         return None
-    return told(masks, reading, root)
+    return with_classes(masks, reading, root)
 
 
 def _below(folder: Path, base: Path) -> list[tuple[Path, Path]]:
@@ -112,11 +112,11 @@ def with_masks_file(data: Dataset, reading: ReadOptions) -> Dataset:
     path = expanded(reading.masks[0])
     if len(reading.masks) > 1 or not path.is_file():
         raise MissingPath(f"--masks {' '.join(reading.masks)}: of one image it is the mask's file")
-    data.set_masks(told(Masks.of([path], origin=path.name), reading, path.parent))
+    data.set_masks(with_classes(Masks.of([path], origin=path.name), reading, path.parent))
     return data
 
 
-def told(masks: Masks, reading: ReadOptions, *places: Path) -> Masks:
+def with_classes(masks: Masks, reading: ReadOptions, *places: Path) -> Masks:
     """The masks with the classes that are said: by the reading, else by the ``dataset.json`` of the
     first of some folders that has one."""
     if reading.mask_classes and masks.multilabel:

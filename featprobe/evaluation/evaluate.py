@@ -1,4 +1,4 @@
-"""A probe under a protocol on a feature set: Results."""
+"""Evaluation of a probe under a protocol on a feature set."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:
-    """A probe by name or as it is; unknown names and parameters are errors."""
+    """Make a probe from its name, or return it; raises for unknown names and parameters."""
     made = PROBES.get(probe)() if isinstance(probe, str) else probe
     return made.set_params(**params) if params else made
 
@@ -170,22 +170,22 @@ def _seeded(protocol: str | Protocol, seed: int | None) -> Protocol:
 
 
 def _criterion(
-    subject: LabeledItems, protocol: Protocol, select: str, one_se: bool, metric: str | None
+    labeled: LabeledItems, protocol: Protocol, select: str, one_se: bool, metric: str | None
 ) -> Criterion | None:
     """By what val chooses; None for items without a task, which are refused later."""
     if isinstance(protocol, (FewShot, LeaveOneOut)) and (select, one_se) != (AUTO, True):
         raise InputError(
             f"select says how val chooses, which {protocol.name} does not look at: leave it out"
         )
-    if subject.task is None:
+    if labeled.task is None:
         return None
-    return Criterion.of(subject.task, select, one_se, metric)
+    return Criterion.of(labeled.task, select, one_se, metric)
 
 
 def requested_views(
     features: FeatureSet, probe: Probe, view: str | Sequence[str] | None, pool: str | Sequence[str]
 ) -> list[View]:
-    """Every view with every pooling; a probe of bags pools frames by itself."""
+    """List every view with every pooling; probes of bags pool frames themselves."""
     names = [view] if view is None or isinstance(view, str) else list(view)
     pools = [pool] if isinstance(pool, str) else list(pool)
     if probe.bags:
@@ -209,7 +209,7 @@ def labelled(
     features: FeatureSet, protocol: Protocol, views: Sequence[View], probe: Probe | None = None,
     prepare: Prepare | None = None,
 ) -> Data:  # fmt: skip
-    """The items whose label is known, under the split of a protocol, with their features.
+    """Select the items with a known label, under the split of a protocol, with their features.
 
     Raises :class:`InputError` for what cannot be probed (see :func:`evaluate`).
     """
@@ -234,19 +234,19 @@ def labelled(
 
 
 def split_items(
-    subject: LabeledItems, protocol: Protocol, probe: Probe | None = None
+    labeled: LabeledItems, protocol: Protocol, probe: Probe | None = None
 ) -> tuple[Data, np.ndarray]:
-    """The items whose label is known, without their features, and their rows in the subject.
+    """Select the items with a known label, without features; also returns their rows.
 
     Raises as :func:`labelled`.
     """
-    problem = unlabeled(subject)
+    problem = unlabeled(labeled)
     if problem:
         raise InputError(problem)
-    y, task = subject.y, subject.task
+    y, task = labeled.y, labeled.task
     assert y is not None
     assert task is not None
-    where = f"{subject.dataset} / {subject.backbone}"
+    where = f"{labeled.dataset} / {labeled.backbone}"
     if probe is not None and task not in probe.tasks:
         able = [n for n, kind in PROBES.all().items() if task in kind().tasks]
         raise InputError(
@@ -256,15 +256,15 @@ def split_items(
     if not known.any():
         raise InputError(f"{where}: every label is unknown")
     if np.isinf(y).any():
-        first = subject.ids[np.flatnonzero(np.isinf(y.reshape(len(y), -1)).any(1))[0]]
+        first = labeled.ids[np.flatnonzero(np.isinf(y.reshape(len(y), -1)).any(1))[0]]
         raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
-    y, groups, ids = y[known], subject.groups[known], subject.ids[known]
+    y, groups, ids = y[known], labeled.groups[known], labeled.ids[known]
     try:
         partitioner = Partitioner(
             y, groups, ids, getattr(protocol, "split_version", VERSION),
-            subject.items.group_origin, subject.classes,
+            labeled.items.group_origin, labeled.classes,
         )  # fmt: skip
-        split = protocol.split(partitioner, subject.split[known], subject.items.split_origin)
+        split = protocol.split(partitioner, labeled.split[known], labeled.items.split_origin)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     if y.ndim == 1 and task != "regression":
@@ -274,10 +274,10 @@ def split_items(
             if len(present) < 2:
                 raise InputError(
                     f"{where}: {part} holds one class only "
-                    f"({subject.classes[present[0]] if len(present) else 'none'})"
+                    f"({labeled.classes[present[0]] if len(present) else 'none'})"
                 )
     data = Data(
-        _none, (), y, groups, ids, task, len(subject.classes), split, int((~known).sum())
+        _none, (), y, groups, ids, task, len(labeled.classes), split, int((~known).sum())
     )  # fmt: skip
     return data, np.flatnonzero(known)
 

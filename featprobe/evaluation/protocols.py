@@ -1,4 +1,4 @@
-"""Which rows train, select and test."""
+"""Protocols: which rows train, select and test."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ NAMED: dict[str, Callable[[], Protocol]] = {
 
 
 def parse(protocol: Any) -> Protocol:
-    """A protocol from itself or its name."""
+    """Make a protocol from its name, or return it."""
     if isinstance(protocol, Protocol):
         return protocol
     if protocol not in NAMED:

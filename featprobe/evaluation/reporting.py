@@ -1,4 +1,4 @@
-"""Makes a Result from the scores of a cell: metrics, intervals, kept scores."""
+"""Results from the scores of a cell: metrics, intervals, kept scores."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMED_CLASSES = 50  # with more, metrics of single classes are not kept
 
 
 def keep(
-    root: Path, subject: LabeledItems, result: Result, data: Data, cell: Cell,
+    root: Path, labeled: LabeledItems, result: Result, data: Data, cell: Cell,
     reading: levels.LevelReading,
 ) -> None:  # fmt: skip
     """Append a result and its scores to the cache; where that fails, a note says so."""
@@ -40,7 +40,7 @@ def keep(
         results.append(
             root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
             scores=_stacked(cell, len(test), data.columns), fold=_folds(cell, len(test)),
-            tested=_tested(cell, len(test)), unit=reading.unit, classes=subject.classes,
+            tested=_tested(cell, len(test)), unit=reading.unit, classes=labeled.classes,
             cuts=cell.cuts,
         )  # fmt: skip
     except InputError as error:  # the numbers are worth more than their file
@@ -80,28 +80,28 @@ def _tested(cell: Cell, items: int) -> np.ndarray | None:
 
 
 def of_test(
-    subject: LabeledItems, data: Data, tries: list[np.ndarray], rows: Any = None
+    labeled: LabeledItems, data: Data, tries: list[np.ndarray], rows: Any = None
 ) -> ItemScores:
-    """The test items, with scores (n, C) of each try."""
+    """Collect the test items with the scores (n, C) of each try."""
     test = data.split.test
-    named = subject.classes if len(subject.classes) <= NAMED_CLASSES else ()
+    named = labeled.classes if len(labeled.classes) <= NAMED_CLASSES else ()
     ids, y, groups = data.ids[test], data.y[test], data.groups[test]
     return ItemScores(data.task, ids, y, groups, tries, rows, tuple(named))
 
 
 def result_of(
-    subject: LabeledItems, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
+    labeled: LabeledItems, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
     cell: Cell, resamples: int, reading: levels.LevelReading, threshold: str = NONE,
 ) -> Result:  # fmt: skip
-    """The Result of a cell: metrics, intervals, and everything needed to read them.
+    """Make the Result of a cell: metrics, intervals, and what is needed to read them.
 
     ``probe``: its name; ``searched``: the parameters that val chose among; ``threshold``: the rule
     by which those of decisions are, see :func:`~featprobe.metrics.thresholds.rule_of`.
     """
     for p in cell.scores:
         check_scores(p, probe)
-    found_on_val = _decide(subject, data, cell, reading, threshold)
-    items = replace(of_test(subject, data, cell.scores, cell.rows), cuts=cell.cuts)
+    found_on_val = _decide(labeled, data, cell, reading, threshold)
+    items = replace(of_test(labeled, data, cell.scores, cell.rows), cuts=cell.cuts)
     scored = reading.reported(items)
     found = summarize(
         scored, resamples=resamples, seed=protocol.seed, draws=cell.shots is not None,
@@ -109,11 +109,11 @@ def result_of(
     )  # fmt: skip
     notes = [
         *cell.notes,
-        *findings(data, cell, subject.classes),
+        *findings(data, cell, labeled.classes),
         *found.intervals.notes,
         *found_on_val,
     ]
-    notes += subject.findings
+    notes += labeled.findings
     if data.unknown:
         notes.append(f"{data.unknown} items without a known label are not used")
     if data.split.crossing:
@@ -124,10 +124,10 @@ def result_of(
         sizes["test_units"] = len(scored.ids)
     subgroups = reading.subgroups(items, resamples, protocol.seed)
     notes += subgroup_findings(subgroups)
-    provenance = subject.provenance
+    provenance = labeled.provenance
     return Result(
-        dataset=subject.dataset,
-        backbone=subject.backbone,
+        dataset=labeled.dataset,
+        backbone=labeled.backbone,
         probe=probe,
         protocol=protocol.name,
         metrics=found.values,
@@ -151,10 +151,10 @@ def result_of(
         },
         split=_split(data, cell),
         sizes=sizes,
-        key=subject.key.digest,
-        labels=subject.items.labels_digest,
+        key=labeled.key.digest,
+        labels=labeled.items.labels_digest,
         random=bool(provenance.get("random")),
-        overlap=_overlap(provenance, subject.dataset),
+        overlap=_overlap(provenance, labeled.dataset),
         selected=cell.selected,
         searched=sorted({*cell.chosen, *searched}),
         shots=cell.shots,
@@ -162,16 +162,16 @@ def result_of(
         components=found.components,
         subgroups=subgroups,
         val=cell.val,
-        thresholds=named(cell.cuts, subject.classes),
-        left_out=len(subject.left_out),
+        thresholds=named(cell.cuts, labeled.classes),
+        left_out=len(labeled.left_out),
         notes=notes,
         versions=versions_of(results.PACKAGES),
-        provenance={"key": subject.key.to_dict(), **provenance},
+        provenance={"key": labeled.key.to_dict(), **provenance},
     )
 
 
 def _decide(
-    subject: LabeledItems, data: Data, cell: Cell, reading: levels.LevelReading, rule: str
+    labeled: LabeledItems, data: Data, cell: Cell, reading: levels.LevelReading, rule: str
 ) -> list[str]:
     """Choose the ``cuts`` of a cell on val, read as test is; what there is to say of it."""
     if rule == NONE or not cell.on_val or not has_thresholds(data.task, data.classes):
@@ -187,7 +187,7 @@ def _decide(
     lost = sorted({int(c) for cut in cell.cuts for c in np.flatnonzero(np.isnan(cut))})
     if not lost:
         return []
-    names = [subject.classes[c if data.y.ndim == 2 else 1] for c in lost]
+    names = [labeled.classes[c if data.y.ndim == 2 else 1] for c in lost]
     few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     return [f"no threshold of {few}: val has one kind of items or one score only"]
 

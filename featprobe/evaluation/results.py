@@ -180,7 +180,7 @@ def append(
     tested: np.ndarray | None = None, classes: Sequence[str] = (),
     cuts: Sequence[np.ndarray] = (),
 ) -> None:  # fmt: skip
-    """Keep a result: its line, and the scores of each item for paired tests.
+    """Append a result to the file of results, and keep the scores of its items for paired tests.
 
     Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
@@ -257,7 +257,7 @@ def scored(cache: Path, result: Result) -> ItemScores:
 
 
 def read(cache: Path, warn: Callable[[str], None] = warnings.warn) -> list[Result]:
-    """All results of a cache in the order they were made.
+    """Read all results of a cache in the order they were made.
 
     Of several lines with one id the last one counts, in the place of the first. A line that is
     damaged is left out, and ``warn`` is called with a text that names it, as for lines that were

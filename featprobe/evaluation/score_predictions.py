@@ -25,29 +25,29 @@ class PredictionScores:
 
 
 def score_predictions(
-    subject: LabeledItems, task: str, classes: Sequence[str], scores: np.ndarray
+    labeled: LabeledItems, task: str, classes: Sequence[str], scores: np.ndarray
 ) -> PredictionScores | None:
-    """Metrics of scores (N, C) of the classes, or values (N, 1), against the labels of a subject.
+    """Metrics of scores (N, C) of the classes, or values (N, 1), against the labels of ``labeled``.
 
     Classes meet by name. None where there are no labels, of another task, or none that the classes
     know. Intervals as of ``evaluate``: patient-clustered, see
     :func:`featprobe.stats.intervals.intervals`.
     """
-    y = subject.y
-    if y is None or subject.task != task:
+    y = labeled.y
+    if y is None or labeled.task != task:
         return None
     y = np.asarray(y)
     if task == "regression":
         known = np.isfinite(y)
-    elif set(subject.classes) & set(classes):
-        y = _renumbered(y, subject.classes, classes)
+    elif set(labeled.classes) & set(classes):
+        y = _renumbered(y, labeled.classes, classes)
         known = ~np.isnan(y).all(1) if y.ndim == 2 else y >= 0
     else:
         return None
     if not known.any():
         return None
     items = ItemScores(
-        task, subject.ids[known], y[known], subject.groups[known], [scores[known]], None, ()
+        task, labeled.ids[known], y[known], labeled.groups[known], [scores[known]], None, ()
     )
     values = {n: float(v[0]) for n, v in items.values().items()}
     boot = bootstrap(items, resamples=RESAMPLES, seed=0)

@@ -102,7 +102,7 @@ class Coordinator:
             if reported == begin and time.monotonic() > begin + SLOW:
                 reported = time.monotonic()
                 if not any(m.ready for m in self.workers):
-                    _tell(f"still waiting for {len(self.workers)} processes to start")
+                    _print(f"still waiting for {len(self.workers)} processes to start")
         if self._error is not None:
             raise self._error
         self.outcome.stopped = self.stop()
@@ -177,7 +177,7 @@ class Coordinator:
         self.given_up += [s for s in lost if s not in again]
         name = self.group.slots[worker.slot]
         retried = f"; {len(again)} unfinished shards are tried again" if again else ""
-        _tell(f"the process on {name} died ({why}){retried}")
+        _print(f"the process on {name} died ({why}){retried}")
         self._in_a_row = 0 if saved else self._in_a_row + 1
         self._starts[worker.slot] = 0 if worker.ready else self._starts[worker.slot] + 1
         if self._stopping() or not (self.todo or self.suspects):
@@ -229,5 +229,5 @@ class Coordinator:
                     self.outcome.notes[int(item[row])] = reasons[row]
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     print(f"featprobe: {text}", file=sys.stderr, flush=True)

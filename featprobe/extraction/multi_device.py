@@ -23,7 +23,7 @@ from featprobe.extraction.coordinator import Coordinator
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.shard_worker import Report, Work, shared
-from featprobe.extraction.workers import told
+from featprobe.extraction.workers import status_text
 from featprobe.store.base import FeatureStore
 
 
@@ -64,7 +64,7 @@ class DeviceProcesses:
 
     def __init__(self, devices: Sequence[str], file: IO[bytes]) -> None:
         self.slots, self.file = devices, file
-        self._children: list[DeviceProcess] = []
+        self._processes: list[DeviceProcess] = []
 
     def start(self, slot: int) -> DeviceProcess:
         ours, theirs = socket.socketpair()
@@ -78,31 +78,31 @@ class DeviceProcesses:
             env={"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         theirs.close()
-        child = DeviceProcess(process, Connection(ours.detach()))
-        self._children.append(child)
-        return child
+        one = DeviceProcess(process, Connection(ours.detach()))
+        self._processes.append(one)
+        return one
 
     def ask(self, link: DeviceProcess, shards: list[int] | None, stop: bool) -> None:
         with contextlib.suppress(OSError):  # dead, as wait() will tell
             link.connection.send((shards, stop))
 
     def wait(self, seconds: float) -> list[tuple[DeviceProcess, Report]]:
-        ready: list[Any] = wait([c.connection for c in self._children], seconds)
+        ready: list[Any] = wait([c.connection for c in self._processes], seconds)
         out = []
-        for child in [c for c in self._children if c.connection in ready]:
+        for one in [c for c in self._processes if c.connection in ready]:
             try:
-                out.append((child, child.connection.recv()))
+                out.append((one, one.connection.recv()))
             except (EOFError, OSError):
-                out.append((child, Report(died=told(child.process.wait()))))
+                out.append((one, Report(died=status_text(one.process.wait()))))
         return out
 
     def drop(self, link: DeviceProcess) -> None:
-        self._children.remove(link)
+        self._processes.remove(link)
         link.connection.close()
         link.process.kill()
         link.process.wait()
 
     def close(self) -> None:
         """End all processes."""
-        for child in list(self._children):
-            self.drop(child)
+        for one in list(self._processes):
+            self.drop(one)

@@ -16,10 +16,10 @@ from featprobe.core.progress import Progress
 from featprobe.core.versions import versions_of
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.studies import StudySource
+from featprobe.extraction.disk_space import check_disk_space
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.extraction.reducing import learn, reduction_key
-from featprobe.extraction.room import check_room
 from featprobe.images import versions as readers
 from featprobe.store import containers
 from featprobe.store.base import FeatureStore
@@ -136,7 +136,7 @@ def _create(
         name, dim = key.reduction["output"], key.reduction["dim"]
         arrays[name] = (*arrays[name][:-1], dim)
     layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, o.batch_size), arrays)
-    check_room(path, layout, key.dtype, o.progress)
+    check_disk_space(path, layout, key.dtype, o.progress)
     if key.reduction:
         learnt["reduction"] = (
             dict(components) if components

@@ -22,24 +22,13 @@ from featprobe.datasets.base import Dataset
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
 from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan
+from featprobe.extraction.times import Times
 from featprobe.images.appearance import Appearance
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED
 from featprobe.store.quantised import written
 
 BEHIND = 2  # shards that wait to be written
-
-
-@dataclass
-class Times:
-    """Seconds: ``decode`` summed over workers, ``wait`` for it, ``device``, ``write`` behind, and
-    ``blocked`` by it."""
-
-    decode: float = 0.0
-    wait: float = 0.0
-    device: float = 0.0
-    write: float = 0.0
-    blocked: float = 0.0
 
 
 @dataclass
@@ -142,14 +131,14 @@ class Device:
             self._rows.extend(rows[part].tolist())
             while len(self._rows) >= self.batch:
                 self._send(shard)
-        self.times.device += time.perf_counter() - begin
+        self.times.took("device", begin)
 
     def flush(self, shard: Shard) -> None:
         """Send the last, possibly short batch of a shard."""
         begin = time.perf_counter()
         while self._rows:
             self._send(shard)
-        self.times.device += time.perf_counter() - begin
+        self.times.took("device", begin)
 
     def land(self, most: int) -> None:
         """Wait until at most ``most`` batches are on their way back."""
@@ -181,7 +170,7 @@ class Writer:
         begin = time.perf_counter()
         while len(self._waiting) > most:
             self._waiting.popleft().result()
-        self.times.blocked += time.perf_counter() - begin
+        self.times.took("blocked", begin)
 
     def _write(self, shard: Shard) -> None:
         shard.write(self.times)
@@ -239,7 +228,7 @@ def run(
             while True:
                 begin = time.perf_counter()
                 following = next(stream, None) if not order else None
-                times.wait += time.perf_counter() - begin
+                times.took("wait", begin)
                 if not order:
                     break
                 number, items = order.popleft()
@@ -249,7 +238,7 @@ def run(
                         begin = time.perf_counter()
                         current = following or next(stream)
                         following = None
-                        times.wait += time.perf_counter() - begin
+                        times.took("wait", begin)
                         times.decode += current.seconds
                         assert current.item == item
                         if current.pixels is None and strict:
@@ -267,7 +256,7 @@ def run(
                     break
             begin = time.perf_counter()
             device.land(0)
-            times.device += time.perf_counter() - begin
+            times.took("device", begin)
             _hand_over(full, writer)
             writer.drain()
         finally:

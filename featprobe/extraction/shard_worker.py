@@ -106,10 +106,10 @@ class ShardWorker:
         self.work, self.o = work, o
         self.store = open_store(work.path, work.key)
         self._events: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        self._given: queue.SimpleQueue[list[int]] | None = None
+        self._queue: queue.SimpleQueue[list[int]] | None = None
         self._stop = threading.Event()
         self._frames = 0
-        self._told = 0
+        self._reported = 0
 
     def exchange(self, shards: list[int] | None, stop: bool = False) -> Report:
         """Take shards and tell how far it is, after :data:`SECONDS` at the latest.
@@ -119,18 +119,18 @@ class ShardWorker:
         """
         if stop:
             self._stop.set()
-        if shards and self._given is None:
-            self._given = queue.SimpleQueue()
-            threading.Thread(target=self._session, args=(self._given,), daemon=True).start()
-        if shards is not None and self._given is not None:
-            self._given.put(shards)
+        if shards and self._queue is None:
+            self._queue = queue.SimpleQueue()
+            threading.Thread(target=self._session, args=(self._queue,), daemon=True).start()
+        if shards is not None and self._queue is not None:
+            self._queue.put(shards)
         try:
             report = self._events.get(timeout=SECONDS)
         except queue.Empty:
             report = Report()
         if not report.wants and (report.outcome or report.error or report.died):
-            self._given = None
-        report.frames, self._told = self._frames - self._told, self._frames
+            self._queue = None
+        report.frames, self._reported = self._frames - self._reported, self._frames
         return report
 
     def _session(self, given: queue.SimpleQueue[list[int]]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from featprobe.extraction.options import Settings
-from featprobe.extraction.pipeline import Times
+from featprobe.extraction.times import Times
 from featprobe.store.storage_path import StoragePath
 
 

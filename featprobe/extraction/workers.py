@@ -82,7 +82,9 @@ class Workers:
             except EOFError:
                 status = self._drop(one)
                 if last:
-                    return Decoded(job.item, text=f"{job.name}: the decoder died ({told(status)})")
+                    return Decoded(
+                        job.item, text=f"{job.name}: the decoder died ({status_text(status)})"
+                    )
             except Exception as error:  # a job that cannot be pickled
                 self._drop(one)
                 return Decoded(job.item, text=f"{job.name}: {reason(error)}")
@@ -115,7 +117,7 @@ class Workers:
             self._drop(one)
 
 
-def told(status: int) -> str:
+def status_text(status: int) -> str:
     """An exit status in words."""
     if status >= 0:
         return f"exit status {status}"

@@ -95,7 +95,7 @@ def boxes(of: Across) -> list[Box]:
     return out
 
 
-def said(found: Ranks) -> str:
+def ranks_sentence(found: Ranks) -> str:
     """Friedman's test and the test of pairs in a sentence."""
     t, k, n = found.test, len(found.table.models), len(found.table.sets)
     friedmans = (

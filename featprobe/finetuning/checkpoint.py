@@ -54,7 +54,7 @@ def write(state: TrainState) -> None:
         "average": [] if average is None or ended else average.values,
         "averaged": 0 if average is None or ended else average.steps,
         "scaler": None if scaler is None else scaler.state_dict(),
-        "standing": {**state.values(), "best": {} if ended else state.best},
+        "state": {**state.values(), "best": {} if ended else state.best},
     }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def read(state: TrainState) -> None:
         state.average.restore(saved["average"], saved["averaged"])
     if scaler is not None and saved["scaler"]:
         scaler.load_state_dict(saved["scaler"])
-    state.restore(saved["standing"])
+    state.restore(saved["state" if "state" in saved else "standing"])  # of earlier versions
 
 
 def refuse_other(file: Path, old: dict[str, Any], spec: dict[str, Any]) -> None:

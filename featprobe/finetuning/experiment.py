@@ -35,8 +35,8 @@ FORMAT = 1  # of what a training depends on
 class Experiment:
     """A recipe and settings on the items of a data set; one learning rate of it is a trial.
 
-    ``backbone``: as it was given, which no trial changes. ``subject``: the items that could be
-    read; ``data``: those with a label, under the split; ``items`` (N,): the item of ``subject`` of
+    ``backbone``: as it was given, which no trial changes. ``labeled``: the items that could be
+    read; ``data``: those with a label, under the split; ``items`` (N,): the item of ``labeled`` of
     each row of ``data``. ``training``: as it was asked for, see :attr:`effective`; ``lrs``: the
     rates among which val chooses. ``reading``: how test is reported. ``cache``: the cache;
     ``kept_in``: where the training is kept, if not there. ``accelerator``: what it runs on.
@@ -47,7 +47,7 @@ class Experiment:
     """
 
     backbone: Backbone
-    subject: Images
+    labeled: Images
     data: Data
     items: np.ndarray
     protocol: Full
@@ -122,13 +122,13 @@ class Experiment:
     def objective(self) -> Objective:
         """The loss, which knows the targets that are trained on; raises :class:`InputError`."""
         t, task = self.training, self.data.task
-        return Objective.of(self.y[self.fit], task, self.subject.classes, t.smoothing, t.balanced)
+        return Objective.of(self.y[self.fit], task, self.labeled.classes, t.smoothing, t.balanced)
 
     @cached_property
     def loader(self) -> FrameLoader:
         """Reads frames and targets of rows of ``data``."""
         targets = self.objective.targets(self.y)
-        return FrameLoader(self.subject.frames, self.items, targets, self.training.train_frames)
+        return FrameLoader(self.labeled.frames, self.items, targets, self.training.train_frames)
 
     def mass(self, rows: np.ndarray) -> float:
         """Over what the loss of these rows is the mean."""
@@ -144,14 +144,14 @@ class Experiment:
     @cached_property
     def depends_on(self) -> dict[str, Any]:
         """Everything that the weights depend on but the learning rate, as JSON values."""
-        subject, data = self.subject, self.data
+        labeled, data = self.labeled, self.data
         return {
             "format": FORMAT,
-            "key": subject.key.to_dict(),
-            "labels": subject.items.labels_digest,
+            "key": labeled.key.to_dict(),
+            "labels": labeled.items.labels_digest,
             "split": data.split.to_dict(data.ids, data.groups)["digest"],
             "task": data.task,
-            "classes": list(subject.classes),
+            "classes": list(labeled.classes),
             "recipe": self.recipe.name,
             "options": self.recipe.to_dict(),
             "training": {k: v for k, v in self.training.to_dict().items() if k != "lr"},
@@ -173,12 +173,12 @@ class Experiment:
         """Where its trainings and what comes of them are kept."""
         if self.kept_in is not None:
             return self.kept_in
-        return self.cache / "finetuned" / self.subject.dataset / self.folder_name
+        return self.cache / "finetuned" / self.labeled.dataset / self.folder_name
 
     @property
     def folder_name(self) -> str:
         """That of the folder in the cache."""
-        named = self.subject.backbone.replace("/", "_")
+        named = self.labeled.backbone.replace("/", "_")
         return f"{named}-{self.recipe.name}-{digest(self.depends_on)[:12]}"
 
     @property
@@ -189,7 +189,7 @@ class Experiment:
     @property
     def label(self) -> str:
         """What a trial is called while it runs."""
-        where = f"{self.subject.dataset} x {self.backbone.name}"
+        where = f"{self.labeled.dataset} x {self.backbone.name}"
         return f"{where} {self.recipe.name} {self._trial_name}"
 
     @property

@@ -25,7 +25,7 @@ def fit(experiment: Experiment, stop: Callable[[], bool] = lambda: False) -> Tra
             failed.append(error)
             experiment.say(f"lr {lr:g} is left out: {error}")
         # one network at a time: what loses is on disk
-        found = sorted(found, key=lambda state: state.merit, reverse=True)[:1]
+        found = sorted(found, key=lambda state: state.selection_score, reverse=True)[:1]
     if not found:
         raise failed[0]
     return refit(found.pop(), stop) if experiment.training.refit else found.pop()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.evaluation.predict import source_of_subject
+from featprobe.evaluation.predict import source_of_items
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.reporting import view_of
 from featprobe.finetuning.state import TrainState
@@ -63,10 +63,10 @@ def save_head(
     ``backbone``: the trained one as it is read from where it is kept. ``thresholds``: of
     decisions, as in the Result. Raises :class:`InputError` where nothing can be written.
     """
-    subject, view = state.experiment.subject, view_of(state)
+    labeled, view = state.experiment.labeled, view_of(state)
     wanted = state.network.wanted
-    features = Images(backbone, dataset, subject.frames, wanted, subject.key.precision)
-    return save_probe(probe, file, source_of_subject(features, view.name, view.pool, thresholds))
+    features = Images(backbone, dataset, labeled.frames, wanted, labeled.key.precision)
+    return save_probe(probe, file, source_of_items(features, view.name, view.pool, thresholds))
 
 
 def _doubles(values: Tensor) -> np.ndarray:

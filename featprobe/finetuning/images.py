@@ -1,4 +1,4 @@
-"""Labelled images as a subject: what features are to a probe, frames are to a fine-tuning."""
+"""Labelled images as labelled items: what features are to a probe, frames are to a fine-tuning."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from featprobe.core.errors import Unfinished
 from featprobe.core.progress import Progress
+from featprobe.core.stopwatch import spent
 from featprobe.finetuning import checkpoint
 from featprobe.finetuning.augment import augment_both
 from featprobe.finetuning.average import Average, statistics
@@ -75,7 +76,7 @@ def train(state: TrainState, stop: Callable[[], bool] = lambda: False) -> None:
             torch.manual_seed(_number([t.seed, step, accelerator.process_index]))
             for group, peak in zip(state.optimizer.param_groups, peaks):
                 group["lr"] = peak * factor(step)
-            with enough_memory(accelerator.device, t):
+            with enough_memory(accelerator.device, t), spent("network"):
                 loss = _step(state, network, parts, gradients, named)
             if state.average is not None:
                 state.average.update()
@@ -92,7 +93,7 @@ def train(state: TrainState, stop: Callable[[], bool] = lambda: False) -> None:
                 gradients.check(experiment.recipe.name)
                 _share(moments, state.average, accelerator)
                 began = time.monotonic()
-                with enough_memory(accelerator.device, t):
+                with enough_memory(accelerator.device, t), spent("validation"):
                     validate(state)
                 state.judging += time.monotonic() - began
             state.seconds = before + time.monotonic() - begun
@@ -101,7 +102,8 @@ def train(state: TrainState, stop: Callable[[], bool] = lambda: False) -> None:
             if stopping or due:
                 began = time.monotonic()
                 if accelerator.is_main_process:
-                    checkpoint.write(state)
+                    with spent("checkpoints"):
+                        checkpoint.write(state)
                 saved = time.monotonic()
                 wrote = saved - began
             shown.update(step + 1)
@@ -165,7 +167,8 @@ def _step(
     total = torch.zeros((), device=device)
     state.optimizer.zero_grad()
     while True:
-        part, frames, target = next(parts)
+        with spent("waiting for frames"):
+            part, frames, target = next(parts)
         x = frames.shown(device)
         if t.augment:
             assert part.seed is not None
@@ -195,13 +198,13 @@ def _share(moments: Sequence[Tensor], average: Average | None, accelerator: Any)
         broadcast(value)
 
 
-def _agreed(asked: bool, ends: bool, accelerator: Any) -> bool:
+def _agreed(requested: bool, ends: bool, accelerator: Any) -> bool:
     """Whether to stop; several processes must all do so, which they settle at an epoch's end."""
     if accelerator.num_processes == 1:
-        return asked
+        return requested
     if not ends:
         return False
-    votes = torch.tensor(float(asked), device=accelerator.device)
+    votes = torch.tensor(float(requested), device=accelerator.device)
     return float(accelerator.reduce(votes, "sum")) > 0
 
 

@@ -15,6 +15,7 @@ from featprobe.core import paths
 from featprobe.core.atomic import try_folder
 from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError, reason
+from featprobe.core.stopwatch import spent
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.shared_intensity import settle
 from featprobe.evaluation import levels
@@ -97,15 +98,15 @@ def plan(
     for table in (reported.of, subgroups):
         if table is not None:
             levels.column(table, dataset.ids)  # what it lacks is told before anything is decoded
-    with accelerator.main_process_first():
+    with accelerator.main_process_first(), spent("decoding frames"):
         frames = kept_frames(backbone, dataset, made.cache, workers, progress=made.progress)
-    subject = Images(backbone, dataset, frames, wanted_of(backbone, t.view), made.precision)
+    labeled = Images(backbone, dataset, frames, wanted_of(backbone, t.view), made.precision)
     protocol = Full(t.seed, t.refit, subset, split_version)
-    data, rows = split_items(subject, protocol)
+    data, rows = split_items(labeled, protocol)
     data.select = Criterion.of(data.task, t.select)
-    reading = levels.read(reported, subgroups, of_test(subject, data, []))
+    reading = levels.read(reported, subgroups, of_test(labeled, data, []))
     experiment = Experiment(
-        backbone, subject, data, subject.rows[rows], protocol, made.recipe, t, made.lrs, reading,
+        backbone, labeled, data, labeled.rows[rows], protocol, made.recipe, t, made.lrs, reading,
         accelerator, made.cache, None if folder is None else Path(folder), made.progress,
     )  # fmt: skip
     check_enough(experiment)

@@ -53,7 +53,7 @@ def report(state: TrainState, cell: Cell, rule: str, resamples: int, label: str)
     experiment = state.experiment
     searched = ["lr"] if len(experiment.lrs) > 1 else []
     result = result_of(
-        experiment.subject, PROBE, searched, experiment.protocol, experiment.data, cell, resamples,
+        experiment.labeled, PROBE, searched, experiment.protocol, experiment.data, cell, resamples,
         experiment.reading, rule,
     )  # fmt: skip
     if searched:
@@ -94,7 +94,7 @@ def notes_of(state: TrainState) -> list[str]:
     y = experiment.y[experiment.fit]
     if y.ndim == 1 and experiment.data.task != "regression":
         counts = np.bincount(y, minlength=experiment.data.classes)
-        names = [repr(experiment.subject.classes[c]) for c in np.flatnonzero(counts == 1)]
+        names = [repr(experiment.labeled.classes[c]) for c in np.flatnonzero(counts == 1)]
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         if names:
             notes.append(f"one training item of class {', '.join(names[:4])}{more}")
@@ -122,7 +122,7 @@ def idle(experiment: Experiment) -> list[str]:
         for name in recipe.idles
         if name in changed
     ]
-    if experiment.subject.frames.count.max(initial=0) <= 1:
+    if experiment.labeled.frames.count.max(initial=0) <= 1:
         notes += [
             f"{name}={getattr(t, name)} has no effect: every item has one frame"
             for name in ("train_frames", "pool")

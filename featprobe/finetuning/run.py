@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError
+from featprobe.core.stopwatch import spent
 from featprobe.datasets.base import Dataset
 from featprobe.evaluation import levels
 from featprobe.evaluation.reporting import keep
@@ -108,7 +109,8 @@ def finetune(
     result = end.result
     result.seconds = round(time.perf_counter() - start, 3)
     if experiment.accelerator.is_main_process:  # of several processes one writes
-        problems = export_trained(state, result, end.save)
+        with spent("export"):
+            problems = export_trained(state, result, end.save)
         result.notes += problems
         result.provenance |= {PROBLEMS: problems} if problems else {}
         if save:
@@ -121,10 +123,10 @@ def _ended(state: TrainState, dataset: Dataset, rule: str, resamples: int, label
     experiment = state.experiment
     cell = cell_of(state, rule)
     result = report(state, cell, rule, resamples, label)
-    subject, data, reading = experiment.subject, experiment.data, experiment.reading
+    labeled, data, reading = experiment.labeled, experiment.data, experiment.reading
 
     def kept() -> None:
-        keep(experiment.cache, subject, result, data, cell, reading)
+        keep(experiment.cache, labeled, result, data, cell, reading)
 
     return Ended(result, head_of(state, dataset, result), kept)
 

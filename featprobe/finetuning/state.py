@@ -28,10 +28,9 @@ class TrainState:
     epoch; ``best``: the weights of the best epoch; ``total``: the sum of the losses of the
     ``counted`` steps of this epoch so far; ``top``: the best score of an epoch on val
     (:class:`~featprobe.probes.selection.Criterion`), at ``best_step``; ``waited``: epochs since
-    then. ``merit``, that score, and ``val``, the ranking metric, are of the weights to be kept, the
-    best or the last. ``judging``: of the ``seconds``, those that went into looking at val;
-    ``peak``: bytes of memory. ``done``: patience is over; ``ended``: the network holds the weights
-    to be kept.
+    then. ``selection_score``, that score, and ``val``, the ranking metric, are of the weights to be
+    kept, the best or the last. ``judging``: of the ``seconds``, those spent on val; ``peak``: bytes
+    of memory. ``done``: patience is over; ``ended``: the network holds the weights to be kept.
     """
 
     experiment: Experiment
@@ -51,7 +50,7 @@ class TrainState:
     waited: int = 0
     top: tuple[float, float] = (-math.inf, -math.inf)
     best_step: int = 0
-    merit: tuple[float, float] = (-math.inf, -math.inf)
+    selection_score: tuple[float, float] = (-math.inf, -math.inf)
     val: float = math.nan
     best: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
@@ -70,10 +69,11 @@ class TrainState:
     def restore(self, values: dict[str, Any]) -> None:
         """The inverse of :meth:`values`; raises KeyError for names that are missing."""
         for name in VALUES:
-            setattr(self, name, values[name])
+            setattr(self, name, values[name if name in values else EARLIER_NAMES.get(name, name)])
 
 
 _MACHINERY = (
     "experiment", "network", "trainable", "count", "unreached", "optimizer", "average",
 )  # fmt: skip
+EARLIER_NAMES = {"selection_score": "merit"}  # in checkpoints of earlier versions
 VALUES = tuple(f.name for f in fields(TrainState) if f.name not in _MACHINERY)

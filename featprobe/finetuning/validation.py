@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.tracking import track
 from featprobe.finetuning import checkpoint
 from featprobe.finetuning.experiment import Experiment
 from featprobe.finetuning.inference import outputs
@@ -35,8 +36,9 @@ def validate(state: TrainState) -> None:
             if better and t.keep == "best":
                 state.best = checkpoint.weights_of(state)
             if better or t.keep == "last":
-                state.merit, state.val = now, entry["val"]
+                state.selection_score, state.val = now, entry["val"]
     state.history.append(entry)
+    track({n: v for n, v in entry.items() if n != "step"}, state.step)
     if not len(val):
         state.best_step = state.step
     state.done = t.patience is not None and state.waited >= t.patience

@@ -45,10 +45,10 @@ def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
     """Read the array as frames, in the smallest dtype that holds its values."""
     with _stored(path, recipe) as stored:
         stack_shape(path, stored.shape)  # before reading: it refuses what is no image
-        return as_picture(path, stored.read())
+        return as_decoded_image(path, stored.read())
 
 
-def as_picture(path: Path, array: np.ndarray) -> DecodedImage:
+def as_decoded_image(path: Path, array: np.ndarray) -> DecodedImage:
     """An array with axes as in a file, as frames."""
     shape = stack_shape(path, array.shape)
     color = array.shape[-1] in (3, 4) and array.ndim > 2

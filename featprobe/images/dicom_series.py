@@ -86,7 +86,7 @@ def scan(paths: Iterable[Path], keep_derived: bool = False) -> Scan:
                 [h] for h in sorted(found.singles, key=lambda h: (h.number, h.natural))
             )
             out.duplicates.extend(h.path for h in found.copies)
-    _tell(out, tally, chosen_by)
+    _add_notes(out, tally, chosen_by)
     _shared(out, headers)
     return out
 
@@ -165,14 +165,14 @@ def _one_stack(volume: list[Header]) -> bool:
     return bool(np.abs(at - at[0] - along[:, None] * axis).max() < _ON_A_LINE)
 
 
-def _tell(out: Scan, tally: Counter[str], told: set[str]) -> None:
+def _add_notes(out: Scan, tally: Counter[str], split_by: set[str]) -> None:
     if tally["gathered"]:
         out.notes.append(
             f"{tally['gathered']} DICOM files whose SeriesInstanceUID is missing or their own "
             f"were gathered into {tally['into']} volumes by patient, study, folder, size and place"
         )
     if tally["split"]:
-        by = ", ".join(sorted(told)) or "position"
+        by = ", ".join(sorted(split_by)) or "position"
         out.notes.append(
             f"{tally['split']} DICOM series hold several volumes (echoes, time points, kernels), "
             f"each an item of its own; told apart by {by}"

@@ -39,7 +39,7 @@ def kind_of(path: Path) -> str | None:
         return kind
     if dicom.is_dicom(path):
         return "dicom"
-    return next((k for k, reader in plugins.readers().items() if reader.knows(path)), None)
+    return next((k for k, reader in plugins.readers().items() if reader.matches(path)), None)
 
 
 def kind_of_name(name: str) -> str | None:

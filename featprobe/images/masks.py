@@ -80,7 +80,7 @@ def _load(path: Path) -> Stored:
         raise UnreadableItem("the file is empty")
     kind = files.kind_of(path)
     if kind == "raster" and not tiff.is_tiff(path):
-        return _picture(path)
+        return _decoded(path)
     if kind == "array":
         return whole(arrays.load(path, FrameRecipe(key=_key(path))).pixels)
     if kind is None:
@@ -116,7 +116,7 @@ def packed(colours: np.ndarray) -> np.ndarray:
     return np.asarray(COLOUR + (c[..., 0] << 16) + (c[..., 1] << 8) + c[..., 2])
 
 
-def _picture(path: Path) -> Stored:
+def _decoded(path: Path) -> Stored:
     with opened(path) as image:
         image.load()
         lossy = image.format == "JPEG"

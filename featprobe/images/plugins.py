@@ -22,9 +22,9 @@ import numpy as np
 
 from featprobe.core.errors import InputError, UnreadableItem, reason
 from featprobe.core.options import Checked
-from featprobe.core.plugins import function_of, known_facts, loaded, registered, say
+from featprobe.core.plugins import function_of, known_facts, loaded, registered, warn_once
 from featprobe.core.source import module_digest
-from featprobe.images.arrays import as_picture, stack_shape
+from featprobe.images.arrays import as_decoded_image, stack_shape
 from featprobe.images.decoded_image import (
     DecodedImage,
     FrameRecipe,
@@ -94,17 +94,17 @@ class Reader(Checked):
         """The pixels."""
         array, affine = self._read(path)
         if affine is None:
-            return as_picture(path, array)
+            return as_decoded_image(path, array)
         self._volume(path, array.shape)
         array, notes = finite(smallest(array), path.name)
         return Volume(array, affine, notes=notes)
 
-    def knows(self, path: Path) -> bool:
-        """Whether a file is of the format by its content; one who fails to say so says no."""
+    def matches(self, path: Path) -> bool:
+        """Whether a file is of the format by its content; False where ``sniff`` raises."""
         try:
             return self.sniff is not None and bool(self.sniff(path))
         except Exception as error:
-            say(f"{self.owner()} of {self.of} cannot look at {path}: {reason(error)}")
+            warn_once(f"{self.owner()} of {self.of} cannot look at {path}: {reason(error)}")
             return False
 
     def _read(self, path: Path) -> tuple[np.ndarray, np.ndarray | None]:

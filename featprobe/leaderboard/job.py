@@ -19,25 +19,25 @@ from typing import Any
 
 
 class Interrupted(BaseException):
-    """The leading process has asked to stop, amid work that can be done again."""
+    """The leading process has requested to stop, amid work that can be done again."""
 
 
 class Signal:
     """SIGINT ends a task that is being done; between tasks, and while answering, it waits."""
 
     def __init__(self) -> None:
-        self.working = self.asked = False
+        self.working = self.requested = False
         signal.signal(signal.SIGINT, self.heard)
         signal.signal(signal.SIGTERM, self.heard)
 
     def heard(self, _number: int, _frame: FrameType | None) -> None:
         """Remember it, and leave the work."""
-        self.asked = True
+        self.requested = True
         self.leave()
 
     def leave(self) -> None:
         """Leave the work where it was asked for."""
-        if self.working and self.asked:
+        if self.working and self.requested:
             self.working = False
             raise Interrupted
 
@@ -52,7 +52,7 @@ class Signal:
 
 def main() -> None:
     """Serve the leading process."""
-    told = Signal()
+    signals = Signal()
     connection = Connection(int(sys.argv[1]))
     try:
         from featprobe.leaderboard.cell_work import Session
@@ -62,35 +62,35 @@ def main() -> None:
         session = Session(grid, cache, share=jobs)
 
         def begun(there: bool) -> None:
-            with told.whole():
+            with signals.whole():
                 connection.send(("begun", there))
 
         session.begun = begun
-        while not told.asked:
-            connection.send(_answer(session, cells, connection.recv(), told))
+        while not signals.requested:
+            connection.send(_answer(session, cells, connection.recv(), signals))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     finally:
         os._exit(0)
 
 
-def _answer(session: Any, cells: Any, task: Any, told: Signal) -> tuple[Any, ...]:
+def _answer(session: Any, cells: Any, task: Any, signals: Signal) -> tuple[Any, ...]:
     from featprobe.core.errors import Unfinished, reason
     from featprobe.leaderboard.ledger import trace_of
 
     try:
-        told.working = not told.asked
-        if told.asked:
+        signals.working = not signals.requested
+        if signals.requested:
             return ("stopped",)
         made = session.perform(cells, task)
-        told.working = False
+        signals.working = False
     except (Interrupted, Unfinished, KeyboardInterrupt):
         return ("stopped",)
     except Exception as error:  # whatever it was, the other cells can still be had
-        told.working = False
+        signals.working = False
         return "failed", reason(error), trace_of(error)
     finally:
-        told.working = False
+        signals.working = False
     return ("extracted", made) if isinstance(made, str) else ("done", *made)
 
 

@@ -19,7 +19,7 @@ import cloudpickle
 
 from featprobe.core.errors import InputError, Unfinished, reason
 from featprobe.extraction.stopping import Stopping
-from featprobe.extraction.workers import told
+from featprobe.extraction.workers import status_text
 from featprobe.leaderboard.cell_work import Cache
 from featprobe.leaderboard.grid import Grid
 from featprobe.leaderboard.ledger import Ledger
@@ -134,7 +134,7 @@ class _Jobs:
             except (EOFError, OSError):
                 status = job.process.wait()
                 self._drop(job)
-                out.append((job, ("failed", f"its process ended ({told(status)})", "")))
+                out.append((job, ("failed", f"its process ended ({status_text(status)})", "")))
         return out
 
     def interrupt(self) -> None:

@@ -15,9 +15,9 @@ from featprobe.backbones.load import resolve
 from featprobe.backbones.spec import ModelSpec
 from featprobe.core.errors import FeatprobeError
 from featprobe.datasets.base import Dataset
+from featprobe.extraction.disk_space import sizes
 from featprobe.extraction.options import BLOCKS, Settings
 from featprobe.extraction.plan import plan_frames
-from featprobe.extraction.room import sizes
 from featprobe.leaderboard.yaml_entries import Model
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import entries

@@ -59,17 +59,17 @@ def identity(r: Result) -> dict[str, str]:
         "repeats": _counted(s.get("repeats"), "repeats"),
         "tries": _counted(s.get("tries"), "tries"),
         "shots by": f"by {s['by']}" if s.get("by") else "",
-        "draws": _told("draws", s.get("draws") or r.split.get("draws")),
+        "draws": _text("draws", s.get("draws") or r.split.get("draws")),
         "subset": f"{100 * s['subset']:g} % of train" if "subset" in s else "",
-        "seed": f"seeds {', '.join(r.seeds)}" if r.seeds else _told("seed", s.get("seed", 0)),
+        "seed": f"seeds {', '.join(r.seeds)}" if r.seeds else _text("seed", s.get("seed", 0)),
         # results of before versions were recorded are of the first, or of an official split
-        "split version": _told("split version", v) if (v := r.split.get("version")) != 1 else "",
-        "split": _told("split", r.split.get("digest")),
-        "labels": _told("labels", r.labels),
+        "split version": _text("split version", v) if (v := r.split.get("version")) != 1 else "",
+        "split": _text("split", r.split.get("digest")),
+        "labels": _text("labels", r.labels),
         "level": " ".join(str(s[k]) for k in ("level", "level_by", "study") if s.get(k)),
         "image-size": f"{' x '.join(map(str, size))} pixels" if size else "",
         "selection": ", ".join(
-            filter(None, (views, "" if usual else _told("selected by", select)))
+            filter(None, (views, "" if usual else _text("selected by", select)))
         ),
     }
 
@@ -78,7 +78,7 @@ def _counted(value: object, what: str) -> str:
     return "" if value is None else f"{value} {what}"
 
 
-def _told(name: str, value: object) -> str:
+def _text(name: str, value: object) -> str:
     return "" if value is None or value == "" else f"{name} {value}"
 
 

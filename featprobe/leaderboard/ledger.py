@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.progress import Progress
+from featprobe.core.tracking import track
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.schedule import Schedule, Task
@@ -60,6 +61,11 @@ class Ledger:
         self.found[i] = found
         self.ran += ran
         self.there += not ran
+        of = self.cells[i].name.replace("/", "-")
+        for r in found:
+            shots = "" if r.shots is None else f" {r.shots} shots"
+            track({f"{of}{shots}/{n}": v for n, v in r.metrics.items() if ":" not in n})
+        track({"cells/done": len(self.found), "cells/failed": self.failed_cells})
         self._spent("probes" if self.cells[i].probes else "fine-tuning", seconds)
         self.show()
 

@@ -66,7 +66,7 @@ def print_plan(plans: Sequence[Plan]) -> None:
         cells = [
             c.one.dataset, metrics.about(c.metric).label,
             *(f"{backbone_name(r, shown)}, {probe_name(r)} {setting(r)}" for r in (c.one, c.other)),
-            str(c.spread.n), _said(c.spread.deviation), _said(p.alone), _said(p.family),
+            str(c.spread.n), _text(c.spread.deviation), _text(p.alone), _text(p.family),
         ]  # fmt: skip
         if wanted is not None:
             none = "-" if math.isnan(p.chance) else f"over {MOST:,}"
@@ -84,5 +84,5 @@ def print_plan(plans: Sequence[Plan]) -> None:
         print("Few-shot: as many tries are assumed; what draws add does not shrink with patients.")
 
 
-def _said(value: float) -> str:
+def _text(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"

@@ -47,7 +47,7 @@ def unusual(r: Result) -> list[str]:
     usual = _usual(r.probe)
     for name, value in r.params.items():
         if name in usual and name not in r.searched and plain(value) != usual[name]:
-            parts.append(_told(name, value))
+            parts.append(_text(name, value))
     return _shortened(parts)
 
 
@@ -81,7 +81,7 @@ def _decoding(r: Result) -> list[str]:
     with contextlib.suppress(FeatprobeError):  # a decoder of a package that is not there
         usual |= make_decoder(r.params["decoder"]).to_dict()
     options = {n: v for n, v in r.params.items() if n in usual and n not in r.searched}
-    parts = [_told(n, v) for n, v in options.items() if plain(v) != plain(usual[n])]
+    parts = [_text(n, v) for n, v in options.items() if plain(v) != plain(usual[n])]
     seeds = len(r.settings.get("seeds", ()))
     parts += [f"{seeds} seeds"] if seeds > 1 else []
     return [*parts, *(["refit"] if r.settings.get("refit") else [])]
@@ -93,16 +93,16 @@ def _training(r: Result) -> list[str]:
     options = {n: v for n, v in r.params.items() if n not in ("recipe", "decoder", *r.searched)}
     if r.params.get("recipe") == "frozen":
         options.pop("lr", None)  # of parameters that do not train
-    rate = [_told("lr", lr)] if (lr := options.pop("lr", None)) else []
+    rate = [_text("lr", lr)] if (lr := options.pop("lr", None)) else []
     known = {*usual, *r.settings.get("usual", ())}
-    own = [_told(n, v) for n, v in options.items() if n not in known and v and v != "none"]
+    own = [_text(n, v) for n, v in options.items() if n not in known and v and v != "none"]
     changed = [
-        _told(n, options[n]) for n in usual if n in options and plain(options[n]) != usual[n]
+        _text(n, options[n]) for n in usual if n in options and plain(options[n]) != usual[n]
     ]
     return [*rate, *own, *changed, *(["refit"] if r.settings.get("refit") else [])]
 
 
-def _told(name: str, value: object) -> str:
+def _text(name: str, value: object) -> str:
     parts = f"{value:.3g}" if isinstance(value, float) else str(value)
     parts = "+".join(map(str, value)) if isinstance(value, (list, tuple)) else parts
     return f"{name}={parts[:16]}{'...' * (len(parts) > 16)}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from featprobe.core.errors import InputError, Unfinished, reason
 from featprobe.core.progress import Progress
+from featprobe.core.tracking import within
 from featprobe.leaderboard.cell_work import Cache, Session
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.grid import Grid
@@ -65,14 +66,15 @@ def _alone(session: Session, board: Ledger) -> None:
     while (task := board.schedule.next()) is not None:
         start, begun = time.perf_counter(), False
 
-        def told(there: bool, task: Task = task) -> None:
+        def on_begin(there: bool, task: Task = task) -> None:
             nonlocal begun
             begun = True
             board.begun(task, there)
 
-        session.begun = told
+        session.begun = on_begin
         try:
-            made = session.perform(board.cells, task)
+            with within(board.cells[task.cells[0]].name.replace("/", "-")):
+                made = session.perform(board.cells, task)
         except Unfinished:
             raise
         except Exception as error:  # whatever it was, the other cells can still be had

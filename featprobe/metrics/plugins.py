@@ -1,4 +1,4 @@
-"""Metrics that other packages and scripts add.
+"""Metrics added by other packages and scripts.
 
 @featprobe.register("metric", "gmean", tasks=["multiclass"], label="G-mean", low=0, high=1)
 def gmean(y, p, weights):
@@ -18,7 +18,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest, reason
 from featprobe.core.options import Checked
-from featprobe.core.plugins import function_of, known_facts, say
+from featprobe.core.plugins import function_of, known_facts, warn_once
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
 WEIGHTS = ("weights", "sample_weight")  # what functions call them
@@ -71,7 +71,7 @@ class CustomMetric(Checked):
 
     @cached_property
     def weighted(self) -> str:
-        """What the function calls weights, empty where it takes none."""
+        """Name of the argument for weights, empty where there is none."""
         try:
             takes = inspect.signature(self.function).parameters
         except (TypeError, ValueError):
@@ -99,7 +99,7 @@ class CustomMetric(Checked):
             return float(found)
         except Exception as error:
             if plain:
-                say(f"{self.owner()} of {self.of} fails: {reason(error)}")
+                warn_once(f"{self.owner()} of {self.of} fails: {reason(error)}")
             return math.nan
 
 

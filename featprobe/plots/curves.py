@@ -37,9 +37,14 @@ def data_fraction(
     return draw(_only(lines.over_fractions(results, metric), "results of two shares of train"), ax)
 
 
-def layers(results: Sequence[Result], ax: Axes | None = None, *, metric: str | None = None) -> Axes:
+def by_block(
+    results: Sequence[Result], ax: Axes | None = None, *, metric: str | None = None
+) -> Axes:
     """The metric by how many last blocks the view joins, with bands under new patients."""
     return draw(_only(lines.over_blocks(results, metric), "results of views of two depths"), ax)
+
+
+layers = by_block  # its name in earlier versions
 
 
 def training_curves(results: Sequence[Result], ax: Axes | None = None, *, of: str = "loss") -> Axes:

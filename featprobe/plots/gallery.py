@@ -52,7 +52,7 @@ def figures(
     kinds = (
         ("few-shot", lines.over_shots(results, metric)),
         ("data-fraction", lines.over_fractions(results, metric)),
-        ("layers", lines.over_blocks(results, metric)),
+        ("blocks", lines.over_blocks(results, metric)),
         ("training", lines.training(results)),
     )
     for name, panels in kinds:

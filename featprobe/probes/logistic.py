@@ -39,7 +39,7 @@ class LogisticProbe(Probe):
     """
 
     name = "logistic"
-    _given: np.ndarray | None = None  # sample weights, while they are fitted
+    _weight: np.ndarray | None = None  # sample weights, while they are fitted
     _elastic = False  # this grid is a part of the default one's continuation
 
     def __init__(
@@ -92,15 +92,15 @@ class LogisticProbe(Probe):
 
         Several values of C are chosen among without the weights.
         """
-        self._given = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
-        if self._given is not None and (
-            self._given.shape != (len(np.asarray(y)),) or not self._given.sum() > 0
+        self._weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        if self._weight is not None and (
+            self._weight.shape != (len(np.asarray(y)),) or not self._weight.sum() > 0
         ):
             raise InputError("sample_weight must be a number for each row, not all of them zero")
         try:
             super().fit(x, y, groups=groups)
         finally:
-            self._given = None
+            self._weight = None
         self.coef_, self.intercept_ = self._path.coef[self._keep], self._path.intercept[self._keep]
         return self
 
@@ -138,15 +138,15 @@ class LogisticProbe(Probe):
 
     def fit_candidates(self, x: np.ndarray, y: np.ndarray) -> Self:
         self._labels = y.ndim == 2
-        options = self._given if self._given is not None and len(self._given) == len(y) else None
-        self._standardize = Standardizer.of(x, self.standardize, options)
+        weight = self._weight if self._weight is not None and len(self._weight) == len(y) else None
+        self._standardize = Standardizer.of(x, self.standardize, weight)
         solve = logistic_path if self.solver == "batched" else sklearn_path
         Cs = [c["Cs"] for c in self.candidates()]
         self._path: LogisticPath = solve(
             self._standardize(x),
             y,
             Cs,
-            sample_weight=_product(options, class_weights(y, self.class_weight)),
+            sample_weight=_product(weight, class_weights(y, self.class_weight)),
         )
         return self
 

@@ -90,13 +90,13 @@ def save_probe(
         "format": FORMAT_VERSION,
         "featprobe": __version__,
         "probe": writer.probe(probe),
-        "features": None if features is None else _said(features),
+        "features": None if features is None else _text(features),
     }
     write_sealed(file, HEADER, header, writer.tensors)
     return file
 
 
-def _said(features: FeatureSource) -> dict[str, Any]:
+def _text(features: FeatureSource) -> dict[str, Any]:
     """Its fields, without those that earlier versions do not know where they are empty."""
     return {k: v for k, v in asdict(features).items() if k not in ("thresholds", "kinds") or v}
 

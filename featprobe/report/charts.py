@@ -14,8 +14,17 @@ from featprobe.figures.points import Cloud
 from featprobe.figures.scores import Band, Calibration
 from featprobe.figures.sets import Box, Ranks
 from featprobe.metrics import measures as metrics
-from featprobe.report.svg import WIDTH, Axes, element, extent, label, picture, polygon, polyline
-from featprobe.report.svg import text_of as said
+from featprobe.report.svg import (
+    WIDTH,
+    Axes,
+    element,
+    extent,
+    label,
+    picture,
+    polygon,
+    polyline,
+    text_of,
+)
 
 ROW = 30.0  # pixels: a name above its interval
 COLOURS = len(PALETTE)
@@ -132,7 +141,7 @@ def cloud(found: Cloud, log: bool, diagonal: bool = False) -> str:
         if math.isfinite(v.x_ends[0]):
             x1, x2 = map(a.x, v.x_ends)
             a.parts.append(element("line", x1=x1, x2=x2, y1=y, y2=y, class_=f"thin s{i}"))
-        title = element("title", said(f"{v.label}: {v.x:.4g}, {v.y:.3f}"))
+        title = element("title", text_of(f"{v.label}: {v.x:.4g}, {v.y:.3f}"))
         a.parts.append(element("circle", title, cx=x, cy=y, r=4, class_=f"dot s{i}"))
     return _with_names(a, groups, f"{found.title}: {found.y} over {found.x}")
 
@@ -158,7 +167,7 @@ def matrix(
                 continue
             x, level = left + wide * j, round(9 * float(np.clip(shade[i, j], 0, 1)))
             title = f"{numbers[i, j]:{form}}"
-            line = element("title", said(f"{name} / {columns[j]}: {title}"))
+            line = element("title", text_of(f"{name} / {columns[j]}: {title}"))
             parts.append(
                 element("rect", line, x=x, y=y, width=wide - 1, height=high - 1, class_=f"h{level}")
             )
@@ -187,7 +196,7 @@ def _interval(
         x1, x2 = a.x(low), a.x(high)
         a.parts.append(element("line", x1=x1, x2=x2, y1=y, y2=y, class_="line s0"))
     ends = f" [{low:.3f}, {high:.3f}]" if math.isfinite(low) else ""
-    title = element("title", said(f"{name}: {value:.3f}{ends}"))
+    title = element("title", text_of(f"{name}: {value:.3f}{ends}"))
     kind = "dot s0" if first else "ring s0"
     a.parts.append(element("circle", title, cx=a.x(value), cy=y, r=4, class_=kind))
 
@@ -214,7 +223,7 @@ def _curve(a: Axes, i: int, line: Line, marks: bool = True) -> None:
     a.parts.append(polyline(drawn, f"line {hue}"))
     if marks and len(drawn) < 40:
         for (x, y), u, v in zip(drawn, line.x, line.y):
-            title = element("title", said(f"{line.label}, {u:g}: {v:.3f}"))
+            title = element("title", text_of(f"{line.label}, {u:g}: {v:.3f}"))
             a.parts.append(element("circle", title, cx=x, cy=y, r=3.2, class_=f"dot {hue}"))
 
 

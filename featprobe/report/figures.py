@@ -20,8 +20,7 @@ from featprobe.metrics import measures as metrics
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.report import charts
 from featprobe.report.privacy import Hide
-from featprobe.report.svg import element
-from featprobe.report.svg import text_of as said
+from featprobe.report.svg import element, text_of
 
 TOP = 4  # results of a league whose curves are drawn
 RESAMPLES = 200  # of bands
@@ -53,7 +52,7 @@ def by_league(board: Sequence[Row], cache: Path, hide: Hide) -> list[str]:
             values = [intervals.Value(hide(v.label), v.value, v.low, v.high) for v in found.values]
             shown = intervals.Block(found.title, found.metric, values)
             figures.append(_figure(charts.forest(shown), "Subgroups", f"of {found.title}"))
-        name = said(rows[0].data)
+        name = text_of(rows[0].data)
         body = element("summary", name) + _grid(figures)
         out.append(f"<details{' open' if i == 0 else ''}>{body}</details>")
     return out
@@ -99,7 +98,7 @@ def curves(results: Sequence[Result], metric: str | None) -> list[str]:
     kinds = (
         ("Few-shot", lines.over_shots(results, metric)),
         ("Data fraction", lines.over_fractions(results, metric)),
-        ("Layers", lines.over_blocks(results, metric)),
+        ("Blocks", lines.over_blocks(results, metric)),
         ("Training", lines.training(results)),
     )
     out = []
@@ -151,10 +150,12 @@ def over_sets(
             about = metrics.about(table.common)
             figures.append(_figure(charts.boxes(ranked, about.label), "Over data sets", ""))
             figures += _means(found, cache)
-        left = "".join(element("li", said(hide(t))) for t in found.table.left_out[:40])
+        left = "".join(element("li", text_of(hide(t))) for t in found.table.left_out[:40])
         left = element("ul", left, class_="said") if left else ""
-        title = element("h3", said(table.protocol))
-        out.append(title + element("p", said(sets.said(found))) + _grid(figures) + left)
+        title = element("h3", text_of(table.protocol))
+        out.append(
+            title + element("p", text_of(sets.ranks_sentence(found))) + _grid(figures) + left
+        )
     return out
 
 
@@ -174,7 +175,7 @@ def _means(found: sets.Ranks, cache: Path) -> list[str]:
 
 
 def _figure(chart: str, title: str, words: str) -> str:
-    caption = element("b", said(title)) + (f" {said(words)}" if words else "")
+    caption = element("b", text_of(title)) + (f" {text_of(words)}" if words else "")
     return element("figure", chart + element("figcaption", caption))
 
 

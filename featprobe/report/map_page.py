@@ -20,7 +20,7 @@ def map_page(
     As the page of results: nothing is loaded, and its policy forbids it; texts are escaped; without
     ``ids`` it names no patient and no item, and there is no picture but those that are given.
     """
-    script = asset(*SCRIPTS)
+    script = asset("theme.js", *SCRIPTS)
     closed = "" if ids else ", and holds no name of a patient or an item"
     return filled(
         "map-page.html",

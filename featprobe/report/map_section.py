@@ -11,13 +11,13 @@ import numpy as np
 from featprobe.figures.colours import clean
 from featprobe.figures.embedding.columns import Column
 from featprobe.figures.embedding.embedding_map import EmbeddingMap
-from featprobe.figures.embedding.quality import told
+from featprobe.figures.embedding.quality import quality_text
 from featprobe.report.privacy import Hide
 from featprobe.report.rows import as_json
 from featprobe.report.shell import filled
 from featprobe.report.svg import element, text_of
 
-SCRIPTS = ("theme.js", "map-data.js", "map-draw.js", "map-view.js", "map-panel.js", "map-start.js")
+SCRIPTS = ("map-data.js", "map-draw.js", "map-view.js", "map-panel.js", "map-start.js")
 WARNING = (
     "What a map does not show: distances between clusters, their sizes and their density mean "
     "nothing on t-SNE and UMAP, and two components leave most of the variance out on PCA. Items "
@@ -92,7 +92,7 @@ def _said(layout: Any) -> str:
         parts = [f"PCA: {sum(made['variance']):.1%} of the variance is on the map."]
     elif made:
         parts = [f"{layout.title} ({', '.join(f'{k} {v}' for k, v in made.items())})."]
-    return " ".join([*parts, told(layout.quality)])
+    return " ".join([*parts, quality_text(layout.quality)])
 
 
 def _column(c: Column, ids: bool, hide: Callable[[str], str] | None) -> dict[str, Any]:

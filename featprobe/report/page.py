@@ -11,29 +11,33 @@ from featprobe.core.errors import InputError
 from featprobe.evaluation.results import Result
 from featprobe.figures import points
 from featprobe.figures.colours import clean
+from featprobe.figures.embedding.embedding_map import EmbeddingMap
 from featprobe.leaderboard import legends
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.compare import Comparison, compare
 from featprobe.leaderboard.differences import HEADS, legend_of, rows_of
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.report import figures
+from featprobe.report.map_section import SCRIPTS, section
+from featprobe.report.overlay_figures import WARNING, overlay_figures
 from featprobe.report.privacy import Hide, hiding
 from featprobe.report.rows import as_json, data
 from featprobe.report.shell import asset, filled, policy
-from featprobe.report.svg import element
-from featprobe.report.svg import text_of as said
+from featprobe.report.svg import element, text_of
 
 COMPARED = 120  # results: of more, pairs are not listed
 
 
 def page(
     board: Sequence[Row], cache: Path, metric: str | None = None, across: Collection[str] = (),
-    name: str = "Results",
+    name: str = "Results", maps: Sequence[EmbeddingMap] = (),
+    overlays: Path | None = None,
 ) -> str:  # fmt: skip
     """The page of a leaderboard: its table with details, and all figures that its results have.
 
     ``cache``: where scores and stores are kept; what is not there is not drawn. ``across``: as of
-    :func:`~featprobe.leaderboard.board.build`.
+    :func:`~featprobe.leaderboard.board.build`. ``maps``: shown in a section of their own.
+    ``overlays``: a folder of pictures of segmented items, which are patient images.
 
     The file loads nothing and its policy forbids it to (Content-Security-Policy); texts from data
     are escaped; names of patients and items do not occur (:class:`Hide`).
@@ -48,25 +52,28 @@ def page(
          "".join(figures.over_sets(found, cache, metric, list(across), hide))),
         ("costs", "Training and cost", _grid(figures.clouds(found, known, metric))),
         ("tests", "Paired tests", _tests(cache, found, metric, across, hide)),
+        ("overlays", "Segmented items", _overlays(overlays, hide)),
+        ("maps", "Maps", _maps(maps)),
         ("notes", "Notes", _notes(board, hide)),
     ]  # fmt: skip
     shown = [(key, title, body) for key, title, body in sections if body]
-    script = asset("theme.js", "page.js")
+    script = asset("theme.js", "page.js", *(SCRIPTS if maps else ()))
     links = "".join(
-        element("li", element("a", said(title), href=f"#{key}"))
+        element("li", element("a", text_of(title), href=f"#{key}"))
         for key, title in [("results", "Results"), *((k, t) for k, t, _ in shown)]
     )
     parts = {
-        "title": said(name),
-        "policy": policy(script),
-        "style": asset("page.css"),
+        "title": text_of(name),
+        "policy": policy(script, overlays is not None),
+        "style": asset("page.css", *(["map.css"] if maps else [])),
         "links": links,
-        "what": said(_summary(found)),
+        "what": text_of(_summary(found)),
         "sections": "".join(
-            element("section", element("h2", said(title)) + body, id=key)
+            element("section", element("h2", text_of(title)) + body, id=key)
             for key, title, body in shown
         ),
-        "version": said(__version__),
+        "version": text_of(__version__),
+        "closed": ", and holds no name of a patient or an item" if overlays is None else "",
         "data": as_json(_cleaned(data(board, metric, known, hide))),
         "script": script,
     }
@@ -103,7 +110,7 @@ def _differences(made: Sequence[Comparison]) -> str:
     wide = {i for i, head in enumerate(HEADS) if head in ("metric", "values", "p")}
 
     def cell(i: int, text: str, kind: str) -> str:
-        body = f"<bdi>{said(text)}</bdi>"
+        body = f"<bdi>{text_of(text)}</bdi>"
         shown = ("wide " if i in wide else "") + ("num" if i > 3 else "name")
         more = {"scope": "col"} if kind == "th" else {}
         return element(kind, body, class_=shown, **more)
@@ -126,8 +133,21 @@ def _notes(board: Sequence[Row], hide: Hide) -> str:
     return _list(hide.all([*legends.of_board(board), *Footnotes(found).lines()]))
 
 
+def _overlays(folder: Path | None, hide: Hide) -> str:
+    if folder is None:
+        return ""
+    return element("p", text_of(WARNING)) + "".join(overlay_figures(folder, hide))
+
+
+def _maps(maps: Sequence[EmbeddingMap]) -> str:
+    return "".join(
+        element("h3", f"<bdi>{text_of(of.dataset)}</bdi>, {text_of(of.backbone)}") + section(of)
+        for of in maps
+    )
+
+
 def _list(lines: Sequence[str]) -> str:
-    items = "".join(element("li", f"<bdi>{said(t)}</bdi>") for t in lines)
+    items = "".join(element("li", f"<bdi>{text_of(t)}</bdi>") for t in lines)
     return element("ul", items, class_="said") if items else ""
 
 

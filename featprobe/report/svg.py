@@ -116,7 +116,7 @@ class Axes:
         taken = -math.inf
         for value in self._ticks() if at is None else at:
             x = self.x(value)
-            text = _told(100 * value if percent else value) + (" %" if percent else "")
+            text = _text(100 * value if percent else value) + (" %" if percent else "")
             wide = CHARACTER * len(text)
             if x < left - 1 or x > right + 1 or x - wide / 2 < taken + 6:
                 continue
@@ -132,7 +132,7 @@ class Axes:
         for value in ticks(*self._y):
             y = self.y(value)
             self.parts.append(element("line", x1=left, x2=right, y1=y, y2=y, class_="grid"))
-            self.parts.append(label(left - 5, y + 4, _told(value), class_="t end"))
+            self.parts.append(label(left - 5, y + 4, _text(value), class_="t end"))
         self.parts.append(label(4, top - 8, name, 40))
 
     def _ticks(self) -> list[float]:
@@ -141,7 +141,8 @@ class Axes:
         low, high = (math.log10(v) for v in self._x)
         steps = (1,) if high - low > 3 else (1, 2, 5)
         powers = range(math.floor(low), math.ceil(high) + 1)
-        return [m * 10.0**p for p in powers for m in steps]
+        found = [m * 10.0**p for p in powers for m in steps if low <= math.log10(m) + p <= high]
+        return found if len(found) > 1 else ticks(*self._x, most=4)  # within less than a factor
 
 
 def _widened(low: float, high: float, log: bool) -> tuple[float, float]:
@@ -152,7 +153,7 @@ def _widened(low: float, high: float, log: bool) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _told(value: float) -> str:
+def _text(value: float) -> str:
     for least, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= least:
             return f"{value / {'G': 1e9, 'M': 1e6, 'k': 1e3}[unit]:g} {unit}"

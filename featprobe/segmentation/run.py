@@ -8,7 +8,7 @@ from typing import Any
 
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
-from featprobe.evaluation.predict import source_of_subject
+from featprobe.evaluation.predict import source_of_items
 from featprobe.evaluation.result_list import Results
 from featprobe.segmentation.answers import Answers
 from featprobe.segmentation.decoders.base import Decoder
@@ -57,7 +57,7 @@ def segment(
     for outcome in run_protocol(work, chosen, split):
         result, scored, folds = result_of(work, chosen, split, outcome, resamples, label)
         if save_to is not None and outcome.kept is not None:
-            source = source_of_subject(items.tokens.features, result.view, "mean")
+            source = source_of_items(items.tokens.features, result.view, "mean")
             save_decoder(saved_of(outcome.kept, items, source), save_to)
         if seen is not None and outcome.kept is not None:
             seen(Answers(items, outcome.kept, outcome.rows[0], outcome.scores[0]))

@@ -16,9 +16,13 @@ from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError
 from featprobe.core.options import Checked, Needs
 from featprobe.core.progress import Progress
+from featprobe.core.stopwatch import spent, timed
+from featprobe.core.tracking import track, tracked
 from featprobe.segmentation.decoders.base import Decoder, Network, Trained
 from featprobe.segmentation.items import SCALE, MaskedItems
 from featprobe.segmentation.losses import Loss
+
+LOGGED = 100  # losses of a training that are mirrored
 
 
 @dataclass(frozen=True)
@@ -124,19 +128,22 @@ def train(
     kind = type(networks[0])
     label = f"{decoder.name}, {len(networks)} decoders"
     with Progress(label, steps * batch, "frames", progress) as bar:
-        for step, (tokens, y, image) in enumerate(
-            items.batches(rows, decoder, batch, steps, training.seed)
-        ):
+        made = items.batches(rows, decoder, batch, steps, training.seed)
+        for step, (tokens, y, image) in enumerate(timed(made, "reading tokens")):
             for group, rate in zip(optimizer.param_groups, rates):
                 group["lr"] = rate * training.factor(step, steps)
-            x, seen = tokens.to(target), None if image is None else image.to(target)
-            logits = upsampled(kind.together(networks, x, seen), items.size)
-            optimizer.zero_grad()
-            training.loss(logits, y.to(target)).sum().backward()
-            if training.clip is not None:
-                for network in networks:
-                    torch.nn.utils.clip_grad_norm_(network.parameters(), training.clip)
-            optimizer.step()
+            with spent("network"):
+                x, seen = tokens.to(target), None if image is None else image.to(target)
+                logits = upsampled(kind.together(networks, x, seen), items.size)
+                optimizer.zero_grad()
+                losses = training.loss(logits, y.to(target))
+                losses.sum().backward()
+                if training.clip is not None:
+                    for network in networks:
+                        torch.nn.utils.clip_grad_norm_(network.parameters(), training.clip)
+                optimizer.step()
+            if tracked() and (step % max(1, steps // LOGGED) == 0 or step + 1 == steps):
+                track({f"{label}/loss": float(losses.detach().mean())}, step)
             bar.update((step + 1) * batch)
     return [n.eval() for n in networks]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.stopwatch import spent
 from featprobe.segmentation.decoders.base import Decoder, Trained
 from featprobe.segmentation.fitted import Fitted, Networks, OnVal, Solved, look, segmented
 from featprobe.segmentation.items import MaskedItems
@@ -66,7 +67,8 @@ class Work:
 
     def choose(self, fitted: Sequence[Fitted], val: np.ndarray) -> tuple[int, dict[str, float]]:
         """The candidate that is best on val, over all seeds, and how it did there."""
-        looked = [look(one, self.items, val) for one in fitted]
+        with spent("validation"):
+            looked = [look(one, self.items, val) for one in fitted]
         over = OnVal(*(np.mean([getattr(v, n) for v in looked], 0) for n in ("dice", "loss")))
         best = over.best(self.select)
         return best, {"dice": float(over.dice[best]), "log_loss": float(over.loss[best])}
@@ -75,9 +77,14 @@ class Work:
         """(n, C * 8) of the only candidate on test items."""
         found = []
         for i in rows:
-            truth = self.items.tokens.mask(int(i))
-            predicted = segmented(fitted, self.items, int(i))
-            found.append(
-                mask_scores(predicted, truth.values, truth.spacing, len(self.items.classes)).ravel()
-            )
+            with spent("reading masks"):
+                truth = self.items.tokens.mask(int(i))
+            with spent("prediction"):
+                predicted = segmented(fitted, self.items, int(i))
+            with spent("distances"):
+                found.append(
+                    mask_scores(
+                        predicted, truth.values, truth.spacing, len(self.items.classes)
+                    ).ravel()
+                )
         return np.stack(found)

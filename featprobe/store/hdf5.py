@@ -79,10 +79,10 @@ class HDF5Store(FeatureStore):
         self._part(shard).remove()
 
     def _shards_with_reasons(self) -> list[int]:
-        def told(shard: int) -> bool:
+        def has_reason(shard: int) -> bool:
             return "reason" in hdf5_file.header(self._part(shard))["texts"]
 
-        return [s for s in sorted(self.committed()) if self._guarded(s, "header", told)]
+        return [s for s in sorted(self.committed()) if self._guarded(s, "header", has_reason)]
 
     def _shard_reasons(self, shard: int) -> list[str]:
         return hdf5_file.texts(self._part(shard), "reason")

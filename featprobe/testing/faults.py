@@ -48,7 +48,7 @@ def outcomes(*jobs: Callable[[], Any], user: int | None = None) -> list[Any]:
     running = []
     for job in jobs:
         here, there = FORK.Pipe(duplex=False)
-        process = start(_tell, job, there, user)
+        process = start(_print, job, there, user)
         there.close()
         running.append((process, here))
     found = [here.recv() for _, here in running]
@@ -60,7 +60,7 @@ def outcomes(*jobs: Callable[[], Any], user: int | None = None) -> list[Any]:
     return [value for _, value in found]
 
 
-def _tell(job: Callable[[], Any], to: Any, user: int | None) -> None:
+def _print(job: Callable[[], Any], to: Any, user: int | None) -> None:
     if user is not None and os.geteuid() == 0:
         os.setuid(user)
     try:

@@ -61,7 +61,7 @@ class ProbeContract:
         assert (probe.predict(x) == probe.classes_[p.argmax(1)]).all()
         assert probe.score(x, names) > 0.8
 
-    def test_bad_input_is_told(self) -> None:
+    def test_bad_input_is_an_error(self) -> None:
         x, y = self.data()
         probe = self.quick()
         with pytest.raises(InputError, match="not fitted"):

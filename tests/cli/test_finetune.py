@@ -97,7 +97,7 @@ def test_patients_and_subgroups_are_reported(place: Path, tmp_path: Path, run) -
         (["--preset", "rad-lora", "--recipe", "full"], "names the recipe"),
         (["--preset", "rad-lara"], "Did you mean 'rad-lora'?"),
         (["--augment", "flop"], "unknown augmentation 'flop'. Did you mean 'flip'?"),
-        (["--features", "clss"], "has no output 'clss'. Did you mean 'cls'?"),
+        (["--features", "clss"], "unknown output 'clss'. Did you mean 'cls'?"),
         (["--features", "cls:9"], "has 2 blocks of cls, not 9"),
         (["--accumulate", 3], "a batch of 4 cannot be cut into 3 equal parts"),
         (["--subset", 0.5, 1, "--run", "x"], "--run is the folder of one training"),

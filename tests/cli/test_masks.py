@@ -24,7 +24,7 @@ def test_check_says_what_is_wrong_with_masks(run, tmp_path):
     assert "1 images without a mask\n           images/b.png" in out
     code, out, _ = run("data", "check", root, "--json")
     assert code == 0
-    assert json.loads(out)["masks"]["cases"] == {"background": 1, "foreground": 1}
+    assert json.loads(out)["masks"]["items"] == {"background": 1, "foreground": 1}
     code, _, err = run("data", "check", root, "--mask-classes", "a=x")
     assert code == 2
     assert "'x' is no number" in err

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from featprobe.evaluation.results import scores_file
 from tests.cli.test_main import one_line
 from tests.cli.test_scripts import BIN
 from tests.evaluation.test_results import result, save
 from tests.leaderboard.test_compare import keep
+from tests.support.cached import cached
 
 
 @pytest.fixture
@@ -38,6 +45,53 @@ def test_the_page_goes_into_the_cache_or_where_it_is_asked_for(run, kept, cache,
     some = (tmp_path / "p" / "x.html").read_text()
     assert "2 results of 2 backbones on 1 data set." in some
     assert "films" not in some
+
+
+def test_maps_of_data_sets_are_in_the_page_where_they_are_asked_for(run, cache, tmp_path) -> None:
+    y = np.arange(60) % 3
+    ids = np.array([f"film-{i:03d}" for i in range(60)])
+    groups = np.array([f"Doe^{i // 2:02d}" for i in range(60)])
+    split = np.where(np.arange(60) // 2 % 3 == 0, "test", "train")
+    for name in ("films", "skin"):
+        x = 2 * np.eye(3, 6)[y] + np.random.default_rng(0).normal(size=(60, 6))
+        cached(cache, {"cls": x}, y, dataset=name, ids=ids, groups=groups, split=split,
+               split_origin="given", group_origin="given")  # fmt: skip
+    assert run("knn", "--resamples", 20)[0] == 0
+    save(cache, result(dataset="gone"))
+    code, _, err = run("report", "--map", "pca", "--no-ties", "--out", tmp_path / "p.html")
+    assert (code, err) == (
+        0, "no map of gone: no features of its results are in the cache\n",
+    )  # fmt: skip
+    text = (tmp_path / "p.html").read_text()
+    maps = re.findall(r'(?s)data-part="data">(.*?)</script>', text)
+    assert len(maps) == 2
+    columns = {c["name"]: c for c in json.loads(maps[0])["columns"]}
+    assert "prediction of knn" in columns
+    assert "Doe" not in text
+    assert "film-0" not in text
+    assert run("report", "--no-ties", "--out", tmp_path / "p.html")[0] == 0
+    assert "data-part" not in (tmp_path / "p.html").read_text()
+
+
+def test_overlays_are_in_the_page_where_they_are_asked_for(run, kept, tmp_path) -> None:
+    folder, page = tmp_path / "overlays", tmp_path / "p.html"
+    assert "segment --overlays" in said(run("report", "--overlays", folder))
+    folder.mkdir()
+    assert "it holds no picture" in said(run("report", "--overlays", folder))
+    Image.fromarray(np.zeros((500, 2400, 3), np.uint8)).save(folder / "b_<i>.png")
+    Image.fromarray(np.full((50, 60), 200, np.uint8)).save(folder / "a_net_linear.png")
+    (folder / "notes.txt").write_text("no picture")
+    assert run("report", "--no-ties", "--overlays", folder, "--out", page)[0] == 0
+    text = page.read_text()
+    uris = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)" alt="Overlays: ([^"]+)"', text)
+    assert [name for _, name in uris] == ["a_net_linear", "b_&lt;i&gt;"]
+    sizes = [Image.open(io.BytesIO(base64.b64decode(u))).size for u, _ in uris]
+    assert sizes == [(60, 50), (1200, 250)]
+    assert "img-src data:" in text
+    assert "These are images of patients" in text
+    assert "holds no name" not in text
+    (folder / "c.png").write_bytes(b"no")
+    assert "c.png: not a readable picture" in said(run("report", "--overlays", folder))
 
 
 def test_every_figure_is_a_file(run, kept, tmp_path) -> None:

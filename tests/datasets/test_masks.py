@@ -332,7 +332,7 @@ def test_check_names_what_is_wrong(tmp_path):
         f"images/seven.nii.gz: {labels / 'seven.nii.gz'}: values 7, 14 are none of the classes "
         "(0 background, 1 one, 2 two)"
     ]
-    assert found.cases == {"background": 4, "one": 3, "two": 3}
+    assert found.items == {"background": 4, "one": 3, "two": 3}
     assert found.voxels == {"background": 60 + 3 * 30, "one": 45, "two": 45}
     assert audit(data).problems >= sum(map(len, found.findings.values())) == 8
 

@@ -10,7 +10,7 @@ import featprobe as fp
 from featprobe.backbones.reduced import Moments, Reduction
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
-from featprobe.extraction import room
+from featprobe.extraction import disk_space
 from featprobe.features.tokens import TokenSet
 
 
@@ -102,13 +102,13 @@ def test_components_survive_json():
 
 
 def test_a_store_that_does_not_fit_is_not_begun(data, tiny_backbone, cache, monkeypatch):
-    monkeypatch.setattr(room, "_free", lambda path: 1000)
+    monkeypatch.setattr(disk_space, "_free", lambda path: 1000)
     with pytest.raises(InputError, match=r"18 frames take 0.\d MB .*0.0 MB are free.*--dtype int8"):
         extract(tiny_backbone, data, cache)
 
 
 def test_a_large_store_is_told(data, tiny_backbone, cache, monkeypatch, capsys):
-    monkeypatch.setattr(room, "TOLD", 10)
+    monkeypatch.setattr(disk_space, "WORTH_A_LINE", 10)
     extract(tiny_backbone, data, cache)
     assert "frames take" not in capsys.readouterr().err
     fp.extract(tiny_backbone, data, cache=cache, features=["tokens"], workers=0, progress=True)

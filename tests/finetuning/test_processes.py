@@ -41,7 +41,7 @@ def begin(place: Path, cache: Path, *more: object, **first: Any) -> Command:
 def weights(cache: Path) -> dict[str, torch.Tensor]:
     (file,) = cache.glob("finetuned/films/*/lr=*.pt")
     saved = torch.load(file, weights_only=True)
-    assert saved["standing"]["ended"]
+    assert saved["state"]["ended"]
     return saved["weights"]
 
 
@@ -83,7 +83,7 @@ def test_a_signal_keeps_the_step(place: Path, tmp_path: Path) -> None:
     code, said = begin(place, cache, "--epochs", 400, first=stop).end()
     assert code == 130
     (file,) = checkpoints(cache)
-    assert torch.load(file, weights_only=True)["standing"]["step"] == 3
+    assert torch.load(file, weights_only=True)["state"]["step"] == 3
     assert "the same command goes on from there" in said
     assert "Traceback" not in said
 

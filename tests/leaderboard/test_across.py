@@ -7,7 +7,7 @@ import pytest
 
 from featprobe.core.errors import InputError
 from featprobe.evaluation import results
-from featprobe.figures.sets import all_ranks, boxes, ranks, said
+from featprobe.figures.sets import all_ranks, boxes, ranks, ranks_sentence
 from featprobe.leaderboard.across import across
 from featprobe.leaderboard.set_means import means
 from featprobe.metrics.item_scores import ItemScores
@@ -99,7 +99,7 @@ def test_ranks_are_in_order_and_say_their_tests() -> None:
     assert list(found.test.mean) == sorted(found.test.mean)
     assert found.won[0, 1] + found.won[1, 0] == 8
     assert found.posthoc == "wilcoxon"
-    assert "4 models on 8 data sets. Friedman chi-squared" in said(found)
+    assert "4 models on 8 data sets. Friedman chi-squared" in ranks_sentence(found)
     few = ranks(across(grid(4, 3))[0])
     assert few.posthoc == "nemenyi"  # three signs cannot be a finding
     (many,) = all_ranks(grid(40, 12))

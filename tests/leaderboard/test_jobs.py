@@ -170,7 +170,7 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
         cwd=Path(__file__).parents[2], env={**os.environ, "BEGUN": str(begun)},
     )  # fmt: skip
     while not begun.exists():
-        assert lead.poll() is None
+        assert lead.poll() is None, lead.communicate()[0]
         time.sleep(0.05)
     lead.send_signal(number)
     out, _ = lead.communicate(timeout=120)

@@ -76,7 +76,7 @@ def test_no_text_of_any_figure_covers_another_or_is_cut(study) -> None:
         assert figure_of(ax).get_size_inches()[0] in (COLUMN, PAGE)
     assert {k for k, _ in drawn} == {
         "forest", "roc", "precision", "calibration", "confusion", "per", "subgroups", "few",
-        "data", "layers", "training", "frozen", "seconds", "ranks", "mean", "wins", "boxes",
+        "data", "blocks", "training", "frozen", "seconds", "ranks", "mean", "wins", "boxes",
     }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_a_learning_curve_has_the_means_and_ends_of_its_results(study) -> None:
     band = ax.collections[0].get_paths()[0].vertices
     assert band[:, 1].max() == max(r.ci["auroc"][1] for r in shots)
     assert len(plots.data_fraction(found).get_legend().get_texts()) == 3
-    assert list(plots.layers(found).lines[0].get_xdata()) == [1, 2, 4]
+    assert list(plots.by_block(found).lines[0].get_xdata()) == [1, 2, 4]
 
 
 def test_a_user_s_axes_are_drawn_into(study) -> None:

@@ -16,9 +16,12 @@ from sklearn.datasets import load_digits
 from featprobe.features.feature_set import FeatureSet
 from featprobe.figures.embedding.columns import Column
 from featprobe.figures.embedding.embedding_map import embedding_map
+from featprobe.leaderboard.board import build
 from featprobe.report.map_page import map_page
+from featprobe.report.page import page
 from featprobe.report.shell import write
 from tests.figures.embedding.made import clusters, large
+from tests.figures.made import linear
 from tests.plots.test_plots import HOSTILE
 from tests.report.browser import chromium
 from tests.report.test_browser import DESK, TELEPHONE, VISITS, quiet, violations, wide
@@ -366,3 +369,20 @@ def test_a_hundred_thousand_points_are_all_there(desk, tmp_path) -> None:
     buttons = desk.find_elements("css selector", ".near button")
     assert [int(b.text.split()[1]) - 1 for b in buttons] == made.near[77776].tolist()
     quiet(desk, path)
+
+
+@pytest.mark.parametrize("size", [DESK, TELEPHONE])
+def test_maps_stand_in_the_page_of_results_each_for_itself(cache, made, tmp_path, size) -> None:
+    board = build([linear(cache, "films", "net", 0.5), linear(cache, "films", "other", 0.4)])
+    path = write(tmp_path / "page.html", page(board, cache, maps=[made, made]))
+    with chromium(tmp_path / "chromium", *size) as window:
+        opened(window, path)
+        window.execute_script("document.querySelectorAll('[data-part=seen]')[1].click()")
+        shown = [e.text for e in window.find_elements("css selector", "[data-part=told]")]
+        assert shown == ["", f"{ITEMS} items chosen"]
+        window.find_element("id", "theme").click()
+        drawn(window)
+        assert (np.median(pixels(window).reshape(-1, 3), axis=0) < 60).all()
+        assert wide(window) == 0
+        assert violations(window) == []
+        quiet(window, path)

@@ -1,4 +1,4 @@
-"""What a reader has to know of a result whose data or scores are degenerate, in sentences.
+"""Notes on results whose data or scores are degenerate.
 
 Nothing here changes a number. Every Result is looked at, whichever verb made it: classes that a
 part lacks, decisions and scores that are all alike, items that training has seen, features that say
@@ -22,7 +22,7 @@ NAMED = 4  # classes that a sentence names
 
 
 def findings(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
-    """Sentences on a cell and the items that it was fitted to and tested on.
+    """Notes on a cell and on the items that it was fitted to and tested on.
 
     ``classes``: names of the C classes or labels, none for values.
     """
@@ -39,7 +39,7 @@ def findings(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
 
 
 def subgroup_findings(subgroups: dict[str, Any]) -> list[str]:
-    """Subgroups in which the metric that ranks is not defined."""
+    """Notes on subgroups in which the ranking metric is not defined."""
     if not subgroups:
         return []
     by = subgroups["metric"]
@@ -93,7 +93,7 @@ def _on_classes(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
                 "val": "it had no part in choosing",
                 "test": "metrics are of the other classes",
             }[part]
-            out += _told(~have, classes, f"no {part} item of class {{}}{{}}", then)
+            out += _text(~have, classes, f"no {part} item of class {{}}{{}}", then)
         if part != "val" and (cell.shots is None or part == "test"):
             out += _lone_patients(data, np.unique(np.concatenate(tries)), classes, part)
     return out
@@ -109,9 +109,9 @@ def _labels_of(part: str, tries: list[np.ndarray], classes: Sequence[str]) -> li
     }[part]  # fmt: skip
     known = positive | negative
     return [
-        *_told(~known, classes, f"no known {part} value of label {{}}{{}}", then[0]),
-        *_told(known & ~positive, classes, f"no {part} positive of label {{}}{{}}", then[0]),
-        *_told(known & ~negative, classes, f"no {part} negative of label {{}}{{}}", then[1]),
+        *_text(~known, classes, f"no known {part} value of label {{}}{{}}", then[0]),
+        *_text(known & ~positive, classes, f"no {part} positive of label {{}}{{}}", then[0]),
+        *_text(known & ~negative, classes, f"no {part} negative of label {{}}{{}}", then[1]),
     ]
 
 
@@ -124,7 +124,7 @@ def _lone_patients(
     patients = np.array([len(np.unique(code[column])) for column in has.T])
     lone = (patients == 1) & (len(np.unique(code)) > 1)
     what = "positives of label {}" if y.ndim == 2 else "items of class {}"
-    return _told(lone[None], classes, f"all {part} {what}{{}} are of one patient")
+    return _text(lone[None], classes, f"all {part} {what}{{}} are of one patient")
 
 
 def _on_scores(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
@@ -167,10 +167,10 @@ def _on_labels(data: Data, cell: Cell, rows: list[np.ndarray], classes: Sequence
         "label {} is decided absent in every test item{}": (absent, ""),
         "label {} is decided present in every test item{}": (present, ""),
     }
-    return [t for s, (f, then) in found.items() for t in _told(np.stack(f), classes, s, then)]
+    return [t for s, (f, then) in found.items() for t in _text(np.stack(f), classes, s, then)]
 
 
-def _told(found: np.ndarray, classes: Sequence[str], sentence: str, then: str = "") -> list[str]:
+def _text(found: np.ndarray, classes: Sequence[str], sentence: str, then: str = "") -> list[str]:
     """The sentence for the classes of ``found`` (tries, C), those of equally many tries together.
 
     ``sentence`` has a place for their names, and one for in how many tries, where not in all.

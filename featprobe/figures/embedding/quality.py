@@ -37,7 +37,7 @@ def quality(x: np.ndarray, xy: np.ndarray, seed: int = 0, k: int = NEAR) -> dict
     }
 
 
-def told(of: dict[str, float]) -> str:
+def quality_text(of: dict[str, float]) -> str:
     """The numbers in a sentence."""
     among = f"measured among {of['items']:,} items" if of["items"] == SAMPLE else "of all items"
     return (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
-from featprobe.evaluation.predict import source_of_subject
+from featprobe.evaluation.predict import source_of_items
 from featprobe.finetuning.dense.judging import experiment_of, fitted_of
 from featprobe.finetuning.dense.reporting import report
 from featprobe.finetuning.images import Images
@@ -27,9 +27,9 @@ def ended(state: TrainState, dataset: Dataset, resamples: int, label: str) -> En
     result, scored = report(state, resamples, label)
 
     def save(backbone: Backbone) -> Path:
-        subject, wanted = experiment.subject, state.network.wanted
-        features = Images(backbone, dataset, subject.frames, wanted, subject.key.precision)
-        source = source_of_subject(features, result.view, "mean")
+        labeled, wanted = experiment.labeled, state.network.wanted
+        features = Images(backbone, dataset, labeled.frames, wanted, labeled.key.precision)
+        source = source_of_items(features, result.view, "mean")
         file = experiment.folder / FILE
         return save_decoder(saved_of(fitted_of(state), experiment.masked, source), file)
 

@@ -41,13 +41,13 @@ class DenseExperiment(Experiment):
     """
 
     masked: MaskedItems
-    asked: Segmentation
+    segmentation: Segmentation
     unit: ClassVar[str] = "frames"
 
     @cached_property
     def loader(self) -> DenseLoader:
         split = self.data.split
-        return DenseLoader(self.subject.frames, self.masked, np.r_[split.train, split.val])
+        return DenseLoader(self.labeled.frames, self.masked, np.r_[split.train, split.val])
 
     @cached_property
     def fit(self) -> np.ndarray:
@@ -62,29 +62,34 @@ class DenseExperiment(Experiment):
 
     @cached_property
     def objective(self) -> DenseObjective:  # type: ignore[override]
-        return DenseObjective(self.asked.loss)
+        return DenseObjective(self.segmentation.loss)
 
     def mass(self, rows: np.ndarray) -> float:
         return float(self.loader.known[rows].sum())
 
     def network(self, backbone: Backbone) -> DenseNetwork:
-        decoder = self.asked.network
+        decoder = self.segmentation.network
         return DenseNetwork(backbone, decoder, self.masked.shape(decoder))
 
     @cached_property
     def depends_on(self) -> dict[str, Any]:
         return {
             **super().depends_on, "labels": labels_digest(self.masked),
-            "classes": list(self.masked.classes), **self.asked.to_dict(),
+            "classes": list(self.masked.classes), **self.segmentation.to_dict(),
         }  # fmt: skip
 
     @property
     def folder_name(self) -> str:
-        named = self.subject.backbone.replace("/", "_")
-        parts = [named, self.recipe.name, self.asked.network.name, digest(self.depends_on)[:12]]
+        named = self.labeled.backbone.replace("/", "_")
+        parts = [
+            named,
+            self.recipe.name,
+            self.segmentation.network.name,
+            digest(self.depends_on)[:12],
+        ]
         return "-".join(parts)
 
     @property
     def label(self) -> str:
-        where = f"{self.subject.dataset} x {self.backbone.name}"
-        return f"{where} {self.recipe.name} {self.asked.network.name} {self._trial_name}"
+        where = f"{self.labeled.dataset} x {self.backbone.name}"
+        return f"{where} {self.recipe.name} {self.segmentation.network.name} {self._trial_name}"

@@ -12,6 +12,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.features.with_masks import WithMasks
+from featprobe.finetuning.dense.network import without_padding
 from featprobe.finetuning.frames import WHITE, joined
 from featprobe.finetuning.images import Images
 from featprobe.finetuning.inference import features_of
@@ -24,21 +25,27 @@ class FrameItems(WithMasks):
     """Kept frames in the place of stored tokens, of which a
     :class:`~featprobe.segmentation.items.MaskedItems` is made.
 
-    Rows are those of ``subject``; ``blocks`` L, ``grid`` (h, w) and ``width`` D are of the
+    Rows are those of ``labeled``; ``blocks`` L, ``grid`` (h, w) and ``width`` D are of the
     backbone's tokens. Tokens are there once a network :meth:`sees` them.
     """
 
-    def __init__(self, subject: Images, data: Dataset, backbone: Backbone) -> None:
-        """Raises :class:`InputError` for a backbone without tokens."""
+    def __init__(
+        self, labeled: Images, data: Dataset, backbone: Backbone, blocks: int = 1
+    ) -> None:  # fmt: skip
+        """``blocks``: that a decoder takes, on whose grid tokens are.
+
+        Raises :class:`InputError` for a backbone without tokens.
+        """
         if "tokens" not in backbone.outputs:
             have = ", ".join(backbone.outputs)
             raise InputError(f"{backbone.name} has no patch tokens to decode; it has {have}")
-        self.features, self.data = subject, data
-        self.dataset, self.backbone = subject.dataset, subject.backbone
-        self.ids, self.groups, self.split = subject.ids, subject.groups, subject.split
-        self.rows, self.preprocess = subject.rows, backbone.preprocess
+        self.features, self.data = labeled, data
+        self.dataset, self.backbone = labeled.dataset, labeled.backbone
+        self.ids, self.groups, self.split = labeled.ids, labeled.groups, labeled.split
+        self.rows, self.preprocess = labeled.rows, backbone.preprocess
         self.blocks, self.width = backbone.outputs["tokens"]
-        self.grid = backbone.grid
+        h, w = backbone.shape("tokens", max(1, blocks))[1:3]
+        self.grid = h, w
         self._state: TrainState | None = None
 
     def seen_by(self, state: TrainState) -> FrameItems:
@@ -74,5 +81,6 @@ class FrameItems(WithMasks):
         """Frames float32 (F, C, h, w) of item i in [0, 1] on a grid of ``size`` over what the
         network is shown; C is 3 where any item has colours."""
         x = torch.from_numpy(self.features.frames.of(int(self.rows[i])).astype(np.float32)) / WHITE
+        x = without_padding(x, self.preprocess)
         out: np.ndarray = F.adaptive_avg_pool2d(x, size).numpy()
         return in_channels(out, int(self.features.frames.shape[:, 0].max()))

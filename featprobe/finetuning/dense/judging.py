@@ -25,7 +25,7 @@ def fitted_of(state: TrainState) -> Networks:
     network = state.network.eval()
     assert isinstance(network, DenseNetwork)
     return Networks(
-        experiment.asked.network, [network.head.decoder], [{"lr": experiment.lr}],
+        experiment.segmentation.network, [network.head.decoder], [{"lr": experiment.lr}],
         experiment.masked.multilabel, [],
     )  # fmt: skip
 

@@ -7,14 +7,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featprobe.backbones.base import Backbone
+from featprobe.backbones.spec import Preprocess
 from featprobe.finetuning.network import Network
 from featprobe.segmentation.decoders.base import Network as DecoderNetwork
 from featprobe.segmentation.decoders.base import Shape, Trained
 from featprobe.segmentation.training import upsampled
 
-_BLANK = (
-    1e-4  # of normalised pixels: a step of 16 bits is less, a grey that is 0 in no three channels
-)
+_BLANK = 1e-4  # of normalised pixels: a step of 16 bits is less
+
+
+def of_channels(preprocess: Preprocess, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (1, 3, 1, 1) of the normalisation."""
+    mean, std = (torch.tensor(v, device=device) for v in (preprocess.mean, preprocess.std))
+    return mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
+
+
+def without_padding(shown: Tensor, preprocess: Preprocess) -> Tensor:
+    """Frames (f, C, h, w) in [0, 1] with black in the place of padding, which is what the
+    normalisation makes zero of in all channels; no grey is that where their means differ."""
+    if not preprocess.pad:
+        return shown
+    mean, std = of_channels(preprocess, shown.device)
+    return shown * (((shown - mean) / std).abs() > _BLANK).any(1, keepdim=True)
 
 
 class Decoding(nn.Module):
@@ -42,9 +56,7 @@ class DenseNetwork(Network):
         self.head = Decoding(decoder, shape)
         self.adapter, self.wanted = backbone.adapter, {"tokens": shape.blocks}
         self.channels = shape.channels if decoder.sees else 0
-        mean, std = backbone.preprocess.mean, backbone.preprocess.std
-        self._mean = torch.tensor(mean).view(1, 3, 1, 1)
-        self._std = torch.tensor(std).view(1, 3, 1, 1)
+        self.preprocess = backbone.preprocess
 
     @property
     def live(self) -> list[nn.Module]:
@@ -60,8 +72,8 @@ class DenseNetwork(Network):
         where it sees none. Padding is black, as in stored images."""
         if not self.channels:
             return None
-        shown = x * self._std.to(x.device) + self._mean.to(x.device)
-        shown = shown * (x.abs() > _BLANK).any(1, keepdim=True)
+        mean, std = of_channels(self.preprocess, x.device)
+        shown = without_padding(x * std + mean, self.preprocess)
         return F.adaptive_avg_pool2d(shown[:, : self.channels], self.head.size)
 
     def forward(self, x: Tensor, counts: Tensor) -> Tensor:

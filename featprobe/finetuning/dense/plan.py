@@ -31,7 +31,7 @@ from featprobe.segmentation.partition import split_items
 
 def plan(
     backbone: Backbone, dataset: Dataset, recipe: str | Recipe, training: Training | None,
-    asked: Segmentation, *, lrs: Sequence[float], subset: float, split_version: int,
+    settings: Segmentation, *, lrs: Sequence[float], subset: float, split_version: int,
     cache: str | os.PathLike[str] | None, folder: str | os.PathLike[str] | None,
     device: str | None, workers: int, progress: bool | Literal["json"],
 ) -> DenseExperiment:  # fmt: skip
@@ -41,8 +41,8 @@ def plan(
     :class:`InputError` for everything that cannot be trained or kept.
     """
     made = prepared(backbone, dataset, recipe, training, lrs, cache, device, progress)
-    asked, t = asked.fitted(made.training, made.recipe)
-    decoder = asked.network
+    settings, t = settings.fitted(made.training, made.recipe)
+    decoder = settings.network
     if dataset.masks is None:
         raise InputError(
             f"{dataset.name} has no masks, which --task {TASK} needs: say where they are with "
@@ -55,8 +55,8 @@ def plan(
         )
     with made.accelerator.main_process_first():
         frames = kept_frames(backbone, dataset, made.cache, workers, progress=made.progress)
-    subject = Images(backbone, dataset, frames, {"tokens": decoder.takes}, made.precision)
-    masked = MaskedItems(FrameItems(subject, dataset, backbone), asked.scale)
+    labeled = Images(backbone, dataset, frames, {"tokens": decoder.takes}, made.precision)
+    masked = MaskedItems(FrameItems(labeled, dataset, backbone, decoder.takes), settings.scale)
     protocol = Full(t.seed, t.refit, subset, split_version)
     data = Data(
         read=lambda _view: None, views=[], y=np.zeros(len(masked), dtype=np.int64),
@@ -65,10 +65,10 @@ def plan(
         select=Criterion.of(TASK, "dice" if t.select == AUTO else t.select),
     )  # fmt: skip
     experiment = DenseExperiment(
-        backbone, subject, data, subject.rows, protocol, made.recipe, t, made.lrs,
+        backbone, labeled, data, labeled.rows, protocol, made.recipe, t, made.lrs,
         LevelReading(Level()), made.accelerator, made.cache,
         None if folder is None else Path(folder), made.progress, judged,
-        masked=masked, asked=asked,
+        masked=masked, segmentation=settings,
     )  # fmt: skip
     check_enough(experiment)
     check_folder(experiment.folder)

@@ -25,11 +25,11 @@ _UNSAID = (
 def report(state: TrainState, resamples: int, label: str) -> tuple[Result, ItemScores]:
     """The Result of the trial that was chosen, and the test items that it is of."""
     experiment = experiment_of(state)
-    t, asked, split = experiment.training, experiment.asked, experiment.data.split
+    t, segmentation, split = experiment.training, experiment.segmentation, experiment.data.split
     several = len(experiment.lrs) > 1
     work = Work(
-        asked.network, seen_items(state),
-        DecoderTraining(lr=(experiment.lr,), scale=asked.scale, loss=asked.loss),
+        segmentation.network, seen_items(state),
+        DecoderTraining(lr=(experiment.lr,), scale=segmentation.scale, loss=segmentation.loss),
         (t.seed,), experiment.data.criterion.by, t.refit,
     )  # fmt: skip
     val = {} if np.isnan(state.val) else {"dice": state.val}
@@ -43,11 +43,12 @@ def report(state: TrainState, resamples: int, label: str) -> tuple[Result, ItemS
     own = {k: v for k, v in t.to_dict().items() if k not in _UNSAID}
     recipe = experiment.recipe
     result.params = {
-        "recipe": recipe.name, **recipe.to_dict(), **asked.to_dict(), **own, "lr": experiment.lr,
+        "recipe": recipe.name, **recipe.to_dict(), **segmentation.to_dict(), **own,
+        "lr": experiment.lr,
     }  # fmt: skip
     if several:
         result.settings["lrs"] = sorted(experiment.lrs)
     say_training(result, state)
-    usual = Segmentation(asked.network.name, Loss("dice_ce")).to_dict()
-    result.settings["usual"] += [k for k, v in asked.to_dict().items() if usual[k] == v]
+    usual = Segmentation(segmentation.network.name, Loss("dice_ce")).to_dict()
+    result.settings["usual"] += [k for k, v in segmentation.to_dict().items() if usual[k] == v]
     return result, scored

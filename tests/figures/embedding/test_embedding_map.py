@@ -17,7 +17,7 @@ from featprobe.core.errors import InputError, MissingExtra, UnknownName
 from featprobe.evaluation import results
 from featprobe.features.feature_set import FeatureSet
 from featprobe.figures.embedding import columns, embedding_map, judged, layouts
-from featprobe.figures.embedding.quality import quality, told
+from featprobe.figures.embedding.quality import quality, quality_text
 from featprobe.probes.loading import read_saved
 from featprobe.probes.saving import save_probe
 from tests.figures.embedding.made import clusters
@@ -93,11 +93,11 @@ def test_quality_is_that_of_scikit_learn() -> None:
     kept = np.mean([len({*a} & {*b}) / 7 for a, b in zip(near.tolist(), there.tolist())])
     assert found["preserved"] == pytest.approx(kept)
     assert quality(xy, xy)["preserved"] == 1.0
-    assert "of all items" in told(found)
+    assert "of all items" in quality_text(found)
     many = np.random.default_rng(2).normal(size=(2500, 3))
     drawn = quality(many, many[:, :2])
     assert drawn == quality(many, many[:, :2])
-    assert (drawn["items"], "among 2,000 items" in told(drawn)) == (2000, True)
+    assert (drawn["items"], "among 2,000 items" in quality_text(drawn)) == (2000, True)
 
 
 @settings(max_examples=12)

@@ -14,7 +14,7 @@ from featprobe.store.format import Layout
 from featprobe.store.quantised import stored_shape, stored_type
 from featprobe.store.storage_path import StoragePath
 
-TOLD = 100e6  # bytes from which it is worth a line
+WORTH_A_LINE = 100e6  # bytes from which it is worth a line
 
 
 def sizes(layout: Layout, dtype: str) -> dict[str, int]:
@@ -25,7 +25,7 @@ def sizes(layout: Layout, dtype: str) -> dict[str, int]:
     }
 
 
-def check_room(path: StoragePath, layout: Layout, dtype: str, progress: Any = False) -> None:
+def check_disk_space(path: StoragePath, layout: Layout, dtype: str, progress: Any = False) -> None:
     """Say what a store will take and what is free; :class:`InputError` where that is too little.
 
     Of a place that is not on this machine nothing is known to be free.
@@ -41,7 +41,7 @@ def check_room(path: StoragePath, layout: Layout, dtype: str, progress: Any = Fa
             "foreground or n=16, --dim N, --dtype int8, fewer blocks, a smaller --image-size, or "
             "name another --cache"
         )
-    if progress is True and total > TOLD:
+    if progress is True and total > WORTH_A_LINE:
         there = "" if free is None else f", {_gigabytes(free)} are free"
         print(f"{path.stem}: {text}{there}", file=sys.stderr, flush=True)
 
