@@ -26,6 +26,8 @@ class Meta:
     def __init__(self, d: Mapping[str, Any]) -> None:
         self.shape = tuple(d["shape"])
         self.chunk = tuple(d["chunk_grid"]["configuration"]["chunk_shape"])
+        if len(self.chunk) != len(self.shape) or min(self.chunk, default=1) < 1:
+            raise ValueError(f"chunks of {self.chunk} for an array of {self.shape}")
         self.codecs = tuple(c["name"] for c in d["codecs"])
         self._type = d["data_type"]
         if self._type != "string":
