@@ -94,6 +94,26 @@ def test_no_two_files_import_each_other_on_any_way() -> None:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
+def test_the_design_draws_the_same_rooms_and_no_arrow_upwards() -> None:
+    design = (ROOT.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    table = design.split("\n## Rooms\n", 1)[1].split("```")[1]
+    lines = [line.strip() for line in table.splitlines()]
+    drawn = [
+        [w for w in re.split(r" {2,}", line)[:2] if w in ROOMS]
+        for line in lines
+        if line.partition(" ")[0] in ROOMS
+    ]
+    assert sorted(room for line in drawn for room in line) == sorted(ROOMS)
+    height = {room: -n for n, line in enumerate(drawn) for room in line}
+    arrows = {(room_of(m), room_of(o)) for m, p in MODULES.items() for o in imports(p)}
+    assert not {(r, o) for r, o in arrows if r != o and height[o] > height[r]}, "drawn too low"
+
+
+def test_no_module_is_over_300_lines() -> None:
+    long = {m: n for m, p in MODULES.items() if (n := len(p.read_text().splitlines())) > 300}
+    assert not long
+
+
 def test_the_root_holds_no_module() -> None:
     assert sorted(p.name for p in ROOT.glob("*.py")) == ["__init__.py"]
 

@@ -51,13 +51,16 @@ def tokens(layers: str, norm: str = "layernorm", **options: Any) -> Callable[[Co
 
 
 def maps(
-    width: Callable[[Config], int], take: Take | Callable[[Config], Take], **options: Any
-) -> Callable[[Config, str], Maps]:
-    """A rule for networks that are read at their last feature map."""
+    width: Callable[[Config], int], take: Take | Callable[[Config], Take], staged: bool = False,
+    **options: Any,
+) -> Callable[[Config, str], Maps]:  # fmt: skip
+    """A rule for networks that are read at their last feature map, and where they are ``staged``
+    at those of ``encoder.stages``, too."""
 
     def adapter(config: Config, base: str) -> Maps:
         reader = take(config) if take is strided else take
-        return Maps(width(config), reader, base, head=_heads(config, base), **options)  # type: ignore[arg-type]
+        more = {"stages": "encoder.stages", "widths": tuple(config.hidden_sizes)} if staged else {}
+        return Maps(width(config), reader, base, head=_heads(config, base), **more, **options)  # type: ignore[arg-type]
 
     return adapter
 

@@ -8,13 +8,14 @@ order. Outputs: ``cls`` and ``mean`` (D), ``tokens`` (h, w, D), ``logits`` (clas
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 PER_BLOCK = ("cls", "mean", "tokens")
 HEADS = {"logits": ("logits",), "projection": ("image_embeds", "projection", "pooler_output")}
@@ -129,10 +130,13 @@ Take = Callable[[Any, Tensor], tuple[Tensor | None, Tensor, Tensor]]
 
 @dataclass
 class Maps:
-    """A network whose width and grid change on the way: its last feature map, one block.
+    """A network whose width and grid change on the way: its last feature map.
 
     ``base``: path of the model without a head, empty for the whole module. ``take`` reads CLS,
-    mean and map from what the base returns. ``multiple``: of input sides, in pixels.
+    mean and map from what the base returns. ``multiple``: of input sides, in pixels. ``stages``:
+    path in the base of a list of modules that each give a map (B, D, h, w), the last of them the
+    one that is taken, and ``widths`` D of each; so ``tokens`` may be of several, see
+    :func:`on_one_grid`. CLS and mean are of the last alone.
     """
 
     width: int
@@ -143,25 +147,54 @@ class Maps:
     arguments: Callable[[Tensor], dict[str, Any]] = pixels
     multiple: int = 1
     fixed: tuple[int, int] | None = None
+    stages: str = ""
+    widths: tuple[int, ...] = ()
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, int]]:
         names = PER_BLOCK if self.cls else PER_BLOCK[1:]
-        return dict.fromkeys(names, (1, self.width)) | {n: (1, w) for n, w in self.head.items()}
+        found = dict.fromkeys(names, (1, self.width)) | {n: (1, w) for n, w in self.head.items()}
+        return found | ({"tokens": (len(self.widths), max(self.widths))} if self.widths else {})
 
     def blocks_of(self, model: nn.Module) -> list[nn.Module]:
         return [model.get_submodule(self.base)]
 
+    def _stages(self, model: nn.Module, wanted: int) -> list[nn.Module]:
+        """Those before the last of ``wanted`` stages."""
+        if wanted < 2:
+            return []
+        path = f"{self.base}.{self.stages}" if self.base else self.stages
+        return list(model.get_submodule(path).children())[-wanted:-1]
+
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
-        with caught([model.get_submodule(self.base)]) as inner:
+        before = self._stages(model, wanted.get("tokens", 0))
+        with caught([*before, model.get_submodule(self.base)]) as inner:
             out = model(**self.arguments(x))
         values = dict(zip(PER_BLOCK, self.take(inner[-1], x)))
         found = heads(out, wanted)
+        if before:
+            last = values.pop("tokens")
+            assert last is not None
+            maps = [m.permute(0, 2, 3, 1) for m in inner[:-1]]
+            found["tokens"] = on_one_grid([*maps, last], max(self.widths))
         for name in PER_BLOCK:
-            value = values[name]
+            value = values.get(name)
             if name in wanted and value is not None:
                 found[name] = value[:, None]
         return found
+
+
+def on_one_grid(maps: Sequence[Tensor], width: int) -> Tensor:
+    """(B, L, h, w, D) of the maps (B, h_l, w_l, D_l) of stages: bilinear on the grid of the first,
+    which is the finest (cell centres aligned), with zeros behind the D_l values of a narrow one."""
+    size = maps[0].shape[1:3]
+    out = maps[0].new_zeros(len(maps[0]), len(maps), *size, width)
+    for k, m in enumerate(maps):
+        x = m.permute(0, 3, 1, 2)
+        if m.shape[1:3] != size:
+            x = F.interpolate(x, size, mode="bilinear", align_corners=False)
+        out[:, k, ..., : m.shape[-1]] = x.permute(0, 2, 3, 1)
+    return out
 
 
 def feature_map(out: Any, _x: Tensor) -> tuple[None, Tensor, Tensor]:

@@ -116,7 +116,10 @@ class Backbone(Displayable):
                 options["crop"] = (options["crop"], options["crop"])
             preprocess = Preprocess(**options)
         if not isinstance(preprocess, Preprocess):
-            raise InputError(f"preprocess: expected its fields, got {type(preprocess).__name__}")
+            raise InputError(
+                "preprocess: expected a Preprocess or its fields, such as {'resize': (256, 256), "
+                f"'crop': 224}}, got {type(preprocess).__name__}; other steps go into the module"
+            )
         adapter = own_adapter(module, preprocess.size, outputs)
         kind = type(module)
         origin = {"source": f"module {kind.__module__}.{kind.__qualname__}"}
@@ -148,15 +151,21 @@ class Backbone(Displayable):
 
     @cached_property
     def grid(self) -> tuple[int, int]:
-        """(h, w) of the tokens, as one black frame shows."""
+        """(h, w) of the tokens of the last block, as one black frame shows."""
+        return self._grid(1)
+
+    def _grid(self, blocks: int) -> tuple[int, int]:
         x = torch.zeros(1, 3, *self.preprocess.size)
-        h, w = self.forward(x, outputs=["tokens"])["tokens"].shape[2:4]
+        h, w = self.forward(x, {"tokens": blocks})["tokens"].shape[2:4]
         return h, w
 
     def shape(self, name: str, blocks: int) -> tuple[int, ...]:
         """Of one frame's output: (L, D), or (L, h, w, D) for ``tokens``."""
         width = self.outputs[name][1]
-        return (blocks, *self.grid, width) if name == "tokens" else (blocks, width)
+        if name != "tokens":
+            return blocks, width
+        grid = self.grid if blocks == 1 else self._grid(blocks)
+        return blocks, *grid, width
 
     @cached_property
     def weights_sha256(self) -> str:

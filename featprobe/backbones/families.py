@@ -51,8 +51,8 @@ class Family:
 _VIT = tokens("layers", arguments=pixels_of_any_size)
 _TEXT = ("text_model.", "text_projection.", "logit_scale", "logit_bias", "visual_projection.")
 _SWIN = Family(maps(adapter_rules.doubled, adapter_rules.strided))
-_CONVNEXT = Family(maps(adapter_rules.last, pooled_map, multiple=1))
-_CNN = Family(maps(adapter_rules.last, feature_map))
+_CONVNEXT = Family(maps(adapter_rules.last, pooled_map, multiple=1, staged=True))
+_CNN = Family(maps(adapter_rules.last, feature_map, staged=True))
 _CLIP = Family(
     adapter_rules.clip, "CLIPVisionModel",
     dict.fromkeys(("CLIPModel", "CLIPVisionModelWithProjection"), "CLIPVisionModelWithProjection"),
@@ -119,7 +119,7 @@ FAMILIES: dict[str, Family] = {
     "resnet": _CNN,
     "regnet": _CNN,
     "bit": _CNN,
-    "pvt_v2": _CNN,
+    "pvt_v2": Family(maps(adapter_rules.last, feature_map)),
     "efficientnet": Family(maps(lambda c: c.hidden_dim, feature_map)),
     "mobilenet_v1": Family(
         maps(lambda c: max(int(1024 * c.depth_multiplier), c.min_depth), feature_map)

@@ -61,6 +61,7 @@ def own_adapter(
         )
     if odd := sorted(set(outputs or ()) - set(NAMES)):
         raise InputError(f"outputs: {odd[0]!r} is none of {', '.join(NAMES)}")
+    _check_parameters(module)
     frame = next(module.parameters(), torch.zeros(1)).new_zeros(2, 3, *size)
     try:
         with torch.inference_mode():
@@ -80,6 +81,18 @@ def own_adapter(
             raise InputError(f"outputs: {name} must be {form}; for B = 2 frames it is {came}")
     widths = {name: (1, int(value.shape[-1])) for name, value in found.items()}
     return Own(widths, size, None if outputs is None else dict(outputs))
+
+
+def _check_parameters(module: nn.Module) -> None:
+    """Raise :class:`InputError` for parameters without values or of another type than float32."""
+    for name, value in module.named_parameters():
+        if value.is_meta:
+            raise InputError(f"module: {name} is on the meta device and has no values; load them")
+        if value.is_floating_point() and value.dtype != torch.float32:
+            raise InputError(
+                f"module: expected parameters of float32, got {value.dtype} ({name}): give "
+                "module.float(); precision='bf16' of extract computes in 16 bits"
+            )
 
 
 def taken(out: Any, take: Mapping[str, Take] | None) -> dict[str, Tensor]:

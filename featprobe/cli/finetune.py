@@ -245,7 +245,9 @@ def command(
     if found and not quiet:
         note(f"time: {watch.told()}")
     if found and not as_json:
-        show_results(found, False, title or f"finetune {preset or wanted.recipe.name}")
+        named = f"finetune {preset or wanted.recipe.name}"
+        named += "" if dense is None else f" {dense.network.name}"
+        show_results(found, False, title or named)
         _name_what_is_kept(found)
     problems = [text for result in found for text in result.provenance.get(PROBLEMS, ())]
     if problems:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import numpy as np
 
@@ -14,6 +15,29 @@ def numbers(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(numbers(v) for v in value)
     return float("nan") if value is None else value
+
+
+def conforms(value: Any, kind: Any) -> bool:
+    """Whether a value that was read is of an annotation, in all its parts.
+
+    Known are Any, str, int, float (NaN too), bool, None, unions, ``dict[str, X]``, ``list[X]`` and
+    ``tuple[X, Y]``; lists and tuples are alike.
+    """
+    of, parts = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if of in (Union, UnionType):
+        return any(conforms(value, part) for part in parts)
+    if of is dict:
+        return isinstance(value, dict) and all(conforms(v, parts[1]) for v in value.values())
+    if of in (list, tuple):
+        if not isinstance(value, (list, tuple)) or (of is tuple and len(value) != len(parts)):
+            return False
+        kinds = parts * len(value) if of is list else parts
+        return all(conforms(v, k) for v, k in zip(value, kinds))
+    if kind is float:
+        return type(value) in (int, float)
+    return value is None if kind is NoneType else type(value) is kind
 
 
 def plain(value: Any) -> Any:

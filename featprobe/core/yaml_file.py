@@ -54,7 +54,7 @@ def read_yaml(file: Path, needs: str) -> dict[str, Any]:
     import yaml
 
     if not file.is_file():
-        raise MissingPath(f"{file}: no such file")
+        raise MissingPath(f"{file}: {'a folder, not a' if file.is_dir() else 'no such'} file")
     try:
         values: Any = yaml.load(file.read_text(encoding="utf-8"), _loader())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

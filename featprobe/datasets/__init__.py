@@ -1,1 +1,1 @@
-"""What has labels: data sets read from folders, manifests, npz files, or made on the spot."""
+"""Data sets from folders, tables, arrays and the catalog."""

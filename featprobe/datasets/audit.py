@@ -1,4 +1,4 @@
-"""What is in a data set, and what would go wrong with it: the audit of ``featprobe data check``."""
+"""Audit of a data set: the findings of ``featprobe data check``."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def _duplicates(out: Audit, dataset: Dataset, seen: list[_Seen], classes: list[l
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of label names that differ by case, spacing or a letter or two."""
+    """Find pairs of label names that differ by case, spacing or a letter or two."""
     known = list(names)
     plain = ["".join(n.lower().split()).replace("_", "").replace("-", "") for n in known]
     out = []

@@ -33,7 +33,7 @@ from featprobe.images.raster import orientation
 
 @dataclass(repr=False)
 class Dataset(Displayable):
-    """Items and what is known of them.
+    """Items with pixels, targets, groups and split.
 
     ``ids`` (N,) unique text. ``targets``: None; int (N,) for multiclass and ordinal, -1 where
     unknown; float (N, C) of 0, 1 and NaN (unknown) for multilabel; float (N,) for regression.
@@ -102,7 +102,7 @@ class Dataset(Displayable):
         classes: Sequence[str] = (), task: str | None = None, volumes: bool = False,
         name: str = "arrays", recipe: FrameRecipe | None = None, masks: Any = None,
     ) -> Dataset:  # fmt: skip
-        """Items that are arrays in memory.
+        """Make a data set of arrays in memory.
 
         ``images``: (N, H, W) grey, (N, H, W, 3) colour, or with ``volumes`` (N, F, H, W) stacks of
         F frames; or a list of N such arrays of different sizes. ``y``: see
@@ -123,7 +123,7 @@ class Dataset(Displayable):
         classes: Sequence[str] = (), task: str | None = None, name: str = "files",
         recipe: FrameRecipe | None = None,
     ) -> Dataset:  # fmt: skip
-        """Items that are files: a path each, or the ordered paths of the slices of a series.
+        """Make a data set of files: a path each, or the ordered paths of the slices of a series.
 
         ``ids`` are by default the paths below the folder that all have in common; the rest is as of
         :meth:`from_arrays`. Raises :class:`~featprobe.core.errors.MissingPath` for a file that is
@@ -140,12 +140,14 @@ class Dataset(Displayable):
         group: str | None = None, split: str | None = None, id: str | None = None,
         root: str | PathLike[str] = "", **more: Any,
     ) -> Dataset:  # fmt: skip
-        """Items that are rows of a pandas DataFrame.
+        """Make a data set of the rows of a pandas DataFrame.
 
         ``path``, ``label`` (several columns make labels, None no targets), ``group`` (the patient),
         ``split`` and ``id`` name columns; relative paths are below ``root``. ``more``: ``task``,
         ``classes``, ``name``, ``recipe`` as of :meth:`from_files`.
         """
+        if not hasattr(frame, "columns"):
+            raise InputError(f"frame: expected a pandas DataFrame, got {type(frame).__name__}")
         columns = {"path": path, "group": group, "split": split, "id": id}
         labels = [label] if isinstance(label, str) else list(label or ())
         for column in [*columns.values(), *labels]:
@@ -156,6 +158,9 @@ class Dataset(Displayable):
                 )
         part = {n: None if c is None else frame[c].tolist() for n, c in columns.items()}
         y = None if not labels else frame[labels[0]] if len(labels) == 1 else frame[labels]
+        if frame[path].isna().any():
+            row = frame.index[frame[path].isna()][0]
+            raise InputError(f"frame: column {path!r} is blank in row {row!r}")
         files = [Path(root, str(p)) for p in frame[path].tolist()]
         return cls.from_files(
             files, y, groups=part["group"], split=part["split"], ids=part["id"], **more
@@ -195,12 +200,12 @@ class Dataset(Displayable):
         }  # fmt: skip
 
     def warn(self, kind: str, texts: Sequence[str]) -> None:
-        """Add lines to :attr:`warnings`."""
+        """Add texts to :attr:`warnings`."""
         if texts:
             self.warnings.setdefault(kind, []).extend(texts)
 
     def set_masks(self, masks: Masks | None) -> None:
-        """Give the items masks; they are read on the grids of these images."""
+        """Attach segmentation masks; they are read on the grids of the images."""
         if masks is not None:
             if len(masks) != len(self.ids):
                 raise InputError(f"{self.name}: {len(masks)} masks for {len(self.ids)} items")

@@ -100,14 +100,14 @@ def _one_channel(found: _Found, recipe: FrameRecipe) -> None:
 
 
 def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None = None) -> Dataset:
-    """One image, volume or DICOM file as a data set of one item without a label."""
+    """Read one image, volume or DICOM file as a data set of one item without a label."""
     return Dataset(
         name=name, ids=np.array([path.name]), source=FileSource([(path,)], memory), recipe=recipe
     )
 
 
 def collect(root: Path, derived: str = "skip", without: Sequence[Path] = ()) -> _Found:
-    """All items below a folder, DICOM files gathered into series.
+    """List all items below a folder, DICOM files gathered into series.
 
     ``derived``: what becomes of files made from images (masks, thumbnails, DICOM segmentations,
     doses, captures of reports): ``skip`` counts them, ``keep`` makes them items. ``without``:

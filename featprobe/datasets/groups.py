@@ -1,4 +1,4 @@
-"""Which items belong to one patient, when the data set does not say so in a column."""
+"""Inference of the patients of items from their names and folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEW, MANY = 30, 8
 def infer_groups(
     ids: Sequence[str], rule: str = "auto", labels: Sequence[str] | None = None
 ) -> tuple[np.ndarray, str]:
-    """Groups (N,) for items named ``ids`` (relative paths), and in words where they come from.
+    """Infer groups (N,) of items named ``ids`` (relative paths), and their origin in words.
 
     ``none``: every item alone. ``folder``: the folder that holds the file. ``regex:PATTERN``: the
     pattern's group ``patient``, or its first group, searched in the id. ``auto``: a known scheme

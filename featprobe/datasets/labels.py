@@ -37,7 +37,7 @@ def set_labels(
     columns: Sequence[str],
     reading: ReadOptions,
 ) -> list[str]:
-    """Targets from the columns of labels; returns notes about them.
+    """Set targets from the columns of labels; returns notes about them.
 
     One column is of classes (or of ``reading.task``), -1 beside 0 and 1 being uncertain, or of
     several labels a cell where ``reading.separator`` parts them, or ``|`` does and its parts recur.

@@ -20,7 +20,7 @@ FEW_STRAYS = 3  # or a tenth: so many images outside of the class folders are le
 
 @dataclass
 class Layout:
-    """What the folders say. Lists have one value an item.
+    """Meaning of the folders of a data set. Lists have one value an item.
 
     ``labels``: the class, "" where unknown; empty without classes. ``split``: the part, "" without
     a split. ``patients``: the folder of the patient, where folders are. ``left_out``: items that
@@ -40,7 +40,7 @@ def read_layout(
     root: Path, ids: Sequence[str], parts: Sequence[Parts], headers: Sequence[str],
     reading: ReadOptions,
 ) -> Layout:  # fmt: skip
-    """Split, classes and patients from the folders of the items.
+    """Infer split, classes and patients from the folders of the items.
 
     ``headers``: the PatientID of each item, "" without. Folders train, val and test are the split
     where two of them are there, or one beside folders that sound like a part; the folders below

@@ -1,4 +1,4 @@
-"""From what a user types to a Dataset."""
+"""Data sets by catalog name or path."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def load_dataset(
 def understood(
     text: str, entry: str, given: Mapping[str, Any]
 ) -> tuple[ReadOptions, FrameRecipe, dict[str, Any]]:
-    """Options of :func:`load_dataset` as it uses them, before anything is opened.
+    """Resolve the options of :func:`load_dataset`, before anything is opened.
 
     ``entry``: the name in the catalog, empty where ``text`` is a path. Last of the three are the
     options of the entry. Raises :class:`InputError` or :class:`UnknownName` for a value that no
@@ -250,7 +250,7 @@ def _load(
 
 
 def entry_named(text: str, folder: str | os.PathLike[str] = "") -> str:
-    """The name in the catalog that a text means, empty where it is none.
+    """Name of the catalog entry that a text means, empty where it is none.
 
     A file or folder of the user's own (relative to ``folder``) comes before a common name of an
     entry, not before the entry's very name.

@@ -1,4 +1,4 @@
-"""Which mask belongs to which image, by folders and names."""
+"""Pairing of masks with images, by folders and names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Found:
 def paired(
     root: Path, images: Sequence[tuple[Path, ...]], masks: Iterable[tuple[Path, Path]], origin: str
 ) -> Masks:  # fmt: skip
-    """The masks of images, by folders and names.
+    """Pair masks with images, by folders and names.
 
     ``images``: files by item, below ``root``. ``masks``: each file with the folder its path counts
     from. A mask has the folders and the name of its image, but for folders of images and masks

@@ -82,7 +82,7 @@ class Masks(Displayable):
 
     @property
     def count(self) -> int:
-        """How many items have a mask."""
+        """Number of items that have a mask."""
         return sum(map(bool, self.files))
 
     def facts(self) -> tuple[Sequence[str], dict[str, object]]:
@@ -100,7 +100,7 @@ class Masks(Displayable):
         return [f.source for f in self.files[i] if isinstance(f.source, Path)]
 
     def only(self, kept: Sequence[int]) -> Masks:
-        """Those of some items, in their order."""
+        """Select the masks of some items, in their order."""
         return replace(self, files=tuple(self.files[i] for i in kept))
 
     # -- classes --------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Masks(Displayable):
 
     @property
     def settled(self) -> bool:
-        """Whether the classes are known without reading a mask."""
+        """Whether the classes are known without reading masks."""
         return bool(self.given) or len(self.names) > 2
 
     @cached_property

@@ -25,7 +25,7 @@ UNMENTIONED = {"zeros": 0.0, "ignore": np.nan}
 
 
 def find(root: Path, *patterns: str) -> Path:
-    """The first file or folder that matches one of several patterns relative to ``root``.
+    """Find the first file or folder that matches one of several patterns relative to ``root``.
 
     Raises :class:`MissingPath` naming all of them.
     """
@@ -164,7 +164,7 @@ def assemble(
     make_source: Callable[[list[tuple[Path, ...]]], Source] | None = None,
     **columns: Any,
 ) -> Dataset:
-    """A Dataset of the rows whose files are there.
+    """Assemble a Dataset of the rows whose files exist.
 
     ``paths``: the file or files of each row, None where absent: such rows are left out with a
     note, so that a part of a large data set can be used, and :class:`MissingPath` is raised where
@@ -204,5 +204,5 @@ def assemble(
 
 
 def lookup(index: Mapping[str, Path], keys: Iterable[str]) -> list[Path | None]:
-    """The file of each key, None where there is none."""
+    """Look up the file of each key, None where there is none."""
     return [index.get(k) for k in keys]

@@ -1,4 +1,4 @@
-"""What the parts of a split are called, in a column of a table or as folders."""
+"""Names of the parts of a split, in a column of a table or as folders."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _LIKELY = re.compile(
 
 
 def is_part(name: str) -> bool:
-    """Whether a name is that of a part for sure: train, val, test in the usual spellings."""
+    """Whether a name is that of a part: train, val, test in the usual spellings."""
     return name.strip().lower() in NAMES
 
 
 def is_likely_part(name: str) -> bool:
-    """Whether a name sounds like one of a part: ``dev``, ``holdout``, ``external_test``."""
+    """Whether a name may be that of a part: ``dev``, ``holdout``, ``external_test``."""
     return not is_part(name) and _LIKELY.search(name) is not None
 
 
@@ -47,7 +47,7 @@ def part_of(name: str, reading: ReadOptions) -> str | None:
 
 
 def way_out(names: Sequence[str]) -> str:
-    """The option that maps names of parts, for a message."""
+    """Describe the option that maps names of parts, for a message."""
     return " ".join(f"--split-map '{n}'=train|val|test|none" for n in names[:3])
 
 

@@ -86,7 +86,7 @@ class Finder:
         return self._listed[folder]
 
     def hint(self, text: str) -> str:
-        """Where a file that is missing may be: another folder, or the same in other case."""
+        """Suggest where a missing file may be: another folder, or the same name in other case."""
         name = text.replace("\\", "/").rsplit("/", 1)[-1]
         for i, path in enumerate(walk(self.base)):
             if i > _LOOKED_AT:

@@ -1,4 +1,4 @@
-"""What a user says of labels, patients and split, where a data set does not say it for sure."""
+"""Options for reading labels, patients and split, where a data set does not define them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class ReadOptions(Checked):
-    """How labels, patients and split are to be read; every default is to look for oneself.
+    """How labels, patients and split are read; by default they are inferred.
 
     ``label``: columns of a table, or one of ``none`` (no labels), and of a folder ``folder`` (the
     folders below the split are classes, whatever their names) and ``parent`` (the folder of the
@@ -82,7 +82,7 @@ class ReadOptions(Checked):
 
     @property
     def labelled(self) -> bool:
-        """Whether labels are to be looked for."""
+        """Whether labels are read."""
         return not self.bare and self.label != ("none",)
 
     def only(self, what: str, *meant: str) -> None:

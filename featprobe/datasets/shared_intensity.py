@@ -24,7 +24,7 @@ _OTHER_COLOUR = (".tif", ".tiff", ".npy", ".npz", ".h5", ".hdf5", ".mat")  # tha
 
 
 def settle(dataset: Dataset) -> None:
-    """Replace an intensity rule that is one of the data set by the range it comes to, in place.
+    """Replace an intensity rule of the data set by the range that it results in, in place.
 
     ``dataset``: the 0.5th to 99.5th percentile of up to 20,000 values of each of up to 256 items,
     padding left out. ``auto``, where the colours are not of 8 bits: 0 (or -white) to the next of 1,
@@ -51,7 +51,7 @@ def settle(dataset: Dataset) -> None:
 
 
 def as_made(dataset: Dataset, recipe: FrameRecipe) -> None:
-    """Take the range over that another data set settled, where all else is as asked."""
+    """Take over the range of another data set with an otherwise equal recipe."""
     rule = dataset.recipe.intensity
     taken = replace(dataset.recipe, intensity=recipe.intensity)
     if rule in ("auto", "dataset") and recipe.intensity.startswith("range=") and taken == recipe:

@@ -1,4 +1,4 @@
-"""Where the pixels of a Dataset come from: files, or arrays in memory."""
+"""Sources of the pixels of a Dataset: files, or arrays in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Progress = Callable[[int], None]
 
 
 class Source(Protocol):
-    """Where pixels come from; items are numbered as in the Dataset."""
+    """Interface of the pixels of a Dataset; items are numbered as there."""
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         """Number of frames of item i, without decoding pixels."""
@@ -67,7 +67,7 @@ class FileSource:
         return out
 
     def only(self, i: int) -> FileSource:
-        """Item i alone, to be read elsewhere."""
+        """Select item i alone, to be read in another process."""
         return replace(self, paths=[self.paths[i]])
 
     def kinds(self) -> set[str]:

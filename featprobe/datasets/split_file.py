@@ -14,7 +14,7 @@ from featprobe.datasets.base import SPLITS, Dataset
 
 
 def write_split(path: Path, ids: np.ndarray, groups: np.ndarray, split: np.ndarray) -> None:
-    """Write a CSV with the columns id, group, split."""
+    """Write a split to a CSV with the columns id, group, split."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["id", "group", "split"])
@@ -38,7 +38,7 @@ def everybody(parts: np.ndarray, known: np.ndarray, groups: np.ndarray) -> np.nd
 
 
 def apply_split(data: Dataset, path: Path) -> None:
-    """Make a split file the official split of a data set.
+    """Use a split file as the official split of a data set.
 
     Every item must be in the file once. Items of the file that the data set lacks are an error
     too: the split was made of other data. Raises :class:`InputError` naming the first.

@@ -23,7 +23,7 @@ MOST_CLASSES = 20  # more numbers than this, few of which recur, are a measureme
 
 
 class Labelled(Protocol):
-    """What has labels: a Dataset, or the table of items of a store."""
+    """Protocol of objects with labels: a Dataset, or the table of items of a store."""
 
     targets: np.ndarray | None
     task: str | None

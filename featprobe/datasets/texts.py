@@ -1,4 +1,4 @@
-"""Tables of text as people save them: CSV and TSV in any usual encoding, and Parquet as text."""
+"""Reading of tables as text: CSV and TSV in any usual encoding, and Parquet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MARKS = {
 
 
 def read_table(path: Path) -> pandas.DataFrame:
-    """A CSV, TSV or Parquet table as text, spaces around cells dropped; row i is line i + 2.
+    """Read a CSV, TSV or Parquet table as text, stripped of spaces; row i is line i + 2.
 
     UTF-8, UTF-16 and UTF-32 by their byte order mark, UTF-8 without one, else Windows' Western
     European. Fields are separated by what a first line ``sep=;`` names, or by whatever parts the
@@ -53,7 +53,7 @@ def read_table(path: Path) -> pandas.DataFrame:
 
 
 def decode(path: Path) -> str:
-    """The text of a file by its byte order mark, as UTF-8, or as cp1252 (Latin-1).
+    """Decode the text of a file by its byte order mark, as UTF-8, or as cp1252 (Latin-1).
 
     Raises :class:`InputError` for what is no text.
     """

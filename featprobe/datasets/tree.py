@@ -10,7 +10,7 @@ from featprobe.core.errors import InputError
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Files below a folder, sorted, hidden ones left out; a symlink loop is entered once.
+    """List files below a folder, sorted, without hidden ones; a symlink loop is entered once.
 
     Raises :class:`InputError` for a folder that cannot be listed.
     """

@@ -1,4 +1,4 @@
-"""Options of loading that have no effect on the data given, in words."""
+"""Options of loading that have no effect on a data set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STACKS = ("frames", "channels")  # of items with several frames
 
 
 def unused_options(data: Dataset) -> list[str]:
-    """One line for each option of the frame recipe that was changed and changes nothing.
+    """Describe each option of the frame recipe that was changed without effect, one line each.
 
     Also for a CT window on items that are no CT, as far as names and headers tell: such a window
     is in Hounsfield units.

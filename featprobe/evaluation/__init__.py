@@ -1,1 +1,1 @@
-"""A question and its answer: protocols carried out, Results, predictions."""
+"""Protocols, results and predictions of probes."""

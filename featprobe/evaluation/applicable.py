@@ -1,4 +1,4 @@
-"""Whether a saved probe is for these images: refused where it is not, said where it may not be."""
+"""Checks whether a saved probe applies to given images."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def named_apart(source: FeatureSource, dataset: Dataset) -> tuple[Dataset, list[
 
 
 def other_readers(source: FeatureSource, dataset: Dataset) -> list[str]:
-    """What to say of files that are read otherwise now than when the probe was made.
+    """Notes on files that are read differently now than when the probe was made.
 
     Of kinds that training had, where the probe knows them (:attr:`FeatureSource.kinds`).
     """
@@ -77,7 +77,7 @@ def other_readers(source: FeatureSource, dataset: Dataset) -> list[str]:
 
 
 def far_outside(probe: Probe, x: np.ndarray) -> list[str]:
-    """What to say of items (N, D) whose features lie far from those that a probe was fitted to.
+    """Notes on items (N, D) whose features lie far from those that a probe was fitted to.
 
     Of a probe that was saved with their :class:`FeatureRange`, or at least standardises.
     """

@@ -1,4 +1,4 @@
-"""A probe under a protocol on a feature set: Results."""
+"""Evaluation of a probe under a protocol on a feature set."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:
-    """A probe by name or as it is; unknown names and parameters are errors."""
+    """Make a probe from its name, or return it; raises for unknown names and parameters."""
     made = PROBES.get(probe)() if isinstance(probe, str) else probe
     return made.set_params(**params) if params else made
 
@@ -185,7 +185,7 @@ def _criterion(
 def requested_views(
     features: FeatureSet, probe: Probe, view: str | Sequence[str] | None, pool: str | Sequence[str]
 ) -> list[View]:
-    """Every view with every pooling; a probe of bags pools frames by itself."""
+    """List every view with every pooling; probes of bags pool frames themselves."""
     names = [view] if view is None or isinstance(view, str) else list(view)
     pools = [pool] if isinstance(pool, str) else list(pool)
     if probe.bags:
@@ -209,7 +209,7 @@ def labelled(
     features: FeatureSet, protocol: Protocol, views: Sequence[View], probe: Probe | None = None,
     prepare: Prepare | None = None,
 ) -> Data:  # fmt: skip
-    """The items whose label is known, under the split of a protocol, with their features.
+    """Select the items with a known label, under the split of a protocol, with their features.
 
     Raises :class:`InputError` for what cannot be probed (see :func:`evaluate`).
     """
@@ -236,7 +236,7 @@ def labelled(
 def split_items(
     labeled: LabeledItems, protocol: Protocol, probe: Probe | None = None
 ) -> tuple[Data, np.ndarray]:
-    """The items whose label is known, without their features, and their rows in these.
+    """Select the items with a known label, without features; also returns their rows.
 
     Raises as :func:`labelled`.
     """

@@ -16,7 +16,7 @@ from featprobe.probes.single_class import constants, settled
 
 
 class View(NamedTuple):
-    """Which features of an item: outputs and blocks, and how its frames become one row."""
+    """Selection of features of an item: outputs, blocks, and pooling of frames."""
 
     name: str
     pool: str
@@ -47,12 +47,12 @@ class Data:
 
     @property
     def criterion(self) -> Criterion:
-        """By what candidates are compared."""
+        """Criterion by which candidates are compared."""
         return self.select or Criterion.of(self.task)
 
     @property
     def columns(self) -> int:
-        """C of the scores (N, C)."""
+        """Number of columns C of the scores (N, C)."""
         return 1 if self.task == "regression" else self.classes
 
 

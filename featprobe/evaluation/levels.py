@@ -1,4 +1,4 @@
-"""At which level scores are reported (item, study, patient), and in which subgroups."""
+"""Levels at which scores are reported (item, study, patient), and subgroups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Column = str | Mapping[str, str]
 
 @dataclass(frozen=True)
 class Level:
-    """What is one row of the metrics: an item, or a study or patient with its scores joined.
+    """Unit of the metrics: an item, or a study or patient with its scores joined.
 
     ``how``: ``mean`` or ``max`` of the scores of its items. ``of``, for studies: the study of each
     item, as a mapping from ids or as ``FILE:COLUMN`` (see :func:`column`). Targets are joined as in
@@ -50,7 +50,7 @@ class Level:
             raise InputError(f"a table of studies is for level 'study', not {self.name!r}")
 
     def to_dict(self) -> dict[str, str]:
-        """What a Result's settings say; nothing at the level of items."""
+        """Settings to record in a Result; empty at the level of items."""
         if self.name == "item":
             return {}
         by = {"study": _named(self.of)} if self.of is not None else {}
@@ -71,11 +71,11 @@ class LevelReading:
     subgroup: np.ndarray | None = None
 
     def reported(self, scored: ItemScores) -> ItemScores:
-        """The scores at the level."""
+        """Scores joined to the level of the metrics."""
         return scored if self.unit is None else scored.by_unit(self.unit, self.level.how)
 
     def subgroups(self, scored: ItemScores, resamples: int, seed: int) -> dict[str, Any]:
-        """Metrics of each subgroup of the items, with sizes, intervals and the worst one named.
+        """Compute metrics of each subgroup, with sizes, intervals and the worst one named.
 
         At a level above items the scores of a unit are joined over its items in the subgroup.
         Returns ``column``, ``without`` (how many items have no value), ``metric`` and ``worst``

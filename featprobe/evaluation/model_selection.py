@@ -34,7 +34,7 @@ class Choice:
 
 
 def choose(probe: Probe, data: Data) -> Choice:
-    """Fit every candidate in every view on train, and take the best on val.
+    """Fit every candidate in every view on train, and select the best on val.
 
     By :class:`~featprobe.probes.selection.Criterion`: among the candidates of a grid, then among
     what the grids and the views have put forward, where a later view has to be better. A grid whose
@@ -89,7 +89,7 @@ def _better(one: Choice, other: Choice, data: Data) -> Choice:
 
 
 def on_val(data: Data, p: np.ndarray) -> dict[str, float]:
-    """The ranking metric, and what was chosen by, of scores (n, C) of val."""
+    """Compute the ranking metric and the selection criterion of scores (n, C) on val."""
     by = data.criterion.by
     wanted = dict.fromkeys([metrics.ranking(data.task), *([by] if by != LOSS else [])])
     values = metrics.compute(data.task, data.y[data.split.val], p, wanted=list(wanted))
@@ -105,7 +105,7 @@ def edge(probe: Probe, best: int) -> list[str]:
 
 
 def diverged(probe: Probe, scores: np.ndarray) -> list[str]:
-    """Which candidates have scores (G, n, C) on val that are not finite: they are not chosen."""
+    """Mark candidates whose scores (G, n, C) on val are not finite; they are not selected."""
     lost = [c for c, p in zip(probe.candidates(), scores) if not np.isfinite(p).all()]
     parts = ["; ".join(f"{k}={v:g}" for k, v in c.items()) for c in lost]
     return [f"training diverged and is not chosen at {', '.join(parts)}"] if lost else []

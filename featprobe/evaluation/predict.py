@@ -1,4 +1,4 @@
-"""A saved probe on new images: the same backbone, the same preprocessing, or a refusal."""
+"""Prediction of new images by a saved probe, with its own backbone and preprocessing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def source_of(
     features: FeatureSet, view: str | None = None, pool: str = "mean",
     thresholds: Mapping[str, Any] | None = None,
 ) -> FeatureSource:  # fmt: skip
-    """What a saved probe has to say of the features it was fitted to.
+    """Describe the features that a probe was fitted to, for its file.
 
     ``thresholds`` of decisions, as in a Result; undefined ones are left out.
     """
@@ -67,7 +67,7 @@ def source_of(
 def source_of_items(
     features: LabeledItems, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
 ) -> FeatureSource:
-    """The same of features that are not stored, in a view that is named."""
+    """Describe features that are not stored, in a named view."""
     origin = dict(features.provenance.get("backbone") or {})
     name = origin.get("name") or ""
     if name not in models() and os.path.exists(name):  # a folder, from wherever one looks
@@ -87,7 +87,7 @@ def source_of_items(
 
 
 def features_of(saved: SavedProbe, where: str) -> FeatureSource:
-    """The features of a saved probe; :class:`InputError` when the file does not name them."""
+    """Look up the features of a saved probe; raises :class:`InputError` when its file has none."""
     if saved.features is None:
         raise InputError(
             f"{where}: it was saved without its features; --save of a probing command names them, "
@@ -105,7 +105,7 @@ def reload_backbone(
     weights: Sequence[str | os.PathLike[str]] = (), revision: str | None = None,
     beside: str | os.PathLike[str] | None = None,
 ) -> Backbone:  # fmt: skip
-    """The backbone that a probe was made with, at the same input size.
+    """Load the backbone that a probe was made with, at the same input size.
 
     ``model``, ``weights`` and ``revision`` say where it is now, when that is elsewhere; the folder
     ``backbone`` in ``beside``, that of the probe's file, is tried where a folder is gone. Whether

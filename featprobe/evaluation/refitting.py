@@ -1,4 +1,4 @@
-"""The probe that a Result reports, fitted once more to be kept."""
+"""Refit of the probe that a Result reports, for saving it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from featprobe.probes.selection import Criterion
 
 
 def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result: Result) -> Probe:
-    """The probe that a Result of the ``full`` protocol reports, fitted to the same items again.
+    """Refit the probe that a Result of the ``full`` protocol reports, to the same items.
 
     It knows where their features lie, so that it can say how far others are from them.
     """

@@ -1,4 +1,4 @@
-"""Makes a Result from the scores of a cell: metrics, intervals, kept scores."""
+"""Results from the scores of a cell: metrics, intervals, kept scores."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _tested(cell: Cell, items: int) -> np.ndarray | None:
 def of_test(
     labeled: LabeledItems, data: Data, tries: list[np.ndarray], rows: Any = None
 ) -> ItemScores:
-    """The test items, with scores (n, C) of each try."""
+    """Collect the test items with the scores (n, C) of each try."""
     test = data.split.test
     named = labeled.classes if len(labeled.classes) <= NAMED_CLASSES else ()
     ids, y, groups = data.ids[test], data.y[test], data.groups[test]
@@ -93,7 +93,7 @@ def result_of(
     labeled: LabeledItems, probe: str, searched: Sequence[str], protocol: Protocol, data: Data,
     cell: Cell, resamples: int, reading: levels.LevelReading, threshold: str = NONE,
 ) -> Result:  # fmt: skip
-    """The Result of a cell: metrics, intervals, and everything needed to read them.
+    """Make the Result of a cell: metrics, intervals, and what is needed to read them.
 
     ``probe``: its name; ``searched``: the parameters that val chose among; ``threshold``: the rule
     by which those of decisions are, see :func:`~featprobe.metrics.thresholds.rule_of`.

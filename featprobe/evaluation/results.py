@@ -21,6 +21,7 @@ from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
 from featprobe.evaluation.earlier_results import described, renamed
 from featprobe.evaluation.protocols import in_digests
+from featprobe.evaluation.result_parts import check_parts
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import YOUDEN
 from featprobe.probes.selection import Criterion
@@ -159,14 +160,16 @@ class Result(Displayable):
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Result:
         """The inverse of :meth:`to_json`; fields of a later version are left out, names and words
-        of earlier ones replaced."""
+        of earlier ones replaced. ``TypeError`` and others of Python's for what is no result."""
         known = {f.name for f in fields(cls)}
         kept = {k: v for k, v in renamed(d).items() if k in known}
         for name in NUMBERS:
             kept[name] = numbers(kept.get(name, {}))
         for part in kept.get("subgroups", {}).get("values", {}).values():
             part |= {n: numbers(part[n]) for n in ("metrics", "ci")}
-        return cls(**kept)
+        made = cls(**kept)
+        check_parts(made)
+        return made
 
 
 def results_file(cache: Path) -> Path:
@@ -180,7 +183,7 @@ def append(
     tested: np.ndarray | None = None, classes: Sequence[str] = (),
     cuts: Sequence[np.ndarray] = (),
 ) -> None:  # fmt: skip
-    """Keep a result: its line, and the scores of each item for paired tests.
+    """Append a result to the file of results, and keep the scores of its items for paired tests.
 
     Scores (tries, N, C) go to ``results/scores/<id>.npz`` first, with ``ids``, ``y`` and ``groups``
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
@@ -257,7 +260,7 @@ def scored(cache: Path, result: Result) -> ItemScores:
 
 
 def read(cache: Path, warn: Callable[[str], None] = warnings.warn) -> list[Result]:
-    """All results of a cache in the order they were made.
+    """Read all results of a cache in the order they were made.
 
     Of several lines with one id the last one counts, in the place of the first. A line that is
     damaged is left out, and ``warn`` is called with a text that names it, as for lines that were

@@ -16,7 +16,7 @@ from featprobe.probes.base import Probe
 
 @dataclass
 class Cell:
-    """What becomes one Result: the test scores (n, C) of each try, and how they came about.
+    """Test scores (n, C) of each try, and how they were made; becomes one Result.
 
     ``rows``: for each try the test items its scores are of, as positions in the test part; None
     where every try scores all of them. ``chosen``: the candidate of ``view``. ``select``: by what
@@ -43,7 +43,7 @@ class Cell:
 
 
 def run_protocol(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
-    """The cells of a probe under a protocol."""
+    """Run a probe under a protocol; returns its cells."""
     if isinstance(protocol, (Full, CrossVal)):
         refit = not isinstance(protocol, Full) or protocol.refit
         return [_inside(probe, data, refit)] if data.split.inner else _full(probe, data, refit)

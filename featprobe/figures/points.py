@@ -9,7 +9,7 @@ from pathlib import Path
 
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.across import competitor
-from featprobe.leaderboard.leagues import leagues
+from featprobe.leaderboard.leagues import distinctions, leagues
 from featprobe.leaderboard.row_labels import Among, finetuned, probe_name
 from featprobe.metrics import measures as metrics
 
@@ -112,9 +112,10 @@ def over_cost(
 ) -> list[Cloud]:  # fmt: skip
     """For each league a cloud of the metric over a cost (of :func:`costs`), where two results have
     it."""
-    out = []
+    out, apart = [], distinctions(results)
     there = [r for r in results if cost in known.get(r.id, {})]
-    for (dataset, *_), members in sorted(leagues(there).items()):
+    for key, members in sorted(leagues(there).items()):
+        title = f"{key[0]} ({apart[key]})" if apart[key] else key[0]
         name, among = metric or metrics.ranking(members[0].task), Among(members)
         found = [
             Point(
@@ -125,5 +126,5 @@ def over_cost(
             if not math.isnan(r.metrics.get(name, math.nan))
         ]  # fmt: skip
         if len({p.x for p in found}) > 1:
-            out.append(Cloud(dataset, COSTS[cost], metrics.about(name).label, found))
+            out.append(Cloud(title, COSTS[cost], metrics.about(name).label, found))
     return out

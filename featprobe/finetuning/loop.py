@@ -98,8 +98,7 @@ def train(state: TrainState, stop: Callable[[], bool] = lambda: False) -> None:
                 state.judging += time.monotonic() - began
             state.seconds = before + time.monotonic() - begun
             since = time.monotonic() - saved
-            due = (ends and since > SHARE * (wrote - QUICK)) or (looks and since > SECONDS)
-            if stopping or due:
+            if stopping or _due(since, wrote, ends, looks):
                 began = time.monotonic()
                 if accelerator.is_main_process:
                     with spent("checkpoints"):
@@ -125,6 +124,15 @@ def finish(state: TrainState) -> None:
     """Keep the weights of a training that has ended, instead of what it needed to go on."""
     state.ended = True
     checkpoint.write(state)
+
+
+def _due(since: float, wrote: float, ends: bool, looks: bool) -> bool:
+    """Whether a checkpoint is to be written, ``since`` seconds after one that took ``wrote``.
+
+    At the end of an epoch, unless so little time has passed that slow ones would take more than a
+    part of it; within one where ``looks``, once a long time has passed.
+    """
+    return (ends and since > SHARE * (wrote - QUICK)) or (looks and since > SECONDS)
 
 
 def _take_what_is_kept(state: TrainState) -> None:

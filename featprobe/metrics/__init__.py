@@ -1,1 +1,1 @@
-"""Metrics of scored samples under many weightings at once."""
+"""Metrics of scored items under many weightings at once."""

@@ -11,7 +11,7 @@ _EPS = 1e-9  # of a count: 5 of 100 false positives are a specificity of 0.95
 
 
 class Curve:
-    """What scores say of positives and negatives, sorted once.
+    """Scores of positives and negatives, sorted once for any number of weightings.
 
     ``positive`` (N,) bool, ``score`` (N,), ``code`` (N,) group of each sample. Only the distinct
     scores of positives are thresholds: between two of them no sensitivity changes. The weight of

@@ -1,4 +1,4 @@
-"""Metrics of decisions and of probabilities: ratios of sums over samples."""
+"""Metrics of decisions and of probabilities: ratios of sums over items."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Multiclass:
 
 
 class Multilabel:
-    """Decisions (at 0.5) and probabilities of independent labels, each over its known samples.
+    """Decisions (at 0.5) and probabilities of independent labels, each over its known items.
 
     ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C). Called with counts (G, B) it gives (C, B) values.
     Balanced accuracy is the mean of sensitivity and specificity, or the one that is defined.

@@ -17,7 +17,7 @@ HOW = ("mean", "max")
 
 @dataclass(frozen=True)
 class ItemScores:
-    """The test items of one result, scored.
+    """Scores of the test items of one result.
 
     ``ids``, ``groups`` (N,) text (a group is a patient); ``y`` and scores as in
     :class:`~featprobe.metrics.measures.Measure`. ``tries``: scores (n, C) of each try of a few-shot
@@ -37,7 +37,7 @@ class ItemScores:
     cuts: Sequence[np.ndarray] = ()
 
     def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The rows and the scores of each try."""
+        """Yield the rows and the scores of each try."""
         rows = [np.arange(len(self.ids))] * len(self.tries) if self.rows is None else self.rows
         return list(zip(rows, self.tries))
 
@@ -48,23 +48,23 @@ class ItemScores:
 
     @property
     def patients(self) -> int:
-        """How many there are."""
+        """Number of patients."""
         return int(self.code.max(initial=-1)) + 1
 
     def values(self, wanted: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Metric -> (tries,) values."""
+        """Compute metric -> (tries,) values."""
         one = np.ones((self.patients, 1))
         tries = [m(one) for m in self._measures(wanted)]
         return {n: np.concatenate([t[n] for t in tries]) for n in tries[0]}
 
     def mean(self, wanted: Sequence[str] | None = None) -> dict[str, float]:
-        """Metric -> mean over the tries where it is defined, NaN where it is nowhere."""
+        """Compute metric -> mean over the tries where it is defined; NaN where none is."""
         return {n: float(nan_mean(v)) for n, v in self.values(wanted).items()}
 
     def measure(
         self, wanted: Sequence[str] | None = None
     ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-        """A function from counts (patients, B) to metric -> (B,), the mean over tries.
+        """Return a function from counts (patients, B) to metric -> (B,), the mean over tries.
 
         A try in which a metric is not defined is left out of its mean.
         """
@@ -113,7 +113,7 @@ class ItemScores:
         )  # fmt: skip
 
     def only(self, keep: np.ndarray) -> ItemScores:
-        """The items of a mask (N,); a try without any is dropped."""
+        """Select the items of a mask (N,); a try without any is dropped."""
         rows, cuts = None, self.cuts
         parts = [(r[keep[r]], p[keep[r]]) for r, p in self.parts()]
         if self.rows is not None:
@@ -127,7 +127,7 @@ class ItemScores:
         )  # fmt: skip
 
     def in_order(self, ids: np.ndarray) -> ItemScores:
-        """The same items in the order of ``ids``, which must be the same ids."""
+        """Reorder the items by ``ids``, which must be the same ids."""
         place = np.empty(len(ids), dtype=np.int64)
         place[np.argsort(ids, kind="stable")] = np.argsort(self.ids, kind="stable")
         at = np.empty_like(place)
@@ -142,7 +142,7 @@ class ItemScores:
         )  # fmt: skip
 
     def by_unit(self, unit: np.ndarray, how: str = "mean") -> ItemScores:
-        """One row a unit (a patient, a study), with its scores averaged, or their maximum.
+        """Average scores, or take their maximum, over the items of each unit (a patient, a study).
 
         ``unit`` (N,) names that of each item. The target of a unit is that of its items, which must
         agree; a label is positive where any item is, unknown where all items are. The maximum of

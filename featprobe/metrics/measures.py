@@ -25,7 +25,7 @@ from featprobe.metrics.values import Regression
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown and read: its name in a table, and whether more is better.
+    """Properties of a metric: its label in tables, and whether higher is better.
 
     ``ranks``: it sees the order of a class's scores alone, not the scores.
     """
@@ -78,7 +78,7 @@ TASKS = {  # the first ranks, the first three are in tables
 
 
 def names(task: str) -> tuple[str, ...]:
-    """The metrics that a task has; the first one ranks, the first three are shown in tables.
+    """Names of the metrics of a task; the first one ranks, the first three are shown in tables.
 
     Those that others registered for it come last. Raises :class:`InputError` for a task without
     metrics.
@@ -89,12 +89,12 @@ def names(task: str) -> tuple[str, ...]:
 
 
 def custom() -> dict[str, CustomMetric]:
-    """Name -> metric, of those that other packages and scripts registered."""
+    """Metrics registered by other packages and scripts, by name."""
     return loaded("metric", METRICS)
 
 
 def every() -> tuple[str, ...]:
-    """All metrics, of whatever task."""
+    """Names of all metrics of all tasks."""
     return (*METRICS, *custom())
 
 
@@ -104,18 +104,18 @@ def label(name: str) -> str:
 
 
 def in_order(there: Iterable[str]) -> list[str]:
-    """Metrics of a result as they stand in tables; those of packages that are gone come last."""
+    """Sort the metrics of a result in table order; those of missing packages come last."""
     whole = {n for n in there if ":" not in n}
     return [*(n for n in every() if n in whole), *sorted(whole - set(every()))]
 
 
 def ranking(task: str) -> str:
-    """The metric by which results of a task are ranked and models chosen."""
+    """Name of the metric by which results of a task are ranked and models selected."""
     return names(task)[0]
 
 
 def about(name: str) -> Metric:
-    """How a metric is shown and read; ``auroc:Effusion`` is that of one class.
+    """Look up the properties of a metric; ``auroc:Effusion`` is that of one class.
 
     Raises :class:`InputError` for a name that no task has.
     """
@@ -236,7 +236,7 @@ def compute(
     wanted: Sequence[str] | None = None,
     classes: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
-    """The metrics of a task: name -> (B,), for ``weights`` (B, N) of the samples, by default ones.
+    """Compute the metrics of a task: name -> (B,), for ``weights`` (B, N) of items or ones.
 
     Arguments otherwise as of :class:`Measure`.
     """

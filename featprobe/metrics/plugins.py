@@ -1,4 +1,4 @@
-"""Metrics that other packages and scripts add.
+"""Metrics added by other packages and scripts.
 
 @featprobe.register("metric", "gmean", tasks=["multiclass"], label="G-mean", low=0, high=1)
 def gmean(y, p, weights):
@@ -71,7 +71,7 @@ class CustomMetric(Checked):
 
     @cached_property
     def weighted(self) -> str:
-        """What the function calls weights, empty where it takes none."""
+        """Name of the argument for weights, empty where there is none."""
         try:
             takes = inspect.signature(self.function).parameters
         except (TypeError, ValueError):

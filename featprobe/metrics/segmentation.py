@@ -1,4 +1,4 @@
-"""Metrics of segmentations: means of what each reached, and ratios of pooled counts."""
+"""Metrics of segmentations: means over items, and ratios of pooled counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums over samples under many weightings at once."""
+"""Weighted sums over items, for many weightings at once."""
 
 from __future__ import annotations
 
@@ -67,6 +67,6 @@ def ratio(top: Value, bottom: Value) -> np.ndarray:
 
 
 def nan_mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the first axis of the defined values, NaN where there is none."""
+    """Mean of the defined values over the first axis; NaN where none is defined."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0.0).sum(0), defined.sum(0))

@@ -18,7 +18,7 @@ YOUDEN, NONE = "youden", "none"
 
 
 def rule_of(text: str | float) -> str:
-    """How thresholds are chosen, as it is written in a Result.
+    """Normalise the rule by which thresholds are chosen, as a Result records it.
 
     ``youden``: the largest sensitivity + specificity - 1 (Youden 1950); ``f1``: the largest F1;
     ``sens=0.95``: the highest threshold with at least that sensitivity, ``spec=0.95``: the lowest
@@ -43,7 +43,7 @@ def rule_of(text: str | float) -> str:
 
 
 def has_thresholds(task: str, classes: int) -> bool:
-    """Whether decisions of a task are made by thresholds: of two classes, or of labels."""
+    """Whether a task is decided by thresholds: two classes, or labels."""
     return task == "multilabel" or (task in ("multiclass", "ordinal") and classes == 2)
 
 
@@ -58,7 +58,7 @@ def idle(rule: str, decides: bool) -> list[str]:
 
 
 def chosen(rule: str, val: ItemScores) -> list[np.ndarray]:
-    """For each try the thresholds (1,) of the second of two classes, (C,) of labels.
+    """Choose thresholds for each try: (1,) for the second of two classes, (C,) for labels.
 
     ``val``: the scored validation items, at the level at which decisions are read. NaN for what has
     items of one kind or one score only on val, where nothing can be chosen, unless the rule is a

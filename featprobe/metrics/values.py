@@ -1,4 +1,4 @@
-"""Metrics of predicted numbers."""
+"""Metrics of regression."""
 
 from __future__ import annotations
 

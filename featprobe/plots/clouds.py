@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.evaluation.results import Result
 from featprobe.figures import points
@@ -59,6 +61,12 @@ def draw_costs(cloud: points.Cloud, ax: Axes | None) -> Axes:
     with styled():
         ax.set_xscale("log")
         ax.tick_params(axis="x", which="minor", labelbottom=False)
+        low, high = np.log10(ax.get_xlim())
+        if np.floor(high) - np.ceil(low) < 1:  # fewer than two powers of ten would be named
+            from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+            ax.xaxis.set_major_locator(MaxNLocator(5))
+            ax.xaxis.set_major_formatter(ScalarFormatter())
     return ax
 
 

@@ -141,7 +141,8 @@ class Axes:
         low, high = (math.log10(v) for v in self._x)
         steps = (1,) if high - low > 3 else (1, 2, 5)
         powers = range(math.floor(low), math.ceil(high) + 1)
-        return [m * 10.0**p for p in powers for m in steps]
+        found = [m * 10.0**p for p in powers for m in steps if low <= math.log10(m) + p <= high]
+        return found if len(found) > 1 else ticks(*self._x, most=4)  # within less than a factor
 
 
 def _widened(low: float, high: float, log: bool) -> tuple[float, float]:

@@ -1,1 +1,1 @@
-"""Who is in train, val and test, and who is drawn."""
+"""Splits into train, val and test, and few-shot draws."""

@@ -36,13 +36,13 @@ def label_matrix(targets: np.ndarray) -> np.ndarray:
 
 
 def numbered(groups: np.ndarray) -> np.ndarray:
-    """(N,) groups as 0, 1, ... in order of their first items, whatever they are called."""
+    """Number groups (N,) 0, 1, ... in order of their first items, independent of their names."""
     _, first, code = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[code]
 
 
 def counts_of(targets: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """(G, C) what each numbered group has of the columns of :func:`label_matrix`."""
+    """Sum the columns of :func:`label_matrix` by numbered group: (G, C)."""
     labels = label_matrix(targets)
     return np.stack([np.bincount(code, weights=column) for column in labels.T], axis=1)
 
@@ -62,7 +62,7 @@ def running_index(values: np.ndarray) -> np.ndarray:
 
 
 def keys(ids: np.ndarray) -> np.ndarray:
-    """(N,) a 64-bit number of every id, the same on every machine."""
+    """Hash every id to a 64-bit number (N,), the same on every machine."""
     found = b"".join(blake2b(str(i).encode(), digest_size=8).digest() for i in ids.tolist())
     return np.frombuffer(found, dtype="<u8").astype(np.uint64)
 
@@ -96,7 +96,7 @@ def portion(
     seed: Seed = 0,
     ids: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(N,) whether an item is in the portion of about ``fraction`` of the groups of each class.
+    """Select about ``fraction`` of the groups of each class: (N,) bool.
 
     A group is kept whole or not at all. It stands in the line of its rarest class (label, or fifth
     of the values), in random order; the first of each line are kept, at least one. Of a class that
@@ -127,7 +127,7 @@ def assign(
     seed: Seed = 0,
     ids: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Part (N,) of every item: 0, 1, ... with about ``fractions`` of the items and of each class.
+    """Assign every item to a part, (N,) 0, 1, ..., with about ``fractions`` of items and classes.
 
     A group is never divided. How far the parts come is what :func:`missed` says; see
     :func:`~featprobe.splits.balancing.balanced` for the way. A group is in each part with about the
@@ -148,7 +148,7 @@ def assign(
 
 
 def checked(fractions: Sequence[float]) -> np.ndarray:
-    """The fractions as an array; :class:`InputError` where they are not positive or not all."""
+    """Check fractions; raises :class:`InputError` where they are not positive or do not add up."""
     share = np.asarray(fractions, dtype=float)
     if (share <= 0).any() or abs(share.sum() - 1) > 1e-6:
         raise InputError(f"split fractions {tuple(fractions)} must be positive and sum to 1")
@@ -163,7 +163,7 @@ def missed(
     names: Sequence[str],
     classes: Sequence[str] = (),
 ) -> str:
-    """What a split did not reach, in words; empty where it is what was asked for.
+    """Describe by how much a split misses its fractions; empty where it does not.
 
     That is where each part (``names``) has its fraction of all items and of every class, give or
     take what is :func:`~featprobe.splits.balancing.allowed`. ``classes``: names of the columns of

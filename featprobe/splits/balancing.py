@@ -1,4 +1,4 @@
-"""Groups dealt to parts so that every part has its share of every class."""
+"""Assignment of groups to parts, with every class balanced between the parts."""
 
 from __future__ import annotations
 

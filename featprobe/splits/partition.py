@@ -1,4 +1,4 @@
-"""A split of the items of a data set, with how it came about."""
+"""Splits of the items of a data set, with their origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT = 0.8  # of the patients of train and val, in each repeat with an official 
 
 @dataclass(frozen=True)
 class Split:
-    """Row indices of train, val and test, with how they came about.
+    """Row indices of train, val and test, with the origin of the split.
 
     ``origin`` and ``grouping`` say in words where split and patients come from, and what was not
     reached of what was asked for. No group is in two parts, unless the data set's official split
@@ -70,7 +70,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Partitioner:
-    """What a protocol splits, and by which ``version`` of the way to do it.
+    """The items to split, and the ``version`` of the algorithm.
 
     Targets ``y`` (N,) or (N, C), ``groups`` (patients) and ``ids`` (N,); without ids a row's number
     is its id. ``grouping`` says in words where the patients come from, ``classes`` are names for
@@ -93,7 +93,7 @@ class Partitioner:
     def assign(
         self, rows: np.ndarray, fractions: Sequence[float], seed: splits.Seed, names: Sequence[str]
     ) -> tuple[np.ndarray, str]:
-        """The part of each of ``rows``, and what was not reached, in words."""
+        """Assign ``rows`` to parts; also returns what was not reached, in words."""
         y, groups = self.y[rows], self.groups[rows]
         if self.version == 1:
             return splits_first.assign(y, groups, fractions, seed), ""
@@ -101,18 +101,18 @@ class Partitioner:
         return part, splits.missed(y, groups, part, fractions, names, self.classes)
 
     def portion(self, rows: np.ndarray, fraction: float, seed: splits.Seed) -> np.ndarray:
-        """Those of ``rows`` that are in a portion of their groups."""
+        """Select the rows in a portion of their groups."""
         y, groups = self.y[rows], self.groups[rows]
         if self.version == 1:
             return rows[splits_first.portion(y, groups, fraction, seed)]
         return rows[splits.portion(y, groups, fraction, seed, self._ids(rows))]
 
     def patients(self, rows: np.ndarray) -> int:
-        """How many groups the rows are of."""
+        """Number of groups among rows."""
         return len(np.unique(self.groups[rows]))
 
     def crossing(self, fit: np.ndarray, test: np.ndarray) -> int:
-        """How many groups have items in both."""
+        """Number of groups with items in both sets of rows."""
         return len(set(self.groups[fit].tolist()) & set(self.groups[test].tolist()))
 
     def _ids(self, rows: np.ndarray) -> np.ndarray:
@@ -120,7 +120,7 @@ class Partitioner:
 
 
 def check_version(version: int) -> None:
-    """Raise :class:`InputError` for a version of splits that there is not."""
+    """Raise :class:`InputError` for an unknown version of splits."""
     if version not in VERSIONS:
         raise InputError(
             f"split version {version}: there are {' and '.join(map(str, VERSIONS))}; 1 makes the "
@@ -141,7 +141,7 @@ def official_or_made(
     origin: str = "",
     seed: splits.Seed = 0,
 ) -> Split:
-    """The official split where the data set ships one, otherwise one made here.
+    """Use the official split where the data set has one, otherwise make one.
 
     ``official`` (N,): train, val, test or "", and ``origin``, where that comes from in words. Where
     there is none, items are split 60/20/20. Where test is official and val is not, a fifth of train
@@ -177,7 +177,7 @@ def official_or_made(
 
 
 def cut(split: Split, partitioner: Partitioner, fraction: float, seed: splits.Seed) -> Split:
-    """The split with train and val cut to a fraction of their patients, see :func:`splits.portion`.
+    """Cut train and val to a fraction of their patients, see :func:`splits.portion`.
 
     Test stays as it is. With a fraction of 1 it is the split itself.
     """
@@ -197,7 +197,7 @@ def cut(split: Split, partitioner: Partitioner, fraction: float, seed: splits.Se
 
 
 def folded(partitioner: Partitioner, folds: int, seed: int) -> Split:
-    """Every fold is test once, the next one val, the rest train; an official split is not used.
+    """Split into folds: each is test once, the next one val; an official split is not used.
 
     Raises :class:`InputError` when there are fewer patients than folds.
     """
@@ -228,7 +228,7 @@ def repeated(
     seed: int,
     repeats: int,
 ) -> Split:
-    """The split made ``repeats`` times, each with train and val cut to ``subset``.
+    """Split ``repeats`` times, each with train and val cut to ``subset``.
 
     Where there is no official test, every repeat is a fresh random split. Where there is one, test
     stays, and every repeat has :data:`KEPT` of the patients of train and val (val made anew where

@@ -1,4 +1,4 @@
-"""Few-shot draws: which rows of train stand for n shots of each class."""
+"""Few-shot draws: n items, or patients, of each class of train."""
 
 from __future__ import annotations
 

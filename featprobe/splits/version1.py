@@ -1,4 +1,4 @@
-"""Splits and draws as versions before 2 made them, bit for bit.
+"""Splits and draws of version 1, bit for bit.
 
 They follow the order of rows, and place groups of one kind in blocks. Kept so that results made
 with them can be made again: ``split_version=1`` of a protocol, ``--split-version 1``.
@@ -92,7 +92,7 @@ def draw(
     y: np.ndarray, groups: np.ndarray, rows: np.ndarray, shots: int, attempt: int, by: str,
     seed: int,
 ) -> np.ndarray:  # fmt: skip
-    """Rows of one few-shot draw; see :class:`~featprobe.splits.shots.Draws`."""
+    """Draw the rows of one few-shot try; see :class:`~featprobe.splits.shots.Draws`."""
     rng = np.random.default_rng([seed, attempt])
     chosen: list[int] = []
     for member in members(y[rows]):

@@ -1,1 +1,1 @@
-"""Intervals, tests and components of variance from per-sample scores."""
+"""Intervals, tests and components of variance from the scores of items."""

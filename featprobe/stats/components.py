@@ -1,4 +1,4 @@
-"""Where the uncertainty of a mean over tries comes from."""
+"""Components of the uncertainty of a mean over tries."""
 
 from __future__ import annotations
 

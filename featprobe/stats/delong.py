@@ -11,7 +11,7 @@ from featprobe.core.errors import InputError
 
 
 class DeLong(NamedTuple):
-    """Areas (M,) of M models on the same samples and their covariance (M, M)."""
+    """Areas (M,) under the ROC curves of M models on the same items, with covariance (M, M)."""
 
     auroc: np.ndarray
     covariance: np.ndarray
@@ -63,7 +63,7 @@ def delong(positive: np.ndarray, scores: np.ndarray, groups: np.ndarray | None =
 def delong_test(
     positive: np.ndarray, one: np.ndarray, other: np.ndarray, groups: np.ndarray | None = None
 ) -> Difference:
-    """Whether two models (N,), (N,) differ in AUROC on the same samples; two-sided, normal."""
+    """Test whether two models, scores (N,) each, differ in AUROC on the same items (two-sided)."""
     area, covariance = delong(positive, np.stack([one, other]), groups)
     difference = float(area[0] - area[1])
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])

@@ -30,7 +30,7 @@ class Friedman(NamedTuple):
 
 
 def friedman(values: np.ndarray) -> Friedman:
-    """Friedman's test (1937) of K models on N data sets, ``values`` (K, N), more being better.
+    """Friedman's test (1937) of K models on N data sets; ``values`` (K, N), higher is better.
 
     Chi-squared with K - 1 degrees of freedom, corrected for ties, as
     ``scipy.stats.friedmanchisquare`` has it. Raises :class:`InputError` for values that are not
@@ -100,7 +100,7 @@ def wilcoxon_holm(values: np.ndarray) -> np.ndarray:
 
 
 def signed_rank(difference: np.ndarray) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test (1945) of differences (N,), zeros left out.
+    """Two-sided p of Wilcoxon's signed-rank test (1945) of differences (N,), without zeros.
 
     All flips of signs are counted up to :data:`EXACT` differences, ties or not; what
     ``scipy.stats.wilcoxon`` gives of as many, in a thousandth of its time where some tie. Of more

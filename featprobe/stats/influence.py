@@ -19,7 +19,7 @@ _LEAP = 0.99  # a derivative says nothing of them, and more is taken away
 
 
 class Influence(NamedTuple):
-    """What is known of K models on the same test items, in one metric.
+    """Influence of each patient on a metric, for K models scored on the same test items.
 
     ``value`` (K,); ``units`` (U, K): how much of the value each patient (with more than
     :data:`UNITS` patients, each random group of them) is worth, summing to zero over U;
@@ -38,7 +38,7 @@ class Influence(NamedTuple):
 def influence(
     models: Sequence[ItemScores], metric: str, seed: int = 0, shared: float = 0.0
 ) -> Influence:
-    """The :class:`Influence` of models that scored the same items in the same order.
+    """Compute the :class:`Influence` of models that scored the same items in the same order.
 
     The weight of a patient is lowered by a hundredth and the metric computed again: the
     infinitesimal jackknife (Jaeckel 1972; Efron 1982, chapter 6), which has a value for the only

@@ -48,13 +48,13 @@ BY_RESAMPLES = (LOG, FISHER, LOGIT, PLAIN)
 
 
 def bounds_of(metric: str) -> tuple[float, float]:
-    """The ends of the scale of a metric, ``auroc:CLASS`` too; infinite where there are none."""
+    """Ends of a metric's scale, also for ``auroc:CLASS``; infinite where unbounded."""
     base = metric.partition(":")[0]
     return BOUNDS[base] if base in BOUNDS else metrics.custom()[base].bounds
 
 
 def method_of(metric: str) -> str:
-    """How the interval of a metric is made; of a registered one by the ends of its scale."""
+    """Name of the interval method of a metric; for registered ones it depends on their bounds."""
     base = metric.partition(":")[0]
     if base in METHODS:
         return METHODS[base]
@@ -76,7 +76,7 @@ class Intervals(NamedTuple):
 def intervals(
     scored: ItemScores, values: Mapping[str, float], boot: Mapping[str, np.ndarray]
 ) -> Intervals:
-    """The interval of each metric in ``boot``, under new patients.
+    """Compute the interval, under new patients, of each metric in ``boot``.
 
     ``values``: metric -> its value; ``boot``: metric -> values (B,) under resamples of patients
     (:func:`~featprobe.stats.resampling.bootstrap`).
@@ -112,7 +112,7 @@ def intervals(
 def share(
     value: float, resampled: np.ndarray, patients: int, bearing: float | None = None
 ) -> tuple[float, float]:
-    """Interval of a share (0 .. 1) from its values (B,) under resamples of patients.
+    """Interval of a proportion in [0, 1] from its values (B,) under resamples of patients.
 
     ``bearing``: how many patients it has for a denominator, by default all. NaN with fewer than
     :data:`FEWEST` patients.
@@ -133,7 +133,7 @@ def weighted_by_errors(seen: float, known: float, errors: float) -> float:
 
 
 def too_few(patients: int) -> str:
-    """Why there are no intervals."""
+    """Explain why there are too few patients for intervals; empty where there are enough."""
     return f"no intervals: {_many(patients)}, at least {FEWEST} are needed"
 
 

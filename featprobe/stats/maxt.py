@@ -19,7 +19,7 @@ Pairs = Sequence[tuple[int, int]]
 
 
 class Family(NamedTuple):
-    """Differences of P pairs of models, each alone and all together; fields are (P,).
+    """Paired differences of P pairs of models, tested singly and simultaneously; fields are (P,).
 
     ``difference``, its standard ``error``; ``p``, ``low``, ``high`` of each pair alone;
     ``joint_p``, ``joint_low``, ``joint_high``: for all pairs of the family at once. An interval
@@ -51,7 +51,7 @@ class Distribution(NamedTuple):
 
 
 def together(of: Influence, pairs: Pairs, *, resamples: int = RESAMPLES, seed: int = 0) -> Family:
-    """Paired permutation test of pairs (i, j) of models, simultaneously by max-T.
+    """Test pairs (i, j) of models simultaneously by paired permutations (max-T).
 
     Where two models are equal, it does not matter which of them has which share of a patient in
     the metric: the sign of whole patients' differences is flipped, for all pairs with the same
@@ -110,7 +110,7 @@ def family(
 
 
 def ratio(difference: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """|t|, zero where nothing tells two models apart."""
+    """Absolute t statistic, zero where two models do not differ at all."""
     return np.abs(difference) / np.where(reach > 0, reach, np.inf)
 
 

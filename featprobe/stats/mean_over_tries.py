@@ -73,7 +73,7 @@ def joined(
     value: float, parts: tuple[tuple[float, int], tuple[float, int]], alone: Ends, bounds: Ends,
     errors: float,
 ) -> Ends:  # fmt: skip
-    """The interval of a mean of which tries and test patients are drawn apart from each other.
+    """Interval of a mean whose tries and test patients are sampled independently.
 
     ``parts``: variance and degrees of freedom of each; the t interval of their sum (Satterthwaite
     1946) is on the logit scale between ``bounds`` that are finite. Near the end of a scale no

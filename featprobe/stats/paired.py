@@ -25,7 +25,7 @@ class McNemar(NamedTuple):
 
 
 def mcnemar(right_one: np.ndarray, right_other: np.ndarray, level: float = LEVEL) -> McNemar:
-    """McNemar's test of two models' decisions (N,) bool, right or not, on the same samples.
+    """McNemar's test of the decisions (N,) bool, right or wrong, of two models on the same items.
 
     ``exact``: binomial with probability 1/2 of the samples on which they disagree; ``corrected``:
     (|b - c| - 1) squared over b + c against chi-squared of one degree of freedom (Edwards 1948).

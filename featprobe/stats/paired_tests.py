@@ -1,4 +1,4 @@
-"""The paired tests by name, each of all pairs of a family."""
+"""Paired tests by name, each applied to all pairs of a family."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def differ(
     models: Sequence[ItemScores], metric: str, pairs: Pairs, test: str = "permutation", *,
     resamples: int = RESAMPLES, seed: int = 0, shared: float = 0.0,
 ) -> Family:  # fmt: skip
-    """Whether pairs (i, j) of models differ in a metric on the same items, in the same order.
+    """Test whether pairs (i, j) of models differ in a metric on the same items in the same order.
 
     ``permutation``: of any metric, whole patients are swapped
     (:func:`~featprobe.stats.maxt.together`). ``delong``: of the AUROC of one class

@@ -1,4 +1,4 @@
-"""What a study of a given size can find, and the size that a difference asks for."""
+"""Power of a paired comparison, and the number of patients that it needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST = 10_000_000  # patients: more are not a plan
 
 @dataclass(frozen=True)
 class Spread:
-    """How far a paired difference varies between studies.
+    """Sampling spread of a paired difference between studies.
 
     ``patients``: what the test patients add to its squared standard error, with ``n`` of them;
     ``tries``: what the draws of ``t`` tries add (0 with one fit). ``critical``: how many standard
@@ -29,7 +29,7 @@ class Spread:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the difference from patient to patient."""
+        """Standard deviation of the difference between patients."""
         return math.sqrt(self.patients * self.n)
 
     @property
@@ -66,7 +66,7 @@ class Spread:
         return float(found)
 
     def detectable(self, power: float = POWER) -> float:
-        """The smallest true difference found with this power by as many patients and tries."""
+        """Smallest true difference detected with this power, at as many patients and tries."""
         from scipy.optimize import brentq
 
         error = self._error(self.n)
@@ -78,7 +78,7 @@ class Spread:
         return float(brentq(lambda d: self.power(d) - power, 0, top, xtol=1e-9 * error))
 
     def needed(self, difference: float, power: float = POWER) -> int | None:
-        """How many patients find a true difference with this power, by as many tries.
+        """Number of patients needed to detect a true difference with this power, at as many tries.
 
         None where no number does, because tries alone vary too much. Raises :class:`InputError` for
         a difference of zero.

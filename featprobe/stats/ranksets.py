@@ -11,14 +11,14 @@ from featprobe.stats.resampling import LEVEL
 
 
 class RankSets(NamedTuple):
-    """``low``, ``high`` (K,): the first and the last rank that a model may have."""
+    """Lowest and highest possible rank of each model: ``low``, ``high`` (K,)."""
 
     low: np.ndarray
     high: np.ndarray
 
 
 def rank_sets(models: int, pairs: Pairs, of: Family, higher: bool = True) -> RankSets:
-    """The ranks of ``models`` that the tests of all their pairs leave open.
+    """Compute the ranks of ``models`` that are compatible with the tests of all their pairs.
 
     A model is behind all that are surely better and before all that are surely worse: its rank is
     between 1 + how many are better and K - how many are worse (Mogstad, Romano, Shaikh and Wilhelm

@@ -1,4 +1,4 @@
-"""Intervals from a patient-clustered bootstrap of per-sample scores."""
+"""Bootstrap over patients of metrics of scored items."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _BLOCK = 2_000_000  # counts of samples at a time: what is done with them stays 
 
 
 def block_size(samples: int, resamples: int) -> int:
-    """How many weightings of ``samples`` are worth computing at a time."""
+    """Number of weightings of ``samples`` to compute at a time, so that they stay in cache."""
     return min(resamples, max(8, _BLOCK // max(1, samples)))
 
 
 def draws(
     patients: int, resamples: int, rng: np.random.Generator, block: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Blocks (patients, b) of how often each patient is drawn.
+    """Yield blocks (patients, b) of the number of times that each patient is drawn.
 
     As many are drawn, with replacement, as there are (Davison and Hinkley 1997, section 3.8), and
     all samples of a patient with them. The numbers do not depend on ``block``.
@@ -41,7 +41,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Metric -> values (resamples,) under resamples of patients.
+    """Compute metric -> values (resamples,) under resamples of patients.
 
     Every resample of patients is applied to all tries of a few-shot run and the metric averaged, so
     that the interval speaks of new patients and not of new draws. Two sets of scores of the same

@@ -18,14 +18,14 @@ _HALVINGS = 40  # of the range of a metric: 1e-12
 
 
 def reach(degrees: float, level: float = LEVEL) -> float:
-    """How many standard errors an interval reaches: the quantile of t, at least one degree."""
+    """Half-width of an interval in standard errors: a quantile of t with at least one degree."""
     from scipy.special import stdtrit
 
     return float(stdtrit(max(degrees, 1.0), (1 + level) / 2))
 
 
 def wilson(share: float, trials: float, z: float) -> tuple[float, float]:
-    """Interval of a proportion among so many independent ``trials``, which need not be whole.
+    """Wilson's interval of a proportion; the number of independent ``trials`` may be fractional.
 
     Wilson 1927; with an effective number of trials it is that of clustered proportions (Korn and
     Graubard 1998 use it with the exact interval). ``z``: see :func:`reach`.
@@ -52,7 +52,7 @@ def area_variance(area: float, positive: Counts, negative: Counts) -> Any:
 def score_interval(
     value: float, variance: Callable[[float], float], z: float
 ) -> tuple[float, float]:
-    """All values v in [0, 1] with (value - v)^2 <= z^2 variance(v), found by halving.
+    """Invert a score test: all v in [0, 1] with (value - v)^2 <= z^2 variance(v), by bisection.
 
     ``variance``: zero at 0 and 1, as a binomial's. With ``v (1 - v) / n`` it is Wilson's interval.
     """

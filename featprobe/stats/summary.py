@@ -1,4 +1,4 @@
-"""What is said of scored test items: every metric with its interval and its spread over tries."""
+"""Summaries of scored test items: each metric with its interval and its spread over tries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def summarize(
     scored: ItemScores, *, resamples: int, seed: int, draws: bool, shared: float | None = None,
     seeds: int = 0,
 ) -> Summary:  # fmt: skip
-    """Metrics of scored items under ``resamples`` of patients.
+    """Compute metrics of scored items, with intervals from ``resamples`` of patients.
 
     ``draws``: tries are few-shot draws; ``shared``: otherwise they are repeats of a split that have
     so much in common, None where there is one fit or there are folds. ``seeds``: tries are of

@@ -14,7 +14,7 @@ POINTS = ("sens_at_95spec", "spec_at_95sens")
 
 
 class Support:
-    """Patients by class of one set of scored items.
+    """Number of patients in each class of a set of scored items.
 
     ``positive`` (C,): patients with an item of each class (label), ``negative`` (C,): with one
     that is known not to be of it, ``items`` (C,): positive items. A macro metric is over the
@@ -41,7 +41,7 @@ class Support:
 
     @classmethod
     def of(cls, scored: ItemScores) -> Support | None:
-        """That of scored items, None of values and of segmentation, which have no class."""
+        """Count the patients of scored items; None for regression and segmentation."""
         return None if scored.task in ("regression", "segmentation") else cls(scored)
 
     def both(self, column: int | None) -> int:

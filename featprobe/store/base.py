@@ -40,7 +40,7 @@ class FeatureStore(Displayable, Container):
 
     @property
     def complete(self) -> bool:
-        """No frame is pending."""
+        """Whether no frame is pending."""
         return not self.pending()
 
     def pending(self, retry_failed: bool = False) -> list[int]:
@@ -93,7 +93,7 @@ class FeatureStore(Displayable, Container):
         return out
 
     def lock_shard(self, shard: int, committed: bool = False) -> locks.ShardLock | None:
-        """A lock on a shard for this process, to be used with ``with``.
+        """Lock a shard for this process; a context manager.
 
         None when another process works on it, or when it has been committed since (unless
         ``committed``, to extract it again). See :mod:`featprobe.store.locks`.
@@ -105,7 +105,7 @@ class FeatureStore(Displayable, Container):
         return lock
 
     def locked_shards(self) -> list[int]:
-        """Shards that some process works on now."""
+        """Shards that any process is working on."""
         return sorted(int(n) for n in locks.held(self.path) if n.isdecimal())
 
     # -- frames ---------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class FeatureStore(Displayable, Container):
     # -- after a run ----------------------------------------------------------------------------
 
     def touch(self) -> None:
-        """Mark as used now: of stores of changed data, the one last used counts."""
+        """Mark as used now: of stores of changed data, the one used last is read."""
         last_used.touch(self.path)
         if not written.file(self.path).exists():  # of a store by an earlier version
             with contextlib.suppress(StoreError):
@@ -238,7 +238,7 @@ class FeatureStore(Displayable, Container):
         return True
 
     def reset(self, shards: list[int]) -> None:
-        """Make shards pending again, for the next extraction to write anew."""
+        """Mark shards as pending, to be extracted again."""
         self.update(complete=None, failed=None)
         for shard in shards:
             self._drop(shard)

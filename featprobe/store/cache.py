@@ -124,7 +124,7 @@ def find(
 
 
 def stale(store: FeatureStore) -> str:
-    """What to say of a store whose files are read differently now; empty where they are not.
+    """Note on a store whose files are read differently now; empty where they are not.
 
     A store made before there were versions of readers does not say which kinds of files it is of:
     then the names of its items do. Those without a suffix are rows of arrays, or DICOM where

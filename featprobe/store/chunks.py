@@ -34,7 +34,7 @@ class Damaged(Exception):
 
 
 def crc32c(*data: bytes | memoryview) -> int:
-    """The CRC-32C (Castagnoli) of bytes that follow each other."""
+    """CRC-32C (Castagnoli) of consecutive pieces of bytes."""
     value = 0
     for part in data:
         value = _extend(value, np.frombuffer(part, np.uint8))
@@ -48,13 +48,13 @@ def _extend(value: int, data: np.ndarray) -> int:
 
 
 def raw(array: np.ndarray) -> memoryview:
-    """The bytes of a contiguous array, to read into or to write."""
+    """View of the bytes of a contiguous array, for reading and writing."""
     return array.reshape(-1).view(np.uint8).data
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Where the rows of one shard lie: ``size`` bytes at ``offset`` of a file.
+    """Position of the rows of one shard: ``size`` bytes at ``offset`` of a file.
 
     ``crc``: their CRC-32C; None when its four bytes, least first, follow them and end the file.
     """

@@ -25,7 +25,7 @@ INDEX = ("frame_item", "frame_index")
 
 
 class Container(ABC):
-    """The part of a :class:`~featprobe.store.base.FeatureStore` that knows files."""
+    """The part of a :class:`~featprobe.store.base.FeatureStore` that reads and writes files."""
 
     kind: ClassVar[str]
     suffix: ClassVar[str]
@@ -56,7 +56,7 @@ class Container(ABC):
         names: Mapping[str, str],
         provenance: Mapping[str, Any],
     ) -> Self:
-        """Lay out an empty store. It appears under its path complete or not at all.
+        """Create an empty store; it appears under its path complete or not at all.
 
         ``frame_item``, ``frame_index`` (F,): the item of each frame and its number within it.
         ``names``: ``dataset`` and ``backbone``. A store that is there already is opened instead.

@@ -29,13 +29,13 @@ def container(kind: str) -> type[FeatureStore]:
 
 
 def kind_of(path: Where | StoragePath) -> str | None:
-    """The container that a name speaks of, None for other names."""
+    """Name of the container that a file name belongs to, None for other names."""
     name = storage_path(path).name
     return next((k for k, s in SUFFIXES.items() if name.endswith(s)), None)
 
 
 def open_store(path: Where | StoragePath, key: FeatureKey | None = None) -> FeatureStore:
-    """Open the feature store that lies there, whatever its container.
+    """Open the feature store at a path, whatever its container.
 
     Raises what :meth:`FeatureStore.open` does.
     """
@@ -52,5 +52,5 @@ def open_store(path: Where | StoragePath, key: FeatureKey | None = None) -> Feat
 
 
 def create_store(kind: str, path: Where | StoragePath, *args: Any, **kwargs: Any) -> FeatureStore:
-    """Lay out an empty store in a container by name; arguments of :meth:`FeatureStore.create`."""
+    """Create an empty store in a named container; arguments of :meth:`FeatureStore.create`."""
     return container(kind).create(path, *args, **kwargs)

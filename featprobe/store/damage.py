@@ -1,4 +1,4 @@
-"""What is wrong with a store, in words, and what to do about it."""
+"""Descriptions of damage to a store, and how to repair it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def damaged(store: StoragePath, what: str, error: Exception) -> StoreError:
 
 
 def way_out(store: StoragePath, error: Exception) -> str:
-    """What to do where the attributes of a store cannot be read."""
+    """Say how to repair a store whose attributes cannot be read."""
     if isinstance(error, PermissionError):
         return "let it be read"
     if attributes.copy(store) is not None:

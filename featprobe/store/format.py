@@ -108,7 +108,7 @@ class Layout:
 
     @property
     def shards(self) -> int:
-        """Number of shards; the last may be short."""
+        """Number of shards; the last one may be shorter."""
         return -(-self.frames // self.shard)
 
     def bounds(self, shard: int) -> tuple[int, int]:
@@ -158,7 +158,7 @@ class Items:
     def made(
         cls, columns: Mapping[str, np.ndarray], targets: np.ndarray | None, about: Mapping[str, Any]
     ) -> Items:
-        """The inverse: a table from its columns, targets and the rest."""
+        """Make a table from its columns, targets and attributes; the inverse of :meth:`about`."""
         fields: dict[str, Any] = {**about, **columns, "classes": tuple(about["classes"])}
         return cls(targets=targets, **fields)
 

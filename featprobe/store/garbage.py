@@ -19,7 +19,7 @@ BESIDE = (locks.SUFFIX, last_used.SUFFIX, attributes.SUFFIX)
 
 @dataclass(frozen=True)
 class Garbage:
-    """Something that may be removed, why, and its size in bytes."""
+    """A file or folder that may be removed, why, and its size in bytes."""
 
     path: StoragePath
     why: str

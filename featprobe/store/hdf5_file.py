@@ -23,7 +23,7 @@ ALIGN = 64
 
 
 def build(arrays: Mapping[str, np.ndarray], texts: Mapping[str, list[str]]) -> list[memoryview]:
-    """The bytes of a file that holds arrays and columns of text, as pieces that follow each other.
+    """Build the bytes of a file that holds arrays and columns of text, in consecutive pieces.
 
     HDF5 makes everything but the arrays, whose own memory stands where it left room for them.
     """

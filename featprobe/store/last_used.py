@@ -21,7 +21,7 @@ def file(store: StoragePath) -> StoragePath:
 
 
 def last(store: StoragePath) -> int:
-    """Nanoseconds since 1970 at the last use; without a number, of its folder."""
+    """Time of the last use in nanoseconds since 1970; without a record, that of its folder."""
     try:
         return max(0, int(file(store).read()))
     except (OSError, ValueError):

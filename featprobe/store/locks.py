@@ -27,7 +27,7 @@ class ShardLock:
         self._path, self._handle = path, handle
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         if self._handle >= 0 and self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()
@@ -52,7 +52,7 @@ def folder(store: StoragePath) -> StoragePath:
 
 
 def take(store: StoragePath, name: str) -> ShardLock | None:
-    """The lock of that name, or None while another process (or object) holds it."""
+    """Take the lock of a name; None while another process (or object) holds it."""
     beside = folder(store).local
     if beside is None:
         return ShardLock()
@@ -77,7 +77,7 @@ def take(store: StoragePath, name: str) -> ShardLock | None:
 
 
 def held(store: StoragePath) -> list[str]:
-    """Names of the locks that processes hold now."""
+    """Names of the locks that are held by any process."""
     out = []
     for name in folder(store).names():
         found = take(store, name)

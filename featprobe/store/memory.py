@@ -11,7 +11,7 @@ from featprobe.store.format import DONE, FeatureKey, Items, Layout
 
 
 class MemoryStore:
-    """A complete store of one frame an item that lies nowhere: what a FeatureSet reads of a store.
+    """A complete store of arrays in memory, one frame an item, as a FeatureSet reads it.
 
     ``arrays``: name -> (N, L, D) float32, the last L blocks of each output.
     """

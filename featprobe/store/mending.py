@@ -1,4 +1,4 @@
-"""Mending a store without its images: what is damaged is written anew from what else is known.
+"""Repair of the metadata of a store without its images.
 
 Of a store's metadata the attributes have a copy (:mod:`featprobe.store.attributes`), and all others
 follow from them. What does not follow (features, the index of frames, the table of items) is left

@@ -1,4 +1,4 @@
-"""Features as bytes: codes of each vector with its scale behind them.
+"""Quantisation of features to int8: codes of each vector, followed by its scale.
 
 A vector x (D,) is stored as codes of ``x / s``, and s as the four bytes of a float32 at the end:
 D + 4 bytes in place of 2 D. ``int8``: whole numbers, ``s = max|x| / 127``; the error of a value is
@@ -22,7 +22,7 @@ _LARGEST, _SMALLEST = 65504, 2e-6  # a code of the smallest scale is 1.5 % of a 
 
 
 def is_quantised(dtype: str) -> bool:
-    """Whether a dtype is one of codes."""
+    """Whether a dtype stands for quantised features."""
     return dtype in _TYPES
 
 
@@ -47,7 +47,7 @@ def on_disk(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def encode(values: np.ndarray, dtype: str = INT8) -> np.ndarray:
-    """(..., D) finite floats to codes (..., D + 4)."""
+    """Quantise (..., D) finite floats to codes (..., D + 4)."""
     x = values.astype(np.float32, copy=False)
     scale = np.abs(x).max(-1, keepdims=True, initial=0) / np.float32(_MOST[dtype])
     x = np.divide(x, np.where(scale > 0, scale, np.float32(1)), dtype=np.float32)
@@ -56,7 +56,7 @@ def encode(values: np.ndarray, dtype: str = INT8) -> np.ndarray:
 
 
 def decode(stored: np.ndarray) -> np.ndarray:
-    """(..., D + 4) codes to (..., D): float16, or float32 where that does not hold the values."""
+    """Restore (..., D) from codes (..., D + 4): float16, or float32 beyond its range."""
     scale, codes = _parts(stored)
     values = codes.astype(np.float32) if stored.dtype == np.int8 else _table()[codes]
     values *= scale[..., None]
@@ -66,7 +66,7 @@ def decode(stored: np.ndarray) -> np.ndarray:
 
 
 def error(stored: np.ndarray) -> float:
-    """What rounding lost of the vectors (..., D + 4): its root mean square as a share of theirs.
+    """Relative root mean square error of quantised vectors (..., D + 4).
 
     Known from the codes and scales alone, since the error of rounding is evenly spread in a step.
     """

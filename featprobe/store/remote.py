@@ -13,7 +13,7 @@ from featprobe.store.storage_path import Buffer, LocalPath, StoragePath
 
 
 class RemotePath(StoragePath):
-    """An address that fsspec understands. Put, get, list and remove is all that is asked of it."""
+    """A path behind an fsspec address; needs put, get, list and remove alone."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")

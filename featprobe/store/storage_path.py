@@ -21,7 +21,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 class StoragePath(ABC):
-    """What a store needs of a file system: whole files put at once, parts of files read.
+    """Interface of a file system for stores: atomic writes of whole files, reads of parts.
 
     A file is seen complete or not at all: on this machine it is written aside, brought to the disk
     and renamed; on an object store a put is like that by itself.
@@ -66,17 +66,17 @@ class StoragePath(ABC):
 
     @abstractmethod
     def write(self, *data: Buffer, sync: bool = True) -> None:
-        """Put a file whole, replacing what is there. Raises ``OSError``.
+        """Write a file atomically, replacing what is there. Raises ``OSError``.
 
         Without ``sync`` it survives the process, but perhaps not a power failure.
         """
 
     @abstractmethod
     def names(self) -> list[str]:
-        """What a folder holds; nothing when there is no such folder."""
+        """Names in a folder; empty when there is no such folder."""
 
     def filled(self) -> list[str]:
-        """What a folder holds but for empty files, which a power failure may leave."""
+        """Names in a folder without empty files, which a power failure may leave."""
         return self.names()
 
     @abstractmethod
@@ -85,7 +85,7 @@ class StoragePath(ABC):
 
     @abstractmethod
     def adopt(self, folder: Path, last: str) -> None:
-        """Make a finished local folder this one, its file ``last`` last.
+        """Move a finished local folder here, its file ``last`` last.
 
         Raises ``OSError``; ``FileExistsError`` when this is there already.
         """

@@ -26,6 +26,8 @@ class Meta:
     def __init__(self, d: Mapping[str, Any]) -> None:
         self.shape = tuple(d["shape"])
         self.chunk = tuple(d["chunk_grid"]["configuration"]["chunk_shape"])
+        if len(self.chunk) != len(self.shape) or min(self.chunk, default=1) < 1:
+            raise ValueError(f"chunks of {self.chunk} for an array of {self.shape}")
         self.codecs = tuple(c["name"] for c in d["codecs"])
         self._type = d["data_type"]
         if self._type != "string":
@@ -51,7 +53,7 @@ class Meta:
 
 
 def zarr_place(where: StoragePath) -> Any:
-    """What zarr opens a place by."""
+    """Argument by which zarr opens a path."""
     if where.local is not None:
         return where.local
     from zarr.storage import FsspecStore
@@ -62,7 +64,7 @@ def zarr_place(where: StoragePath) -> Any:
 def lay(
     group: zarr.Group, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: str
 ) -> zarr.Array:
-    """An uncompressed array with a checksum in every chunk (features hardly compress).
+    """Create an uncompressed array with a checksum in every chunk (features hardly compress).
 
     The chunks of arrays with several axes lie flat in one folder.
     """
@@ -89,7 +91,7 @@ def lay_shards(group: zarr.Group, layout: Layout, dtype: str) -> None:
 
 
 def whole(group: zarr.Group, name: str, values: np.ndarray) -> None:
-    """A small array in one chunk."""
+    """Write a small array in one chunk."""
     shape = tuple(max(1, n) for n in values.shape)
     dtype = "string" if values.dtype.kind == "U" else values.dtype.name
     lay(group, name, values.shape, shape, dtype)[:] = values

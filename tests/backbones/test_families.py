@@ -204,7 +204,7 @@ def test_feature_maps_equal_a_direct_call(kind, tmp_path) -> None:
             more["output_hidden_states"] = True
         direct = model(pixel_values=x, **more)
         last = direct.last_hidden_state
-        out = backbone.forward(x, blocks=3, outputs=backbone.outputs)
+        out = backbone.forward(x, dict.fromkeys(backbone.outputs, 1))
         assert out["tokens"].shape[:2] == (2, 1)
         tokens, mean = out["tokens"][:, 0], out["mean"][:, 0]
         if last.ndim == 4:
@@ -225,6 +225,32 @@ def test_feature_maps_equal_a_direct_call(kind, tmp_path) -> None:
             close(mean, last.mean((2, 3)))
         elif getattr(direct, "pooler_output", None) is not None and kind != "dinov3_convnext":
             close(mean, direct.pooler_output.flatten(1))
+
+
+@pytest.mark.parametrize("kind", ["resnet", "regnet", "bit", "convnext", "convnextv2"])
+@torch.inference_mode()
+def test_stages_are_those_of_a_direct_call_on_the_grid_of_the_finest(kind, tmp_path) -> None:
+    model = small(kind, MAPS[kind])
+    backbone = load_backbone(saved(tmp_path / "m", model, 64))
+    stages, width = backbone.outputs["tokens"]
+    x = pictures(64, 96)
+    out = model(pixel_values=x, output_hidden_states=True)
+    direct = [*out.hidden_states[-stages:-1], out.last_hidden_state]  # BiT normalises the last
+    assert [m.shape[1] for m in direct] == list(model.config.hidden_sizes)
+    for wanted in range(2, stages + 1):
+        out = backbone.forward(x, {"tokens": wanted, "mean": 1})
+        kept = direct[-wanted:]
+        size = kept[0].shape[2:]
+        assert out["tokens"].shape == (len(x), wanted, *size, width)
+        close(out["mean"], backbone.forward(x, {"mean": 1})["mean"])
+        for k, m in enumerate(kept):
+            on = torch.nn.functional.interpolate(m, size, mode="bilinear", align_corners=False)
+            close(out["tokens"][:, k, ..., : m.shape[1]], on.permute(0, 2, 3, 1))
+            assert not out["tokens"][:, k, ..., m.shape[1] :].any()
+    side = backbone.preprocess.size[0]
+    assert side == 64
+    assert backbone.shape("tokens", stages)[1:3] == tuple(n * 64 // d for n, d in zip(
+        direct[0].shape[2:], (64, 96)))  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["dinov2", "convnext"])

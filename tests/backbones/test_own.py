@@ -87,7 +87,11 @@ def test_another_code_or_version_is_another_store(data: fp.Dataset) -> None:
         (nn.Conv2d(1, 4, 4), SMALL, None, r"frames of shape \(2, 3, 16, 16\) it failed"),
         (convolution(), {"resize": 16}, None, "fixes no input size"),
         (convolution(), {"size": (16, 16)}, None, "'size' is none of resize, crop"),
-        (convolution(), (16, 16), None, "expected its fields, got tuple"),
+        (convolution(), (16, 16), None, "a Preprocess or its fields, .* got tuple"),
+        (convolution(), lambda frames: frames, None, "got function; other steps go into"),
+        (convolution().half(), SMALL, None, r"float32, got torch.float16 \(.*give module.float"),
+        (convolution().double(), SMALL, None, "float32, got torch.float64"),
+        (convolution().to("meta"), SMALL, None, "on the meta device and has no values"),
         (convolution, SMALL, None, "expected a torch.nn.Module, got function"),
     ],
 )

@@ -96,6 +96,25 @@ def test_shots_give_a_row_each(folder: Path, capsys: pytest.CaptureFixture[str])
     assert [r["shots"] for r in rows] == [1, 2]
 
 
+def test_decoders_of_several_blocks_take_the_stages_of_a_cnn(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache, data = tmp_path / "cache", folder / "data"
+    assert not run(
+        "extract", "--model", "resnet18", "--init", "random", "--image-size", 32, "--features",
+        "tokens:4", "--data", data, "--cache", cache, "--workers", 0, "--quiet",
+    )  # fmt: skip
+    assert not run(
+        "segment", "--data", data, "--cache", cache, "--decoder", "unet", "dpt", "multi", "--set",
+        "blocks=4", "widths=[8,8,8]", "width=8", "min_steps=1", "--lr", 0.01, "--epochs", 4,
+        "--resamples", 10, "--quiet", "--json",
+    )  # fmt: skip
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[0] == "{"]
+    assert [r["params"]["decoder"] for r in rows] == ["unet", "dpt", "multi"]
+    assert max(r["metrics"]["dice"] for r in rows) > 0.5
+    assert rows[0]["view"] == "tokens:4"
+
+
 def test_overlays_are_drawn_where_they_are_asked_for(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,6 +149,11 @@ def test_rows_of_a_frame_become_items(films: Path) -> None:
     assert data.split.tolist() == ["train", "train", "test"]
     with pytest.raises(InputError, match="no column 'sik'. Did you mean 'sick'"):
         Dataset.from_frame(frame, "file", "sik", root=films)
+    with pytest.raises(InputError, match="expected a pandas DataFrame, got list"):
+        Dataset.from_frame([frame], "file", "sick")
+    frame.loc[1, "file"] = None
+    with pytest.raises(InputError, match="column 'file' is blank in row 1"):
+        Dataset.from_frame(frame, "file", "sick", root=films)
 
 
 def test_a_source_of_ones_own_need_not_say_which_readers_it_has() -> None:

@@ -104,7 +104,12 @@ def test_lines_of_earlier_versions_have_no_seal_and_are_read(cache) -> None:
     r.metrics["auroc"] = float("nan")
     save(cache, result())
     with results.results_file(cache).open("a") as f:
-        f.write(r.to_json() + "\n" + r.to_json().replace("null", "NaN") + "\n[1]\n{}\n")
+        f.write(
+            r.to_json()
+            + "\n"
+            + r.to_json().replace('"auroc": null', '"auroc": NaN')
+            + "\n[1]\n{}\n"
+        )
     told: list[str] = []
     assert len(results.read(cache, told.append)) == 2
     assert [text.split(": ")[1].split(" (")[0].split(";")[0] for text in told] == [

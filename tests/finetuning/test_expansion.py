@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
 
 from featprobe.backbones.load import load_backbone
 from featprobe.core.errors import InputError
@@ -144,3 +144,16 @@ def test_more_copies_than_blocks_are_refused(tmp_path) -> None:
     for blocks in (0, 4):
         with pytest.raises(InputError, match=f"has 3 blocks: blocks={blocks} of block-expansion"):
             BlockExpansion(blocks=blocks).apply(backbone)
+
+
+@pytest.mark.parametrize("kind", ["dinov2", "dinov3_vit", "vitdet", "beit"])
+def test_stages_of_a_deeper_network_are_those_of_one_made_so(kind: str) -> None:
+    config = AutoConfig.for_model(kind, num_hidden_layers=3)
+    made = AutoConfig.for_model(kind, num_hidden_layers=5)
+    if not hasattr(made, "stage_names"):
+        pytest.skip("no backbone of transformers here")
+    _deepen(config, [0, 1, 1, 2, 2])
+    assert config.stage_names == made.stage_names
+    assert config.stage_names[-1] == "stage5"
+    assert list(config.out_features) == list(made.out_features) == ["stage5"]
+    assert list(config.out_indices) == list(made.out_indices) == [5]

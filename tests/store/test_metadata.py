@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from featprobe.store import cache as caches
 from featprobe.store.containers import open_store
 from tests.store.test_cache import make
 
+CHUNKS = re.compile(rb'"chunk_shape":\s*\[\s*\d+')
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "cut": lambda data: data[: len(data) // 2], "empty": lambda data: b"",
     "gone": lambda data: None, "null": lambda data: b"null", "a list": lambda data: b"[1, 2]",
@@ -21,6 +23,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "no text": lambda data: b"\xff\xfe" + bytes(40),
     "other types": lambda data: data.replace(b'"shape": [', b'"shape": ["x", '),
     "other values": lambda data: data.replace(b"10", b"-3"),
+    "chunks of nothing": lambda data: CHUNKS.sub(b'"chunk_shape": [0', data),
+    "chunks of other axes": lambda data: CHUNKS.sub(b'"chunk_shape": [1, 4', data),
     "swapped": lambda data: data.replace(b'"shape"', b'"shap"').replace(b'"key"', b'"kex"'),
 }  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""What a reader has to know of degenerate data and scores, said in sentences."""
+"""Notes on degenerate data and scores of a result."""

@@ -1,4 +1,4 @@
-"""What a reader has to know of a result whose data or scores are degenerate, in sentences.
+"""Notes on results whose data or scores are degenerate.
 
 Nothing here changes a number. Every Result is looked at, whichever verb made it: classes that a
 part lacks, decisions and scores that are all alike, items that training has seen, features that say
@@ -22,7 +22,7 @@ NAMED = 4  # classes that a sentence names
 
 
 def findings(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
-    """Sentences on a cell and the items that it was fitted to and tested on.
+    """Notes on a cell and on the items that it was fitted to and tested on.
 
     ``classes``: names of the C classes or labels, none for values.
     """
@@ -39,7 +39,7 @@ def findings(data: Data, cell: Cell, classes: Sequence[str]) -> list[str]:
 
 
 def subgroup_findings(subgroups: dict[str, Any]) -> list[str]:
-    """Subgroups in which the metric that ranks is not defined."""
+    """Notes on subgroups in which the ranking metric is not defined."""
     if not subgroups:
         return []
     by = subgroups["metric"]

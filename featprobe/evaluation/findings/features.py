@@ -1,4 +1,4 @@
-"""Features that tell nothing, or too much: test rows that training has too, constant columns."""
+"""Notes on uninformative features, and on test rows that also occur in training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS = 4096  # at a time
 
 
 def feature_findings(data: Data, cell: Cell) -> list[str]:
-    """Sentences on the features of a cell; none where it was not of features.
+    """Notes on the features of a cell; empty for cells without features.
 
     They are the same for all cells of a view, so they are computed once for each.
     """

@@ -47,7 +47,8 @@ class DenseExperiment(Experiment):
     @cached_property
     def loader(self) -> DenseLoader:
         split = self.data.split
-        return DenseLoader(self.labeled.frames, self.masked, np.r_[split.train, split.val])
+        wanted = np.r_[split.train, split.val]
+        return DenseLoader(self.labeled.frames, self.masked, wanted, self.progress)
 
     @cached_property
     def fit(self) -> np.ndarray:

@@ -29,8 +29,13 @@ class FrameItems(WithMasks):
     backbone's tokens. Tokens are there once a network :meth:`sees` them.
     """
 
-    def __init__(self, labeled: Images, data: Dataset, backbone: Backbone) -> None:
-        """Raises :class:`InputError` for a backbone without tokens."""
+    def __init__(
+        self, labeled: Images, data: Dataset, backbone: Backbone, blocks: int = 1
+    ) -> None:  # fmt: skip
+        """``blocks``: that a decoder takes, on whose grid tokens are.
+
+        Raises :class:`InputError` for a backbone without tokens.
+        """
         if "tokens" not in backbone.outputs:
             have = ", ".join(backbone.outputs)
             raise InputError(f"{backbone.name} has no patch tokens to decode; it has {have}")
@@ -39,7 +44,8 @@ class FrameItems(WithMasks):
         self.ids, self.groups, self.split = labeled.ids, labeled.groups, labeled.split
         self.rows, self.preprocess = labeled.rows, backbone.preprocess
         self.blocks, self.width = backbone.outputs["tokens"]
-        self.grid = backbone.grid
+        h, w = backbone.shape("tokens", max(1, blocks))[1:3]
+        self.grid = h, w
         self._state: TrainState | None = None
 
     def seen_by(self, state: TrainState) -> FrameItems:

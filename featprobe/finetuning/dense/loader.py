@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import torch
 
+from featprobe.core.progress import Progress
 from featprobe.finetuning.frames import Frames
 from featprobe.finetuning.loader import SCORED, Fed, FrameLoader, MicroBatch
 from featprobe.images.grids import VOID
@@ -21,15 +23,20 @@ class DenseLoader(FrameLoader):
     items.
     """
 
-    def __init__(self, frames: Frames, masked: MaskedItems, wanted: np.ndarray) -> None:
+    def __init__(
+        self, frames: Frames, masked: MaskedItems, wanted: np.ndarray,
+        progress: bool | Literal["json"] = False,
+    ) -> None:  # fmt: skip
         counts = [masked.frames(i) for i in range(len(masked))]
         self.frames, self.masked = frames, masked
         self.starts = np.cumsum([0, *counts])
         self._item = np.repeat(np.arange(len(masked)), counts)
         self.known = np.zeros(len(self._item), dtype=np.int64)
-        for i in wanted:  # before threads read them
-            known = masked.target(int(i)) != VOID
-            self.known[self.starts[i] : self.starts[i + 1]] = known.reshape(len(known), -1).sum(1)
+        with Progress("masks", len(wanted), "items", progress) as shown:
+            for i in wanted:  # before threads read them
+                known = (masked.target(int(i)) != VOID).reshape(masked.frames(int(i)), -1)
+                self.known[self.starts[i] : self.starts[i + 1]] = known.sum(1)
+                shown.advance(1)
 
     def rows_of(self, items: np.ndarray) -> np.ndarray:
         """The rows of all frames of items."""

@@ -56,7 +56,7 @@ def plan(
     with made.accelerator.main_process_first():
         frames = kept_frames(backbone, dataset, made.cache, workers, progress=made.progress)
     labeled = Images(backbone, dataset, frames, {"tokens": decoder.takes}, made.precision)
-    masked = MaskedItems(FrameItems(labeled, dataset, backbone), settings.scale)
+    masked = MaskedItems(FrameItems(labeled, dataset, backbone, decoder.takes), settings.scale)
     protocol = Full(t.seed, t.refit, subset, split_version)
     data = Data(
         read=lambda _view: None, views=[], y=np.zeros(len(masked), dtype=np.int64),

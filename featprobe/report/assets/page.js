@@ -104,7 +104,7 @@
     table.numeric = heads.map((h, i) => i === 0 || i > 3);
     table.value = heads.findIndex((h) => h === table.metric || h.startsWith(table.metric + " ["));
     const counts = heads.findIndex((h) => h.startsWith("test ("));  // words from there on
-    table.kinds = heads.map((h, i) => [i === 0 || (i > 3 && i < counts) ? "num" : "name", i === table.value ? "value" : "", i > 2 && i !== table.value ? "wide" : ""].join(" ").trim());
+    table.kinds = heads.map((h, i) => [i === 0 || (i > 3 && i < counts) ? "num" : "name", i === table.value ? "value" : "", i > 2 && i !== table.value ? "wide" : "", h === "setting" ? h : "", i === counts ? "test" : ""].join(" ").trim());
     table.by = null; table.down = false;
     const sorts = [];
     const head = make("tr", {}, make("th", {class: "act", scope: "col"}, make("span", {class: "unseen"}, "details")));
