@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,12 @@ EARLIER_WORDS = {"sample": "item", "case": "item"}
 def in_digests(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a protocol in the words that digests of all versions are made of."""
     return settings | ({"by": "sample"} if settings.get("by") == "item" else {})
+
+
+def check_shots(shots: Sequence[int], tries: int) -> None:
+    """Raise :class:`InputError` for few-shot draws of nothing, or none."""
+    if not shots or min(shots) < 1 or tries < 1:
+        raise InputError("few-shot needs shots and tries of at least 1")
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,7 @@ class FewShot:
     name: str = field(default="fewshot", init=False)
 
     def __post_init__(self) -> None:
-        if not self.shots or min(self.shots) < 1 or self.tries < 1:
-            raise InputError("few-shot needs shots and tries of at least 1")
+        check_shots(self.shots, self.tries)
         object.__setattr__(self, "by", EARLIER_WORDS.get(self.by, self.by))
         if self.by not in ("item", "patient"):
             raise InputError(f"few-shot by {self.by!r}: choose item or patient")

@@ -12,7 +12,7 @@ from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.kept_scores import KeptScores, called, load
-from featprobe.leaderboard.leagues import League, leagues
+from featprobe.leaderboard.leagues import ACROSS, League, identity, leagues
 from featprobe.leaderboard.row_labels import backbone_name, probe_name, setting, unusual
 from featprobe.metrics import measures as metrics
 from featprobe.stats.paired_tests import differ
@@ -163,6 +163,11 @@ def _instead(found: Sequence[Result], between: str) -> str:
             f". Backbones are compared under the same probe and setting; there is {text}. Run one "
             "probe on both, or add --between all"
         )
+    for name in ACROSS:
+        differ = sorted({identity(r)[name] or "none" for r in found})
+        joined = leagues(found, (name,)).values() if len(differ) > 1 else ()
+        if any(len({_common(r, between, found) for r in m}) < len(m) for m in joined):
+            return f". They differ in {name} ({'; '.join(differ)}): add --across {name}"
     return ""
 
 

@@ -5,18 +5,17 @@ run.
 from __future__ import annotations
 
 import importlib
-import json
 import os
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
 
-from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
-from featprobe.core.paths import expanded
+from featprobe.core.errors import InputError
 from featprobe.probes.base import Probe
 from featprobe.probes.registry import PROBES
-from featprobe.probes.saving import FORMAT_VERSION, HEADER, FeatureSource, seal
+from featprobe.probes.saving import FORMAT_VERSION, HEADER, FeatureSource
+from featprobe.probes.sealed import damage_named, read_sealed
 
 
 @dataclass(frozen=True)
@@ -42,39 +41,13 @@ def read_saved(path: str | os.PathLike[str]) -> SavedProbe:
     Raises :class:`MissingPath`, or :class:`StoreError` for a file that is damaged, foreign or of a
     newer version; no code in the file is run.
     """
-    file = expanded(path)
-    if not file.is_file():
-        raise MissingPath(f"{file}: no such saved probe")
-    from safetensors import safe_open
-
-    try:
-        with safe_open(file, framework="np") as f:
-            metadata = f.metadata() or {}
-            text = metadata.get(HEADER)
-            tensors = {n: f.get_tensor(n) for n in f.keys()} if text else {}  # noqa: SIM118
-    except Exception as error:  # safetensors raises classes of its own
-        raise StoreError(f"{file}: not a readable saved probe ({reason(error)})") from error
-    if text is None:
-        raise StoreError(f"{file}: a safetensors file, but not a probe saved by featprobe")
-    try:
-        header = json.loads(text)
-        version = header["format"]
-        if not isinstance(version, int) or version > FORMAT_VERSION:
-            raise StoreError(
-                f"{file}: saved by featprobe {header.get('featprobe')} in format {version!r}; this "
-                f"one reads up to {FORMAT_VERSION}: upgrade featprobe"
-            )
-        if metadata.get("seal") != seal(text, tensors):
-            raise StoreError(f"{file}: a damaged saved probe (it is not what was written)")
+    file, header, tensors = read_sealed(path, HEADER, FORMAT_VERSION, "probe")
+    with damage_named(file, "probe"):
         probe = _Reader(tensors).probe(header["probe"])
         source = header["features"]
         if source is not None:
             lists = {n: tuple(source.get(n, ())) for n in ("classes", "kinds")}
             source = FeatureSource(**{**source, **lists})
-    except FeatprobeError as error:
-        raise StoreError(error if str(file) in str(error) else f"{file}: {error}") from error
-    except Exception as error:  # a header that was tampered with fails in any way
-        raise StoreError(f"{file}: a damaged saved probe ({reason(error)})") from error
     return SavedProbe(probe, source, {"featprobe": str(header.get("featprobe"))})
 
 

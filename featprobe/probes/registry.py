@@ -15,6 +15,7 @@ NONE = (  # what probes share, and what is done with them
     "presets",
     "registry",
     "saving",
+    "sealed",
     "selection",
     "single_class",
     "standardizer",

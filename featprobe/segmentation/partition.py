@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.evaluation.protocols import CrossVal, FewShot, Full
+from featprobe.evaluation.protocols import CrossVal, FewShot, Full, check_shots
 from featprobe.segmentation.items import MaskedItems
 from featprobe.splits.partition import VERSION, Partitioner, Split, official_or_made
 from featprobe.splits.shots import Draws
@@ -35,8 +35,7 @@ class Shots:
     name: str = field(default="fewshot", init=False)
 
     def __post_init__(self) -> None:
-        if not self.shots or min(self.shots) < 1 or self.tries < 1:
-            raise InputError("few-shot needs shots and tries of at least 1")
+        check_shots(self.shots, self.tries)
         if self.draw not in DRAWS:
             raise InputError(f"shots are {' or '.join(DRAWS)}, not {self.draw!r}")
         if self.draw == "spaced" and self.tries != 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 import torch
 
 from featprobe.core._version import __version__
-from featprobe.core.errors import FeatprobeError, InputError, MissingPath, StoreError, reason
+from featprobe.core.errors import InputError
 from featprobe.core.paths import expanded
-from featprobe.probes.saving import SUFFIX, FeatureSource, seal, write_sealed
+from featprobe.probes.saving import SUFFIX, FeatureSource, write_sealed
+from featprobe.probes.sealed import damage_named, read_sealed
 from featprobe.segmentation.decoders.base import Decoder, Shape, Trained
 from featprobe.segmentation.decoders.named import make_decoder
 from featprobe.segmentation.fitted import Fitted, Networks, Solved
@@ -77,29 +77,9 @@ def read_decoder(path: str | os.PathLike[str]) -> SavedDecoder:
     Raises :class:`MissingPath`, or :class:`StoreError` for a file that is damaged, foreign or of a
     newer version.
     """
-    from safetensors import safe_open
-
-    file = expanded(path)
-    if not file.is_file():
-        raise MissingPath(f"{file}: no such saved decoder")
-    try:
-        with safe_open(file, framework="np") as f:
-            metadata = f.metadata() or {}
-            arrays = {n: f.get_tensor(n) for n in f.keys()}  # noqa: SIM118
-        features = metadata[HEADER]
-        header = json.loads(features)
-        if header["format"] > FORMAT_VERSION:
-            raise StoreError(
-                f"{file}: saved by featprobe {header.get('featprobe')} in format "
-                f"{header['format']}; this one reads up to {FORMAT_VERSION}: upgrade featprobe"
-            )
-        if metadata.get("seal") != seal(features, arrays):
-            raise StoreError(f"{file}: a damaged saved decoder (it is not what was written)")
+    file, header, arrays = read_sealed(path, HEADER, FORMAT_VERSION, "decoder")
+    with damage_named(file, "decoder"):
         return _made(header, arrays)
-    except FeatprobeError as error:
-        raise StoreError(error if str(file) in str(error) else f"{file}: {error}") from error
-    except Exception as error:  # a header that was tampered with fails in any way
-        raise StoreError(f"{file}: not a readable saved decoder ({reason(error)})") from error
 
 
 def _made(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SavedDecoder:

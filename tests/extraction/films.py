@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -44,7 +45,7 @@ def class_films(folder: Path, n: int) -> Path:
 
 def hostile(folder: Path) -> fp.Dataset:
     """Its pictures in the order of their numbers, read by a source that obeys their names."""
-    paths = sorted(folder.glob("*.png"), key=lambda p: p.stem[-2:])
+    paths = sorted(folder.glob("*.png"), key=lambda p: int(re.sub(r"\D", "", p.stem)))
     source = HostileSource([(p,) for p in paths])
     return fp.Dataset("films", np.array([p.stem for p in paths]), source)
 

@@ -33,7 +33,10 @@ class HostileSource:
             os._exit(3)
         if name.startswith("hangs"):
             time.sleep(600)
-        if name.startswith("waits"):
+        if name.startswith("held"):
+            self.paths[i][0].with_suffix(".reached").touch()
+            while not (self.paths[i][0].parent / "released").exists():
+                time.sleep(0.01)
             time.sleep(0.1)
         once = self.paths[i][0].with_suffix(".once")
         if name.startswith("dies_once") and not once.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,15 +87,25 @@ def test_actors_fill_a_store_that_equals_a_local_one(nodes, tiny_backbone, tmp_p
 
 @pytest.mark.slow
 def test_a_killed_node_loses_nothing(nodes, tiny_backbone, tmp_path, capfd) -> None:
-    data = hostile(make_films(tmp_path / "films", 48, prefix="waits"))
+    folder = make_films(tmp_path / "films", 48, dict.fromkeys(range(16, 48), "held"))
+    data, there, released = hostile(folder), tmp_path / "there", folder / "released"
+    released.touch()
     here = extract(tiny_backbone, data, tmp_path / "here", workers=0)
-    there = tmp_path / "there"
-    killer = when(lambda: committed(there) >= 2, nodes.kill_one)
+    for file in (released, *folder.glob("*.reached")):
+        file.unlink()
+
+    def kill() -> None:
+        nodes.kill_one()
+        released.touch()
+
+    # once two items are held, each actor is inside of a shard
+    killer = when(lambda: len(list(folder.glob("*.reached"))) == 2, kill)
     result = extract(tiny_backbone, data, there, engine="ray", workers=0)
     killer.join()
     assert len(nodes.workers) == 1
     assert same(result, here)
     assert result.summary.new_frames == 48
+    assert committed(there) == 12
     assert "unfinished shards are tried again" in capfd.readouterr().err
 
 
@@ -111,7 +122,8 @@ def test_a_killed_actor_is_replaced_and_a_shard_that_kills_them_all_is_named(
     (path,) = stores(tmp_path / "c")
     store = ZarrStore.open(path)
     assert store.pending() == [3]
-    assert "worker process has died); 1 unfinished shards are tried" in capfd.readouterr().err
+    # what Ray says in the parentheses depends on whether the process or its socket was missed first
+    assert re.search(r"died \(.+\); 1 unfinished shards are tried", capfd.readouterr().err)
 
 
 @pytest.mark.slow
@@ -127,19 +139,26 @@ def test_a_stop_lets_shards_in_flight_finish(nodes, tiny_backbone, tmp_path) -> 
     from featprobe.extraction.open_store import open_store
     from featprobe.extraction.ray_engine import on_ray
 
-    data = hostile(make_films(tmp_path / "films", 48, prefix="waits"))
+    folder = make_films(tmp_path / "films", 400, dict.fromkeys(range(16, 400), "held"))
+    data = hostile(folder)
     o = settle(Options(engine="ray", batch_size=4, workers=0))
     store = open_store(
         tiny_backbone, data, {"cls": 1}, o, cache=tmp_path, store="zarr", dtype="float32"
     )
     frames = []
+
+    def stop() -> bool:
+        if sum(frames) > 4:
+            (folder / "released").touch()
+        return sum(frames) > 4
+
     outcome = on_ray(
         tiny_backbone, data, store, part_of(store, o), o,
-        stop=lambda: sum(frames) > 4, on_frames=frames.append,
+        stop=stop, on_frames=frames.append,
     )  # fmt: skip
     assert outcome.stopped
     done = int((store.status() == 1).sum())
-    assert 4 < done < 48
+    assert 4 < done < 400
     assert done == outcome.frames == sum(frames)
     assert done % 4 == 0
 

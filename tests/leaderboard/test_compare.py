@@ -138,6 +138,16 @@ def test_other_items_splits_tries_and_missing_scores_are_left_out_and_said(cache
         compare(cache, [best, lost])
 
 
+def test_what_would_bring_two_results_together_is_said_and_does(cache) -> None:
+    """The views of one were chosen on val, those of the other were not."""
+    one = keep(cache, "one", 1.6, probe="knn", params={"k": 5})
+    other = keep(cache, "one", 1.0, settings={"views": ["cls", "mean"]})
+    with pytest.raises(InputError, match=r"differ in selection .*: add --across selection$"):
+        compare(cache, [one, other], between="probes")
+    made, _ = compare(cache, [one, other], between="probes", across=("selection",), resamples=20)
+    assert len(made) == 1
+
+
 def test_other_patients_are_not_compared(cache) -> None:
     one, other = keep(cache, "one", 1.6), keep(cache, "other", 1.0)
     file = results.scores_file(cache, other)

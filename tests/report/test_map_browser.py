@@ -386,3 +386,52 @@ def test_maps_stand_in_the_page_of_results_each_for_itself(cache, made, tmp_path
         assert wide(window) == 0
         assert violations(window) == []
         quiet(window, path)
+
+
+def test_values_independent_labels_and_no_labels_have_maps_too(desk, tmp_path) -> None:
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    y = (np.random.default_rng(1).random((30, 2)) < 0.5).astype(float)
+    many = embedding_map(
+        FeatureSet.from_arrays(x, y, classes=("mass", "node"), task="multilabel"), neighbours=4
+    )
+    ages = embedding_map(FeatureSet.from_arrays(x, np.arange(30) + 0.5, task="regression"))
+    bare = embedding_map(FeatureSet.from_arrays(x))
+    told = {}
+    for name, of in (("many", many), ("ages", ages), ("bare", bare)):
+        path = write(tmp_path / f"{name}.html", map_page(of))
+        desk.get_log("browser"), desk.get_log("performance")
+        opened(desk, path)
+        find(desk, "3")
+        part(desk, "seen").click()
+        drawn(desk)
+        told[name] = part(desk, "item").text
+        assert part(desk, "told").text == "30 items chosen"
+        assert (pixels(desk) != 255).any()
+        assert violations(desk) == []
+        quiet(desk, path)
+    differ = (y[many.near[2]] != y[2]).any(1)
+    assert told["many"].count("\nother label") == differ.sum()
+    assert "10 nearest by features\n" in told["ages"]
+    assert "label\n2.5" in told["ages"]
+    assert "label" not in told["bare"]
+
+
+def test_pictures_stand_beside_an_item_and_its_neighbours(desk, made, tmp_path) -> None:
+    held = io.BytesIO()
+    Image.new("L", (64, 64), 90).save(held, "JPEG")
+    uri = f"data:image/jpeg;base64,{base64.b64encode(held.getvalue()).decode()}"
+    some = {4: uri, int(made.near[4][1]): uri}
+    path = write(tmp_path / "map.html", map_page(made, thumbnails=some))
+    desk.get_log("browser"), desk.get_log("performance")
+    opened(desk, path)
+    find(desk, "5")
+    images = "return [...document.querySelectorAll('[data-part=item] img')].map(i => i.alt)"
+    assert desk.execute_script(images) == [
+        f"Item {i + 1}, as the backbone sees it" for i in (4, int(made.near[4][1]))
+    ]
+    loaded = (
+        "const done = arguments[0]; Promise.all([...document.querySelectorAll('[data-part=item] "
+        "img')].map(i => i.decode().then(() => i.naturalWidth))).then(done)"
+    )
+    assert desk.execute_async_script(loaded) == [64, 64]
+    quiet(desk, path)

@@ -33,7 +33,8 @@ const featprobeMap = (() => {
       : truths.filter((c) => c.code(i) === 1).map((c) => c.called(1)).join(", ") || "no label";
     const differs = (i, j) => truths.some((c) => c.code(i) >= 0 && c.code(j) >= 0 && c.code(i) !== c.code(j));
     return {
-      n: of.n, k: of.k, ids: of.ids, layouts, columns, near, number, label, differs, thumbs: of.thumbs || {}, labelled: truths.length > 0,
+      n: of.n, k: of.k, ids: of.ids, layouts, columns, near, number, label, differs, thumbs: of.thumbs || {},
+      labelled: truths.length > 0, classes: truths.some((c) => !c.values),
       neighbours: (i) => near ? Array.from(near.subarray(i * of.k, (i + 1) * of.k)) : [],
       listed: (i) => of.ids ? of.ids[i] : String(number(i)),
       title: (i) => of.ids ? of.ids[i] : `Item ${number(i)}`,

@@ -77,7 +77,7 @@
     place.append(make("div", {class: "top"}, make("h3", {}, text(map.title(i))), shut), known);
     if (!map.near) return;
     const others = map.neighbours(i), wrong = others.filter((j) => map.differs(i, j)).length;
-    const told = !map.labelled ? "" : wrong ? `; ${wrong} of another label, framed` : "; none of another label";
+    const told = !map.classes ? "" : wrong ? `; ${wrong} of another label, framed` : "; none of another label";
     const list = make("ol", {class: "near"});
     for (const j of others) {
       const other = map.differs(i, j), button = make("button", {type: "button", class: other ? "wrong" : ""});
