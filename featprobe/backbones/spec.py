@@ -14,6 +14,7 @@ from featprobe.core.options import annotations_of, checked
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
+LARGEST = 16384  # pixels on an edge, beyond what any network's memory holds
 LIBRARIES = ("timm", "open_clip", "torchvision")  # which have the preprocessing themselves
 OUTPUTS = ("cls", "mean", "tokens", "prelogits", "logits", "projection")
 INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
@@ -77,8 +78,8 @@ class Preprocess:
 
     def at(self, image_size: int) -> Preprocess:
         """The same for square inputs of another size, resize and crop kept in ratio."""
-        if image_size < 8:
-            raise InputError(f"image size {image_size} is too small")
+        if not 8 <= image_size <= LARGEST:
+            raise InputError(f"image size {image_size} is not between 8 and {LARGEST} pixels")
         ratio = image_size / self.size[0]
         resize = self.resize
         if isinstance(resize, tuple):

@@ -223,11 +223,21 @@ def on_each(
 
 
 def show_results(shown: Sequence[Result], as_json: bool, title: str) -> None:
-    """The table, where JSON has not been asked for."""
+    """The table, where JSON has not been asked for.
+
+    Raises :class:`InputError` behind it where results could not be written: no leaderboard will
+    have them.
+    """
+    from featprobe.core.errors import InputError
+    from featprobe.evaluation.results import NOT_KEPT
+
     if not as_json:
         from featprobe.leaderboard.table import print_results
 
         print_results(shown, title)
+    lost = [text for r in shown for text in r.notes if text.startswith(NOT_KEPT)]
+    if lost:
+        raise InputError(f"{len(lost)} of {len(shown)} results are {lost[0]}; then run it again")
 
 
 def _reported(options: Mapping[str, Any]) -> dict[str, Any]:

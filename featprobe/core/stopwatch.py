@@ -3,7 +3,7 @@
 with Stopwatch() as watch:
     with spent("validation"):
         ...
-watch.told()        # validation 12.1 s (80 %), other 3.0 s (20 %)
+watch.summary()        # validation 12.1 s (80 %), other 3.0 s (20 %)
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Stopwatch:
     def __exit__(self, *_error: object) -> None:
         Stopwatch.active = self._before
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """``network 8.1 s (67 %), decoding 3.0 s (25 %), other 1.0 s (8 %)``."""
         whole = time.perf_counter() - self._start
         rest = whole - sum(self.seconds.values())
@@ -44,9 +44,7 @@ class Stopwatch:
 
     def brief(self) -> str:
         """``network 67 %, decoding 25 %``: the two that took most, so far."""
-        whole = max(time.perf_counter() - self._start, 1e-9)
-        most = sorted(self.seconds.items(), key=lambda part: -part[1])[:2]
-        return ", ".join(f"{n} {100 * s / whole:.0f} %" for n, s in most)
+        return most_of(self.seconds, time.perf_counter() - self._start)
 
     def add(self, kind: str, seconds: float) -> None:
         """Seconds that were measured by the work itself, in the thread that made the watch."""
@@ -101,6 +99,12 @@ def counted(kind: str, seconds: float) -> None:
     """Count seconds that the work has measured itself, where a watch is running."""
     if Stopwatch.active is not None:
         Stopwatch.active.add(kind, seconds)
+
+
+def most_of(seconds: Mapping[str, float], whole: float) -> str:
+    """The two kinds that took most, in % of the whole: ``network 67 %, decoding 25 %``."""
+    most = sorted(seconds.items(), key=lambda part: -part[1])[:2]
+    return ", ".join(f"{n} {100 * s / max(whole, 1e-9):.0f} %" for n, s in most)
 
 
 def shares(seconds: Mapping[str, float]) -> str:

@@ -44,7 +44,7 @@ def keep(
             cuts=cell.cuts,
         )  # fmt: skip
     except InputError as error:  # the numbers are worth more than their file
-        result.notes.append(f"not kept: {error}")
+        result.notes.append(f"{results.NOT_KEPT}{error}")
 
 
 def _stacked(cell: Cell, items: int, classes: int) -> np.ndarray:

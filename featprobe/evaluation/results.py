@@ -30,6 +30,7 @@ from featprobe.store.format import without_pixels
 NUMBERS = (
     "metrics", "ci", "chance", "ceiling", "spread", "val", "components", "cost", "thresholds",
 )  # fmt: skip
+NOT_KEPT = "not kept: "  # begins the note of a result that could not be written
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
 
 

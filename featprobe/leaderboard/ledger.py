@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from featprobe.core.errors import FeatprobeError
 from featprobe.core.progress import Progress
+from featprobe.core.stopwatch import most_of
 from featprobe.core.tracking import track
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.cells import Cell
@@ -87,8 +88,9 @@ class Ledger:
 
     def show(self) -> None:
         """Bring the progress to where things stand."""
-        said = [f"{self.running} running"] if self.running > 1 else []
+        said = [f"{self.running} running"] if self.running else []
         said += [f"{self.failed_cells} failed"] if self.failed_cells else []
+        said += [most_of(self.seconds, sum(self.seconds.values()))] if self.seconds else []
         self.bar.more = ", ".join(said)
         self.bar.update(len(self.found) + self.failed_cells)
 

@@ -72,15 +72,18 @@ def _alone(session: Session, board: Ledger) -> None:
             board.begun(task, there)
 
         session.begun = on_begin
+        board.running = 1
+        board.show()
         try:
             with within(board.cells[task.cells[0]].name.replace("/", "-")):
                 made = session.perform(board.cells, task)
         except Unfinished:
             raise
         except Exception as error:  # whatever it was, the other cells can still be had
+            board.running = 0
             board.failed(task, reason(error), trace_of(error), begun)
             continue
-        seconds = time.perf_counter() - start
+        seconds, board.running = time.perf_counter() - start, 0
         if isinstance(made, str):
             board.extracted(task, made, seconds)
         else:

@@ -122,7 +122,7 @@ def keep(root: Path, result: Result, scored: ItemScores, folds: np.ndarray | Non
             fold=folds, classes=scored.classes,
         )  # fmt: skip
     except InputError as error:  # the numbers are worth more than their file
-        result.notes.append(f"not kept: {error}")
+        result.notes.append(f"{results.NOT_KEPT}{error}")
 
 
 def labels_digest(items: MaskedItems) -> str:

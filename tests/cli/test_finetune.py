@@ -137,6 +137,7 @@ def test_an_export_that_is_not_verified_is_kept_and_ends_with_1(
     assert not (tmp_path / "run" / "backbone-unverified").exists()
 
 
+@pytest.mark.slow
 def test_a_backbone_is_loaded_once_and_its_export_read_back_once(
     place: Path, run, monkeypatch, tmp_path: Path
 ) -> None:

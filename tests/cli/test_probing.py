@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,19 @@ def test_mistakes_are_one_line(run, films, line: str, told: str) -> None:
     assert told in err
     assert len(err.strip().splitlines()) == 1
     assert not out
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_results_that_cannot_be_written_are_shown_and_the_verb_fails(
+    run, films, form: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("featprobe.core.records.append", full)
+    code, out, err = run("linear", "--C", "1", "--resamples", "20", *form)
+    assert code == 2
+    assert "films" in out or "data" in out
+    last = err.splitlines()[-1]
+    assert "1 of 1 results are not kept: " in last
+    assert "No space left on device" in last

@@ -28,6 +28,9 @@ from featprobe.datasets.load import load_dataset
 from featprobe.features.exchange.transfer import load
 from featprobe.finetuning import studies
 from featprobe.leaderboard import grid, probe_request
+from featprobe.leaderboard import yaml_entries as OF
+from featprobe.leaderboard.exclusions import EXCLUDE
+from featprobe.leaderboard.protocol_request import KINDS, schema
 from featprobe.probes.registry import PROBES
 
 ODD: list[Any] = [
@@ -44,10 +47,12 @@ def _entry(section: str, **known: Any) -> Made:
 
 SECTIONS: dict[str, tuple[Made, Mapping[str, Any]]] = {
     "top": (lambda key, value: {**LEAST, key: value}, grid.TOP),
-    "data": (_entry("data", data="digits"), grid.LOADING | grid.FRAMES),
-    "data of one's own": (_entry("data", data="films"), grid.LOADING | grid.FRAMES),
-    "models": (_entry("models", model="tiny_vit14"), grid.MODEL),
-    "extract": (lambda key, value: {**LEAST, "extract": {key: value}}, grid.EXTRACT),
+    "data": (_entry("data", data="digits"), OF.LOADING | OF.FRAMES),
+    "data of one's own": (_entry("data", data="films"), OF.LOADING | OF.FRAMES),
+    "models": (_entry("models", model="tiny_vit14"), OF.MODEL),
+    "extract": (lambda key, value: {**LEAST, "extract": {key: value}}, OF.EXTRACT),
+    "exclude": (_entry("exclude"), EXCLUDE),
+    **{f"protocol {kind}": (_entry("protocols", protocol=kind), schema(kind)) for kind in KINDS},
 }
 
 
@@ -204,7 +209,7 @@ def test_the_verb_ends_with_2_and_one_line(section: str, board: Path) -> None:
 ARGUMENTS = {
     n: k for n, k in get_type_hints(load_dataset).items()
     if n not in ("path_or_name", "options", "return", "cache")
-} | grid.FRAMES | {"spacing": float | Sequence[float] | None}  # fmt: skip
+} | OF.FRAMES | {"spacing": float | Sequence[float] | None}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", ["films", "films.csv", "films.npz", "digits"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -46,3 +47,45 @@ def test_nothing_is_shown_when_not_asked_for(clock, capsys) -> None:
         clock.now += 1000
         p.advance(50)
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_inside_of_another_shares_its_display(monkeypatch) -> None:
+    made = []
+
+    class Display:
+        def __init__(self) -> None:
+            self.tasks, self.running = [], 0
+            made.append(self)
+
+        def start(self) -> None:
+            self.running += 1
+
+        def stop(self) -> None:
+            self.running -= 1
+
+        def add_task(self, what: str, **_options: object) -> int:
+            self.tasks.append(what)
+            return len(self.tasks) - 1
+
+        def update(self, task: int, **options: object) -> None:
+            self.tasks[task] = options["rate"]
+
+        def remove_task(self, task: int) -> None:
+            self.tasks[task] = None
+
+    monkeypatch.setattr("featprobe.core.progress._made_display", Display)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with Progress("cells", 2, "cells") as outer:
+        outer.more = "1 failed"
+        with Progress("frames", 10, "frames") as inner:
+            inner.update(5)
+            outer.update(1)
+            (display,) = made
+            assert display.running == 1
+            assert "frames/s" in display.tasks[1]
+            assert display.tasks[0].endswith("1 failed")
+        assert display.tasks[1] is None
+        assert display.running == 1
+    assert display.running == 0
+    with Progress("again", 1):
+        assert len(made) == 2

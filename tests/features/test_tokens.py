@@ -156,6 +156,7 @@ print(tokens.nbytes, (after - before) * 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shard", [128, 1024])
 def test_500_volumes_are_read_in_the_memory_of_a_few(tmp_path, shard):
     """Peak resident memory, file-backed pages among it, while 205 MB of tokens are read."""

@@ -117,7 +117,10 @@ def test_sizes_are_readable(n: float | None, said: str) -> None:
     assert size(n) == said
 
 
-@pytest.mark.parametrize("name", ["freeze", "medplus", "rad", "wacv"])
+@pytest.mark.parametrize(
+    "name",
+    ["freeze", "wacv", *(pytest.param(n, marks=pytest.mark.slow) for n in ("medplus", "rad"))],
+)
 def test_the_ready_files_are_read_and_say_what_is_missing(name: str, capsys) -> None:
     assert name in ready()
     grid = read(named_file(name))

@@ -415,3 +415,14 @@ def test_a_mistake_is_said_of_the_file_that_it_is_in(grid, tmp_path: Path, base,
     with pytest.raises(FeatprobeError) as error:
         grid(LEAST + "include: base.yaml")
     assert said in str(error.value)
+
+
+def test_the_file_of_the_documentation_is_read(grid, tmp_path: Path) -> None:
+    text = (EXAMPLE.parents[1] / "how-to.md").read_text()
+    block = next(b for b in text.split("```") if b.startswith("yaml\ninclude: common.yaml"))
+    (tmp_path / "common.yaml").write_text("metric: auroc\n")
+    found = grid(block.removeprefix("yaml\n"))
+    assert found.metric == "auroc"
+    assert len(found.seeds) == 3
+    kinds = {c.protocol.kind for c in found.cells if "logistic" in c.work.names}
+    assert kinds == {"full", "fewshot", "cv"}

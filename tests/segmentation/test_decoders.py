@@ -37,7 +37,12 @@ def test_no_decoder_is_forgotten() -> None:
     assert EACH.keys() == set(DECODERS.names())
 
 
-@pytest.mark.parametrize("name", EACH)
+# seconds of convolutions; their other tests are in the quick verdict
+SLOW = {"dpt", "unet2d"}
+LEARNING = [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in EACH]
+
+
+@pytest.mark.parametrize("name", LEARNING)
 def test_every_decoder_learns_what_the_tokens_tell(name: str, items: MaskedItems) -> None:
     options, least = EACH[name]
     (r,) = segment(items, make_decoder(name, **options), training=QUICK)
