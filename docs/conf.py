@@ -45,7 +45,7 @@ class Helps(SphinxDirective):
         return [self._section(parent, cli.get_command(parent, verb), verb) for verb in VERBS]
 
     def _section(self, parent: click.Context, command: Any, name: str) -> nodes.section:
-        context = click.Context(command, info_name=name, parent=parent, max_content_width=88)
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=86)
         title = context.command_path.removeprefix("featprobe ")
         text = command.get_help(context)
         section = nodes.section(ids=[title.replace(" ", "-")], names=[title])
