@@ -80,7 +80,7 @@ def test_it_holds_everything_and_loads_nothing(study) -> None:
         ElementTree.fromstring(chart)  # every figure is well formed
     assert text.count("<svg ") > 30
     for title in ("Forest plot", "ROC", "Precision and recall", "Calibration", "Confusion",
-                  "Per class", "Subgroups", "Few-shot", "Data fraction", "Layers", "Training",
+                  "Per class", "Subgroups", "Few-shot", "Data fraction", "Blocks", "Training",
                   "Frozen and trained", "Mean ranks", "Wins", "Over data sets",
                   "Mean over data sets", "Quality and seconds of fit"):  # fmt: skip
         assert f"<b>{title}</b>" in text, title
