@@ -248,7 +248,7 @@ def report(
             f"  extracted {s.new_frames} frames in {s.seconds:.1f} s, {s.rate:.1f} frames/s running"
         )
         if watch is not None and watch.seconds:
-            print(f"  time      {watch.told()}")
+            print(f"  time      {watch.summary()}")
             beside = {"decoding, in workers": s.times["decode"], "writing": s.times["write"]}
             print("  beside it " + ", ".join(f"{k} {v:.1f} s" for k, v in beside.items()))
         else:  # measured in other processes

@@ -243,7 +243,7 @@ def command(
                     print(result.to_json(), flush=True)
         track_results(found)
     if found and not quiet:
-        note(f"time: {watch.told()}")
+        note(f"time: {watch.summary()}")
     if found and not as_json:
         named = f"finetune {preset or wanted.recipe.name}"
         named += "" if dense is None else f" {dense.network.name}"

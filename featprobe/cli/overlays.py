@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 overlays_option = click.option(
     "--overlays", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
-    help="Draw the best, median and worst test items with true and said contours: FILE.png, or a "
-    "folder for several. They show images of patients.",
+    help="Draw the best, median and worst test items with true and predicted contours: FILE.png, "
+    "or a folder for several. They show images of patients.",
 )  # fmt: skip
 
 

@@ -128,7 +128,7 @@ Examples:
     "--save", "save_to", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the chosen decoder to FILE.safetensors for 'featprobe predict'.",
 )  # fmt: skip
-@overlays_option
+@options(overlays_option, group="Output")
 @options(click.option("--title", default="", help="Its name in tables."), group="Output")
 @device_option
 @loading_options
@@ -184,7 +184,7 @@ def command(
     with Stopwatch() as watch, logged, decoded_elsewhere(dataset):
         _run(dataset, model, image_size, wanted, way, how, save_to, overlays, as_json, title)
     if not quiet:
-        note(f"time: {watch.told()}")
+        note(f"time: {watch.summary()}")
 
 
 def _run(

@@ -67,7 +67,10 @@ Patients are numbers in the page, items too unless --ids is given; the CSV says 
         help="Of each item in feature space; of more than a million pairs none are kept.",
     ),
     click.option("--sample", type=click.IntRange(min=4), metavar="N", help="Draw so many items."),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0)),
+    click.option(
+        "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+        help="Of the items drawn, and of the map.",
+    ),
     group="Features",
 )  # fmt: skip
 @options(

@@ -3,7 +3,7 @@
 with Stopwatch() as watch:
     with spent("validation"):
         ...
-watch.told()        # validation 12.1 s (80 %), other 3.0 s (20 %)
+watch.summary()        # validation 12.1 s (80 %), other 3.0 s (20 %)
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Stopwatch:
     def __exit__(self, *_error: object) -> None:
         Stopwatch.active = self._before
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """``network 8.1 s (67 %), decoding 3.0 s (25 %), other 1.0 s (8 %)``."""
         whole = time.perf_counter() - self._start
         rest = whole - sum(self.seconds.values())

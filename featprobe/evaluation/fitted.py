@@ -43,7 +43,7 @@ class Data:
     prepare: Prepare = field(default_factory=Prepare)
     select: Criterion | None = None
     decides: bool = False
-    told: dict[Any, list[str]] = field(default_factory=dict, init=False)  # found of features
+    found: dict[Any, list[str]] = field(default_factory=dict, init=False)  # found of features
 
     @property
     def criterion(self) -> Criterion:

@@ -29,7 +29,7 @@ def test_inner_work_is_not_counted_twice(clock) -> None:
             clock[0] += 0.5
         clock[0] += 5
         assert watch.seconds == {"frames": 1, "checks": 0.5, "network": 3}
-        assert watch.told() == (
+        assert watch.summary() == (
             "other 5.0 s (53 %), network 3.0 s (32 %), frames 1.0 s (11 %), checks 0.5 s (5 %)"
         )
         assert watch.brief() == "network 32 %, frames 11 %"

@@ -23,10 +23,10 @@ def feature_findings(data: Data, cell: Cell) -> list[str]:
     if not data.views or not len(data.split.test):
         return []
     key = (cell.view, cell.shots)
-    if key not in data.told:
+    if key not in data.found:
         x = data.read(cell.view)
-        data.told[key] = [*_seen(x, data, cell), *(_columns(x, data, cell) if cell.fits else [])]
-    return data.told[key]
+        data.found[key] = [*_seen(x, data, cell), *(_columns(x, data, cell) if cell.fits else [])]
+    return data.found[key]
 
 
 def _seen(x: Any, data: Data, cell: Cell) -> list[str]:
