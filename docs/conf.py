@@ -33,6 +33,8 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 html_theme = "furo"
 html_title = f"featprobe {version}"
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 
 
 class Helps(SphinxDirective):
@@ -43,7 +45,7 @@ class Helps(SphinxDirective):
         return [self._section(parent, cli.get_command(parent, verb), verb) for verb in VERBS]
 
     def _section(self, parent: click.Context, command: Any, name: str) -> nodes.section:
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
+        context = click.Context(command, info_name=name, parent=parent, max_content_width=88)
         title = context.command_path.removeprefix("featprobe ")
         text = command.get_help(context)
         section = nodes.section(ids=[title.replace(" ", "-")], names=[title])

@@ -22,16 +22,16 @@ MODELS = {"tiny_vit14": ("tiny_vit14", None), "random": ("tiny_vit14", "random")
           "cnn": ("resnet18", "random")}  # fmt: skip
 ENDS = ("unet", "tuned")
 PARTS = tuple(f"{name}@{size}" for size in SIZES for name in (*MODELS, *ENDS))
-BLOCKS = 4  # of tokens that are stored, where a network has them
+BLOCKS = 5  # of tokens that are stored, where a network has them
 RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 # decoder -> options, rates and epochs
 DECODERS: dict[str, tuple[dict[str, Any], tuple[float, ...], float]] = {
     "linear": ({}, RATES, 6),
-    "multi": ({"blocks": BLOCKS}, RATES, 6),
+    "multi": ({"blocks": 4}, RATES, 6),
     "logistic": ({}, (1.0,), 1),
     "knn": ({}, (1.0,), 1),
-    "conv": ({"blocks": BLOCKS, "width": 16}, (1e-2,), 6),
-    "unet": ({"blocks": BLOCKS, "widths": (32, 16, 16)}, (3e-3,), 6),
+    "conv": ({"blocks": BLOCKS, "width": 24}, (6e-3,), 10),
+    "unet": ({"blocks": 4, "widths": (32, 16, 16)}, (3e-3,), 6),
     "dpt": ({"width": 16}, (3e-3,), 6),
 }
 UNET, TUNED = 3e-3, 1e-4  # rates of MONAI's U-Net and of the fine-tuned backbone
