@@ -216,6 +216,7 @@ def test_regressions_and_classes_are_tables_of_their_own(cache) -> None:
     assert "<b>Mean ranks</b>" in text
 
 
+@pytest.mark.slow
 def test_a_large_benchmark_is_a_small_page_and_grows_no_faster_than_its_rows(cache) -> None:
     sizes, seconds = [], []
     page(build(benchmark(2, 2)), cache)  # what is imported once
