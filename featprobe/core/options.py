@@ -104,6 +104,8 @@ def _in_words(kind: Any) -> str:
     if get_origin(kind) in (tuple, Sequence):
         number = "" if parts[-1] is Ellipsis or len(parts) == 1 else f"{len(parts)} "
         return f"a list of {number}{PLURAL.get(parts[0]) or _in_words(parts[0])}"
+    if kind is Callable or get_origin(kind) is Callable:
+        return "a function"
     if get_origin(kind) is os.PathLike:
         return "a path"
     if get_origin(kind) is Literal:

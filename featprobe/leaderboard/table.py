@@ -75,8 +75,10 @@ def print_board(board: Sequence[Row], metric: str | None = None) -> None:
 def make_ready(stem: Path) -> None:
     """Make the folder of a table and see that it can be written, before anything runs for it.
 
-    Raises :class:`InputError`.
+    Raises :class:`InputError`, also for what has no name to put an ending to.
     """
+    if stem.name in ("", ".."):
+        raise InputError(f"{str(stem)!r} is no name for a table: --out is a path and a name")
     try:
         try_folder(stem.parent)
     except OSError as error:

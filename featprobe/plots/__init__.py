@@ -13,7 +13,7 @@ from featprobe.core.lazy import lazily
 if TYPE_CHECKING:
     from featprobe.plots.blocks import forest, per_class, subgroups
     from featprobe.plots.clouds import cost_quality, frozen_unfrozen
-    from featprobe.plots.curves import by_block, data_fraction, few_shot, layers, training_curves
+    from featprobe.plots.curves import by_block, data_fraction, few_shot, training_curves
     from featprobe.plots.decisions import calibration, confusion_matrix, precision_recall, roc
     from featprobe.plots.maps import embedding_map
     from featprobe.plots.over_sets import boxes, critical_difference, mean_ranks, win_matrix
@@ -54,7 +54,6 @@ __all__ = [
     "few_shot",
     "forest",
     "frozen_unfrozen",
-    "layers",
     "mean_ranks",
     "per_class",
     "precision_recall",

@@ -88,7 +88,7 @@ class Own(Probe):
         ("reader", "a", nothing, {}, "say which files it reads"),
         ("reader", "a", nothing, {"suffixes": ["png2"]}, "begins with a dot, unlike 'png2'"),
         ("reader", "a", nothing, {"suffixes": 3}, "suffixes must be a list of names"),
-        ("reader", "a", nothing, {"suffixes": [".a"], "sniff": 3}, "sniff: expected a function"),
+        ("reader", "a", nothing, {"suffixes": [".a"], "sniff": 3}, "sniff must be a function"),
         ("reader", "a", Own, {"suffixes": [".a"]}, "expected a function, got the class Own"),
         ("importer", "a", "file", {}, "expected a function, got str 'file'"),
         ("importer", "a", nothing, {"suffixes": ["a"]}, "begins with a dot"),

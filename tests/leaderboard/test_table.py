@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 
+from featprobe.core.errors import InputError
 from featprobe.leaderboard import columns, cost, records, table
 from featprobe.leaderboard.board import RankRange, build
 from featprobe.leaderboard.footnotes import Footnotes
@@ -221,3 +223,9 @@ def test_a_footnote_above_nine_has_one_mark() -> None:
     noted = Footnotes([result(notes=[f"n{i}" for i in range(12)])])
     assert noted.marks(result(notes=["n11"])) == " ¹²"
     assert noted.lines()[11] == "¹² n11"
+
+
+@pytest.mark.parametrize("stem", ["", ".", "/", ".."])
+def test_a_table_has_a_name(stem: str) -> None:
+    with pytest.raises(InputError, match="is no name for a table"):
+        table.make_ready(Path(stem))

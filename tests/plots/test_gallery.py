@@ -24,6 +24,7 @@ GALLERY = re.findall(r"(?s)```python\n(.*?)```(?:\s+!\[[^\]]*\]\((figures/[\w-]+
                      (DOCS / "report.md").read_text())  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_figure_of_the_gallery_is_drawn_by_the_code_above_it(study, tmp_path) -> None:
     _, cache = study
     features = clusters(600, width=4)

@@ -274,6 +274,7 @@ def test_no_text_of_a_figure_lies_on_another(desk, study) -> None:
     assert desk.execute_script(OVERLAPS) == []
 
 
+@pytest.mark.slow
 def test_thousands_of_rows_are_there_and_few_are_drawn(cache, tmp_path) -> None:
     path = write(tmp_path / "page.html", page(build(benchmark()), cache))
     with chromium(tmp_path / "chromium", *DESK) as window:

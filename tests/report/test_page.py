@@ -80,7 +80,7 @@ def test_it_holds_everything_and_loads_nothing(study) -> None:
         ElementTree.fromstring(chart)  # every figure is well formed
     assert text.count("<svg ") > 30
     for title in ("Forest plot", "ROC", "Precision and recall", "Calibration", "Confusion",
-                  "Per class", "Subgroups", "Few-shot", "Data fraction", "Layers", "Training",
+                  "Per class", "Subgroups", "Few-shot", "Data fraction", "Blocks", "Training",
                   "Frozen and trained", "Mean ranks", "Wins", "Over data sets",
                   "Mean over data sets", "Quality and seconds of fit"):  # fmt: skip
         assert f"<b>{title}</b>" in text, title
@@ -216,6 +216,7 @@ def test_regressions_and_classes_are_tables_of_their_own(cache) -> None:
     assert "<b>Mean ranks</b>" in text
 
 
+@pytest.mark.slow
 def test_a_large_benchmark_is_a_small_page_and_grows_no_faster_than_its_rows(cache) -> None:
     sizes, seconds = [], []
     page(build(benchmark(2, 2)), cache)  # what is imported once
