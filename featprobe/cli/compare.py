@@ -20,7 +20,7 @@ test_options = options(
         help="delong: of the AUROC of one class; mcnemar: of accuracy, one item a patient.",
     ),
     click.option(
-        "--resamples", default=1000, show_default=True, type=click.IntRange(min=20),
+        "--resamples", default=1000, show_default=True, type=click.IntRange(20, 1_000_000),
         help="Swaps of the permutation test.",
     ),
     click.option(

@@ -37,7 +37,7 @@ save_option = click.option(
 )  # fmt: skip
 bootstrap_options = options(
     click.option(
-        "--resamples", default=1000, show_default=True, type=click.IntRange(min=10),
+        "--resamples", default=1000, show_default=True, type=click.IntRange(10, 1_000_000),
         help="Of the patient-clustered bootstrap.",
     ),
     cache_option,
