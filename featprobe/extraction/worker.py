@@ -92,7 +92,9 @@ def main() -> None:
     try:
         send(sock, READY)
         while True:
-            job, _ = receive(sock)
+            (folder, job), _ = receive(sock)
+            if folder:  # that of the asking process may have changed since this one was started
+                os.chdir(folder)
             out = job.run()
             pixels, out.pixels = out.pixels, None
             send(sock, out, pixels)

@@ -18,6 +18,14 @@ from featprobe.extraction.decoding import Decoded, Job
 SECONDS = 300.0  # for one item
 
 
+def _here() -> str:
+    """The working folder, in which paths of items may be meant; empty where it was removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
 class Worker:
     """One process and its socket; used by one thread at a time."""
 
@@ -41,7 +49,7 @@ class Worker:
                 worker.receive(self.socket)
                 self.ready = True
             self.socket.settimeout(seconds)
-            worker.send(self.socket, job)
+            worker.send(self.socket, (_here(), job))
             out, pixels = worker.receive(self.socket)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise EOFError from error

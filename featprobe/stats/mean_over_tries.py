@@ -87,7 +87,7 @@ def joined(
     ends = value - math.hypot(value - alone[0], apart), value + math.hypot(alone[1] - value, apart)
     variance = sum(v for v, _ in parts)
     if variance > _NOTHING:
-        freedom = variance**2 / sum(v**2 / f for v, f in parts if v > _NOTHING)
+        freedom = 1 / sum((v / variance) ** 2 / f for v, f in parts)
         seen = _scaled(value, reach(freedom) * math.sqrt(variance), bounds)
         low, high = (weighted_by_errors(s, e, errors) for s, e in zip(seen, ends))
         ends = low, high

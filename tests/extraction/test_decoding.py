@@ -175,3 +175,18 @@ def test_a_worker_imports_neither_torch_nor_zarr() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_worker_reads_relative_paths_where_its_asker_is_now(
+    class_folders, tmp_path, monkeypatch, workers
+) -> None:
+    """Workers outlive an extraction; a notebook may have moved to another folder since."""
+    for name, level in (("one", 10), ("two", 200)):
+        (tmp_path / name / "films").mkdir(parents=True)
+        Image.fromarray(np.full((8, 8), level, np.uint8)).save(tmp_path / name / "films" / "a.png")
+    seen = []
+    for name in ("one", "two"):
+        monkeypatch.chdir(tmp_path / name)
+        (out,) = decoded(fp.load_dataset("films", label="none", group="none"), workers)
+        seen.append(int(out.pixels.max()))
+    assert seen[1] > seen[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,7 +105,8 @@ def test_several_processes_make_what_one_makes(grid: Grid, cache: Path, tmp_path
     together = run(grid, cache, tell=said.append, jobs=3)
     assert (together.ran, together.there, together.failures) == (10, 0, [])
     for one, other in zip(together.results, alone.results, strict=True):
-        assert one.metrics == pytest.approx(other.metrics, nan_ok=True)
+        # batches of as many streams as cores are free give features that differ in the last bits
+        assert one.metrics == pytest.approx(other.metrics, rel=1e-3, abs=1e-4, nan_ok=True)
     assert [r.dataset + r.backbone + r.probe for r in together.results] == [
         r.dataset + r.backbone + r.probe for r in alone.results
     ]
@@ -188,7 +190,7 @@ def test_a_part_runs_its_cells_and_writes_no_table(grid: Grid, cache: Path, caps
     assert end.value.code == 0
     err = capsys.readouterr().err
     assert "part 1 of 4: 'featprobe leaderboard" in err
-    assert "time: extraction" in err
+    assert re.search(r"time: .*extraction", err)  # the longest is first
     assert not (cache / "leaderboard" / "cells.md").exists()
     assert {r.backbone for r in results.read(cache) if r.probe != "finetune"} == {"tiny_vit14@14"}
 
