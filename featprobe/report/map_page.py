@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from featprobe.core._version import __version__
 from featprobe.figures.embedding.embedding_map import EmbeddingMap
 from featprobe.report.map_section import SCRIPTS, section
-from featprobe.report.shell import asset, filled, policy
+from featprobe.report.shell import asset, policy, whole
 from featprobe.report.svg import text_of
 
 
@@ -22,7 +22,7 @@ def map_page(
     """
     script = asset("theme.js", *SCRIPTS)
     closed = "" if ids else ", and holds no name of a patient or an item"
-    return filled(
+    return whole(
         "map-page.html",
         {
             "policy": policy(script, bool(thumbnails)),

@@ -22,7 +22,7 @@ from featprobe.report.map_section import SCRIPTS, section
 from featprobe.report.overlay_figures import WARNING, overlay_figures
 from featprobe.report.privacy import Hide, hiding
 from featprobe.report.rows import as_json, data
-from featprobe.report.shell import asset, filled, policy
+from featprobe.report.shell import asset, policy, whole
 from featprobe.report.svg import element, text_of
 
 COMPARED = 120  # results: of more, pairs are not listed
@@ -77,7 +77,7 @@ def page(
         "data": as_json(_cleaned(data(board, metric, known, hide))),
         "script": script,
     }
-    return filled("page.html", parts)
+    return whole("page.html", parts)
 
 
 def _summary(found: Sequence[Result]) -> str:

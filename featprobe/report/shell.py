@@ -26,6 +26,11 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
     return "".join(pieces)
 
 
+def whole(template: str, parts: Mapping[str, str]) -> str:
+    """A page: the head that all have, and the body of a template."""
+    return filled("head.html", parts) + filled(template, parts)
+
+
 def policy(script: str, images: bool = False) -> str:
     """A Content-Security-Policy under which this script alone runs, and nothing is asked for.
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -39,3 +41,14 @@ def chromium(profile: Path, width: int = 1280, height: int = 900) -> Iterator:
         yield window
     finally:
         window.quit()
+
+
+def as_documented(taken: Path, kept: Path, size: tuple[int, int], theme: str) -> None:
+    """A picture of a window has the size and the theme of that in the documentation, which
+    ``FEATPROBE_DRAW_GALLERY=1`` takes anew."""
+    seen = Image.open(taken).convert("RGB")
+    if os.environ.get("FEATPROBE_DRAW_GALLERY"):
+        seen.quantize(64).save(kept, optimize=True)
+    assert seen.size == Image.open(kept).size == size
+    bright = np.asarray(seen.convert("L")).mean()
+    assert (bright > 200) if theme == "light" else (bright < 70)

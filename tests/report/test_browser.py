@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from featprobe.leaderboard.board import build
 from featprobe.report.page import page
@@ -17,7 +14,7 @@ from featprobe.report.shell import write
 from tests.figures.large import benchmark
 from tests.figures.made import linear
 from tests.plots.test_plots import HOSTILE
-from tests.report.browser import chromium
+from tests.report.browser import as_documented, chromium
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 VISITS = count()
@@ -296,9 +293,4 @@ def test_it_is_seen_as_in_the_documentation(study, tmp_path, name, size, theme) 
         opened(window, study[2])
         window.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
         window.save_screenshot(str(tmp_path / "seen.png"))
-    seen = Image.open(tmp_path / "seen.png").convert("RGB")
-    if os.environ.get("FEATPROBE_DRAW_GALLERY"):
-        seen.quantize(64).save(kept, optimize=True)
-    assert seen.size == Image.open(kept).size == size
-    bright = np.asarray(seen.convert("L")).mean()
-    assert (bright > 200) if theme == "light" else (bright < 70)
+    as_documented(tmp_path / "seen.png", kept, size, theme)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from featprobe.report.shell import write
 from tests.figures.embedding.made import clusters, large
 from tests.figures.made import linear
 from tests.plots.test_plots import HOSTILE
-from tests.report.browser import chromium
+from tests.report.browser import as_documented, chromium
 from tests.report.test_browser import DESK, TELEPHONE, VISITS, quiet, violations, wide
 
 ITEMS = 90
@@ -339,12 +338,7 @@ def test_it_is_good_in_both_widths_and_themes(digits, tmp_path, name, size, them
         assert wide(window) == 0
         assert violations(window) == []
         quiet(window, digits)
-    seen = Image.open(tmp_path / "seen.png").convert("RGB")
-    if os.environ.get("FEATPROBE_DRAW_GALLERY"):
-        seen.quantize(64).save(kept, optimize=True)
-    assert seen.size == Image.open(kept).size == size
-    bright = np.asarray(seen.convert("L")).mean()
-    assert (bright > 200) if theme == "light" else (bright < 70)
+    as_documented(tmp_path / "seen.png", kept, size, theme)
 
 
 def test_it_prints_in_light(desk, path) -> None:
