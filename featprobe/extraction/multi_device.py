@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import IO, Any
 import cloudpickle
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.child import start_module
 from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.coordinator import Coordinator
@@ -67,17 +66,12 @@ class DeviceProcesses:
         self._processes: list[DeviceProcess] = []
 
     def start(self, slot: int) -> DeviceProcess:
-        ours, theirs = socket.socketpair()
-        fds = [theirs.fileno(), self.file.fileno()]
         threads = max(1, (os.cpu_count() or 1) // len(self.slots))
-        path = os.pathsep.join(p for p in sys.path if p)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "featprobe.extraction.device_process", *map(str, fds),
-             self.slots[slot]],
-            pass_fds=fds, stdin=subprocess.DEVNULL, stdout=2,
-            env={"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": path},
+        process, ours = start_module(
+            "featprobe.extraction.device_process",
+            {"OMP_NUM_THREADS": str(threads), **os.environ},
+            [self.file.fileno()], self.slots[slot], stdout=2,
         )  # fmt: skip
-        theirs.close()
         one = DeviceProcess(process, Connection(ours.detach()))
         self._processes.append(one)
         return one

@@ -5,12 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 from queue import Empty, SimpleQueue
 
+from featprobe.core.child import start_module
 from featprobe.core.errors import reason
 from featprobe.extraction import worker
 from featprobe.extraction.decoding import Decoded, Job
@@ -30,15 +28,8 @@ class Worker:
     """One process and its socket; used by one thread at a time."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        path = os.pathsep.join(p for p in sys.path if p)
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "featprobe.extraction.worker", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-            env={**os.environ, **threads, "PYTHONPATH": path},
-        )  # fmt: skip
-        theirs.close()
+        self.process, ours = start_module("featprobe.extraction.worker", {**os.environ, **threads})
         self.socket, self.ready = ours, False
 
     def run(self, job: Job, seconds: float) -> Decoded:

@@ -6,9 +6,7 @@ import contextlib
 import os
 import pickle
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import IO, Any
 
 import cloudpickle
 
+from featprobe.core.child import start_module
 from featprobe.core.errors import InputError, Unfinished, reason
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.workers import status_text
@@ -149,17 +148,13 @@ class _Jobs:
             self._drop(job)
 
     def _started(self) -> Job:
-        ours, theirs = socket.socketpair()
-        fds = [theirs.fileno(), self._file.fileno()]
         threads = max(1, (os.cpu_count() or 1) // self._most)
-        path = os.pathsep.join(p for p in sys.path if p)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "featprobe.leaderboard.job", *map(str, fds)],
-            pass_fds=fds, stdin=subprocess.DEVNULL, stdout=2,
+        process, ours = start_module(
+            "featprobe.leaderboard.job",
+            {"OMP_NUM_THREADS": str(threads), **os.environ},
+            [self._file.fileno()], stdout=2,
             start_new_session=True,  # Ctrl-C is for the leading process, which passes it on
-            env={"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONPATH": path},
         )  # fmt: skip
-        theirs.close()
         self._every.append(Job(process, Connection(ours.detach())))
         return self._every[-1]
 

@@ -9,23 +9,15 @@ import nibabel
 import numpy as np
 import pytest
 
+from tests.segmentation.volumes import boxes
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Volumes with a bright box and their masks, on an oblique grid."""
     root = tmp_path_factory.mktemp("boxes")
-    rng = np.random.default_rng(0)
     affine = np.array([[-0.9, 0.1, 0, 7], [0.1, 0.9, 0, -3], [0, 0, 2.5, 11], [0, 0, 0, 1]])
-    for part in ("images", "labels"):
-        (root / part).mkdir(parents=True)
-    for i in range(12):
-        image, mask = rng.normal(100, 5, (24, 22, 2)), np.zeros((24, 22, 2), np.uint8)
-        x, y = rng.integers(2, 10, 2)
-        mask[x : x + 9, y : y + 9] = 1
-        image[mask == 1] += 100
-        for part, values in (("images", image.astype(np.float32)), ("labels", mask)):
-            made = nibabel.Nifti1Image(values, affine)
-            nibabel.save(made, root / part / f"case_{i:02d}.nii.gz")
+    boxes(root, (24, 22, 2), affine, 10)
     return root
 
 

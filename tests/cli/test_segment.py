@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from featprobe.cli.main import main
+from tests.segmentation.volumes import boxes
 
 
 def run(*words: object) -> int:
@@ -22,18 +23,7 @@ def run(*words: object) -> int:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Volumes with a bright box, their masks, and extracted tokens."""
     root = tmp_path_factory.mktemp("boxes")
-    rng = np.random.default_rng(0)
-    affine = np.diag([1.0, 1.0, 2.0, 1.0])
-    for part in ("images", "labels"):
-        (root / "data" / part).mkdir(parents=True)
-    for i in range(12):
-        image, mask = rng.normal(100, 5, (24, 24, 3)), np.zeros((24, 24, 3), np.uint8)
-        x, y = rng.integers(2, 12, 2)
-        mask[x : x + 9, y : y + 9] = 1
-        image[mask == 1] += 100
-        for part, values in (("images", image.astype(np.float32)), ("labels", mask)):
-            made = nibabel.Nifti1Image(values, affine)
-            nibabel.save(made, root / "data" / part / f"case_{i:02d}.nii.gz")
+    boxes(root / "data", (24, 24, 3), np.diag([1.0, 1.0, 2.0, 1.0]), 12)
     assert not run(
         "extract", "--model", "tiny_vit14", "--image-size", 56, "--features", "tokens:2",
         "--data", root / "data", "--cache", root / "cache", "--workers", 0, "--quiet",
