@@ -9,6 +9,7 @@ import click
 
 from featprobe.cli.common import cache_option, json_option
 from featprobe.cli.verb import Verb
+from featprobe.core.display import bytes_text
 
 
 @click.command(
@@ -57,11 +58,11 @@ def show(found: dict[str, Any]) -> None:
     if absent:
         print(f"  not here  {', '.join(absent)}")
     d = found["devices"]
-    memory = f", {size(d['bytes'])} memory" if d["bytes"] else ""
+    memory = f", {bytes_text(d['bytes'])} memory" if d["bytes"] else ""
     print(f"cpu         {d['cores']} cores, {d['threads']} torch threads{memory}")
     for gpu in d["gpus"]:
         bf16 = "bf16" if d["bf16"] else "no bf16"
-        print(f"gpu         {gpu['device']}: {gpu['name']}, {size(gpu['bytes'])}, {bf16}")
+        print(f"gpu         {gpu['device']}: {gpu['name']}, {bytes_text(gpu['bytes'])}, {bf16}")
     if not d["gpus"]:
         build = f"CUDA {d['torch_cuda']}" if d["torch_cuda"] else "a CPU build"
         print(f"gpu         none that torch sees ({build}); extraction runs on the CPU")
@@ -72,8 +73,8 @@ def show(found: dict[str, Any]) -> None:
     c = found["cache"]
     odd = "".join(f", {c[k]} {k}" for k in ("incomplete", "damaged") if c[k])
     print(
-        f"cache       {c['features']}: {c['stores']} stores{odd}, {size(c['bytes'])}, "
-        f"{size(c['free'])} free in {c['path']}"
+        f"cache       {c['features']}: {c['stores']} stores{odd}, {bytes_text(c['bytes'])}, "
+        f"{bytes_text(c['free'])} free in {c['path']}"
     )
     print(f"data        {found['data'] or 'FEATPROBE_DATA is not set; use --root'}")
 
@@ -84,8 +85,9 @@ def show_model(needs: dict[str, Any], found: dict[str, Any]) -> None:
     if "parameters" in needs:
         shape = " x ".join(map(str, needs["input"])) if needs["input"] else "its own"
         print(
-            f"  size      {needs['parameters']:g} M parameters, {size(needs['bytes'])} in float32; "
-            f"input {shape}; about {needs['frame_bytes']} bytes of features a frame"
+            f"  size      {needs['parameters']:g} M parameters, "
+            f"{bytes_text(needs['bytes'])} in float32; input {shape}; "
+            f"about {needs['frame_bytes']} bytes of features a frame"
         )
         print(f"  licence   {needs['licence']}")
     for extra in needs["missing"]:
@@ -100,11 +102,3 @@ def show_model(needs: dict[str, Any], found: dict[str, Any]) -> None:
             print(f"  weights   not here, and {where} cannot be reached: give --weights FILE")
     else:
         print(f"  weights   give {', '.join(needs.get('files', ())) or 'them'} with --weights FILE")
-
-
-def size(bytes_: float) -> str:
-    """Bytes as text in decimal units."""
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if bytes_ >= scale:
-            return f"{bytes_ / scale:.1f} {unit}"
-    return f"{bytes_:.0f} B"

@@ -16,6 +16,14 @@ LONGEST = 60  # characters of a value
 _PLAIN = re.compile(r"[\w:+./%\[\], -]+")
 
 
+def bytes_text(n: float) -> str:
+    """Bytes in decimal units: ``1.2 GB``."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= scale:
+            return f"{n / scale:.1f} {unit}"
+    return f"{n:.0f} B"
+
+
 class Displayable:
     """An object that is shown by its names and a few facts."""
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 
 from featprobe.backbones.resizing import shown
@@ -12,6 +9,7 @@ from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.features.feature_set import FeatureSet
+from featprobe.images.data_uri import jpeg_uri
 
 SIDE = 64  # pixels of a thumbnail
 _QUALITY = 80  # of its JPEG
@@ -56,9 +54,7 @@ def thumbnails(
         frames = pictures(data, int(features.rows[rows[at]]), preprocess, (SIDE, SIDE))
         values = (frames[len(frames) // 2] * 255).round().astype(np.uint8)
         image = Image.fromarray(values[0] if len(values) == 1 else values.transpose(1, 2, 0))
-        held = io.BytesIO()
-        image.save(held, "JPEG", quality=_QUALITY)
-        out[int(at)] = f"data:image/jpeg;base64,{base64.b64encode(held.getvalue()).decode()}"
+        out[int(at)] = jpeg_uri(image, _QUALITY)
     return out
 
 

@@ -122,6 +122,8 @@ class _Forecaster:
         self.known = KnownFeatures.of(settings.feature_root(cache), grid.extract, o)
         self.kept = read_results(self.session.root, lambda text: None)
         self.stores: dict[tuple[str, Model], FeatureStore | None] = {}
+        self.opened: dict[str, FeatureSet] = {}
+        self.here: dict[Model, bool] = {}  # whether weights are: a file has many cells of a model
         self.gone: set[str] = set()  # places of data sets that are not here
         root = next(p for p in (self.session.root, *self.session.root.parents) if p.exists())
         self.out.free = shutil.disk_usage(root).free
@@ -174,6 +176,11 @@ class _Forecaster:
 
     def _weights(self, model: Model) -> bool:
         """Whether a backbone can be loaded without a download, as far as that can be told."""
+        if model not in self.here:
+            self.here[model] = self._found(model)
+        return self.here[model]
+
+    def _found(self, model: Model) -> bool:
         source, given = resolve(model.text), dict(model.options)
         library = source.place.partition(":")[0]
         key = f"weights {model.text}"
@@ -211,8 +218,10 @@ class _Forecaster:
             store = self.stores.get((cell.data.place, cell.model))
             if store is None or not store.complete:
                 return False
+            path = str(store.path)
+            features = self.opened[path] = self.opened.get(path) or FeatureSet(store)
             try:
-                requested, protocol, _ = self.session.probe(cell, FeatureSet(store))
+                requested, protocol, _ = self.session.probe(cell, features)
             except FeatprobeError:  # which running it would say
                 return False
             return all_of(self.session.known.get(requested, {}), protocol) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from featprobe.core.display import bytes_text
 from featprobe.leaderboard.forecast import Forecast
 from featprobe.leaderboard.terminal import make_table, show
 
@@ -61,12 +62,7 @@ def _unknown(n: int, what: str) -> str:
 
 def size(n: float | None) -> str:
     """``1.2 GB``."""
-    if n is None:
-        return "unknown"
-    for unit, of in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if n >= of:
-            return f"{n / of:.1f} {unit}"
-    return f"{n:.0f} B"
+    return "unknown" if n is None else bytes_text(n)
 
 
 def duration(seconds: float | None) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 from featprobe.core.errors import InputError, MissingPath, reason
+from featprobe.images.data_uri import jpeg_uri
 from featprobe.report.svg import element, text_of
 
 KINDS = (".png", ".jpg", ".jpeg")
@@ -53,6 +52,4 @@ def _uri(file: Path) -> str:
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{file}: not a readable picture ({reason(error)})") from error
     image.thumbnail((WIDEST, 4 * WIDEST))
-    held = io.BytesIO()
-    image.save(held, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(held.getvalue()).decode()}"
+    return jpeg_uri(image, _QUALITY)
