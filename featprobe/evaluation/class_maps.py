@@ -169,9 +169,9 @@ def _too_few(
     sets: Sequence[FeatureSet], names: Sequence[Sequence[str]], common: Sequence[str]
 ) -> str:
     have = "; ".join(f"{f.dataset}: {listed(own)}" for f, own in zip(sets, names))
-    told = f"only {common[0]!r} is" if common else "no class is"
+    named = f"only {common[0]!r} is" if common else "no class is"
     return (
-        f"{told} shared by all data sets ({have}): say what is the same with --map CLASS=NAME, or "
+        f"{named} shared by all data sets ({have}): say what is the same with --map CLASS=NAME, or "
         "take the data sets in pairs"
     )
 

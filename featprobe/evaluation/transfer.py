@@ -115,27 +115,27 @@ def transfer(
     cell = next(c for c in run_protocol(made, sets.data, full) if c.selected)
     cell.notes += [*made.idle(), *idle_pool(first, views), *idle(made, data)]
     seconds = (time.perf_counter() - start) / len(names)
-    asked = request(
+    requested = request(
         first, made, full, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         resamples=resamples, select=select, one_se=one_se, metric=metric, threshold=threshold,
     )  # fmt: skip
     out, at_home = Results(), None
     for k, f in enumerate(classes.sets):
-        same, told = pairs[k - 1] if k else (set[str](), "")
+        same, note = pairs[k - 1] if k else (set[str](), "")
         own, mine = sets.of(k, same), _part(cell, sets, k)
         way = replace(rule, on=ways[k - 1][0]) if k else rule
         reading = levels.read(level, None, of_test(f, own, []))
         result = result_of(
             f, made.name, sorted(made.candidates()[0]), way, own, mine, resamples, reading, cuts
         )
-        result.notes += [f"{n}: {t}" for n, told_of in zip(names, classes.notes) for t in told_of]
-        result.request = digest([asked, f.key.digest, f.items.labels_digest, way.to_dict()])
+        result.notes += [f"{n}: {t}" for n, texts in zip(names, classes.notes) for t in texts]
+        result.request = digest([requested, f.key.digest, f.items.labels_digest, way.to_dict()])
         result.seconds = round(seconds, 3)
         scored = _scored(f, own, mine, reading)
         at_home = at_home or scored
         if k:
             _compare(result, out[0], scored if same else None, at_home)
-            _say(result, told, overlaps[k - 1], source.dataset, shared)
+            _say(result, note, overlaps[k - 1], source.dataset, shared)
         if save:
             keep(settings.cache_root(cache), f, result, own, mine, reading)
         out.append(result)
@@ -182,7 +182,7 @@ def _compare(result: Result, home: Result, scored: ItemScores | None, at_home: I
     result.gap, result.gap_ci = gaps(result.metrics, home.metrics, result.ci, home.ci, together)
 
 
-def _say(result: Result, told: str, overlap: Seen, source: str, shared: str) -> None:
+def _say(result: Result, note: str, overlap: Seen, source: str, shared: str) -> None:
     """Note and count what the target has in common with the source."""
-    result.notes += [told] * bool(told) + overlap.notes(source, shared == "drop")
+    result.notes += [note] * bool(note) + overlap.notes(source, shared == "drop")
     result.sizes |= {"shared_patients": overlap.patients, "near_duplicates": len(overlap.pairs)}
