@@ -15,16 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.splits.study_draws import evenly
 
 if TYPE_CHECKING:
     import pandas
-
-
-def evenly(n: int, k: int) -> np.ndarray:
-    """k of n places, evenly spaced from the first: ``round(i n / k)`` (RAD, arXiv 2312.02366)."""
-    if not 0 < k <= n:
-        raise InputError(f"{k} evenly spaced ones of {n}: give 1 to {n}")
-    return np.arange(0, n, n / k).round().astype(np.int64)[:k]
 
 
 def strided(n: int, k: int) -> np.ndarray:

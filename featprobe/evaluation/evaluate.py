@@ -75,9 +75,10 @@ def evaluate(
     ``full``: every candidate of the probe is fitted on train and the best one on val chosen,
     refitted on train and val, and tested once; a probe that reports all (kNN) gives one Result a
     candidate, the chosen one marked. ``fewshot``: one Result for each number of shots, the mean
-    over tries; val is not touched, and a probe with several candidates uses C = 1 (the middle one
-    of others). ``cv``: every fold is test once and the next one val; metrics are means over folds.
-    ``loo``: every item is scored by those of other patients (kNN).
+    over tries; val is not touched unless the protocol says ``choose``, and a probe with several
+    candidates uses C = 1 (the middle one of others). ``cv``: every fold is test once and the next
+    one val; metrics are means over folds. ``loo``: every item is scored by those of other patients
+    (kNN).
 
     ``view``, ``pool``: see :meth:`~featprobe.features.feature_set.FeatureSet.x`; of several, val
     chooses. ``normalize``, ``pca``: see :class:`~featprobe.features.prepare.Prepare`. ``seed``: of
@@ -173,7 +174,10 @@ def _criterion(
     labeled: LabeledItems, protocol: Protocol, select: str, one_se: bool, metric: str | None
 ) -> Criterion | None:
     """By what val chooses; None for items without a task, which are refused later."""
-    if isinstance(protocol, (FewShot, LeaveOneOut)) and (select, one_se) != (AUTO, True):
+    unseen = isinstance(protocol, LeaveOneOut) or (
+        isinstance(protocol, FewShot) and not protocol.choose
+    )
+    if unseen and (select, one_se) != (AUTO, True):
         raise InputError(
             f"select says how val chooses, which {protocol.name} does not look at: leave it out"
         )
