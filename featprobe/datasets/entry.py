@@ -91,10 +91,15 @@ class DatasetEntry:
         self._check(data, chosen)
         return data
 
+    @property
+    def study_splits(self) -> tuple[str, ...]:
+        """Names of the splits of studies that it knows; the first of the option is its own."""
+        names: tuple[str, ...] = self.options.get("split", ())
+        return names[1:]
+
     def named_split(self, text: Any) -> str:
         """The split of a study that a text names, empty where it is none of this data set."""
-        names = self.options.get("split", ())[1:]
-        return text if isinstance(text, str) and text in names else ""
+        return text if isinstance(text, str) and text in self.study_splits else ""
 
     def take_own(self, options: dict[str, Any]) -> dict[str, Any]:
         """Take out of options what this entry reads in its own way: what uncertain findings become,

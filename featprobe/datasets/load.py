@@ -135,7 +135,7 @@ def load_dataset(
         "derived": derived, "labels": labels, "label_map": label_map,
     }  # fmt: skip
     if entry and CATALOG.get(entry).named_split(split):
-        given["split"], split = split, None
+        options["split"], split = split, None
     reading, recipe, options = understood(text, entry, given | options)
     data = _load(entry or text, root, name, reading, cache, recipe, options, derived)
     if recipe.modalities and not isinstance(data.source, StudySource):
@@ -144,7 +144,7 @@ def load_dataset(
             "that has several; this has none"
         )
     if split is not None:
-        named = CATALOG.get(entry).options.get("split", ())[1:] if entry else ()
+        named = CATALOG.get(entry).study_splits if entry else ()
         if named and not expanded(split).exists():
             raise UnknownName(
                 f"{entry}: --split {split} is neither a file nor a study's split."
