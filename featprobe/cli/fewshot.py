@@ -56,4 +56,4 @@ def command(
 
     protocol = FewShot(tuple(sorted(set(shots))), tries, by, seed, split_version)
     made = make_probe(probe, **values(settings, probe))
-    run_probe(made.fresh, [protocol], title=f"few-shot, {probe}", **common)
+    run_probe(lambda _: made.fresh(), [protocol], title=f"few-shot, {probe}", **common)
