@@ -72,4 +72,4 @@ def command(
         tuple(sorted(set(shots))), tries, by, seed, split_version, draw, choose_on_val
     )
     made = make_probe(probe, **values(settings, probe))
-    run_probe(made.fresh, [protocol], title=f"few-shot, {probe}", **common)
+    run_probe(lambda _: made.fresh(), [protocol], title=f"few-shot, {probe}", **common)

@@ -222,6 +222,7 @@ def command(
     )  # fmt: skip
     for text in unused_keys(backbone.origin):
         note(f"{backbone.name}: {text}")
+    wanted = wanted if masks else wanted.on(backbone)
     found: list[Result] = []
     config = {
         "data": dataset.name, "model": backbone.name, "recipe": wanted.recipe.name,

@@ -33,6 +33,7 @@ from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.features.feature_set import FeatureSet, unlabeled
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
+from featprobe.features.wanted import Wanted
 from featprobe.metrics import thresholds
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
@@ -55,7 +56,7 @@ def evaluate(
     probe: str | Probe,
     protocol: str | Protocol = "full",
     *,
-    view: str | Sequence[str] | None = None,
+    view: str | Sequence[str] | Wanted | None = None,
     pool: str | Sequence[str] = "mean",
     normalize: bool = False,
     pca: int | None = None,
@@ -81,9 +82,11 @@ def evaluate(
     (kNN).
 
     ``view``, ``pool``: see :meth:`~featprobe.features.feature_set.FeatureSet.x`; of several, val
-    chooses. ``normalize``, ``pca``: see :class:`~featprobe.features.prepare.Prepare`. ``seed``: of
-    split and draws, over the protocol's own. ``save`` appends the results to the cache. ``level``:
-    ``item``, ``patient``, or a :class:`~featprobe.evaluation.levels.Level`; choosing is by item.
+    chooses. A view may be what a study wants of each kind of backbone, a
+    :class:`~featprobe.features.wanted.Wanted`. ``normalize``, ``pca``: see
+    :class:`~featprobe.features.prepare.Prepare`. ``seed``: of split and draws, over the protocol's
+    own. ``save`` appends the results to the cache. ``level``: ``item``, ``patient``, or a
+    :class:`~featprobe.evaluation.levels.Level`; choosing is by item.
     ``subgroups``: a column (``FILE:COLUMN``, or a mapping from ids) by whose values metrics are
     shown apart.
 
@@ -187,9 +190,11 @@ def _criterion(
 
 
 def requested_views(
-    features: FeatureSet, probe: Probe, view: str | Sequence[str] | None, pool: str | Sequence[str]
-) -> list[View]:
+    features: FeatureSet, probe: Probe, view: str | Sequence[str] | Wanted | None,
+    pool: str | Sequence[str],
+) -> list[View]:  # fmt: skip
     """List every view with every pooling; probes of bags pool frames themselves."""
+    view = view.stored(features) if isinstance(view, Wanted) else view
     names = [view] if view is None or isinstance(view, str) else list(view)
     pools = [pool] if isinstance(pool, str) else list(pool)
     if probe.bags:

@@ -82,7 +82,7 @@ class ProtocolRequest:
 
     def refuses(self, probe: ProbeRequest, seeds: int) -> str:
         """Why a probe cannot be under it, or not with so many seeds; empty where it can."""
-        if not self.choosing and len(probe.how["view"] or ()) * len(probe.how["pool"]) > 1:
+        if not self.choosing and probe.choices > 1:
             return f"{self.kind} has no val to choose among views: use 'views' for one row each"
         if self.kind == "loo" and not hasattr(probe.probe, "leave_one_out"):
             return "loo is for knn, which need not be fitted anew"
