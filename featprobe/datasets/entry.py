@@ -94,8 +94,7 @@ class DatasetEntry:
     @property
     def study_splits(self) -> tuple[str, ...]:
         """Names of the splits of studies that it knows; the first of the option is its own."""
-        names: tuple[str, ...] = self.options.get("split", ())
-        return names[1:]
+        return tuple(n for i, n in enumerate(self.options.get("split", ())) if i)
 
     def named_split(self, text: Any) -> str:
         """The split of a study that a text names, empty where it is none of this data set."""
