@@ -94,7 +94,7 @@ class DatasetEntry:
     @property
     def study_splits(self) -> tuple[str, ...]:
         """Names of the splits of studies that it knows; the first of the option is its own."""
-        return tuple(n for i, n in enumerate(self.options.get("split", ())) if i)
+        return tuple(self.options.get("split", ())[1:])
 
     def named_split(self, text: Any) -> str:
         """The split of a study that a text names, empty where it is none of this data set."""
@@ -107,7 +107,7 @@ class DatasetEntry:
         uncertain = options.pop("uncertain", None)
         if uncertain is not None:
             own["uncertain"] = uncertain
-        labels = options.get("labels") or ()
+        labels: Any = options.get("labels") or ()
         name = labels if isinstance(labels, str) else labels[0] if len(labels) == 1 else ""
         if name in self.options.get("labels", ()):
             own["labels"] = name
