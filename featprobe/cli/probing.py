@@ -112,7 +112,7 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
 
 
 def run_probe(
-    probe: Callable[[], Any],
+    probe: Callable[[FeatureSet], Any],
     protocols: Sequence[Any],
     *,
     data: Sequence[str],
@@ -124,7 +124,7 @@ def run_probe(
     how: Mapping[str, Any] | None = None,
     **requested: Any,
 ) -> None:
-    """Run a probe under each protocol on the chosen feature sets, keep and show the results.
+    """Run a probe, made for each feature set, under each protocol; keep and show the results.
 
     ``how`` val chooses, as of :func:`~featprobe.cli.selection_options.chosen_by`; ``options``: the
     values of the other :data:`probe_options`. A feature set that cannot be probed is named on
@@ -142,7 +142,7 @@ def run_probe(
         out: list[Result] = []
         problems = []
         for protocol in protocols:
-            made = probe()
+            made = probe(features)
             try:
                 found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
             except FeatprobeError as error:
