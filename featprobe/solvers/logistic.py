@@ -20,8 +20,9 @@ import numpy as np
 
 from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import cores, one_blas_thread
-from featprobe.solvers.curvature import Curvature, Inverse
+from featprobe.solvers.curvature import Inverse
 from featprobe.solvers.grids import positive
+from featprobe.solvers.hessians import Hessians
 from featprobe.solvers.lbfgs import Evaluate, History, Minima, minimize
 from featprobe.solvers.problem import Problem
 from featprobe.solvers.targets import Targets
@@ -96,8 +97,7 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
     state = np.empty((count, per, width))
     value, gradient = np.empty((count, per)), np.empty((count, per))
     steps, done = np.empty((count, per), np.int64), np.empty((count, per), bool)
-    model: Curvature | None = None
-    spent = plain = 0  # multiplications since the axes were turned, and of the last group
+    hessians = Hessians(problem)
     for first in range(0, count, together):
         now = np.arange(first, min(first + together, count))
         shape = (len(now), per)
@@ -106,21 +106,9 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
         start = np.broadcast_to(before, (*shape, width)).reshape(-1, width)
         if first > 1:
             start = _better(evaluate, start, _ahead(state, np.log(Cs), now).reshape(-1, width))
-        middle = start.reshape(*shape, width)[len(now) // 2]
-        exact = plain > problem.price_dense(len(now))
-        if exact:
-            inverse: Inverse = problem.dense(middle, ridges[now])
-        else:
-            apart = problem.per > 1 and spent > problem.price(True)
-            if spent > problem.price(apart):
-                model, spent = problem.turned(middle, apart), 0
-            else:
-                model = problem.curvature(middle, model)
-            inverse = model.inverse(ridges[now])
+        inverse = hessians.inverse(start.reshape(*shape, width)[len(now) // 2], ridges[now])
         found = _solve(problem, evaluate, start, inverse, tolerance)
-        if not exact:
-            plain = int(found.evaluations.mean() * problem.cost(len(start)))
-            spent += plain
+        hessians.spend(float(found.evaluations.mean()), len(start))
         state[now] = found.x.reshape(*shape, width)
         gradient[now] = np.linalg.norm(found.gradient, axis=1).reshape(shape)
         value[now], steps[now] = found.value.reshape(shape), found.evaluations.reshape(shape)
@@ -137,12 +125,9 @@ def _solve(
         history = History(inverse.astype(np.dtype(np.float64)))
         return minimize(evaluate, start, history, tolerance=tolerance)
     rough = minimize(
-        evaluate,
-        start.astype(np.float32),
-        History(inverse),
-        tolerance=max(tolerance, ROUGH),
+        evaluate, start.astype(np.float32), History(inverse), tolerance=max(tolerance, ROUGH),
         patience=4,
-    )
+    )  # fmt: skip
     history = History(inverse.astype(np.dtype(np.float64)))
     fine = minimize(evaluate, rough.x.astype(np.float64), history, tolerance=tolerance)
     return replace(fine, evaluations=fine.evaluations + rough.evaluations)

@@ -21,7 +21,7 @@ SAMPLE = 4096  # rows on which the curvature of the classes is estimated
 PART = 8_000_000  # multiplications that are worth handing to a thread
 PARTS = 16
 SHORT = 1024  # rows of a part: fewer make slow products
-ROUND = 10_000_000  # multiplications in the time that numpy needs to be called for a round
+ROUND = 30_000_000  # multiplications in the time that numpy needs to be called for a round
 
 
 class Problem:
@@ -34,12 +34,12 @@ class Problem:
     def __init__(self, x: np.ndarray, targets: Targets, pool: ThreadPoolExecutor) -> None:
         precise = np.dtype(np.float64 if x.size <= DOUBLE else np.float32)
         self.basis = Eigenbasis.of(x, precise)
-        single = np.dtype(np.float32)
-        self.z = {
+        single: np.dtype = np.dtype(np.float32)
+        self.z: dict[np.dtype, np.ndarray] = {
             np.dtype(np.float64): self.basis.z,
             single: self.basis.z.astype(single, copy=False),
         }
-        self.targets = {dtype: targets.astype(dtype) for dtype in self.z}
+        self.targets: dict[np.dtype, Targets] = {t: targets.astype(t) for t in self.z}
         self.pool, self.joint = pool, targets.sign is None
         self.n, r = self.basis.z.shape
         self.classes, self.per = targets.classes, targets.per

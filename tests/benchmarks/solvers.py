@@ -82,17 +82,16 @@ def grid() -> list[Cell]:
     return list(dict.fromkeys([*NAMED, *made]))
 
 
-def balanced(cells: Sequence[Cell]) -> list[Cell]:
+def balanced(cells: Sequence[Cell]) -> Iterator[Cell]:
     """The cells in an order in which levels of every factor come equally soon, cheap ones first."""
     seen: Counter[tuple[str, Any]] = Counter()
     names = [f.name for f in fields(Cell)]
-    out = [c for c in cells if c in NAMED]
+    yield from (c for c in cells if c in NAMED)
     left = {c: [(n, getattr(c, n)) for n in names] for c in cells if c not in NAMED}
     while left:
         best = min(left, key=lambda c: (sum(seen[level] for level in left[c]), c.seconds))
         seen.update(left.pop(best))
-        out.append(best)
-    return out
+        yield best
 
 
 def data(cell: Cell) -> tuple[np.ndarray, np.ndarray]:
