@@ -47,7 +47,7 @@ def by_columns(
     out: dict[tuple[str, ...], list[tuple[Result, Any]]] = {}
     for r, more in results:
         names = metrics.names(r.task)[:3]
-        if metric and metric not in names and metric.partition(":")[0] in metrics.names(r.task):
+        if metric and metric not in names and metrics.has(r.task, metric):
             names = (*names[:2], metric)
         out.setdefault(names, []).append((r, more))
     return list(out.items())
