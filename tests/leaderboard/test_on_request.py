@@ -38,7 +38,7 @@ def test_a_metric_that_no_result_has_is_computed_from_its_scores(kept, cache) ->
     assert row.result.chance["auroc_ovo"] == 0.5
     for text in (markdown([row], "auroc_ovo"), latex([row], "auroc_ovo")):
         assert "AUROC one-vs-one" in text
-        assert f"{row.value:.3f}" in text
+        assert f"{row.value:.3f} [{low:.3f}, {high:.3f}]" in text
     heads, (values,) = records([row])
     assert values[heads.index("auroc_ovo")] == row.value
     assert values[heads.index("auroc_ovo_low")] == low
