@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
+from featprobe.backbones.offer import Offer
 from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError
 from featprobe.core.yaml_file import at, checked
@@ -65,6 +66,14 @@ class ProbeRequest:
         view = self.how["view"]
         most = view.most if isinstance(view, Wanted) else len(view or (None,))
         return most * len(self.how["pool"])
+
+    def read_of(self, offer: Offer) -> tuple[str, ...]:
+        """The views that it reads of a backbone, none where it has no view of it."""
+        view = self.how["view"]
+        if not isinstance(view, Wanted):
+            return tuple(view or ())
+        every = [view, *(v.views for v in self.study.variants)] if self.study else [view]
+        return tuple(dict.fromkeys(v for wanted in every for v in wanted.served(offer)))
 
     def on(self, features: FeatureSet) -> Probe:
         """The probe for a backbone and a task, which a preset may have variants for."""
