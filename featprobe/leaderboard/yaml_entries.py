@@ -37,7 +37,7 @@ FRAMES = get_type_hints(FrameRecipe) | {
 }  # fmt: skip
 MODEL = {
     "model": str, "revision": str, "weights": tuple[str, ...], "init": str, "seed": int,
-    "strip_prefix": str, "ignore_keys": tuple[str, ...],
+    "strip_prefix": str, "ignore_keys": tuple[str, ...], "transform": str,
     "image_size": int | Sequence[int],
 }  # fmt: skip
 EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {
@@ -86,7 +86,7 @@ class Model:
     def name(self) -> str:
         """What it will be called in tables; nothing is loaded."""
         given = dict(self.options)
-        keys = ("weights", "image_size", "init", "seed")
+        keys = ("weights", "image_size", "init", "seed", "transform")
         try:
             return label_of(resolve(self.text), **{k: v for k, v in given.items() if k in keys})
         except FeatprobeError:
