@@ -82,8 +82,8 @@ def label_part(text: str, spec: ModelSpec | None = None) -> str:
 def _of_entry(spec: ModelSpec | None, which: str, base: Preprocess) -> Preprocess:
     if spec is None:
         raise InputError(f"{which} is of an entry of the catalog ('featprobe models')")
-    if which == "hub":
-        return spec.hub or spec.preprocess or base
+    if which == "hub":  # of timm, open_clip and torchvision it is what they load
+        return spec.preprocess and spec.hub or base
     if spec.authors is None:
         raise InputError(
             f"the authors' own transform of {spec.name} is not known here: see docs/models.md, or "
