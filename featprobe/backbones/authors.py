@@ -34,7 +34,9 @@ class Authors:
     hub: Preprocess | None = None
 
 
-def _crop(size: int, edge: int, interpolation: str = "bicubic", of: Statistics = IMAGENET) -> Preprocess:
+def _crop(
+    size: int, edge: int, interpolation: str = "bicubic", of: Statistics = IMAGENET
+) -> Preprocess:
     return Preprocess(edge, (size, size), interpolation, *of)
 
 
@@ -52,7 +54,7 @@ _256 = _crop(224, 256)
 _TV = "pytorch/vision torchvision/models: ImageClassification(crop_size=224)"
 _TIMM = "huggingface/pytorch-image-models timm/models"
 _SMOOTH = "tf.image.resize does not antialias; here it is antialiased"
-_EFFICIENT = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
+_EFFICIENT = (224, 240, 260, 300, 380, 456, 528, 600)
 
 TABLE = (
     Authors("dino_*", _256, "facebookresearch/dino eval_knn.py, eval_linear.py"),
@@ -127,7 +129,7 @@ TABLE = (
     *(
         Authors(
             names, _square(size, "bilinear", HALVES),
-            "google-research/big_vision pp/ops_image.py get_resize, configs/proj/image_text", _SMOOTH,
+            "google-research/big_vision pp/ops_image.py, configs/proj/image_text", _SMOOTH,
         )
         for names, size in (
             ("siglip*_256", 256), ("siglip*_384", 384), ("siglip*_vitb16", 224),
@@ -135,7 +137,8 @@ TABLE = (
         )
     ),
     Authors(
-        "blip_*", _square(384, of=CLIP), "salesforce/BLIP data/__init__.py, configs/retrieval_coco.yaml"
+        "blip_*", _square(384, of=CLIP),
+        "salesforce/BLIP data/__init__.py, configs/retrieval_coco.yaml",
     ),
     Authors(
         "resnet50_a1", _crop(288, 288), f"{_TIMM}/resnet.py _rcfg (its size in tests)",
@@ -147,15 +150,15 @@ TABLE = (
     ),
     Authors(
         "regnet_*", None, "",
-        "whose weights the hub's are was not seen; facebookresearch/pycls pycls/datasets tests RegNet "
-        "with shorter=256,crop=224,bilinear",
+        "whose weights the hub's are was not seen; facebookresearch/pycls pycls/datasets tests "
+        "RegNet with shorter=256,crop=224,bilinear",
     ),
     *(
         Authors(
-            f"efficientnet_{name}", _crop(size, round(size / 0.875)),
+            f"efficientnet_b{n}", _crop(size, round(size / 0.875)),
             "tensorflow/tpu models/official/efficientnet/preprocessing.py", _SMOOTH,
         )
-        for name, size in _EFFICIENT.items()
+        for n, size in enumerate(_EFFICIENT)
     ),
     Authors(
         "mobilenet_*", _tensorflow(224),
@@ -178,12 +181,13 @@ TABLE = (
     Authors(
         "lvm_med_vitb16", _square(224, "bilinear"),
         "duyhominhnguyen/LVM-Med classification_VIT/train_SAMVIT_classification.py",
-        "of the brain tumours; FGADR is not resized. The entry has the size of its pretraining, SAM's",
+        "of the brain tumours; FGADR is not resized. The entry has the size of SAM",
     ),
     Authors("retfound_*", _256, "rmaphoh/RETFound_MAE util/datasets.py build_transform"),
     Authors(
-        "rad_dino*", None, "", "its authors publish it on the hub alone, so the hub's is theirs; their "
-        "code of evaluation is not public",
+        "rad_dino*", None, "",
+        "its authors publish it on the hub alone, so the hub's is theirs; their code of evaluation "
+        "was not seen",
     ),
     Authors(
         "unoranic_plus", _square(28, "bilinear", ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))),
@@ -234,7 +238,8 @@ TABLE = (
         hub=_crop(320, 365),
     ),
     Authors(
-        "eva02_*_448", _crop(448, 448, of=CLIP), "baaivision/EVA EVA-02/asuka/datasets.py, README.md",
+        "eva02_*_448", _crop(448, 448, of=CLIP),
+        "baaivision/EVA EVA-02/asuka/datasets.py, README.md",
         hub=Preprocess((448, 448), (448, 448), "bicubic", *CLIP),
     ),
     Authors(
@@ -251,9 +256,8 @@ def of(name: str) -> Authors | None:
 
 def with_authors(specs: Iterable[ModelSpec]) -> list[ModelSpec]:
     """Entries with what is known of their authors' transform and of the hub's."""
-    out = []
-    for spec in specs:
-        found = of(spec.name)
-        known = found is not None and (found.transform, found.hub) != (None, None)
-        out.append(replace(spec, authors=found.transform, hub=found.hub) if known and found else spec)
-    return out
+    return [
+        spec if (found := of(spec.name)) is None
+        else replace(spec, authors=found.transform, hub=found.hub)
+        for spec in specs
+    ]  # fmt: skip

@@ -27,7 +27,7 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 
 # Stored unless others are asked for: tokens and class scores take many times the room.
-DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits")
+DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits", "neck")
 
 
 class Adapter(Protocol):

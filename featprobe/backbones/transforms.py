@@ -83,7 +83,7 @@ def _of_entry(spec: ModelSpec | None, which: str, base: Preprocess) -> Preproces
     if spec is None:
         raise InputError(f"{which} is of an entry of the catalog ('featprobe models')")
     if which == "hub":  # of timm, open_clip and torchvision it is what they load
-        return spec.preprocess and spec.hub or base
+        return (spec.preprocess and spec.hub) or base
     if spec.authors is None:
         raise InputError(
             f"the authors' own transform of {spec.name} is not known here: see docs/models.md, or "

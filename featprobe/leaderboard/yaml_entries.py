@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import label_of, load_backbone, resolve
+from featprobe.backbones.offer import Offer
 from featprobe.backbones.plugins import models
 from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import FeatprobeError, InputError, UnknownName, nearest
@@ -93,6 +95,18 @@ class Model:
         except FeatprobeError:
             return self.text
 
+    @cached_property
+    def offer(self) -> Offer | None:
+        """What the catalog says that it has; None of others."""
+        try:
+            spec = resolve(self.text).spec
+        except FeatprobeError:
+            return None
+        if spec is None or not spec.outputs:
+            return None
+        deep = {n: spec.blocks if n in ("cls", "mean", "tokens") else 1 for n in spec.outputs}
+        return Offer.of(spec.name, deep)
+
     @property
     def names(self) -> tuple[str, ...]:
         """All that it may be called by a user."""
@@ -166,3 +180,10 @@ def make_extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:
         known_outputs(options.get("features", ()))
         settle(Options(**{k: v for k, v in options.items() if k in Options.__dataclass_fields__}))
     return options
+
+
+def features_of(extract: Mapping[str, Any], there: Collection[str]) -> list[str]:
+    """Of the ``features`` of a file those that a backbone has, ``there``, as a file is of several;
+    all of them where it has none, for the extraction to refuse."""
+    asked = list(extract.get("features") or ())
+    return [text for text in asked if text.partition(":")[0] in there] or asked

@@ -86,7 +86,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
     }  # fmt: skip
 
     _, linear, sgd = found.probes
-    assert (linear.name, linear.refit, linear.views) == (
+    assert (linear.name, linear.refit, linear.how["view"]) == (
         "linear cls+mean", False, ["cls+mean"],
     )  # fmt: skip
     assert linear.probe.get_params()["Cs"] == [0.01, 1]
