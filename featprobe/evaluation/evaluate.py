@@ -100,7 +100,7 @@ def evaluate(
     patients to split, targets that the probe is not for.
     """
     chosen = _seeded(protocol, seed)
-    criterion = _criterion(features, chosen, select, one_se, metric)
+    criterion = criterion_of(features, chosen, select, one_se, metric)
     made = make_probe(probe).fresh().choosing_by(criterion)
     views = requested_views(features, made, view, pool)
     data = labelled(features, chosen, views, made, Prepare(normalize, pca))
@@ -112,7 +112,7 @@ def evaluate(
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
         threshold=threshold,
     )  # fmt: skip
-    idle = [*made.idle(), *_idle_pool(features, views), *model_selection.idle(made, data)]
+    idle = [*made.idle(), *idle_pool(features, views), *model_selection.idle(made, data)]
     idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
     out = Results()
     start = time.perf_counter()
@@ -150,7 +150,7 @@ def request(
     values.apply_defaults()
     o = values.arguments
     made, chosen = make_probe(probe), _seeded(protocol, o["seed"])
-    criterion = _criterion(features, chosen, o["select"], o["one_se"], o["metric"])
+    criterion = criterion_of(features, chosen, o["select"], o["one_se"], o["metric"])
     level, subgroups, rule = o["level"], o["subgroups"], rule_of(o["threshold"])
     reading = levels.Level(level) if isinstance(level, str) else level
     depends_on = {
@@ -173,7 +173,7 @@ def _seeded(protocol: str | Protocol, seed: int | None) -> Protocol:
     return chosen if seed is None else type(chosen)(**{**_fields(chosen), "seed": seed})
 
 
-def _criterion(
+def criterion_of(
     labeled: LabeledItems, protocol: Protocol, select: str, one_se: bool, metric: str | None
 ) -> Criterion | None:
     """By what val chooses; None for items without a task, which are refused later."""
@@ -202,7 +202,7 @@ def requested_views(
     return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
 
 
-def _idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
+def idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
     """What to say of poolings that were asked for where every item has one frame."""
     pools = sorted({v.pool for v in views} - {"mean", "bag"})
     if not pools or features.store.layout.frames > len(features.store.items().ids):

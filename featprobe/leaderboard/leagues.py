@@ -56,6 +56,7 @@ def identity(r: Result) -> dict[str, str]:
     return {
         "task": r.task,
         "protocol": r.protocol,
+        "source": f"trained on {s['source']}" if s.get("source") else "",
         "folds": _counted(s.get("folds"), "folds"),
         "repeats": _counted(s.get("repeats"), "repeats"),
         "tries": _counted(s.get("tries"), "tries"),

@@ -54,11 +54,13 @@ class ProbeRequest:
         ]  # fmt: skip
         return replace(self, probe=self.probe.fresh(**dict.fromkeys(drawn, seed)))
 
-    @property
-    def views(self) -> tuple[str, ...]:
-        """All views that it names, or that its preset may come to."""
+    def views_of(self, offer: Offer | None) -> tuple[str, ...]:
+        """The views that it names, or that its preset has of a backbone; of one that is not known
+        all that the preset may come to."""
         view = self.how["view"]
-        return view.every if isinstance(view, Wanted) else tuple(view or ())
+        if not isinstance(view, Wanted):
+            return tuple(view or ())
+        return view.every if offer is None else view.served(offer)
 
     @property
     def choices(self) -> int:
