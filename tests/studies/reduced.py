@@ -1,4 +1,4 @@
-"""Backbones of the catalog at reduced size: of the same kind and configuration, narrow and shallow."""
+"""Backbones of the catalog at reduced size: of the same kind, narrow and shallow."""
 
 from __future__ import annotations
 
