@@ -13,6 +13,7 @@ from featprobe.core import paths as settings
 from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.read_files import tables_in
 from featprobe.images.decoded_image import FrameRecipe
 
 
@@ -87,6 +88,7 @@ class DatasetEntry:
             data.group_origin = self.group
         if (data.split != "").any():
             data.split_origin = f"official: {self.split}"
+        data.tables = tables_in(place)
         self._check(data, chosen)
         return data
 

@@ -24,6 +24,7 @@ from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.mask_layouts import with_masks_file
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet
+from featprobe.datasets.read_files import tables_in
 from featprobe.datasets.read_options import ReadOptions, read_split_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
@@ -143,7 +144,10 @@ def load_dataset(
             f"{data.name}: modalities are columns of a manifest, or those of a catalog data set "
             "that has several; this has none"
         )
+    if not entry and expanded(text).is_file():
+        data.tables = tables_in(expanded(text))
     if split is not None:
+        data.tables += (expanded(split),)
         apply_split(data, expanded(split))
     data.notes.extend(unused_options(data))
     if root is not None and not entry and Path(text).suffix.lower() not in TABLES:

@@ -1,0 +1,28 @@
+"""Which files a data set is read from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from featprobe.datasets.base import Dataset
+from featprobe.datasets.sources import FileSource
+from featprobe.images import files
+
+TEXTS = (".csv", ".tsv", ".tab", ".txt", ".json", ".xlsx", ".xls", ".parquet")
+_MOST = 100
+
+
+def tables_in(path: Path) -> tuple[Path, ...]:
+    """The file itself, or the tables that lie directly in a folder (at most 100 of them)."""
+    if path.is_file():
+        return (path,)
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in TEXTS and p.is_file())
+    return tuple(found[:_MOST])
+
+
+def files_of(data: Dataset) -> list[Path]:
+    """The files that the pixels of a data set are read from; none of arrays in memory."""
+    source = data.source
+    if isinstance(source, FileSource):
+        return [path for paths in source.paths for path in files.parts(paths)]
+    return [Path(path) for path in getattr(source, "files", ())]
