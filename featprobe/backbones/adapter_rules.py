@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from featprobe.backbones.adapters import (
     Maps,
+    Necked,
     Take,
     Tokens,
     caught,
@@ -160,8 +161,13 @@ def unmasked(config: Config) -> None:
 
 
 def sam(config: Config, base: str) -> Tokens:
-    """The blocks of the image encoder; the neck, which serves the mask decoder, is left out."""
-    return tokens("vision_encoder.layers", "", prefix=0, cls=False)(config, base)
+    """The blocks of the image encoder; the neck, which serves the mask decoder, is an output of its
+    own."""
+    return Necked(
+        _path(base, "vision_encoder.layers"), "", config.hidden_size, config.num_hidden_layers,
+        config.patch_size, prefix=0, cls=False, head={"neck": config.output_channels},
+        neck=_path(base, "vision_encoder.neck"),
+    )  # fmt: skip
 
 
 class SamAnySize(nn.Module):

@@ -96,6 +96,11 @@ class Tokens:
             n: (1, width) for n, width in self.head.items()
         }
 
+    @property
+    def pooled_output(self) -> str:
+        """The one that a classifier on top sees; empty where that is a head of its own."""
+        return "mean" if self.pooled else "cls" if self.cls else ""
+
     def blocks_of(self, model: nn.Module) -> list[nn.Module]:
         return list(model.get_submodule(self.layers).children())
 
@@ -121,6 +126,23 @@ class Tokens:
             found["tokens"] = torch.stack(
                 [t[:, self.prefix :].unflatten(1, (h, w)) for t in kept], 1
             )
+        return found
+
+
+@dataclass
+class Necked(Tokens):
+    """A transformer with a ``neck`` (path) behind its blocks, which serves a decoder of masks.
+
+    The output ``neck`` is the spatial mean of the map (B, C, h, w) that it returns.
+    """
+
+    neck: str = ""
+
+    def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
+        with caught([model.get_submodule(self.neck)]) as maps:
+            found = super().__call__(model, x, wanted)
+        if "neck" in wanted:
+            found["neck"] = maps[0].mean((2, 3))[:, None]
         return found
 
 

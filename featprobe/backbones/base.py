@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featprobe.backbones.code import code_digest
+from featprobe.backbones.offer import Offer
 from featprobe.backbones.own import Take, own_adapter
 from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
@@ -143,6 +144,12 @@ class Backbone(Displayable):
             "weights": "random" if self.random else "pretrained",
             "device": str(self.device),
         }
+
+    @property
+    def offer(self) -> Offer:
+        """The outputs by their blocks, and which of them the network itself pools."""
+        blocks = {name: b for name, (b, _) in self.outputs.items()}
+        return Offer.of(self.name, blocks, getattr(self.adapter, "pooled_output", ""))
 
     @property
     def default_outputs(self) -> tuple[str, ...]:

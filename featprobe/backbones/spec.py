@@ -16,7 +16,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 HALF = (0.5, 0.5, 0.5)
 LARGEST = 16384  # pixels on an edge, beyond what any network's memory holds
 LIBRARIES = ("timm", "open_clip", "torchvision")  # which have the preprocessing themselves
-OUTPUTS = ("cls", "mean", "tokens", "prelogits", "logits", "projection")
+OUTPUTS = ("cls", "mean", "tokens", "prelogits", "logits", "projection", "neck")
+# of a network that does not say what its classifier sees: the first of these that it has
+POOLED = ("prelogits", "cls", "projection", "mean", "logits")
 INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 

@@ -27,6 +27,7 @@ class Timm:
 
     ``width`` of tokens or map; ``head``: output -> width, of the others; ``base``: path of timm's
     model in the module, ``top``: of what projects behind it. ``fixed``, ``multiple``: as Adapter's.
+    ``pooled_output``: the one that its classifier sees.
     """
 
     width: int
@@ -37,6 +38,7 @@ class Timm:
     base: str = ""
     top: str = ""
     blocks: int = 1
+    pooled_output: str = ""
 
     @property
     def outputs(self) -> Mapping[str, tuple[int, int]]:
@@ -162,7 +164,8 @@ def _vit(net: Any, given: dict[str, Any]) -> TimmTokens:
     head = {} if like_cls or like_mean else {"prelogits": own.shape[-1]}
     return TimmTokens(
         width, prefix > 0 and _class_token(net), head | _classes(net, noise), _patch(net),
-        prefix=prefix, normed=normed, blocks=len(net.blocks), **given,
+        prefix=prefix, normed=normed, blocks=len(net.blocks),
+        pooled_output="cls" if like_cls else "mean" if like_mean else "prelogits", **given,
     )  # fmt: skip
 
 
@@ -193,7 +196,8 @@ def _map(net: Any, size: tuple[int, int], given: dict[str, Any]) -> TimmMap:
     head = {"prelogits": pooled.shape[1]} if extra else {}
     return TimmMap(
         mean.shape[1], cls, head | _classes(net, noise), _patch(net), layout=layout, prefix=prefix,
-        stride=(size[0] // grid[0], size[1] // grid[1]), own=own, **given,
+        stride=(size[0] // grid[0], size[1] // grid[1]), own=own,
+        pooled_output="prelogits" if extra else "mean" if own else "cls", **given,
     )  # fmt: skip
 
 

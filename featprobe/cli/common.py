@@ -145,8 +145,21 @@ frame_options = options(
     ),
     group="Frames and intensity",
 )  # fmt: skip
+choice_of_labels = options(
+    click.option(
+        "--labels", multiple=True, metavar="NAME...",
+        help="Only these classes, in this order; or a label set of a catalog data set, see "
+        "'featprobe data show'.",
+    ),
+    click.option(
+        "--map", "label_map", multiple=True, metavar="OLD=NEW...",
+        help="Classes that become another one: Moderate=referable Severe=referable.",
+    ),
+    group="Labels and patients",
+)  # fmt: skip
 loading_options = options(
     label_options,
+    choice_of_labels,
     options(
         click.option(
             "--group", default="auto", show_default=True,
@@ -166,7 +179,8 @@ loading_options = options(
         help="Of a catalog data set, see 'featprobe data show NAME'.",
     ),
     click.option(
-        "--split", type=click.Path(path_type=Path), help="A file of 'featprobe data split'."
+        "--split", metavar="FILE|NAME",
+        help="A file of 'featprobe data split', or a study's split of a catalog data set.",
     ),
     click.option(
         "--split-column", metavar="COLUMN", help="Of a manifest's split; none: no split is read."

@@ -11,6 +11,7 @@ import click
 from featprobe.cli.audit_text import print_audit
 from featprobe.cli.common import (
     cache_option,
+    choice_of_labels,
     json_option,
     label_options,
     loading_options,
@@ -184,6 +185,7 @@ Extracting again from the files brings back the labels that they have.
 )
 @click.option("--id", "id_column", default="id", show_default=True, help="Its column of item ids.")
 @label_options
+@choice_of_labels
 @cache_option
 @json_option
 def relabel(

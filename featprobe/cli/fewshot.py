@@ -9,6 +9,8 @@ import click
 from featprobe.cli.probing import probe_options, run_probe, set_option, values
 from featprobe.cli.verb import Verb
 
+DRAWS = ("drawn", "first", "spaced", "dinov2")  # of featprobe.splits.study_draws
+
 
 @click.command(
     cls=Verb,
@@ -17,6 +19,7 @@ Examples:
   featprobe fewshot --shots 1 2 4 8 16 --tries 20
   featprobe fewshot --probe prototype --by patient --data nih_cxr
   featprobe fewshot --probe ridge --set alphas=100
+  featprobe fewshot --draw first --shots-by patient --choose-on-val    as RAD does
 """,
 )
 @click.option(
@@ -27,9 +30,18 @@ Examples:
     "--tries", default=20, show_default=True, type=click.IntRange(min=1), help="Draws for each."
 )
 @click.option(
-    "--by", default="item", show_default=True, metavar="[item|patient]",
+    "--by", "--shots-by", "by", default="item", show_default=True, metavar="[item|patient]",
     type=click.Choice(["item", "patient", "sample"]),  # sample: the word of earlier versions
     help="What a shot is.",
+)  # fmt: skip
+@click.option(
+    "--draw", default="drawn", show_default=True, type=click.Choice([*DRAWS]),
+    help="At random; first: RAD's first patients of each class; spaced: so many items of train, "
+    "evenly spaced; dinov2: by torch's generator, as DINOv2's kNN.",
+)  # fmt: skip
+@click.option(
+    "--choose-on-val", is_flag=True,
+    help="Val chooses the candidate of each try, as RAD does; else it is not looked at.",
 )  # fmt: skip
 @click.option(
     "--probe", default="logistic", show_default=True, metavar="NAME",
@@ -41,6 +53,8 @@ def command(
     shots: tuple[int, ...],
     tries: int,
     by: str,
+    draw: str,
+    choose_on_val: bool,
     probe: str,
     settings: tuple[str, ...],
     seed: int,
@@ -49,11 +63,13 @@ def command(
 ) -> None:
     """Learning curves: n items of each class, drawn from train only, tested on test.
 
-    Neither val nor test is touched by a draw; the logistic probe uses C = 1.
+    Neither val nor test is touched by a draw; the logistic probe uses C = 1 unless val chooses.
     """
     from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import FewShot
 
-    protocol = FewShot(tuple(sorted(set(shots))), tries, by, seed, split_version)
+    protocol = FewShot(
+        tuple(sorted(set(shots))), tries, by, seed, split_version, draw, choose_on_val
+    )
     made = make_probe(probe, **values(settings, probe))
-    run_probe(made.fresh, [protocol], title=f"few-shot, {probe}", **common)
+    run_probe(lambda _: made.fresh(), [protocol], title=f"few-shot, {probe}", **common)

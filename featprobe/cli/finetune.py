@@ -114,8 +114,9 @@ training_options = options(
 run_options = options(
     options(
         click.option(
-            "--subset", multiple=True, type=float, default=(1.0,), metavar="FRACTION...",
-            help="Of train and val; several, one run each.  [default: 1]",
+            "--subset", multiple=True, type=float, default=(1.0,), metavar="F|N...",
+            help="Fractions of train and val, or numbers of training items; one run each.  "
+            "[default: 1]",
         ),
         click.option(
             "--seed", default=0, show_default=True, type=click.IntRange(min=0),
@@ -221,6 +222,7 @@ def command(
     )  # fmt: skip
     for text in unused_keys(backbone.origin):
         note(f"{backbone.name}: {text}")
+    wanted = wanted if masks else wanted.on(backbone)
     found: list[Result] = []
     config = {
         "data": dataset.name, "model": backbone.name, "recipe": wanted.recipe.name,

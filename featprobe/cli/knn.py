@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -12,28 +12,23 @@ from featprobe.cli.protocol_options import one_way, split_protocols, way_options
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
 
-# The settings of published studies: Oquab et al. 2023 (dinov2), Baharoon et al. 2023 (rad), Huix et
-# al. 2024 (wacv), Doerrich et al. 2024 (medmnist).
-PRESETS: dict[str, dict[str, Any]] = {
-    "dinov2": {
-        "probe": "knn", "k": (10, 20, 100, 200), "metric": "cosine", "vote": "softmax",
-        "temperature": 0.07, "select": "accuracy", "one_se": False,
-    },
-    "rad": {
-        "probe": "mlknn", "k": (5, 20, 50, 100, 200), "metric": "cosine", "smoothing": 1.0,
-        "select": "auroc", "one_se": False,
-    },
-    "wacv": {
-        "probe": "knn", "k": (200,), "metric": "cosine", "vote": "softmax", "temperature": 0.1,
-    },
-    "medmnist": {"probe": "knn", "k": (11,), "metric": "l2", "vote": "uniform"},
-}  # fmt: skip
+if TYPE_CHECKING:
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.probes.base import Probe
+
+PRESETS = ("dinov2", "rad", "wacv", "medmnist")
 OWN = {"knn": ("temperature", "vote"), "mlknn": ("smoothing",)}  # options of one probe only
 
 
 def _use_preset(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
     """Make the preset's values the defaults, so that options given beside it come first."""
-    ctx.default_map = {**(ctx.default_map or {}), **(PRESETS[name] if name else {})}
+    if name:
+        from featprobe.probes.presets import of_verb
+
+        study = of_verb(name, "knn")
+        ctx.default_map = {
+            **(ctx.default_map or {}), **study.params, **study.how, "probe": study.probe,
+        }  # fmt: skip
     return name
 
 
@@ -92,8 +87,8 @@ Examples:
 """,
 )
 @click.option(
-    "--preset", type=click.Choice(list(PRESETS)), is_eager=True, expose_value=False,
-    callback=_use_preset, help="Settings of a study; options given beside it come first.",
+    "--preset", type=click.Choice(PRESETS), is_eager=True, callback=_use_preset,
+    help="Settings of a study; options given beside it come first.",
 )  # fmt: skip
 @click.option(
     "--probe", default="knn", show_default=True, type=click.Choice(["knn", "mlknn"]),
@@ -114,6 +109,7 @@ Examples:
 @click.pass_context
 def command(
     ctx: click.Context,
+    preset: str | None,
     probe: str,
     k: tuple[int, ...],
     metric: str,
@@ -138,23 +134,41 @@ def command(
     """k nearest neighbours (FAISS, exact) with DINOv2's softmax vote, or ML-kNN."""
     from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import LeaveOneOut
+    from featprobe.probes.presets import of_verb
+
+    def typed(name: str) -> bool:
+        return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
     own = {"temperature": temperature, "vote": vote, "smoothing": smoothing}
-    for name in own:
-        if name not in OWN[probe] and ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} is not an option of --probe {probe}", ctx)
-    params = {
+    shared = {
         "k": sorted(set(k)), "metric": metric, "index": index, "nprobe": nprobe, "ef": ef,
-        "device": device, **{name: own[name] for name in OWN[probe]},
+        "device": device,
     }  # fmt: skip
+    study = of_verb(preset, "knn") if preset and not typed("probe") else None
+    # a preset may be ML-kNN of labels and a vote of classes
+    used = {p.probe for p in (study, *study.variants)} if study else {probe}
+    for name in own:
+        if typed(name) and not any(name in OWN[p] for p in used):
+            raise click.UsageError(f"--{name} is not an option of --probe {probe}", ctx)
+
+    def made(features: FeatureSet) -> Probe:
+        name, values = probe, dict(own)
+        if study is not None:
+            variant = study.on(features)
+            name = variant.probe
+            values |= {n: v for n, v in variant.params.items() if n in own and not typed(n)}
+        return make_probe(name, **shared, **{n: values[n] for n in OWN[name]})
+
+    if preset:
+        common["view"] = common["view"] or of_verb(preset, "knn").views
     one_way(repeats, subset, common["save_to"], folds, loo)
-    if loo and (select, one_se, threshold) != (None, None, None):
+    if loo and any(typed(n) for n in ("select", "one_se", "threshold")):
         raise click.UsageError("--select is of val, which --loo does not look at", ctx)
     way = split_protocols(subset, folds, repeats=repeats, seed=seed, split_version=split_version)
     run_probe(
-        lambda: make_probe(probe, **params),
+        made,
         [LeaveOneOut(seed)] if loo else way,
-        title="k nearest neighbours" if probe == "knn" else "ML-kNN",
-        how=chosen_by(select, one_se, threshold),
+        title=preset or ("k nearest neighbours" if probe == "knn" else "ML-kNN"),
+        how={} if loo else chosen_by(select, one_se, threshold),
         **common,
     )

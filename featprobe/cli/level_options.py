@@ -9,15 +9,19 @@ import click
 
 from featprobe.cli.verb import options
 
+level_by_option = options(
+    click.option(
+        "--level-by", type=click.Choice(["mean", "max"]),
+        help="How the scores of a patient's or a study's items are joined.  [default: mean]",
+    ),
+    group="Metrics and intervals",
+)  # fmt: skip
 level_options = options(
     click.option(
         "--level", default="item", show_default=True,
         type=click.Choice(["item", "study", "patient"]), help="What is one row of the metrics.",
     ),
-    click.option(
-        "--level-by", type=click.Choice(["mean", "max"]),
-        help="How the scores of a patient's or a study's items are joined.  [default: mean]",
-    ),
+    level_by_option,
     click.option("--study", metavar="FILE:COLUMN", help="The study of each item, by its id."),
     click.option(
         "--subgroup", metavar="FILE:COLUMN", help="Metrics by value of this column, and the worst."

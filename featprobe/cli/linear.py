@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,10 @@ from featprobe.cli.probing import probe_options, run_probe, save_option, set_opt
 from featprobe.cli.protocol_options import one_way, split_protocols, way_options
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
+
+if TYPE_CHECKING:
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.probes.base import Probe
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
@@ -92,19 +96,17 @@ def command(
     """A linear (or small) head on cached features; settings chosen on val, refit, one test."""
     from featprobe.evaluation.evaluate import make_probe
     from featprobe.probes.calibrated import CalibratedProbe
-    from featprobe.probes.presets import preset as study
+    from featprobe.probes.presets import of_verb
     from featprobe.probes.registry import PROBES
 
     one_way(repeats, subset, common["save_to"], folds)
-    params: dict[str, Any] = {}
     how: dict[str, Any] = {}
-    refit, title = not no_refit, f"{probe} probe"
+    refit, title, chosen = not no_refit, f"{probe} probe", None
     if preset:
-        chosen = study(preset)
+        chosen = of_verb(preset, "linear")
         if ctx.get_parameter_source("probe") == click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("--preset names the probe: leave --probe out", ctx)
-        probe, params, title = chosen.probe, dict(chosen.params), preset
-        refit, how = chosen.refit and not no_refit, chosen.how
+        title, refit, how = preset, chosen.refit and not no_refit, chosen.how
         common["view"] = common["view"] or chosen.views
     own = {
         "Cs": sorted(set(cs)) or None,
@@ -113,19 +115,24 @@ def command(
         "solver": solver,
     }
     provided = {k: v for k, v in own.items() if v is not None}
-    known = PROBES.get(probe)().get_params()
-    for name in provided:
-        if name not in known:
-            raise click.UsageError(f"{OPTIONS[name]} is not an option of --probe {probe}", ctx)
-    params |= provided | values(settings, probe)
-    made = make_probe(probe, **params)
-    if calibrate and probe != "calibrated":
-        made = CalibratedProbe(made)
+
+    def made(features: FeatureSet | None = None) -> Probe:
+        study = chosen.on(features) if chosen and features is not None else chosen
+        name = study.probe if study else probe
+        known = PROBES.get(name)().get_params()
+        for option in provided:
+            if option not in known:
+                raise click.UsageError(f"{OPTIONS[option]} is not an option of --probe {name}", ctx)
+        params = {**(study.params if study else {}), **provided, **values(settings, name)}
+        found = make_probe(name, **params)
+        return CalibratedProbe(found) if calibrate and name != "calibrated" else found
+
+    made()  # what cannot be is said before anything is read
     way = split_protocols(
         subset, folds, repeats=repeats, refit=refit, seed=seed, split_version=split_version
     )
     run_probe(
-        made.fresh,
+        made,
         way,
         title=title,
         how=chosen_by(select, one_se, threshold, how),

@@ -19,6 +19,7 @@ VERBS = {
     "knn": "k nearest neighbours on cached features.",
     "fewshot": "Learning curves from a few labelled items of each class.",
     "linear": "Logistic linear probe, C chosen on validation data.",
+    "transfer": "A probe of one data set tested on others, with the gap.",
     "segment": "Segment images by decoders on cached patch tokens.",
     "finetune": "Train a backbone, or a part of it, on the same splits.",
     "predict": "Classes of new images by a saved probe.",

@@ -44,8 +44,7 @@ bootstrap_options = options(
     json_option,
     group="Metrics and intervals",
 )  # fmt: skip
-probe_options = options(
-    choice_options,
+feature_options = options(
     click.option(
         "--features", "view", multiple=True, metavar="VIEW...",
         help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...; of several, val chooses."
@@ -64,17 +63,18 @@ probe_options = options(
         ),
         group="Features",
     ),
-    level_options,
-    options(
-        click.option(
-            "--seed", default=0, show_default=True, type=click.IntRange(min=0),
-            help="Of the split and of all draws.",
-        ),
-        split_version_option,
-        group="Split and selection",
-    ),
-    bootstrap_options,
 )  # fmt: skip
+draw_options = options(
+    click.option(
+        "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+        help="Of the split and of all draws.",
+    ),
+    split_version_option,
+    group="Split and selection",
+)  # fmt: skip
+probe_options = options(
+    choice_options, feature_options, level_options, draw_options, bootstrap_options
+)
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def values(settings: Sequence[str], probe: str) -> dict[str, Any]:
 
 
 def run_probe(
-    probe: Callable[[], Any],
+    probe: Callable[[FeatureSet], Any],
     protocols: Sequence[Any],
     *,
     data: Sequence[str],
@@ -124,7 +124,7 @@ def run_probe(
     how: Mapping[str, Any] | None = None,
     **requested: Any,
 ) -> None:
-    """Run a probe under each protocol on the chosen feature sets, keep and show the results.
+    """Run a probe, made for each feature set, under each protocol; keep and show the results.
 
     ``how`` val chooses, as of :func:`~featprobe.cli.selection_options.chosen_by`; ``options``: the
     values of the other :data:`probe_options`. A feature set that cannot be probed is named on
@@ -142,7 +142,7 @@ def run_probe(
         out: list[Result] = []
         problems = []
         for protocol in protocols:
-            made = probe()
+            made = probe(features)
             try:
                 found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
             except FeatprobeError as error:
@@ -228,13 +228,18 @@ def show_results(shown: Sequence[Result], as_json: bool, title: str) -> None:
     Raises :class:`InputError` behind it where results could not be written: no leaderboard will
     have them.
     """
-    from featprobe.core.errors import InputError
-    from featprobe.evaluation.results import NOT_KEPT
-
     if not as_json:
         from featprobe.leaderboard.table import print_results
 
         print_results(shown, title)
+    raise_lost(shown)
+
+
+def raise_lost(shown: Sequence[Result]) -> None:
+    """Raise :class:`InputError` where results could not be written, with the reason."""
+    from featprobe.core.errors import InputError
+    from featprobe.evaluation.results import NOT_KEPT
+
     lost = [text for r in shown for text in r.notes if text.startswith(NOT_KEPT)]
     if lost:
         raise InputError(f"{len(lost)} of {len(shown)} results are {lost[0]}; then run it again")

@@ -12,9 +12,9 @@ from featprobe.cli.verb import options
 
 way_options = options(
     click.option(
-        "--subset", multiple=True, type=click.FloatRange(0, 1, min_open=True), metavar="F...",
-        help="Cut train and val to this fraction of their patients, test stays; one run for each."
-        "  [default: 1]",
+        "--subset", multiple=True, type=click.FloatRange(0, min_open=True), metavar="F|N...",
+        help="Cut train and val to this fraction of their patients, or train to this number of "
+        "items (2, 3, ...), test stays; one run for each.  [default: 1, all]",
     ),
     click.option(
         "--folds", type=click.IntRange(min=3), metavar="K",

@@ -215,6 +215,7 @@ def _run(
             alone.add(place)
             where = f"{tokens.dataset} / {tokens.backbone}, {one.decoder.name}"
             try:
+                one = one.on(tokens.features)
                 scale = one.training.scale
                 items = by_scale.setdefault(scale, MaskedItems(tokens, scale))
                 more = {**how, "refit": how["refit"] or one.refit, "training": one.training}

@@ -86,9 +86,33 @@ class DatasetEntry:
         if (data.groups != data.ids).any():
             data.group_origin = self.group
         if (data.split != "").any():
-            data.split_origin = f"official: {self.split}"
+            study = self.named_split(chosen.get("split"))
+            data.split_origin = f"as of the study {study}" if study else f"official: {self.split}"
         self._check(data, chosen)
         return data
+
+    @property
+    def study_splits(self) -> tuple[str, ...]:
+        """Names of the splits of studies that it knows; the first of the option is its own."""
+        return tuple(self.options.get("split", ())[1:])
+
+    def named_split(self, text: Any) -> str:
+        """The split of a study that a text names, empty where it is none of this data set."""
+        return text if isinstance(text, str) and text in self.study_splits else ""
+
+    def take_own(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Take out of options what this entry reads in its own way: what uncertain findings become,
+        and the name of a label set."""
+        own = {}
+        uncertain = options.pop("uncertain", None)
+        if uncertain is not None:
+            own["uncertain"] = uncertain
+        labels: Any = options.get("labels") or ()
+        name = labels if isinstance(labels, str) else labels[0] if len(labels) == 1 else ""
+        if name in self.options.get("labels", ()):
+            own["labels"] = name
+            del options["labels"]
+        return own
 
     def choose(self, options: Mapping[str, str]) -> dict[str, str]:
         """A value for each option of its own; errors as of :meth:`load`."""
@@ -116,11 +140,13 @@ class DatasetEntry:
             if n is not None and found != n:
                 what = f"{split} items" if split else "items"
                 data.notes.append(f"{found} {what}, {n} published")
+        study = self.named_split(chosen.get("split"))
         pairs = np.unique(np.stack([data.groups, data.split], 1), axis=0)
         crossing = int((np.unique(pairs[:, 0], return_counts=True)[1] > 1).sum())
         if crossing:
             data.notes.append(
-                f"{crossing} groups ({self.group}) occur in several parts of the official split"
+                f"{crossing} groups ({self.group}) occur in several parts of the "
+                f"{'split of the study' if study else 'official split'}"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from featprobe.core.options import checked, taking_its_kinds
 from featprobe.core.paths import expanded, path_text
 from featprobe.core.registry import Registry
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.chosen_labels import choose_labels
 from featprobe.datasets.folder import load_folder, load_single
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.hdf5 import load_h5
@@ -24,7 +25,7 @@ from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.mask_layouts import with_masks_file
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet
-from featprobe.datasets.read_options import ReadOptions, read_split_map
+from featprobe.datasets.read_options import ReadOptions, read_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import table_files
@@ -48,15 +49,8 @@ FAMILIES = {
 # What people call them otherwise; written small, with _ for -.
 _ALSO = {
     "nih_chestxray14": (
-        "chestxray",
-        "chestxray14",
-        "chestx_ray14",
-        "chest_xray14",
-        "cxr14",
-        "nih",
-        "nih_cxr",
-        "nih_cxr14",
-        "nih_chestxray",
+        "chestxray", "chestxray14", "chestx_ray14", "chest_xray14", "cxr14", "nih", "nih_cxr",
+        "nih_cxr14", "nih_chestxray",
     ),
     "kermany_cxr": ("kermany", "pneumonia_cxr", "chest_xray_pneumonia"),
     "mimic_cxr_jpg": ("mimic", "mimic_cxr"),
@@ -69,7 +63,7 @@ _ALSO = {
     "brain_tumor_figshare": ("figshare", "brain_tumor"),
     "ichallenge_amd": ("amd",),
     "ham10000": ("skin_cancer_mnist",),
-}
+}  # fmt: skip
 ALIASES = {alias: name for name, aliases in _ALSO.items() for alias in aliases}
 CATALOG = Registry(
     "dataset",
@@ -103,6 +97,8 @@ def load_dataset(
     bare: bool = False,
     masks: str | Sequence[str] = (),
     mask_classes: Sequence[str] = (),
+    labels: str | Sequence[str] = (),
+    label_map: Mapping[str, str] | Sequence[str] = (),
     cache: str | os.PathLike[str] | None = None,
     derived: str = "skip",
     **options: Any,
@@ -118,12 +114,14 @@ def load_dataset(
     ``masks``, ``mask_classes``: how labels, patients, split and masks are read, see
     :class:`~featprobe.datasets.read_options.ReadOptions`; what is likely and not certain is an
     error that names them, and one without effect is an error too. ``split``: a file of
-    :func:`~featprobe.datasets.split_file.write_split` to use as the official split. ``cache``:
-    where generated data sets and content digests are kept. ``derived``: ``skip`` leaves masks,
-    thumbnails and DICOM objects made from images out of a folder, ``keep`` reads them. ``options``:
-    fields of the :class:`~featprobe.images.decoded_image.FrameRecipe` (``plane="coronal"``,
-    ``intensity="minmax"``), and those that a catalog data set declares (``uncertain="zeros"``,
-    ``size="224"``).
+    :func:`~featprobe.datasets.split_file.write_split` to use as the official split, or the name of
+    a study's split that a catalog data set declares. ``labels``: names of classes to keep, or of a
+    label set that a catalog data set declares; ``label_map``: class -> the class it is merged to.
+    ``cache``: where generated data sets and content digests are kept. ``derived``: ``skip`` leaves
+    masks, thumbnails and DICOM objects made from images out of a folder, ``keep`` reads them.
+    ``options``: fields of the :class:`~featprobe.images.decoded_image.FrameRecipe`
+    (``plane="coronal"``, ``intensity="minmax"``), and those that a catalog data set declares
+    (``uncertain="zeros"``, ``size="224"``).
 
     Raises :class:`~featprobe.core.errors.UnknownName`, :class:`~featprobe.core.errors.MissingPath`
     or :class:`~featprobe.core.errors.InputError`, each naming the file.
@@ -134,8 +132,10 @@ def load_dataset(
         "name": name, "label": label, "group": group, "task": task, "separator": separator,
         "uncertain": uncertain, "missing": missing, "path": path, "split_column": split_column,
         "split_map": split_map, "bare": bare, "masks": masks, "mask_classes": mask_classes,
-        "derived": derived,
+        "derived": derived, "labels": labels, "label_map": label_map,
     }  # fmt: skip
+    if entry and CATALOG.get(entry).named_split(split):
+        options["split"], split = split, None
     reading, recipe, options = understood(text, entry, given | options)
     data = _load(entry or text, root, name, reading, cache, recipe, options, derived)
     if recipe.modalities and not isinstance(data.source, StudySource):
@@ -144,7 +144,15 @@ def load_dataset(
             "that has several; this has none"
         )
     if split is not None:
+        named = CATALOG.get(entry).study_splits if entry else ()
+        if named and not expanded(split).exists():
+            raise UnknownName(
+                f"{entry}: --split {split} is neither a file nor a study's split."
+                f"{nearest(str(split), named)} There: {', '.join(named)}"
+            )
         apply_split(data, expanded(split))
+    if not bare:
+        data.notes.extend(choose_labels(data, reading.labels, reading.label_map))
     data.notes.extend(unused_options(data))
     if root is not None and not entry and Path(text).suffix.lower() not in TABLES:
         data.notes.append(f"root {root} has no effect: it is for the paths of a table")
@@ -170,15 +178,15 @@ def understood(
         raise InputError(f"name {name!r}: letters, digits, '.', '_' and '-' make a name")
     if derived not in DERIVED:
         raise InputError(f"derived {derived!r}: use one of {', '.join(DERIVED)}")
-    if "split_map" in options:
-        options["split_map"] = read_split_map(options["split_map"])
+    for option, example in (("split_map", "dev=val"), ("label_map", "mild=referable")):
+        if option in options:
+            options[option] = read_map(option, options[option], example)
+    own = CATALOG.get(entry).take_own(options) if entry else {}
     rules = {f.name: options.pop(f.name) for f in fields(FrameRecipe) if f.name in options}
-    uncertain = options.pop("uncertain", None) if entry else None  # the entry knows its own
     reading = ReadOptions(
         **{f.name: options.pop(f.name) for f in fields(ReadOptions) if f.name in options}
     )
-    if uncertain is not None:
-        options["uncertain"] = uncertain
+    options |= own
     if entry:
         reading.only(f"{entry!r} of the catalog", "group", "uncertain")
         CATALOG.get(entry).choose(options)

@@ -18,11 +18,6 @@ from featprobe.images.decoded_image import FrameRecipe
 if TYPE_CHECKING:
     import pandas
 
-# What becomes of a finding that the labeller was uncertain about: unknown (NaN), absent, present.
-UNCERTAIN = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0}
-# ... and of one that the report does not mention. Published pipelines read it as absent.
-UNMENTIONED = {"zeros": 0.0, "ignore": np.nan}
-
 
 def find(root: Path, *patterns: str) -> Path:
     """Find the first file or folder that matches one of several patterns relative to ``root``.
@@ -143,12 +138,6 @@ def multilabel(
     known = codes >= 0
     matrix[values.index.get_indexer(parts.index[known]), codes[known]] = 1
     return matrix
-
-
-def resolve(values: np.ndarray, uncertain: str, unmentioned: str) -> np.ndarray:
-    """CheXpert's 1, 0, -1 (uncertain) and NaN (unmentioned) as 1, 0 and NaN by the two policies."""
-    known = np.where(np.isnan(values), UNMENTIONED[unmentioned], values)
-    return np.where(values == -1, UNCERTAIN[uncertain], known)
 
 
 def assemble(

@@ -16,7 +16,8 @@ OPTIONS = {
     "label": "--label", "group": "--group", "task": "--task", "separator": "--separator",
     "uncertain": "--uncertain", "missing": "--missing", "path": "--path",
     "split_column": "--split-column", "split_map": "--split-map",
-    "masks": "--masks", "mask_classes": "--mask-classes",
+    "masks": "--masks", "mask_classes": "--mask-classes", "labels": "--labels",
+    "label_map": "--map",
 }  # fmt: skip
 
 
@@ -35,7 +36,8 @@ class ReadOptions(Checked):
     for the names in the split column or of the split folders. ``bare``: items alone, as for a
     prediction; neither labels, split nor masks are looked for. ``masks``: of a folder the folder
     of its masks, ``CLASS=FOLDER`` for one a class, of a table columns of files; ``none``: none are
-    read. ``mask_classes``: see :func:`~featprobe.datasets.mask_classes.read_classes`.
+    read. ``mask_classes``: see :func:`~featprobe.datasets.mask_classes.read_classes`. ``labels``
+    and ``label_map``: see :func:`~featprobe.datasets.chosen_labels.choose_labels`.
 
     Raises :class:`InputError` for a value that is none of those.
     """
@@ -52,6 +54,8 @@ class ReadOptions(Checked):
     bare: bool = False
     masks: tuple[str, ...] = ()
     mask_classes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    label_map: Mapping[str, str] = field(default_factory=dict)
 
     def owner(self) -> str:
         return "a data set"
@@ -86,28 +90,34 @@ class ReadOptions(Checked):
         return not self.bare and self.label != ("none",)
 
     def only(self, what: str, *meant: str) -> None:
-        """Raise :class:`InputError` for an option that means nothing for ``what``."""
+        """Raise :class:`InputError` for an option that means nothing for ``what``.
+
+        Classes can be chosen of everything that has some.
+        """
+        meant = (*meant, "labels", "label_map")
         for f in fields(self):
             options = getattr(self, f.name)
-            default = f.default_factory() if f.name == "split_map" else f.default  # type: ignore
+            default = f.default_factory() if f.name.endswith("_map") else f.default  # type: ignore
             if f.name in OPTIONS and options != default and f.name not in meant:
                 can = ", ".join(OPTIONS[m] for m in meant) or "none of these options"
                 raise InputError(f"{OPTIONS[f.name]} means nothing for {what}, which takes {can}")
 
 
-def read_split_map(given: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
-    """``["dev=val"]`` as a mapping; one is returned as it is.
+def read_map(
+    option: str, given: Mapping[str, str] | Sequence[str], example: str = "dev=val"
+) -> dict[str, str]:
+    """``["dev=val"]`` of an option as a mapping; one is returned as it is.
 
     Raises :class:`InputError` for a text without ``=``, or a name that is given twice.
     """
     if isinstance(given, Mapping):
         return {str(k): str(v) for k, v in given.items()}
     out: dict[str, str] = {}
-    for text in checked("split_map", given, tuple[str, ...], "a data set"):
+    for text in checked(option, given, tuple[str, ...], "a data set"):
         name, sign, part = text.rpartition("=")
         if not sign:
-            raise InputError(f"--split-map {text!r} is written NAME=PART, such as dev=val")
+            raise InputError(f"{OPTIONS[option]} {text!r} is written NAME=PART, such as {example}")
         if name in out:
-            raise InputError(f"--split-map names {name!r} twice")
+            raise InputError(f"{OPTIONS[option]} names {name!r} twice")
         out[name] = part
     return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from featprobe.core.errors import InputError
 from featprobe.datasets.base import FileSource
 from featprobe.images import files, frames
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader
+from featprobe.splits.study_draws import natural as by_number
 
 
 def natural(path: Path) -> list[str | int]:
     """Sort key of a file name in which ``10`` follows ``9``."""
-    return [int(t) if t.isdigit() else t for t in re.split(r"(\d+)", path.name)]
+    return by_number(path.name)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from featprobe.evaluation.run_protocol import run_protocol
 from featprobe.features.feature_set import FeatureSet, unlabeled
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
+from featprobe.features.wanted import Wanted
 from featprobe.metrics import thresholds
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
@@ -55,7 +56,7 @@ def evaluate(
     probe: str | Probe,
     protocol: str | Protocol = "full",
     *,
-    view: str | Sequence[str] | None = None,
+    view: str | Sequence[str] | Wanted | None = None,
     pool: str | Sequence[str] = "mean",
     normalize: bool = False,
     pca: int | None = None,
@@ -75,14 +76,17 @@ def evaluate(
     ``full``: every candidate of the probe is fitted on train and the best one on val chosen,
     refitted on train and val, and tested once; a probe that reports all (kNN) gives one Result a
     candidate, the chosen one marked. ``fewshot``: one Result for each number of shots, the mean
-    over tries; val is not touched, and a probe with several candidates uses C = 1 (the middle one
-    of others). ``cv``: every fold is test once and the next one val; metrics are means over folds.
-    ``loo``: every item is scored by those of other patients (kNN).
+    over tries; val is not touched unless the protocol says ``choose``, and a probe with several
+    candidates uses C = 1 (the middle one of others). ``cv``: every fold is test once and the next
+    one val; metrics are means over folds. ``loo``: every item is scored by those of other patients
+    (kNN).
 
     ``view``, ``pool``: see :meth:`~featprobe.features.feature_set.FeatureSet.x`; of several, val
-    chooses. ``normalize``, ``pca``: see :class:`~featprobe.features.prepare.Prepare`. ``seed``: of
-    split and draws, over the protocol's own. ``save`` appends the results to the cache. ``level``:
-    ``item``, ``patient``, or a :class:`~featprobe.evaluation.levels.Level`; choosing is by item.
+    chooses. A view may be what a study wants of each kind of backbone, a
+    :class:`~featprobe.features.wanted.Wanted`. ``normalize``, ``pca``: see
+    :class:`~featprobe.features.prepare.Prepare`. ``seed``: of split and draws, over the protocol's
+    own. ``save`` appends the results to the cache. ``level``: ``item``, ``patient``, or a
+    :class:`~featprobe.evaluation.levels.Level`; choosing is by item.
     ``subgroups``: a column (``FILE:COLUMN``, or a mapping from ids) by whose values metrics are
     shown apart.
 
@@ -96,7 +100,7 @@ def evaluate(
     patients to split, targets that the probe is not for.
     """
     chosen = _seeded(protocol, seed)
-    criterion = _criterion(features, chosen, select, one_se, metric)
+    criterion = criterion_of(features, chosen, select, one_se, metric)
     made = make_probe(probe).fresh().choosing_by(criterion)
     views = requested_views(features, made, view, pool)
     data = labelled(features, chosen, views, made, Prepare(normalize, pca))
@@ -108,7 +112,7 @@ def evaluate(
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
         threshold=threshold,
     )  # fmt: skip
-    idle = [*made.idle(), *_idle_pool(features, views), *model_selection.idle(made, data)]
+    idle = [*made.idle(), *idle_pool(features, views), *model_selection.idle(made, data)]
     idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
     out = Results()
     start = time.perf_counter()
@@ -146,7 +150,7 @@ def request(
     values.apply_defaults()
     o = values.arguments
     made, chosen = make_probe(probe), _seeded(protocol, o["seed"])
-    criterion = _criterion(features, chosen, o["select"], o["one_se"], o["metric"])
+    criterion = criterion_of(features, chosen, o["select"], o["one_se"], o["metric"])
     level, subgroups, rule = o["level"], o["subgroups"], rule_of(o["threshold"])
     reading = levels.Level(level) if isinstance(level, str) else level
     depends_on = {
@@ -169,11 +173,14 @@ def _seeded(protocol: str | Protocol, seed: int | None) -> Protocol:
     return chosen if seed is None else type(chosen)(**{**_fields(chosen), "seed": seed})
 
 
-def _criterion(
+def criterion_of(
     labeled: LabeledItems, protocol: Protocol, select: str, one_se: bool, metric: str | None
 ) -> Criterion | None:
     """By what val chooses; None for items without a task, which are refused later."""
-    if isinstance(protocol, (FewShot, LeaveOneOut)) and (select, one_se) != (AUTO, True):
+    unseen = isinstance(protocol, LeaveOneOut) or (
+        isinstance(protocol, FewShot) and not protocol.choose
+    )
+    if unseen and (select, one_se) != (AUTO, True):
         raise InputError(
             f"select says how val chooses, which {protocol.name} does not look at: leave it out"
         )
@@ -183,9 +190,11 @@ def _criterion(
 
 
 def requested_views(
-    features: FeatureSet, probe: Probe, view: str | Sequence[str] | None, pool: str | Sequence[str]
-) -> list[View]:
+    features: FeatureSet, probe: Probe, view: str | Sequence[str] | Wanted | None,
+    pool: str | Sequence[str],
+) -> list[View]:  # fmt: skip
     """List every view with every pooling; probes of bags pool frames themselves."""
+    view = view.stored(features) if isinstance(view, Wanted) else view
     names = [view] if view is None or isinstance(view, str) else list(view)
     pools = [pool] if isinstance(pool, str) else list(pool)
     if probe.bags:
@@ -193,7 +202,7 @@ def requested_views(
     return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
 
 
-def _idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
+def idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
     """What to say of poolings that were asked for where every item has one frame."""
     pools = sorted({v.pool for v in views} - {"mean", "bag"})
     if not pools or features.store.layout.frames > len(features.store.items().ids):

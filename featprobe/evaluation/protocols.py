@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from featprobe.core.errors import InputError
+from featprobe.core.errors import InputError, look_up
 from featprobe.splits.partition import (
     VERSION,
     Partitioner,
     Split,
+    check_subset,
     check_version,
     cut,
     folded,
     official_or_made,
     repeated,
 )
-from featprobe.splits.shots import Draws
+from featprobe.splits.shots import DRAWN, Draws
+from featprobe.splits.study_draws import DRAWS, ONCE
 
 # what earlier versions wrote for what a shot is, in results of probes and of decoders
 EARLIER_WORDS = {"sample": "item", "case": "item"}
@@ -41,10 +43,11 @@ class Full:
     """Fit on train, choose on val, refit on train and val, test once.
 
     ``refit=False`` tests the estimator fitted on train alone. ``subset``: the fraction of the
-    patients of train and val that there are (:func:`~featprobe.splits.partition.cut`), the same for
-    every probe and backbone. ``split_version``: 1 splits as versions did that recorded none.
-    ``repeats``: so many splits instead of one, see :func:`~featprobe.splits.partition.repeated`; a
-    metric is the mean over them, and its interval speaks of new training sets too.
+    patients of train and val that there are, or above 1 the number of training items
+    (:func:`~featprobe.splits.partition.cut`), the same for every probe and backbone.
+    ``split_version``: 1 splits as versions did that recorded none. ``repeats``: so many splits
+    instead of one, see :func:`~featprobe.splits.partition.repeated`; a metric is the mean over
+    them, and its interval speaks of new training sets too.
     """
 
     seed: int = 0
@@ -55,10 +58,9 @@ class Full:
     name: str = field(default="full", init=False)
 
     def __post_init__(self) -> None:
-        if not 0 < self.subset <= 1:
-            raise InputError(
-                f"subset {self.subset} must be above 0 and at most 1: 0.01 is 1 % of train and val"
-            )
+        check_subset(self.subset)
+        if self.subset > 1:
+            object.__setattr__(self, "subset", int(self.subset))
         if self.repeats < 1:
             raise InputError(f"repeats {self.repeats} must be at least 1")
         check_version(self.split_version)
@@ -80,12 +82,17 @@ class Full:
 
 @dataclass(frozen=True)
 class FewShot:
-    """``shots`` items (or patients) of each class of train, drawn ``tries`` times; val is unused.
+    """``shots`` items (or patients) of each class of train, drawn ``tries`` times.
 
     ``by="item"`` (``"sample"`` is read as the same): n items of each class, from different patients
     as far as there are enough. ``by="patient"``: all items that n patients have of the class. Draw
     t of seed s is the same for every probe and backbone, and the draw of n shots is part of the
     draw of 2n.
+
+    ``draw``: ``drawn`` at random, or as a study does, see :mod:`featprobe.splits.shots`: ``first``
+    and ``spaced`` are one try, ``dinov2`` draws try t of seed s under seed s + t. ``choose``: val
+    chooses the candidate and the view of each try, which makes val part of what was known;
+    otherwise val is unused.
     """
 
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -93,6 +100,8 @@ class FewShot:
     by: str = "item"
     seed: int = 0
     split_version: int = VERSION
+    draw: str = DRAWN
+    choose: bool = False
     name: str = field(default="fewshot", init=False)
 
     def __post_init__(self) -> None:
@@ -100,11 +109,20 @@ class FewShot:
         object.__setattr__(self, "by", EARLIER_WORDS.get(self.by, self.by))
         if self.by not in ("item", "patient"):
             raise InputError(f"few-shot by {self.by!r}: choose item or patient")
+        look_up("way to draw shots", self.draw, DRAWS)
+        if self.draw == "first":  # of each class the first patients
+            object.__setattr__(self, "by", "patient")
+        elif self.draw != DRAWN and self.by == "patient":
+            raise InputError(f"few-shot drawn as {self.draw!r} takes items: leave by=patient out")
+        if self.draw in ONCE:
+            object.__setattr__(self, "tries", 1)
         check_version(self.split_version)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {**_plain(self), "shots": list(self.shots)}
+        """Plain JSON values, without what is usual."""
+        usual = (("draw", DRAWN), ("choose", False))
+        kept = {k: v for k, v in _plain(self).items() if (k, v) not in usual}
+        return {**kept, "shots": list(self.shots)}
 
     def split(
         self, partitioner: Partitioner, official: np.ndarray | None = None, origin: str = ""
@@ -115,8 +133,10 @@ class FewShot:
 
     def draws(
         self, y: np.ndarray, groups: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None
-    ) -> Draws:
+    ) -> Callable[[int, int], np.ndarray]:
         """A function from shots and the number of the draw to rows, a sorted subset of ``rows``."""
+        if self.draw != DRAWN:
+            return DRAWS[self.draw](y, groups, rows, ids, self.seed)
         return Draws(y, groups, rows, ids, by=self.by, seed=self.seed, version=self.split_version)
 
 

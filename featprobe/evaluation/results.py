@@ -29,6 +29,7 @@ from featprobe.store.format import without_pixels
 
 NUMBERS = (
     "metrics", "ci", "chance", "ceiling", "spread", "val", "components", "cost", "thresholds",
+    "gap", "gap_ci",
 )  # fmt: skip
 NOT_KEPT = "not kept: "  # begins the note of a result that could not be written
 PACKAGES = ("numpy", "scipy", "faiss-cpu", "faiss-gpu")
@@ -59,6 +60,8 @@ class Result(Displayable):
     of the second one), one for each fold of a cross-validation. ``request``: digest of all that was
     requested, candidates too, by which a later one is known to be done; empty in results of earlier
     versions. ``seeds``: of a mean over seeds (:mod:`featprobe.evaluation.seed_means`), seed -> id.
+    ``in_domain``: of a probe of another data set, id of the Result there; ``gap``: metric -> value
+    minus that one, ``gap_ci``: its 95 % interval (:mod:`featprobe.evaluation.transfer`).
     """
 
     dataset: str
@@ -99,6 +102,9 @@ class Result(Displayable):
     ci_method: dict[str, str] = field(default_factory=dict)
     class_sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     seeds: dict[str, str] = field(default_factory=dict)
+    in_domain: str = ""
+    gap: dict[str, float] = field(default_factory=dict)
+    gap_ci: dict[str, tuple[float, float]] = field(default_factory=dict)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
     time: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 

@@ -47,7 +47,7 @@ def run_protocol(probe: Probe, data: Data, protocol: Protocol) -> list[Cell]:
     if isinstance(protocol, (Full, CrossVal)):
         refit = not isinstance(protocol, Full) or protocol.refit
         return [_inside(probe, data, refit)] if data.split.inner else _full(probe, data, refit)
-    if len(data.views) > 1:
+    if len(data.views) > 1 and not (isinstance(protocol, FewShot) and protocol.choose):
         raise InputError(
             f"{len(data.views)} views are chosen among on val, which {protocol.name} does not look "
             "at: give one"
@@ -108,6 +108,8 @@ def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
     if data.task == "regression":
         raise InputError("few-shot draws items of each class; regression targets have none")
     s, view = data.split, data.views[0]
+    if protocol.choose:
+        return [_shots_by_val(probe, data, protocol, shots) for shots in protocol.shots]
     x = data.read(view)
     prepare = data.prepare.fitted(x[s.train])
     x = prepare(x)
@@ -146,6 +148,16 @@ def _shots(
         {**probe.get_params(), **params}, scores, round(float(np.mean([len(t) for t in tries]))),
         data.views[0], shots=shots, notes=[*notes, *one.notes()], fits=tries,
     )  # fmt: skip
+
+
+def _shots_by_val(probe: Probe, data: Data, protocol: FewShot, shots: int) -> Cell:
+    """Tries whose candidate and view val chooses; the whole of val, which no draw touches."""
+    s = data.split
+    draw = protocol.draws(data.y, data.groups, s.train, data.ids)
+    inner = tuple(replace(s, train=draw(shots, t)) for t in range(protocol.tries))
+    cell = _inside(probe, replace(data, split=replace(s, inner=inner)), refit=False)
+    cell.notes.append(f"val ({len(s.val)} items) chose, which knows more than the shots")
+    return replace(cell, shots=shots)
 
 
 def _settled(probe: Probe, shots: int) -> dict[str, Any]:

@@ -148,6 +148,8 @@ def _create(
         {
             "backbone": backbone.origin,
             "random": backbone.random,
+            "outputs": backbone.offer.outputs,
+            "pooled": backbone.offer.pooled,
             "batch": o.batch_size,
             "device": o.target.type,
             **learnt,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,12 @@ class Bags:
     def of(cls, x: Bags | np.ndarray) -> Bags:
         """Bags as they are; each row of an (N, D) array as a bag of one."""
         return x if isinstance(x, Bags) else cls(x, np.arange(len(x) + 1))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Bags]) -> Bags:
+        """The bags of several, one behind the other."""
+        counts = np.concatenate([p.counts for p in parts])
+        return cls(np.concatenate([p.frames for p in parts]), np.r_[0, np.cumsum(counts)])
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -91,6 +91,12 @@ class FeatureSet(Displayable, LabeledItems):
         )  # fmt: skip
         return cls(MemoryStore(key, arrays, items, dataset, backbone, {"source": GIVEN}))
 
+    def labelled_as(self, items: Items) -> FeatureSet:
+        """The same features under another table of the same items, which is not written."""
+        out = type(self)(self.store)
+        vars(out)["items"] = items
+        return out
+
     def to_frame(self, view: str | None = None, pool: str = "mean") -> Any:
         """A pandas DataFrame, one row an item: id, group, split, its target (``label``, or a column
         for each label), and the features of a view as ``f0``, ``f1``, ..."""

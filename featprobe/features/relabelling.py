@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, StoreError, UnknownName, nearest
+from featprobe.datasets.chosen_labels import choose_labels
 from featprobe.datasets.columns import require_columns
 from featprobe.datasets.manifest import add_labels
-from featprobe.datasets.read_options import ReadOptions
+from featprobe.datasets.read_options import ReadOptions, read_map
 from featprobe.datasets.texts import read_table
 from featprobe.features.lookup import data_named
 from featprobe.store.cache import CacheEntry, entries
@@ -51,13 +52,15 @@ class Relabelled:
 def relabel(
     cache: Where | StoragePath, name: str, targets: Path, id_column: str = "id",
     label: Sequence[str] = (), task: str | None = None, separator: str | None = None,
-    uncertain: str | None = None, missing: Sequence[str] = (),
+    uncertain: str | None = None, missing: Sequence[str] = (), labels: Sequence[str] = (),
+    label_map: Mapping[str, str] | Sequence[str] = (),
 ) -> Iterator[Relabelled]:  # fmt: skip
     """Replace the labels of every store of a data set by those of a table.
 
     ``name``: of a data set in the cache, or of a store of it. ``targets``: a CSV, TSV or Parquet
-    table with ids in ``id_column``; ``label``, ``task``, ``separator``, ``uncertain`` and
-    ``missing`` as in :class:`~featprobe.datasets.read_options.ReadOptions`. Features, patients and
+    table with ids in ``id_column``; ``label``, ``task``, ``separator``, ``uncertain``,
+    ``missing``, ``labels`` and ``label_map`` as in
+    :class:`~featprobe.datasets.read_options.ReadOptions`. Features, patients and
     split stay as they are; a store then equals one extracted with these labels from the start.
 
     The table is looked at for every store before the first is changed. Raises :class:`UnknownName`
@@ -73,8 +76,9 @@ def relabel(
         raise InputError(f"{targets}: item {ids[ids.duplicated()].iloc[0]!r} occurs twice")
     table[id_column] = ids
     reading = ReadOptions(
-        tuple(label), task=task, separator=separator, uncertain=uncertain, missing=tuple(missing)
-    )
+        tuple(label), task=task, separator=separator, uncertain=uncertain, missing=tuple(missing),
+        labels=tuple(labels), label_map=read_map("label_map", label_map, "mild=referable"),
+    )  # fmt: skip
     made = []
     for entry in _stores(cache, name):
         if entry.store is None:
@@ -123,6 +127,7 @@ def _labelled(
     notes = add_labels(path, part, found, reading, used=[id_column])
     if found.targets is None:
         raise InputError(f"{path}: no column of labels; name one, or several, with --label")
+    notes += choose_labels(found, reading.labels, reading.label_map)
     unknown = -1 if found.targets.dtype.kind == "i" else np.nan
     targets = np.full((len(items.ids), *found.targets.shape[1:]), unknown, found.targets.dtype)
     targets[rows] = found.targets

@@ -59,10 +59,14 @@ def over_shots(results: Sequence[Result], metric: str | None = None) -> list[Pan
 
 
 def over_fractions(results: Sequence[Result], metric: str | None = None) -> list[Panel]:
-    """As :func:`over_shots`, over the share of train; all of it is the last point."""
+    """As :func:`over_shots`, over the share of train; all of it is the last point.
+
+    Parts that were asked for as a number of items are left out.
+    """
 
     def at(r: Result) -> float | None:
-        return float(r.settings.get("subset", 1.0)) if r.protocol == "full" else None
+        share = float(r.settings.get("subset", 1.0))
+        return share if r.protocol == "full" and share <= 1 else None
 
     # parts of train have splits of their own, with the test items of the whole
     left = ("subset", "split")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.options import checked
+from featprobe.features.wanted import STUDIES, Wanted
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES, make_recipe
 from featprobe.finetuning.settings import Training
@@ -16,11 +18,29 @@ from featprobe.finetuning.studies import check_rates, study
 
 @dataclass(frozen=True)
 class Request:
-    """A recipe, its training, and the learning rates among which val chooses."""
+    """A recipe, its training, and the learning rates among which val chooses.
+
+    ``views``: of a preset, by kind of backbone; None where the training says its view.
+    """
 
     recipe: Recipe
     training: Training
     lrs: tuple[float, ...] = ()
+    views: Wanted | None = None
+
+    def on(self, backbone: Backbone) -> Request:
+        """The same with the view that the preset's study has of a backbone.
+
+        Raises :class:`InputError` that says which view would do where it has none.
+        """
+        return replace(self, training=seeing(self.training, self.views, backbone))
+
+
+def seeing(training: Training, views: Wanted | None, backbone: Backbone) -> Training:
+    """A training with the view that a study has of a backbone."""
+    if views is None:
+        return training
+    return replace(training, view=views.of(backbone.offer)[0])
 
 
 def request(
@@ -36,6 +56,7 @@ def request(
     options: dict[str, Any] = {}
     training: dict[str, Any] = {}
     lrs: tuple[float, ...] = ()
+    views: Wanted | None = None
     if preset is not None:
         if recipe is not None:
             raise InputError(f"preset {preset} names the recipe: leave {recipe!r} out")
@@ -43,6 +64,8 @@ def request(
         recipe, options, training, lrs = (
             found.recipe, dict(found.options), dict(found.training), tuple(found.lrs),
         )  # fmt: skip
+        seen = found.views and "view" not in {**training, **values}
+        views = STUDIES[found.views] if seen else None
     recipe = recipe or "full"
     own = [f.name for f in fields(RECIPES.get(recipe))]
     known = [f.name for f in fields(Training)]
@@ -63,6 +86,6 @@ def request(
                 f"recipe {recipe} has no setting {name!r}.{nearest(name, [*own, *known])} "
                 f"Its own: {', '.join(own) or 'none'}; of every training: {', '.join(known)}"
             )
-    made = Request(make_recipe(recipe, **options), Training(**training), lrs)
+    made = Request(make_recipe(recipe, **options), Training(**training), lrs, views)
     check_rates(made.recipe, made.training, lrs)
     return made

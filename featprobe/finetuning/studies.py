@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
+from featprobe.core.errors import InputError, MissingPath, UnknownName, look_up, nearest
 from featprobe.core.paths import expanded
 from featprobe.core.yaml_file import at, checked, read_yaml
+from featprobe.features.wanted import STUDIES as STUDIES_OF_VIEWS
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import make_recipe
 from featprobe.finetuning.settings import Training
@@ -19,7 +20,7 @@ STUDIES = tuple(sorted(p.stem for p in FOLDER.glob("*.yaml")))
 NEEDS = "a preset needs at least 'recipe: NAME'"
 FIELDS = {
     "recipe": str, "options": Mapping[str, Any] | None, "training": Mapping[str, Any] | None,
-    "lrs": Sequence[float] | None, "source": str, "differs": str,
+    "lrs": Sequence[float] | None, "views": str, "source": str, "differs": str,
 }  # fmt: skip
 
 
@@ -29,7 +30,9 @@ class Study:
 
     ``recipe`` and its ``options``; ``training``: fields of
     :class:`~featprobe.finetuning.settings.Training`; ``lrs``: the rates of the backbone among which
-    validation data choose, empty where the study has one; ``source``: the paper, its repository and
+    validation data choose, empty where the study has one; ``views``: a study's name among those of
+    :data:`~featprobe.features.wanted.STUDIES`, whose view of each kind of backbone the head sees,
+    empty for ``cls`` or ``mean``; ``source``: the paper, its repository and
     the files that say so; ``differs``: what is different here.
     """
 
@@ -40,6 +43,7 @@ class Study:
     lrs: tuple[float, ...]
     source: str
     differs: str = ""
+    views: str = ""
 
 
 def study(name: str) -> Study:
@@ -65,7 +69,7 @@ def study(name: str) -> Study:
 
 
 def _read(path: Path) -> Study:
-    values = checked(read_yaml(path, NEEDS), FIELDS, str(path), ("source", "differs"))
+    values = checked(read_yaml(path, NEEDS), FIELDS, str(path), ("source", "differs", "views"))
     if "recipe" not in values:
         raise InputError(f"{path}: {NEEDS}")
     options, training = (
@@ -82,7 +86,10 @@ def _read(path: Path) -> Study:
         check_rates(recipe, Training(**training), lrs)
     except (InputError, UnknownName) as error:
         raise InputError(f"{path}: training: {error}") from error
-    texts = (values.get(n, "") for n in ("source", "differs"))
+    with at(f"{path}: views"):
+        if views := values.get("views", ""):
+            look_up("study", views, STUDIES_OF_VIEWS)
+    texts = (values.get(n, "") for n in ("source", "differs", "views"))
     return Study(path.stem, values["recipe"], options, training, lrs, *texts)
 
 

@@ -125,19 +125,18 @@ class Session:
         if not cell.protocol.choosing:  # there is no val to choose by anything
             how = {k: v for k, v in how.items() if k not in ("select", "one_se")}
         how |= {"resamples": grid.resamples}
+        probe = work.on(features)
 
         def make() -> Sequence[Result]:
-            return evaluate(
-                features, work.probe.fresh(), protocol, **how, cache=self.cache, save=True
-            )
+            return evaluate(features, probe.fresh(), protocol, **how, cache=self.cache, save=True)
 
-        return request(features, work.probe, protocol, **how), protocol, make
+        return request(features, probe, protocol, **how), protocol, make
 
     def _tuning(self, cell: Cell) -> tuple[str, Protocol, Callable[[], Sequence[Result]]]:
         assert isinstance(cell.work, FinetuneRequest)
         grid, subset = self.grid, cell.protocol.subset
         dataset, backbone = self.dataset(cell.data), self.backbone(cell.model)
-        entry = self.chosen_by(cell.work, dataset)
+        entry = self.chosen_by(cell.work, dataset).on(backbone)
         requested = training_request(backbone, dataset, entry, subset, grid.split_version)
 
         def make() -> Sequence[Result]:

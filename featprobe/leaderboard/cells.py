@@ -40,14 +40,13 @@ class Cell:
         """By key of an exclusion what the cell may be called there."""
         work = self.work
         frozen = isinstance(work, ProbeRequest)
-        views = (work.how["view"] or ()) if isinstance(work, ProbeRequest) else ()
         return {
             "data": (self.data.name, self.data.text),
             "model": self.model.names,
             "probe": work.names if frozen else (),
             "finetune": () if frozen else work.names,
             "protocol": (self.protocol.kind,),
-            "view": tuple(views),
+            "view": work.views if isinstance(work, ProbeRequest) else (),
             "image_size": tuple(v for k, v in self.model.options if k == "image_size"),
             "subset": (self.protocol.subset,),
             "seed": (self.seed,),

@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError
 from featprobe.core.yaml_file import at, checked
+from featprobe.features.wanted import Wanted
 from featprobe.finetuning.dense.settings import (
     OF_DECODER,
     TASK,
@@ -17,7 +19,7 @@ from featprobe.finetuning.dense.settings import (
 )
 from featprobe.finetuning.recipes.base import Recipe
 from featprobe.finetuning.recipes.named import RECIPES
-from featprobe.finetuning.request import request
+from featprobe.finetuning.request import request, seeing
 from featprobe.finetuning.settings import Training
 from featprobe.finetuning.studies import study
 from featprobe.segmentation.decoders.named import DECODERS
@@ -29,13 +31,15 @@ OF_MASKS = ("loss", "weights", "scale")
 @dataclass(frozen=True)
 class FinetuneRequest:
     """A recipe and how it is trained; val chooses among ``lrs``. ``label``: the user's name;
-    ``segmentation``: the decoder, where it is of masks."""
+    ``segmentation``: the decoder, where it is of masks; ``views``: of a preset, by kind of
+    backbone."""
 
     recipe: Recipe
     training: Training
     lrs: tuple[float, ...] = ()
     label: str = ""
     segmentation: Segmentation | None = None
+    views: Wanted | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +55,16 @@ class FinetuneRequest:
     def seeded(self, seed: int) -> FinetuneRequest:
         """The same with split and draws under a seed."""
         return replace(self, training=replace(self.training, seed=seed))
+
+    def at(self, view: str) -> FinetuneRequest:
+        """The same with a head that sees a view."""
+        return replace(self, training=replace(self.training, view=view))
+
+    def on(self, backbone: Backbone) -> FinetuneRequest:
+        """The same with the view that its preset has of a backbone."""
+        if self.segmentation is not None:
+            return self
+        return replace(self, training=seeing(self.training, self.views, backbone))
 
 
 def make_finetune_request(
@@ -85,7 +99,8 @@ def make_finetune_request(
         made = request(recipe, preset, settings)
         if dense is not None:
             dense.fitted(made.training, made.recipe)
-    return FinetuneRequest(made.recipe, made.training, made.lrs, options.get("name", ""), dense)
+    label = options.get("name", "")
+    return FinetuneRequest(made.recipe, made.training, made.lrs, label, dense, made.views)
 
 
 def _of_masks(entry: Mapping[str, Any], place: str) -> list[str]:

@@ -228,16 +228,18 @@ class _Forecaster:
         assert isinstance(cell.work, FinetuneRequest)
         entry = self.session.chosen_by(cell.work, dataset)
         keys = {
-            r.provenance["key"]["weights"]: r.provenance["key"] for r in self.kept
+            (r.provenance["key"]["weights"], r.view): r.provenance["key"] for r in self.kept
             if (r.dataset, r.backbone, r.probe) == (dataset.name, cell.model.name, "finetune")
         }  # fmt: skip
-        for key in keys.values():  # no training of this backbone is cached under other weights
+        # no training of this backbone is cached under other weights
+        for (_, view), key in keys.items():
             made: Any = SimpleNamespace(
                 name=cell.model.name, weights_sha256=key["weights"],
                 preprocess=Preprocess.from_dict(key["preprocess"]),
             )  # fmt: skip
             version = self.session.grid.split_version
-            requested = training_request(made, dataset, entry, cell.protocol.subset, version)
+            tuned = entry if entry.views is None else entry.at(view)  # what its preset came to
+            requested = training_request(made, dataset, tuned, cell.protocol.subset, version)
             if requested in self.session.known:
                 return True
         return False

@@ -8,6 +8,7 @@ from featprobe.core.errors import UnknownName, nearest
 from featprobe.evaluation.results import Result
 from featprobe.metrics import measures as metrics
 from featprobe.probes.selection import Criterion
+from featprobe.splits.partition import subset_text
 
 League = tuple[str, str, int]
 # what tells leagues of one data set apart, and may be overlooked where that is asked for
@@ -55,12 +56,13 @@ def identity(r: Result) -> dict[str, str]:
     return {
         "task": r.task,
         "protocol": r.protocol,
+        "source": f"trained on {s['source']}" if s.get("source") else "",
         "folds": _counted(s.get("folds"), "folds"),
         "repeats": _counted(s.get("repeats"), "repeats"),
         "tries": _counted(s.get("tries"), "tries"),
         "shots by": f"by {s['by']}" if s.get("by") else "",
         "draws": _text("draws", s.get("draws") or r.split.get("draws")),
-        "subset": f"{100 * s['subset']:g} % of train" if "subset" in s else "",
+        "subset": subset_text(s["subset"]) if "subset" in s else "",
         "seed": f"seeds {', '.join(r.seeds)}" if r.seeds else _text("seed", s.get("seed", 0)),
         # results of before versions were recorded are of the first, or of an official split
         "split version": _text("split version", v) if (v := r.split.get("version")) != 1 else "",
@@ -69,7 +71,14 @@ def identity(r: Result) -> dict[str, str]:
         "level": " ".join(str(s[k]) for k in ("level", "level_by", "study") if s.get(k)),
         "image-size": f"{' x '.join(map(str, size))} pixels" if size else "",
         "selection": ", ".join(
-            filter(None, (views, "" if usual else _text("selected by", select)))
+            filter(
+                None,
+                (
+                    views,
+                    "" if usual else _text("selected by", select),
+                    "each try chosen on val" if s.get("choose") else "",
+                ),
+            )
         ),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from featprobe.core.display import ends
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
@@ -18,7 +19,8 @@ RANDOM = "random: weights drawn from a seed, not pretrained"
 
 def of_board(board: Sequence[Row]) -> list[str]:
     """Lines below a leaderboard."""
-    return [*of_results([row.result for row in board]), *legend(board)]
+    shown = [row.result for row in board]
+    return [*of_results(shown), *gaps(shown), *legend(board)]
 
 
 def of_results(results: Sequence[Result]) -> list[str]:
@@ -57,6 +59,27 @@ def of_results(results: Sequence[Result]) -> list[str]:
     if any(among.several(r) for r in results):
         lines.append("#: features of one backbone made in different ways (frames, blocks, ...)")
     return list(dict.fromkeys(lines))
+
+
+def gap(r: Result, metric: str) -> str:
+    """What a probe of another data set gains there: ``-0.128 [-0.165, -0.050]``, or a dash."""
+    apart = r.gap.get(metric, math.nan)
+    if math.isnan(apart):
+        return "-"
+    return f"{apart:+.3f}{ends(r.gap_ci.get(metric, (math.nan, math.nan)))}"
+
+
+def gaps(results: Sequence[Result]) -> list[str]:
+    """A line for each result on another data set than that trained on."""
+    lines = []
+    for r in results:
+        by = metrics.ranking(r.task)
+        if by in r.gap:
+            lines.append(
+                f"{r.dataset} / {r.backbone}, {setting(r)}: {metrics.about(by).label} "
+                f"{gap(r, by)} against the test items of {r.settings['source']}"
+            )
+    return lines
 
 
 def subgroups(results: Sequence[Result]) -> list[str]:

@@ -10,13 +10,14 @@ from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError
 from featprobe.core.yaml_file import at, checked
 from featprobe.extraction.options import BLOCKS
-from featprobe.features.feature_set import POOLS, view_part
+from featprobe.features.feature_set import POOLS, FeatureSet, view_part
 from featprobe.features.prepare import Prepare
+from featprobe.features.wanted import Wanted
 from featprobe.leaderboard.row_labels import named
 from featprobe.leaderboard.yaml_schema import listed
 from featprobe.metrics.thresholds import YOUDEN, rule_of
 from featprobe.probes.base import Probe
-from featprobe.probes.presets import preset
+from featprobe.probes.presets import Preset, preset
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, selectable
 
@@ -33,7 +34,7 @@ class ProbeRequest:
     """A probe on frozen features.
 
     ``how``: view, pooling, preparation and choosing, as of ``evaluate``. ``names``: what an
-    exclusion may call it. ``fixed``: parameters that the file gives.
+    exclusion may call it. ``fixed``: parameters that the file gives. ``study``: its preset.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ProbeRequest:
     how: Mapping[str, Any]
     names: tuple[str, ...] = ()
     fixed: frozenset[str] = frozenset()
+    study: Preset | None = None
 
     def seeded(self, seed: int) -> ProbeRequest:
         """The same with its own draws under a seed, where it has any and the file says none."""
@@ -50,6 +52,28 @@ class ProbeRequest:
             if n.split("__")[-1] == "seed" and n not in self.fixed
         ]  # fmt: skip
         return replace(self, probe=self.probe.fresh(**dict.fromkeys(drawn, seed)))
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """All views that it names, or that its preset may come to."""
+        view = self.how["view"]
+        return view.every if isinstance(view, Wanted) else tuple(view or ())
+
+    @property
+    def choices(self) -> int:
+        """Among how many views and poolings val may have to choose."""
+        view = self.how["view"]
+        most = view.most if isinstance(view, Wanted) else len(view or (None,))
+        return most * len(self.how["pool"])
+
+    def on(self, features: FeatureSet) -> Probe:
+        """The probe for a backbone and a task, which a preset may have variants for."""
+        if self.study is None or (variant := self.study.on(features)) is self.study:
+            return self.probe
+        made = PROBES.get(variant.probe)()
+        kept = {*self.fixed, "seed"} & made.get_params().keys() & self.probe.get_params().keys()
+        own = {n: self.probe.get_params()[n] for n in kept}
+        return made.set_params(**{**variant.params, **own})
 
 
 def make_probe_requests(
@@ -92,7 +116,7 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     own.pop("return", None)
     options = checked(entry, PROBE | own, place)
     params = (study.params if study else {}) | {k: v for k, v in options.items() if k in own}
-    views = listed(options.get("features", list(study.views) if study else None))
+    views = listed(options.get("features"))
     pools = listed(options.get("pool", "mean"))
     with at(place):
         made.set_params(**params)
@@ -104,9 +128,11 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
                 raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
         Prepare(options.get("normalize", False), options.get("pca"))
     pools = ["bag"] if made.bags else pools
-    lone = len(views) <= 1 and len(pools) == 1
-    shown = named(name, views[0] if views else "", pools[0]) if lone else named(name)
-    how: dict[str, Any] = {"view": views or None, "pool": pools}
+    wanted = study.views if study and not views else None
+    asked = [*wanted.options[0]] if wanted else views
+    lone = len(asked) <= 1 and len(pools) == 1
+    shown = named(name, asked[0] if asked else "", pools[0]) if lone else named(name)
+    how: dict[str, Any] = {"view": wanted or views or None, "pool": pools}
     with at(place):
         selectable(options.get("select", AUTO))
         rule_of(options.get("threshold", YOUDEN))
@@ -114,4 +140,4 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     how |= {k: options[k] for k in OWN if k in options}
     refit = options.get("refit", study.refit if study else True)
     names = dict.fromkeys([shown, named(name), name, *([study.name] if study else [])])
-    return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(options))
+    return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(options), study)

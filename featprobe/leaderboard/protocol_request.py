@@ -11,6 +11,8 @@ from featprobe.core.yaml_file import at, checked
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol
 from featprobe.leaderboard.probe_request import ProbeRequest
 from featprobe.leaderboard.yaml_schema import listed
+from featprobe.splits.partition import check_subset, subset_text
+from featprobe.splits.shots import DRAWN
 
 KINDS: Mapping[str, type[Protocol]] = {
     "full": Full, "fewshot": FewShot, "cv": CrossVal, "loo": LeaveOneOut,
@@ -43,7 +45,7 @@ class ProtocolRequest:
 
     @property
     def subset(self) -> float:
-        """The fraction of train and val that there is."""
+        """The fraction of train and val that there is, or above 1 the number of training items."""
         return float(dict(self.options).get("subset", 1))
 
     @property
@@ -54,10 +56,12 @@ class ProtocolRequest:
             made = self.make()
             assert isinstance(made, FewShot)
             by = " patients" if made.by == "patient" else ""
-            return f"fewshot {','.join(map(str, made.shots))}{by} x {made.tries}"
+            way = "" if made.draw == DRAWN else f" {made.draw}"
+            way += " chosen on val" if made.choose else ""
+            return f"fewshot {','.join(map(str, made.shots))}{by} x {made.tries}{way}"
         if self.kind != "full":
             return self.kind
-        said = [f"{100 * o['subset']:g} % of train"] if "subset" in o else []
+        said = [subset_text(o["subset"])] if "subset" in o else []
         said += [f"{o['repeats']} splits"] if "repeats" in o else []
         return ", ".join(said)
 
@@ -74,11 +78,11 @@ class ProtocolRequest:
     @property
     def choosing(self) -> bool:
         """Whether val chooses."""
-        return self.kind in ("full", "cv")
+        return self.kind in ("full", "cv") or bool(dict(self.options).get("choose"))
 
     def refuses(self, probe: ProbeRequest, seeds: int) -> str:
         """Why a probe cannot be under it, or not with so many seeds; empty where it can."""
-        if not self.choosing and len(probe.how["view"] or ()) * len(probe.how["pool"]) > 1:
+        if not self.choosing and probe.choices > 1:
             return f"{self.kind} has no val to choose among views: use 'views' for one row each"
         if self.kind == "loo" and not hasattr(probe.probe, "leave_one_out"):
             return "loo is for knn, which need not be fitted anew"
@@ -105,8 +109,8 @@ def make_protocol_requests(entry: Mapping[str, Any], place: str) -> list[Protoco
 
 def made(kind: str, options: Mapping[str, Any], subset: float, place: str) -> ProtocolRequest:
     """A protocol whose options have been looked at; errors name the place."""
-    if not 0 < subset <= 1:
-        raise InputError(f"{place}: {subset:g} must be above 0 and at most 1, the whole of train")
+    with at(place):
+        check_subset(subset)
     given = {k: v for k, v in options.items() if v is not None}
     given |= {"subset": subset} if subset != 1 else {}
     out = ProtocolRequest(kind, tuple(sorted(given.items())))

@@ -23,8 +23,9 @@ def records(board: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
     names = metrics.in_order(n for row in board for n in row.result.metrics)
     for n in names:
         heads += [n, f"{n}_low", f"{n}_high", f"{n}_chance", f"{n}_spread"]
+    gaps = ("source", "gap", "gap_low", "gap_high") if any(r.result.gap for r in board) else ()
     heads += ["train", "val", "test", "test_patients", "split", "id", *cost.FIELDS, "notes",
-              *uncertainty.FIELDS, "seeds"]  # fmt: skip
+              *uncertainty.FIELDS, "seeds", *gaps]  # fmt: skip
     rows = []
     for row in board:
         r = row.result
@@ -38,7 +39,8 @@ def records(board: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
         values += [r.sizes[n] for n in ("train", "val", "test", "test_groups")]
         values += [r.split["origin"], r.id, *(r.cost.get(n, "") for n in cost.FIELDS)]
         values += ["; ".join(r.notes), *(uncertainty.rarest(r) or [""] * 3)]
-        rows.append([*values, " ".join(r.seeds) or r.settings.get("seed", "")])
+        values.append(" ".join(r.seeds) or r.settings.get("seed", ""))
+        rows.append([*values, *(_gap(row) if gaps else ())])
     return heads, rows
 
 
@@ -59,6 +61,13 @@ def as_frame(board: Sequence[Row]) -> Any:
     heads, rows = records(board)
     empty = [[None if v == "" else v for v in values] for values in rows]
     return pd.DataFrame(empty, columns=heads).infer_objects()
+
+
+def _gap(row: Row) -> list[Any]:
+    """The data set trained on, and what the metric of the rank has lost since there."""
+    r = row.result
+    low, high = r.gap_ci.get(row.metric, ("", ""))
+    return [r.settings.get("source", ""), r.gap.get(row.metric, ""), low, high]
 
 
 def _place(row: Row) -> list[Any]:

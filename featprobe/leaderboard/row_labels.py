@@ -24,7 +24,10 @@ def setting(r: Result) -> str:
     level = f"by {r.settings['level']}" if "level" in r.settings else ""
     part = f"{100 * r.settings['subset']:g} % of train" if "subset" in r.settings else ""
     seeds = f"{len(r.seeds)} seeds" if r.seeds else ""
-    return ", ".join(filter(None, (part, chosen(r), *unusual(r), *_selected(r), level, seeds)))
+    source = f"trained on {r.settings['source']}" if r.settings.get("source") else ""
+    return ", ".join(
+        filter(None, (source, part, chosen(r), *unusual(r), *_selected(r), level, seeds))
+    )
 
 
 def _selected(r: Result) -> list[str]:

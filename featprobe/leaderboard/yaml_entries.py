@@ -31,6 +31,7 @@ LOADING = {
     "data": str, "root": str, "name": str, "label": NAMES, "group": str, "task": str,
     "split": str, "option": Mapping[str, Any], "separator": str, "uncertain": str,
     "missing": NAMES, "path": str, "split_column": str, "split_map": Mapping[str, str],
+    "labels": NAMES, "label_map": Mapping[str, str],
 }  # fmt: skip
 FRAMES = get_type_hints(FrameRecipe) | {
     "spacing": float | Sequence[float], "modalities": tuple[str, ...],
@@ -115,6 +116,8 @@ def make_data(entry: dict[str, Any], folder: Path, place: str) -> Data:
             )
         text = existing(text, folder, place)
     for key in ("root", "split"):
+        if key == "split" and named and DATA.get(named).named_split(given.get(key)):
+            continue
         if key in given:
             given[key] = existing(given[key], folder, place)
     loading = given.pop("option", {}) | given

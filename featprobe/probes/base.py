@@ -50,6 +50,7 @@ class Probe(Parameters, Savable):
     report_all: ClassVar[bool] = False  # every candidate is a row, not only the chosen one
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
+    transductive: bool = False  # scores of items depend on which are scored together
     criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
     _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
     _constant: np.ndarray | None = None  # see probes.constants

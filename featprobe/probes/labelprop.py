@@ -31,6 +31,7 @@ class LabelPropagationProbe(Probe):
     """
 
     name = "labelprop"
+    transductive = True
 
     def __init__(self, k: int = 20, alpha: float = 0.99, gamma: float = 3.0) -> None:
         self.k, self.alpha, self.gamma = k, alpha, gamma

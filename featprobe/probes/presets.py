@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from featprobe.core.errors import look_up
+from featprobe.features.feature_set import FeatureSet
+from featprobe.features.wanted import STUDIES, Wanted, offer_of
 from featprobe.probes.selection import AUTO
 
-_BLOCKS_AND_MEAN = ("cls", "cls+mean", "cls:4", "cls:4+mean")
 _SGD = {
     "optimizer": "sgd",
     "momentum": 0.9,
@@ -17,6 +18,18 @@ _SGD = {
     "schedule": "cosine",
     "standardize": False,
 }
+_ADAM = {
+    "weight_decay": 0.0,
+    "batch": 32,
+    "epochs": 100,
+    "patience": 100,
+    "standardize": False,
+}
+_VOTE = {"metric": "cosine", "vote": "softmax"}
+_FREEZE = (
+    "Huang et al. 2024, arXiv 2402.07595, GuanghuiFU/medical_dino_eval utils.py: Adam is AdamW "
+    "without decay; the best epoch is that of val there, of a tenth held out of train here."
+)
 _ADAMW = {"optimizer": "adamw", "lr": 1e-4, "batch": 64, "epochs": 100, "scale_lr": False}
 
 
@@ -24,19 +37,31 @@ _ADAMW = {"optimizer": "adamw", "lr": 1e-4, "batch": 64, "epochs": 100, "scale_l
 class Preset:
     """What a study did with frozen features.
 
-    ``probe`` and its ``params``; ``views`` among which validation data choose, together with the
-    probe's own candidates; ``refit``: whether the chosen one is fitted again on train and val;
-    ``select``: by what the study chooses, and the first best one, whatever the others are;
-    ``source``: the study and file that say so, and what differs here.
+    ``probe`` and its ``params``; ``views``: by kind of backbone those among which validation data
+    choose, together with the probe's own candidates; ``refit``: whether the chosen one is fitted
+    again on train and val; ``select``: by what the study chooses, and the first best one, whatever
+    the others are; ``source``: the study and file that say so, and what differs here. ``variants``:
+    presets that stand for it where they are for a backbone (by their views) or a task, the first
+    that is; ``tasks``: those of a variant, all where empty.
     """
 
     name: str
     probe: str
     params: dict[str, Any]
-    views: tuple[str, ...]
+    views: Wanted
     refit: bool
     source: str
     select: str = AUTO
+    variants: tuple[Preset, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+    def on(self, features: FeatureSet) -> Preset:
+        """The preset, or the variant of it, for a backbone and the task of a data set."""
+        for variant in self.variants:
+            task = not variant.tasks or features.task in variant.tasks
+            if task and variant.views.served(offer_of(features)):
+                return variant
+        return self
 
     @property
     def how(self) -> dict[str, Any]:
@@ -54,7 +79,7 @@ _ALL = (
             "scale_lr": True,
             "iterations": 12_500,
         },
-        _BLOCKS_AND_MEAN,
+        STUDIES["dinov2-linear"],
         False,
         "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/linear.py, on one GPU: there rates "
         "are scaled by the number of GPUs too, and training images are cropped and flipped at "
@@ -65,7 +90,7 @@ _ALL = (
         "dinov2-logreg",
         "logistic",
         {"Cs": tuple(float(10 ** (-6 + 11 * i / 44)) for i in range(45)), "standardize": False},
-        ("cls",),
+        STUDIES["dinov2"],
         True,
         "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/log_regression.py: C is chosen on "
         "a random tenth of train there, on val here, and all of it is fitted again.",
@@ -75,7 +100,7 @@ _ALL = (
         "rad-linear",
         "sgd",
         {**_SGD, "lr": (1e-3, 5e-3, 1e-2, 5e-2), "scale_lr": False, "epochs": 10},
-        _BLOCKS_AND_MEAN,
+        STUDIES["rad-linear"],
         True,
         "Baharoon et al. 2023, arXiv 2312.02366, MohammedSB/DINOv2ForRadiology "
         "dinov2/eval/classification/linear.py: for multi-label targets the loss there is summed "
@@ -94,7 +119,7 @@ _ALL = (
             "patience": 100,
             "standardize": False,
         },
-        ("cls",),
+        STUDIES["wacv"],
         False,
         "Huix et al., WACV 2024, joanaapa/Foundation-Medical params.json: the best epoch is that "
         "of val there, of a tenth held out of train here, and images are augmented there.",
@@ -109,7 +134,7 @@ _ALL = (
             "patience": 5,
             "standardize": False,
         },
-        ("cls",),
+        STUDIES["medmnist"],
         False,
         "Doerrich et al., sdoerrich97/rethinking-model-prototyping-MedMNISTPlus train.py: patience "
         "looks at val there, at a tenth held out of train here, and the cosine falls by epoch "
@@ -118,23 +143,95 @@ _ALL = (
     Preset(
         "freeze",
         "mlp",
-        {
-            "width": 256,
-            "weight_decay": 0.0,
-            "lr": 1e-4,
-            "batch": 32,
-            "epochs": 100,
-            "patience": 100,
-            "standardize": False,
-        },
-        ("logits",),
+        {"width": 256, **_ADAM, "lr": 1e-4},
+        STUDIES["freeze"],
         False,
-        "Huang et al. 2024, arXiv 2402.07595, GuanghuiFU/medical_dino_eval utils.py: on top of "
-        "DINOv2's ImageNet logits is a hidden layer of 256, not a linear one; Adam is AdamW "
-        "without decay; the best epoch is that of val there, of a tenth held out of train here.",
+        _FREEZE
+        + " On top of DINOv2's ImageNet logits is a hidden layer of 256, not a linear one; on "
+        "a CNN one linear layer.",
+        variants=(
+            Preset(
+                "freeze",
+                "sgd",
+                {
+                    **_ADAM,
+                    "optimizer": "adamw",
+                    "lr": 1e-4,
+                    "schedule": "constant",
+                    "scale_lr": False,
+                },
+                STUDIES["freeze-cnn"],
+                False,
+                _FREEZE + " Its frozen VGG trains three layers.",
+            ),
+        ),
     ),
 )
-PRESETS = {p.name: p for p in _ALL}
+_KNN = (
+    Preset(
+        "dinov2-knn",
+        "knn",
+        {**_VOTE, "k": (10, 20, 100, 200), "temperature": 0.07},
+        STUDIES["dinov2"],
+        True,
+        "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/knn.py.",
+        select="accuracy",
+    ),
+    Preset(
+        "rad-knn",
+        "mlknn",
+        {"k": (5, 20, 50, 100, 200), "metric": "cosine", "smoothing": 1.0},
+        STUDIES["rad"],
+        True,
+        "Baharoon et al. 2023, arXiv 2312.02366, MohammedSB/DINOv2ForRadiology "
+        "dinov2/eval/classification/mlknn.py, of labels; a training item counts as its own "
+        "neighbour there. BiomedCLIP is read at its projection there: --features projection.",
+        select="auroc",
+        variants=(
+            Preset(
+                "rad-knn",
+                "knn",
+                {**_VOTE, "k": (5, 20, 50, 100, 200), "temperature": 0.07},
+                STUDIES["rad"],
+                True,
+                "Baharoon et al. 2023, MohammedSB/DINOv2ForRadiology "
+                "dinov2/eval/classification/knn.py, of classes.",
+                select="auroc",
+                tasks=("multiclass", "ordinal"),
+            ),
+        ),
+    ),
+    Preset(
+        "wacv-knn",
+        "knn",
+        {**_VOTE, "k": (200,), "temperature": 0.1},
+        STUDIES["wacv"],
+        True,
+        "Huix et al., WACV 2024, joanaapa/Foundation-Medical defaults/trainer.py.",
+    ),
+    Preset(
+        "medmnist-knn",
+        "knn",
+        {"k": (11,), "metric": "l2", "vote": "uniform"},
+        STUDIES["medmnist"],
+        True,
+        "Doerrich et al., sdoerrich97/rethinking-model-prototyping-MedMNISTPlus evaluate.py.",
+    ),
+)
+PRESETS = {p.name: p for p in (*_ALL, *_KNN)}
+
+
+def of_verb(name: str, verb: str) -> Preset:
+    """The preset that a verb calls so: those of ``knn`` are ``dinov2-knn``, there ``dinov2``.
+
+    Raises :class:`UnknownName` with the nearest one, and for one of another verb.
+    """
+    named = {
+        n.removesuffix("-knn"): p
+        for n, p in PRESETS.items()
+        if n.endswith("-knn") == (verb == "knn")
+    }
+    return look_up("preset", name, named)
 
 
 def preset(name: str) -> Preset:

@@ -53,6 +53,10 @@ class SmoothedProbe(Probe):
         self.k, self.weight = k, weight
         self.among, self.metric = among, metric
 
+    @property
+    def transductive(self) -> bool:  # type: ignore[override]
+        return self.among == "queries"
+
     def check(self) -> None:
         if self.among not in AMONG:
             raise InputError(f"smoothing among {self.among!r}: choose of {', '.join(AMONG)}")

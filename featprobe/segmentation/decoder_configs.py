@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from featprobe.core.errors import UnknownName, nearest
+from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.features.feature_set import FeatureSet
 from featprobe.segmentation.decoders.base import Decoder
 from featprobe.segmentation.decoders.named import DECODERS, make_decoder
 from featprobe.segmentation.losses import Loss
@@ -18,11 +19,35 @@ USUAL = "linear"
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """One decoder with its training; ``refit``: a preset trains again on train and val."""
+    """One decoder with its training; ``refit``: a preset trains again on train and val.
+
+    ``preset``: its name, where that says how many blocks the decoder takes, empty otherwise.
+    """
 
     decoder: Decoder
     training: Training
     refit: bool = False
+    preset: str = ""
+
+    def on(self, features: FeatureSet) -> DecoderConfig:
+        """The same for a backbone with fewer blocks of tokens than its preset takes.
+
+        A U-Net then has fewer stages, each twice the grid of the one before. Of stores that do not
+        say what their backbone has nothing is changed. Raises :class:`InputError` with the preset
+        that would do where one block is all there is.
+        """
+        blocks = (features.provenance.get("outputs") or {}).get("tokens", self.decoder.takes)
+        if not self.preset or blocks >= self.decoder.takes:
+            return self
+        options = self.decoder.to_dict()
+        if blocks < 2:
+            raise InputError(
+                f"preset {self.preset} takes tokens of {self.decoder.takes} blocks, and "
+                f"{features.backbone} has {blocks}: use --preset rad-seg-linear or "
+                "dinov2-seg-linear"
+            )
+        fewer = {**options, "blocks": blocks, "widths": tuple(options["widths"][1 - blocks :])}
+        return replace(self, decoder=make_decoder(self.decoder.name, **fewer))
 
 
 def decoder_configs(
@@ -60,4 +85,5 @@ def decoder_configs(
         make_decoder(n, **{**options, **{o: base[o] for o in kinds[n] if o in base}}) for n in names
     ]
     refit = bool(chosen and chosen.refit)
-    return [DecoderConfig(d, usual(d, **{**own, "loss": loss}), refit) for d in decoders]
+    named = chosen.name if chosen and "blocks" in chosen.options and "blocks" not in values else ""
+    return [DecoderConfig(d, usual(d, **{**own, "loss": loss}), refit, named) for d in decoders]

@@ -12,6 +12,7 @@ from featprobe.evaluation.protocols import CrossVal, FewShot, Full, check_shots
 from featprobe.segmentation.items import MaskedItems
 from featprobe.splits.partition import VERSION, Partitioner, Split, official_or_made
 from featprobe.splits.shots import Draws
+from featprobe.splits.study_draws import evenly
 
 DRAWS = ("drawn", "spaced")
 
@@ -50,8 +51,7 @@ class Shots:
         """The rows of one draw; all of train where it has fewer."""
         if self.draw == "spaced":
             order = train[np.argsort(items.ids[train], kind="stable")]
-            n = min(shots, len(order))
-            return np.sort(order[((np.arange(n) + 0.5) * len(order) / n).astype(int)])
+            return np.sort(order[evenly(len(order), min(shots, len(order)))])
         one = np.zeros(len(items), dtype=np.int64)
         draws = Draws(
             one, items.groups, train, items.ids, seed=self.seed, version=self.split_version

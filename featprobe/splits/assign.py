@@ -7,6 +7,7 @@ order, or with patients of other names, is split in the same way.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
@@ -106,18 +107,60 @@ def portion(
     """
     if not len(targets):
         return np.zeros(0, dtype=bool)
-    code, _ = shuffled_groups(groups, ids, seed)
-    has = counts_of(targets, code) > 0
-    n = len(has)
-    common = has.sum(0)  # groups that have a class; all have the last column
-    line = np.where(has, common, n + 1).argmin(1)
-    order = np.argsort(line, kind="stable")
-    place = np.empty(n, dtype=np.int64)
-    place[order] = running_index(line[order])
-    kept = place < np.maximum(1, np.floor(fraction * np.bincount(line)[line] + 0.5))
-    lineless = (common > 0) & (np.bincount(line, minlength=len(common)) == 0)
-    kept[has.argmax(0)[lineless]] = True
-    return kept[code]
+    return _Lines.of(targets, groups, seed, ids).kept(fraction)
+
+
+def portion_of(
+    targets: np.ndarray, groups: np.ndarray, n: int, seed: Seed = 0, ids: np.ndarray | None = None
+) -> tuple[np.ndarray, float]:
+    """Select the largest :func:`portion` of at most n items: (N,) bool, and its fraction.
+
+    It is the portion of that fraction bit for bit, so those of all numbers are parts of each other.
+    Raises :class:`InputError` where the smallest portion, a group of each class, has more.
+    """
+    lines = _Lines.of(targets, groups, seed, ids)
+    low, high = 0.0, 1.0
+    least = int(lines.kept(low).sum())
+    if least > n:
+        raise InputError(
+            f"{n} training items: a patient of each class are {least} items already; give that many"
+        )
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if lines.kept(middle).sum() <= n else (low, middle)
+    return lines.kept(low), low
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Groups of a portion, numbered: the ``code`` (N,) of each item; the ``place`` of each group in
+    the line of its rarest class, how long that line is, and the groups that are ``always`` kept."""
+
+    code: np.ndarray
+    place: np.ndarray
+    length: np.ndarray
+    always: np.ndarray
+
+    @classmethod
+    def of(
+        cls, targets: np.ndarray, groups: np.ndarray, seed: Seed, ids: np.ndarray | None
+    ) -> _Lines:
+        code, _ = shuffled_groups(groups, ids, seed)
+        has = counts_of(targets, code) > 0
+        n = len(has)
+        common = has.sum(0)  # groups that have a class; all have the last column
+        line = np.where(has, common, n + 1).argmin(1)
+        order = np.argsort(line, kind="stable")
+        place = np.empty(n, dtype=np.int64)
+        place[order] = running_index(line[order])
+        lineless = (common > 0) & (np.bincount(line, minlength=len(common)) == 0)
+        return cls(code, place, np.bincount(line)[line], has.argmax(0)[lineless])
+
+    def kept(self, fraction: float) -> np.ndarray:
+        """(N,) bool: the items of the first groups of each line, at least one."""
+        kept = self.place < np.maximum(1, np.floor(fraction * self.length + 0.5))
+        kept[self.always] = True
+        return kept[self.code]
 
 
 def assign(

@@ -107,6 +107,14 @@ class Partitioner:
             return rows[splits_first.portion(y, groups, fraction, seed)]
         return rows[splits.portion(y, groups, fraction, seed, self._ids(rows))]
 
+    def portion_of(self, rows: np.ndarray, n: int, seed: splits.Seed) -> tuple[np.ndarray, float]:
+        """Select the largest portion of rows of at most n; also returns the fraction it is of."""
+        if self.version == 1:
+            raise InputError("a number of training items needs splits of version 2")
+        y, groups = self.y[rows], self.groups[rows]
+        kept, fraction = splits.portion_of(y, groups, n, seed, self._ids(rows))
+        return rows[kept], fraction
+
     def patients(self, rows: np.ndarray) -> int:
         """Number of groups among rows."""
         return len(np.unique(self.groups[rows]))
@@ -176,19 +184,40 @@ def official_or_made(
     return Split(train, val, test, origin, grouping, used[0], crossing, used[1])
 
 
-def cut(split: Split, partitioner: Partitioner, fraction: float, seed: splits.Seed) -> Split:
+def check_subset(subset: float) -> None:
+    """Raise :class:`InputError` for what is neither a fraction of train nor a number of items."""
+    if not (0 < subset <= 1 or (subset > 1 and subset == int(subset))):
+        raise InputError(
+            f"subset {subset:g} must be above 0 and at most 1 (0.01 is 1 % of train and val), or a "
+            "whole number of training items"
+        )
+
+
+def subset_text(subset: float) -> str:
+    """``10 % of train``, or ``500 items of train``."""
+    return f"{subset:g} items of train" if subset > 1 else f"{100 * subset:g} % of train"
+
+
+def cut(split: Split, partitioner: Partitioner, subset: float, seed: splits.Seed) -> Split:
     """Cut train and val to a fraction of their patients, see :func:`splits.portion`.
 
-    Test stays as it is. With a fraction of 1 it is the split itself.
+    A ``subset`` above 1 is a number of training items: as many patients are kept as have no more,
+    and of val the same fraction. Test stays as it is. With 1 it is the split itself.
     """
-    if fraction == 1:
+    if subset == 1:
         return split
     seeds = [seed] if isinstance(seed, int) else list(seed)
-    train, val = (
-        partitioner.portion(rows, fraction, [*seeds, part])
-        for part, rows in enumerate((split.train, split.val))
-    )
-    origin = f"{split.origin}; train and val are cut to {100 * fraction:g} % of their patients"
+    fraction, text = subset, f"train and val are cut to {100 * subset:g} % of their patients"
+    if subset > 1:
+        if subset >= len(split.train):
+            text = f"{subset:g} training items were asked for, and train has {len(split.train)}"
+            return replace(split, origin=f"{split.origin}; {text}")
+        train, fraction = partitioner.portion_of(split.train, int(subset), [*seeds, 0])
+        text = f"train is cut to {len(train)} items ({subset:g} asked for), val alike"
+    else:
+        train = partitioner.portion(split.train, fraction, [*seeds, 0])
+    val = partitioner.portion(split.val, fraction, [*seeds, 1]) if len(split.val) else split.val
+    origin = f"{split.origin}; {text}"
     crossing = partitioner.crossing(np.r_[train, val], split.test)
     return replace(
         split, train=train, val=val, origin=origin, seed=seeds[0], crossing=crossing,

@@ -8,6 +8,8 @@ from featprobe.core.fingerprint import digest
 from featprobe.splits import assign as splits
 from featprobe.splits import version1 as splits_first
 
+DRAWN = "drawn"  # how shots are taken if no study says otherwise
+
 
 class Draws:
     """The draws from ``rows`` of items with targets ``y``, ``groups`` and ``ids`` (all of them (N,)

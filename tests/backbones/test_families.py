@@ -314,8 +314,10 @@ def test_sam_gives_its_blocks_before_the_neck_at_any_size(tmp_path) -> None:
     backbone = load_backbone(saved(tmp_path / "m", model, 64))
     x = pictures(64, 64)
     direct = model(pixel_values=x, output_hidden_states=True)
-    out = backbone.forward(x, blocks=3, outputs=["mean", "tokens"])
+    out = backbone.forward(x, blocks=3, outputs=["mean", "tokens", "neck"])
     assert "cls" not in backbone.outputs
+    close(out["neck"][:, 0], direct.last_hidden_state.mean((2, 3)))
+    assert backbone.outputs["neck"] == (1, SAM["output_channels"])
     for block in range(3):
         close(out["tokens"][:, block], direct.hidden_states[block + 1])
         close(out["mean"][:, block], direct.hidden_states[block + 1].mean((1, 2)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from featprobe.cli import knn
 from featprobe.cli.main import main
+from featprobe.features.feature_set import FeatureSet
 from featprobe.probes.base import Probe
+
+LABELS = FeatureSet.from_arrays(np.eye(4), [[0, 1], [1, 0], [1, 1], [0, 0]])
 
 
 @pytest.fixture
@@ -15,7 +19,7 @@ def asked(monkeypatch, capsys):
 
     def call(*args: str) -> Probe | str:
         made: list[Probe] = []
-        monkeypatch.setattr(knn, "run_probe", lambda probe, *_, **__: made.append(probe()))
+        monkeypatch.setattr(knn, "run_probe", lambda probe, *_, **__: made.append(probe(LABELS)))
         with pytest.raises(SystemExit) as exit_info:
             main(["knn", *args])
         assert exit_info.value.code == (0 if made else 2)
@@ -61,7 +65,7 @@ def test_search_options_reach_either_probe(asked) -> None:
     [
         (["--probe", "mlknn", "--vote", "uniform"], "--vote is not an option of --probe mlknn"),
         (["--smoothing", "2"], "--smoothing is not an option of --probe knn"),
-        (["--preset", "rad", "--temperature", "1"], "--temperature is not an option of --probe ml"),
+        (["--preset", "wacv", "--smoothing", "1"], "--smoothing is not an option of --probe knn"),
         (["--preset", "dino"], "'dino' is not one of"),
         (["--index", "lsh"], "'lsh' is not one of"),
         (["--ef", "0"], "0 is not in the range"),

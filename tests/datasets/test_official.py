@@ -23,7 +23,6 @@ from featprobe.datasets.official import (
     numbers,
     one_hot,
     read_table,
-    resolve,
 )
 from featprobe.images.decoded_image import FrameRecipe
 
@@ -95,19 +94,6 @@ def test_what_no_encoder_takes():
     with pytest.raises(InputError, match=r"label 'mas' is none of .*Did you mean 'mass'"):
         encode(pandas.Series(["mass", "mas"], dtype=str), NAMES, HERE)
     assert grades(pandas.DataFrame({"g": ["2.0", "", "0"]}), "g", 3, HERE).tolist() == [2, -1, 0]
-
-
-@pytest.mark.parametrize(
-    "uncertain, unmentioned, expected",
-    [
-        ("ignore", "zeros", [1, 0, np.nan, 0]), ("zeros", "zeros", [1, 0, 0, 0]),
-        ("ones", "zeros", [1, 0, 1, 0]), ("ones", "ignore", [1, 0, 1, np.nan]),
-        ("ignore", "ignore", [1, 0, np.nan, np.nan]),
-    ],
-)  # fmt: skip
-def test_policies_of_uncertain_and_unmentioned(uncertain, unmentioned, expected):
-    values = np.array([1.0, 0.0, -1.0, np.nan])
-    np.testing.assert_array_equal(resolve(values, uncertain, unmentioned), expected)
 
 
 def test_assemble_drops_rows_without_files_from_every_column(tmp_path):

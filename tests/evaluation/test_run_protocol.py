@@ -387,3 +387,20 @@ def test_no_metric_depends_on_the_order_of_items_or_classes(
     one, two = (measured(FOUR[name], d, Full()) for d in (data, other))
     for metric in one:
         np.testing.assert_allclose(two[metric], one[metric], atol=2e-3, err_msg=metric)
+
+
+def test_val_chooses_for_few_shots_where_the_protocol_says_so() -> None:
+    x, y = problem(180, 8)
+    data = made(x, y)
+    probe = LogisticProbe((1e-4, 1.0, 100.0))
+    (plain,) = run_protocol(probe, data, FewShot((4,), tries=3))
+    (chosen,) = run_protocol(probe, data, FewShot((4,), tries=3, choose=True))
+    assert (chosen.shots, len(chosen.scores), len(chosen.fits)) == (4, 3, 3)
+    assert all((a == b).all() for a, b in zip(plain.fits, chosen.fits))  # the same draws
+    assert len(chosen.chosen["Cs"]) == 3
+    assert any("knows more than the shots" in n for n in chosen.notes)
+    views = made({"a": x, "b": x[:, ::-1] ** 2}, y)
+    (cell,) = run_protocol(probe, views, FewShot((4,), tries=2, choose=True))
+    assert len(cell.chosen["view"]) == 2
+    with pytest.raises(InputError, match="fewshot does not look"):
+        run_protocol(probe, views, FewShot((4,), tries=2))

@@ -14,7 +14,7 @@ from featprobe.probes.presets import PRESETS, preset
 
 def heads(name: str) -> int:
     made = preset(name)
-    return len(make_probe(made.probe, **made.params).candidates()) * len(made.views)
+    return len(make_probe(made.probe, **made.params).candidates()) * made.views.most
 
 
 def test_dinov2s_linear_protocol_has_52_heads() -> None:
@@ -33,7 +33,7 @@ def test_rads_linear_protocol_has_16_heads_and_refits() -> None:
     assert made.refit
     assert made.params["lr"] == (1e-3, 5e-3, 1e-2, 5e-2)
     assert (made.params["batch"], made.params["epochs"]) == (128, 10)
-    assert set(made.views) == {"cls", "cls:4", "cls+mean", "cls:4+mean"}
+    assert set(made.views.options[0]) == {"cls", "cls:4", "cls+mean", "cls:4+mean"}
 
 
 def test_dinov2s_logistic_regression_has_45_values_of_c() -> None:
@@ -57,7 +57,7 @@ def test_what_only_one_of_them_does() -> None:
 
 def test_freeze_reads_logits_with_adam_at_1e_4_in_batches_of_32() -> None:
     made = preset("freeze")
-    assert made.views == ("logits",)
+    assert made.views.every == ("pooled", "logits")
     assert (made.params["lr"], made.params["batch"], made.params["epochs"]) == (1e-4, 32, 100)
     assert made.params["weight_decay"] == 0
 
@@ -68,11 +68,15 @@ def test_every_preset_is_a_probe_that_can_be_fitted(name) -> None:
     short = {"iterations": 5} if "iterations" in made.params else {}
     short |= {"epochs": 1} if "epochs" in made.params else {}
     short |= {"Cs": (0.1, 1.0)} if "Cs" in made.params else {}
+    short |= {"k": (5,)} if "k" in made.params else {}
     x, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 2
-    p = make_probe(made.probe, **{**made.params, **short}).fit(x, y).predict_proba(x)
-    assert math.isclose(p.sum(), 60, rel_tol=1e-6)
-    assert made.params["standardize"] is False  # none of the studies standardises
-    assert made.source
+    for each in (made, *made.variants):
+        if each.probe == "mlknn":  # of labels
+            continue
+        p = make_probe(each.probe, **{**each.params, **short}).fit(x, y).predict_proba(x)
+        assert math.isclose(p.sum(), 60, rel_tol=1e-6)
+        assert each.params.get("standardize", False) is False  # none of the studies standardises
+        assert each.source
 
 
 def test_an_unknown_preset_offers_the_nearest() -> None:

@@ -10,6 +10,7 @@ from featprobe.backbones.entries.shared import (
     CLIP_STD,
     CROP_224,
     MAPS,
+    NECK,
     TOKENS,
     cropped,
     overlap,
@@ -135,7 +136,7 @@ ENTRIES = [
     ),
     _lvm_med(
         "lvm_med_vitb16", "lvmmed_vit.pth", family="sam_vision_model", width=768, blocks=12,
-        parameters=89.7, patch=16, preprocess=square(1024, "bilinear"), outputs=MAPS,
+        parameters=89.7, patch=16, preprocess=square(1024, "bilinear"), outputs=NECK,
         config=sam_config("b"),
     ),
     _retfound("cfp", ("EyePACS",)),

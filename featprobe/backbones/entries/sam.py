@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from featprobe.backbones.entries.shared import LOGITS, MAPS, cropped, square
+from featprobe.backbones.entries.shared import LOGITS, MAPS, NECK, cropped, square
 from featprobe.backbones.spec import ModelSpec, Preprocess
 
 _SAM = "Kirillov et al., Segment Anything, ICCV 2023, arXiv 2304.02643"
@@ -54,14 +54,14 @@ def sam_config(size: str) -> dict[str, Any]:
 
 
 def _sam(size: str) -> ModelSpec:
-    """Tokens of the last block: the neck of 256 channels is left out."""
+    """Tokens of the last block; ``neck`` is behind the neck of 256 channels."""
     width, blocks, *_, millions, sha = _SAMS[size]
     hub = {"b": "base", "l": "large", "h": "huge"}[size]
     return ModelSpec(
         name=f"sam_vit{size}16", family="sam_vision_model", source=f"facebook/sam-vit-{hub}",
         width=width, blocks=blocks, parameters=millions, patch=16, preprocess=PADDED_1024,
         files=(f"https://dl.fbaipublicfiles.com/segment_anything/sam_vit_{size}_{sha}.pth",),
-        outputs=MAPS, data=("SA-1B",), pretraining="MAE, then promptable segmentation (SAM)",
+        outputs=NECK, data=("SA-1B",), pretraining="MAE, then promptable segmentation (SAM)",
         licence="Apache-2.0", citation=_SAM, config=sam_config(size),
     )  # fmt: skip
 

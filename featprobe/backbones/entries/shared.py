@@ -16,6 +16,7 @@ HALF_224 = Preprocess(
 
 TOKENS = ("cls", "mean", "tokens")
 MAPS = ("mean", "tokens")
+NECK = (*MAPS, "neck")
 LOGITS = ("mean", "tokens", "logits")
 
 # Pretraining data -> catalog data sets that hold the same images. MedMNIST states its sources in

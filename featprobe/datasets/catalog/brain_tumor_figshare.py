@@ -1,9 +1,11 @@
 """Brain tumour figshare: 3,064 contrast-enhanced T1 slices of 233 patients, three tumours.
 
-Layout as in the release's README (doi 10.6084/m9.figshare.1512427): MATLAB v7.3 files ``1.mat``
-... ``3064.mat`` with a struct ``cjdata`` of label (1 meningioma, 2 glioma, 3 pituitary tumour),
-PID, image, tumorBorder, tumorMask; and ``cvind.mat``, the authors' five folds by patient. Option
-``fold`` makes one of the folds the test set; without it the split is left to the protocol.
+Layout as in the release's README (doi 10.6084/m9.figshare.1512427): MATLAB v7.3 files ``1.mat`` ...
+``3064.mat`` with a struct ``cjdata`` of label (1 meningioma, 2 glioma, 3 pituitary tumour), PID,
+image, tumorBorder, tumorMask; and ``cvind.mat``, the authors' five folds by patient. Option
+``fold`` makes one of the folds the test set, ``split=rad`` every third patient or so (70 of 233,
+and 50 of the others val, evenly spaced by their first file; Baharoon et al., arXiv 2312.02366);
+without them the split is left to the protocol.
 """
 
 import re
@@ -16,6 +18,7 @@ from featprobe.core.errors import InputError, reason
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, index_files
+from featprobe.datasets.study_splits import by_patient
 from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("meningioma", "glioma", "pituitary tumor")
@@ -51,13 +54,15 @@ def _folds(path: Path) -> np.ndarray:
     return np.asarray(loadmat(path)["cvind"]).ravel().astype(int)
 
 
-def _build(root: Path, recipe: FrameRecipe, memory: Path, fold: str) -> Dataset:
+def _build(root: Path, recipe: FrameRecipe, memory: Path, fold: str, split: str) -> Dataset:
     found = {int(k): p for k, p in index_files(root, (".mat",)).items() if re.fullmatch(r"\d+", k)}
     if not found:
         raise InputError(f"{root}: no 1.mat, 2.mat, ... below it; unpack the four zip files")
     order = sorted(found)
     labels, patients = zip(*(_label(found[k]) for k in order))
-    split = None
+    if split == "rad" and fold != "none":
+        raise InputError(f"{root}: fold={fold} and split=rad are two splits: give one of them")
+    parts = by_patient(patients, 70, 50, 233) if split == "rad" else None
     if fold != "none":
         folds = _folds(find(root, "cvind.mat", "*/cvind.mat"))
         if len(folds) < order[-1]:
@@ -65,12 +70,12 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, fold: str) -> Dataset:
                 f"{root}: cvind.mat has {len(folds)} entries, none for {order[-1]}.mat"
             )
         test = folds[np.array(order) - 1] == int(fold)
-        split = np.where(test, "test", "train")
+        parts = np.where(test, "test", "train")
     recipe = replace(recipe, key=recipe.key or IMAGE)
     return assemble(
         "brain_tumor_figshare", root, (str(k) for k in order), [found[k] for k in order], recipe,
         memory, targets=np.array(labels), task="multiclass", classes=CLASSES,
-        groups=np.array(patients), split=split,
+        groups=np.array(patients), split=parts,
     )  # fmt: skip
 
 
@@ -83,8 +88,8 @@ ENTRY = DatasetEntry(
     build=_build,
     items=3_064,
     group="cjdata.PID",
-    split="a fold of cvind.mat, with the option fold",
-    options={"fold": ("none", "1", "2", "3", "4", "5")},
+    split="a fold of cvind.mat with the option fold, or that of a study with split",
+    options={"fold": ("none", "1", "2", "3", "4", "5"), "split": ("none", "rad")},
     licence="CC-BY 4.0",
     citation="Cheng et al., PLoS ONE 10(10), 2015, doi 10.1371/journal.pone.0140381",
     home="https://doi.org/10.6084/m9.figshare.1512427",

@@ -1,7 +1,9 @@
 """ISIC 2019 challenge: 25,331 dermoscopic images of eight diagnoses.
 
 Layout as unpacked from the training downloads of https://challenge.isic-archive.com/data/#2019.
-Images of one lesion are one group; an image without a lesion id is its own.
+Images of one lesion are one group; an image without a lesion id is its own. ``split=wacv``: rows
+shuffled by Python's generator under seed 42, 0.2 held out and halved into val and test, as
+Huix et al. (WACV 2024) do, who divide lesions.
 """
 
 from pathlib import Path
@@ -12,6 +14,7 @@ from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find, index_files, lookup, one_hot, read_table
+from featprobe.datasets.study_splits import shuffled
 from featprobe.images.decoded_image import FrameRecipe
 
 CODES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
@@ -21,7 +24,7 @@ CLASSES = (
 )  # fmt: skip
 
 
-def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
+def _build(root: Path, recipe: FrameRecipe, memory: Path, split: str) -> Dataset:
     path = find(root, "ISIC_2019_Training_GroundTruth.csv", "*/ISIC_2019_Training_GroundTruth.csv")
     meta = find(root, "ISIC_2019_Training_Metadata.csv", "*/ISIC_2019_Training_Metadata.csv")
     table = read_table(path, ("image", *CODES))
@@ -36,6 +39,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
         "isic2019", root, names, lookup(images, names), recipe, memory, listed_in=path.name,
         on_disk=len(images), targets=one_hot(table, CODES, path), task="multiclass",
         classes=CLASSES, groups=np.where(lesions == "", names, lesions),
+        split=shuffled(len(table), 0.2) if split == "wacv" else None,
     )  # fmt: skip
 
 
@@ -48,6 +52,8 @@ ENTRY = DatasetEntry(
     build=_build,
     items=25_331,
     group="column lesion_id",
+    split="none, or with the option split that of a study",
+    options={"split": ("none", "wacv")},
     licence="CC-BY-NC 4.0",
     citation="Tschandl et al., 2018; Codella et al., 2017; Hernandez-Perez et al., 2024",
     home="https://challenge.isic-archive.com/data/#2019",

@@ -3,7 +3,8 @@
 Layout as on PhysioNet (https://physionet.org/content/mimic-cxr-jpg/); the tables may stay
 gzipped. Labels belong to studies, films inherit those of their study; a study without a row in
 the label table is unknown throughout. ``view=frontal`` keeps the view positions PA and AP,
-``lateral`` keeps LATERAL and LL. Options ``uncertain`` and ``unmentioned`` as for chexpert. Files
+``lateral`` keeps LATERAL and LL. Options ``labels``, ``uncertain`` and ``unmentioned`` as for
+chexpert. Files
 are not looked for one by one: a patient whose folder is absent is left out, a film missing from a
 folder is reported by extraction.
 """
@@ -16,16 +17,8 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
-from featprobe.datasets.official import (
-    UNCERTAIN,
-    UNMENTIONED,
-    assemble,
-    encode,
-    find,
-    numbers,
-    read_table,
-    resolve,
-)  # fmt: skip
+from featprobe.datasets.observations import OPTIONS, observed
+from featprobe.datasets.official import assemble, encode, find, numbers, read_table
 from featprobe.images.decoded_image import FrameRecipe
 
 OBSERVATIONS = (
@@ -38,8 +31,9 @@ KEYS = ["subject_id", "study_id"]
 
 
 def _build(
-    root: Path, recipe: FrameRecipe, memory: Path, uncertain: str, unmentioned: str, view: str
-) -> Dataset:
+    root: Path, recipe: FrameRecipe, memory: Path, labels: str, uncertain: str, unmentioned: str,
+    view: str,
+) -> Dataset:  # fmt: skip
     split_file = find(root, "mimic-cxr-2.*-split.csv*")
     label_file = find(root, "mimic-cxr-2.*-chexpert.csv*")
     table = read_table(split_file, ("dicom_id", *KEYS, "split"))
@@ -48,11 +42,12 @@ def _build(
         positions = read_table(path, ("dicom_id", "ViewPosition"))
         wanted = positions["dicom_id"][positions["ViewPosition"].isin(VIEWS[view])]
         table = table[table["dicom_id"].isin(wanted)].reset_index(drop=True)
-    labels = read_table(label_file, (*KEYS, *OBSERVATIONS))
-    if labels.duplicated(KEYS).any():
+    found = read_table(label_file, (*KEYS, *OBSERVATIONS))
+    if found.duplicated(KEYS).any():
         raise InputError(f"{label_file}: a study has more than one row")
-    rows = labels.set_index(KEYS).index.get_indexer(table.set_index(KEYS).index)
-    values = resolve(numbers(labels, OBSERVATIONS, label_file), uncertain, unmentioned)
+    rows = found.set_index(KEYS).index.get_indexer(table.set_index(KEYS).index)
+    cells = numbers(found, OBSERVATIONS, label_file)
+    values, classes = observed(cells, OBSERVATIONS, labels, uncertain, unmentioned)
     patient = "p" + table["subject_id"]
     inner = patient.str[:3] + "/" + patient + "/s" + table["study_id"] + "/" + table["dicom_id"]
     shards = [d for d in sorted(find(root, "files").iterdir()) if d.is_dir()]
@@ -63,7 +58,7 @@ def _build(
     return assemble(
         "mimic_cxr_jpg", root, inner, paths, recipe, memory, listed_in=split_file.name,
         targets=np.where((rows >= 0)[:, None], values[rows], np.nan), task="multilabel",
-        classes=OBSERVATIONS, groups=np.asarray(patient, dtype=np.str_),
+        classes=classes, groups=np.asarray(patient, dtype=np.str_),
         split=np.array(["train", "val", "test", ""])[split],
     )  # fmt: skip
 
@@ -80,8 +75,7 @@ ENTRY = DatasetEntry(
     group="column subject_id",
     split="mimic-cxr-2.0.0-split.csv (train, validate, test)",
     options={
-        "uncertain": tuple(UNCERTAIN),
-        "unmentioned": tuple(UNMENTIONED),
+        **OPTIONS,
         "view": ("all", *VIEWS),
     },
     licence="PhysioNet Credentialed Health Data License 1.5.0",

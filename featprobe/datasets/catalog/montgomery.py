@@ -1,7 +1,9 @@
 """Montgomery County chest X-ray set: 138 films, 58 with tuberculosis, with lung masks.
 
 Layout as in NLM-MontgomeryCXRSet.zip (its README): the last digit of a file name is the label, 0
-normal and 1 abnormal with manifestations of tuberculosis; one film a patient.
+normal and 1 abnormal with manifestations of tuberculosis; one film a patient. ``split=rad``: every
+third film in the order of names is test, every fourth of the others val: 69 / 23 / 46 (Baharoon et
+al., arXiv 2312.02366, where the order is that of the file system).
 """
 
 from pathlib import Path
@@ -13,12 +15,13 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.masks import MaskFile, Masks
 from featprobe.datasets.official import assemble, final_digit, find, index_files
+from featprobe.datasets.study_splits import rad
 from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("normal", "tuberculosis")
 
 
-def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
+def _build(root: Path, recipe: FrameRecipe, memory: Path, split: str) -> Dataset:
     images = index_files(find(root, "CXR_png", "*/CXR_png"), (".png",))
     if not images:
         raise InputError(f"{root}: CXR_png holds no PNG files")
@@ -29,6 +32,7 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path) -> Dataset:
         "montgomery", root, names, [images[n] for n in names], recipe, memory,
         targets=np.array([final_digit(images[n]) for n in names]), task="multiclass",
         classes=CLASSES, masks=_lungs(names, *lungs),
+        split=rad(len(names), 46, 23, 138, step=True) if split == "rad" else None,
     )  # fmt: skip
 
 
@@ -52,6 +56,8 @@ ENTRY = DatasetEntry(
     build=_build,
     items=138,
     group="one film a patient",
+    split="none, or with the option split that of a study",
+    options={"split": ("none", "rad")},
     licence="public; attribution to the U.S. National Library of Medicine asked for",
     citation="Jaeger et al., Two public chest X-ray datasets, QIMS 4(6), 2014",
     home="https://data.lhncbc.nlm.nih.gov/public/Tuberculosis-Chest-X-ray-Datasets/",

@@ -2,9 +2,11 @@
 
 Layout as in Kaggle's plameneduardo/a-covid-multiclass-dataset-of-ct-scans, folder New_Data_CoV2;
 each patient is a folder of PNG slices. An item is a patient, its slices in the order of their
-names; ``item=slice`` makes every slice an item, grouped by patient. ``classes=binary`` (default)
-is COVID-19 against the rest, as in arXiv 2312.02366; ``three`` keeps healthy and others apart.
-The older flat sarscov2-ctscan-dataset has no patients: open it as a folder.
+names; ``item=slice`` makes every slice an item, grouped by patient. ``classes=binary`` (default) is
+COVID-19 against the rest, as in arXiv 2312.02366; ``three`` keeps healthy and others apart.
+``split=rad``: of the 80 + 50 + 80 patients in the order of names, every third is test and 50 of the
+others, evenly spaced, val: 90 / 50 / 70 (there the order within a class is that of the file
+system). The older flat sarscov2-ctscan-dataset has no patients: open it as a folder.
 """
 
 from pathlib import Path
@@ -16,6 +18,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
 from featprobe.datasets.official import assemble, find
 from featprobe.datasets.stacks import StackSource, natural
+from featprobe.datasets.study_splits import rad
 from featprobe.datasets.tree import walk
 from featprobe.images import raster
 from featprobe.images.decoded_image import FrameRecipe
@@ -23,7 +26,9 @@ from featprobe.images.decoded_image import FrameRecipe
 NAMES = {"binary": ("non-COVID", "COVID"), "three": ("Healthy", "Others", "COVID")}
 
 
-def _build(root: Path, recipe: FrameRecipe, memory: Path, item: str, classes: str) -> Dataset:
+def _build(
+    root: Path, recipe: FrameRecipe, memory: Path, item: str, classes: str, split: str
+) -> Dataset:
     base = find(root, "Covid", "New_Data_CoV2/Covid", "COVID", "New_Data_CoV2/COVID").parent
     stacks: dict[str, list[Path]] = {}
     for label in ("[Cc][Oo][Vv][Ii][Dd]", "Healthy", "Others"):
@@ -44,10 +49,14 @@ def _build(root: Path, recipe: FrameRecipe, memory: Path, item: str, classes: st
     else:
         ids = [p.relative_to(base).as_posix() for s in stacks.values() for p in s]
         groups, paths = [k for k, s in stacks.items() for _ in s], [base / i for i in ids]
+    order = sorted(stacks, key=lambda k: (kind[k] != "COVID", natural(Path(k.split("/")[1]))))
+    order.sort(key=lambda k: ("COVID", "Healthy", "Others").index(kind[k]))
+    part = dict(zip(order, rad(len(order), 70, 50, 210))) if split == "rad" else {}
     return assemble(
         "sars_cov_2_ct", base, ids, paths, recipe, memory, listed_in="the folders",
         targets=np.array([code[g] for g in groups]), task="multiclass", classes=names,
-        groups=np.array(groups), make_source=lambda files: StackSource(files, memory),
+        groups=np.array(groups), split=np.array([part.get(g, "") for g in groups]),
+        make_source=lambda files: StackSource(files, memory),
     )  # fmt: skip
 
 
@@ -60,7 +69,12 @@ ENTRY = DatasetEntry(
     build=_build,
     items=210,
     group="patient folder",
-    options={"item": ("patient", "slice"), "classes": tuple(NAMES)},
+    split="none, or with the option split that of a study",
+    options={
+        "item": ("patient", "slice"),
+        "classes": tuple(NAMES),
+        "split": ("none", "rad"),
+    },
     licence="CC-BY-NC-SA 4.0",
     citation="Soares et al., medRxiv 2020.04.24.20078584",
     home="https://www.kaggle.com/datasets/plameneduardo/a-covid-multiclass-dataset-of-ct-scans",

@@ -1,0 +1,168 @@
+"""featprobe transfer"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from featprobe.cli.common import choice_options
+from featprobe.cli.level_options import level_by_option
+from featprobe.cli.probing import (
+    bootstrap_options,
+    cached_sets,
+    draw_options,
+    feature_options,
+    note,
+    notes_of,
+    raise_lost,
+    set_option,
+    values,
+)
+from featprobe.cli.selection_options import chosen_by, select_options
+from featprobe.cli.verb import MAIN, Verb, options
+
+set_options = options(
+    options(
+        click.option("--train", multiple=True, metavar="NAME...", help="Data sets to fit to."),
+        click.option("--test", multiple=True, metavar="NAME...", help="Data sets to test on."),
+        choice_options,
+        click.option(
+            "--map", "mapped", multiple=True, metavar="CLASS=NAME...",
+            help="Call a class by the name that it has elsewhere, in all data sets or (DATA:CLASS="
+            "NAME) in one; classes of one name are one. Equal names match by themselves.",
+        ),
+        group=MAIN,
+    ),
+    click.option(
+        "--on", default="auto", show_default=True, type=click.Choice(["auto", "test", "all"]),
+        help="Items to test on: all, or the test part; auto: test where an official one is there.",
+    ),
+    click.option(
+        "--patients", default="auto", show_default=True,
+        type=click.Choice(["auto", "same", "apart"]),
+        help="Whether patients of one name in two data sets are the same; auto: not where names "
+        "are mere numbers.",
+    ),
+    click.option(
+        "--shared", default="keep", show_default=True, type=click.Choice(["keep", "drop"]),
+        help="drop: leave out test items of patients, and near-copies of images, of the training "
+        "data.",
+    ),
+    click.option(
+        "--alike", default=0.99, show_default=True, type=click.FloatRange(0, 1),
+        help="Cosine from which two images are near-copies.",
+    ),
+    click.option(
+        "--subset", default=1.0, show_default=True, type=click.FloatRange(0, 1, min_open=True),
+        metavar="F", help="Cut train and val to this fraction of their patients.",
+    ),
+    click.option("--no-refit", is_flag=True, help="Test the fit on train alone, without val."),
+    group="Split and selection",
+)  # fmt: skip
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe transfer --train nih --test chexpert
+  featprobe transfer --train nih --test chexpert --map 'Pleural Effusion=Effusion'
+  featprobe transfer --data nih chexpert mimic     every ordered pair, and a matrix
+  featprobe transfer --train nih --test chexpert --probe knn --set k=[5,20] --shared drop
+""",
+)
+@set_options
+@click.option(
+    "--probe", default="logistic", show_default=True, metavar="NAME",
+    help="logistic, knn, ridge, mlp, or another probe.",
+)  # fmt: skip
+@set_option
+@select_options
+@feature_options
+@options(
+    click.option(
+        "--level", default="item", show_default=True, type=click.Choice(["item", "patient"]),
+        help="What is one row of the metrics.",
+    ),
+    level_by_option,
+    group="Metrics and intervals",
+)  # fmt: skip
+@draw_options
+@bootstrap_options
+def command(
+    train: tuple[str, ...],
+    test: tuple[str, ...],
+    data: tuple[str, ...],
+    model: tuple[str, ...],
+    subset: float,
+    no_refit: bool,
+    seed: int,
+    split_version: int,
+    probe: str,
+    settings: tuple[str, ...],
+    select: str | None,
+    one_se: bool | None,
+    threshold: str | None,
+    level: str,
+    level_by: str | None,
+    cache: str | None,
+    as_json: bool,
+    **common: Any,
+) -> None:
+    """Fit to one data set, test on others: what is lost on images from elsewhere.
+
+    Candidates, views and thresholds are chosen on the val of the data set trained on.
+    """
+    from featprobe.cli.level_options import read_level
+    from featprobe.core.errors import FeatprobeError, InputError
+    from featprobe.evaluation.evaluate import make_probe
+    from featprobe.evaluation.protocols import Full
+    from featprobe.evaluation.results import Result
+    from featprobe.evaluation.transfer import transfer
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.features.lookup import data_named
+    from featprobe.features.pairing import trained_and_tested
+    from featprobe.leaderboard.transfer_table import print_transfers
+
+    if bool(train or test) == bool(data) or bool(train) != bool(test):
+        raise click.UsageError("give --train and --test, or --data for every ordered pair")
+    stores = cached_sets(list(dict.fromkeys((*train, *test, *data))), model, cache)
+    names = {s.dataset for s in stores}
+    fitted, tested = ([data_named(n, names) for n in of or data] for of in (train, test))
+    pairs, notes = trained_and_tested(stores, fitted, tested)
+    for text in notes:
+        note(f"left aside: {text}")
+    protocol = Full(seed, not no_refit, subset, split_version)
+    how = chosen_by(select, one_se, threshold) | {
+        "level": read_level(
+            {"level": level, "level_by": level_by, "study": None, "subgroup": None}
+        )["level"]
+    }
+    common["view"] = common["view"] or None
+    made = make_probe(probe, **values(settings, probe))
+    done: list[Result] = []
+    problems: list[FeatprobeError] = []
+    for source, targets in pairs:
+        try:
+            found = transfer(
+                FeatureSet(source), [FeatureSet(t) for t in targets], made.fresh(), protocol,
+                cache=cache, save=True, **how, **common,
+            )  # fmt: skip
+        except InputError as error:
+            problems.append(error)
+            if len(pairs) > 1:
+                note(f"left aside: {source.dataset} / {source.backbone}: {error}")
+            continue
+        done += found
+        if as_json:
+            for result in found:
+                print(result.to_json(), flush=True)
+    if not done:
+        raise problems[0]
+    if as_json:
+        for text in dict.fromkeys(notes_of(done)):
+            note(text)
+    else:
+        print_transfers(done)
+    raise_lost(done)
