@@ -27,7 +27,7 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 
 # Stored unless others are asked for: tokens and class scores take many times the room.
-DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits")
+DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits", "neck")
 
 
 class Adapter(Protocol):
@@ -227,9 +227,9 @@ class Backbone(Displayable):
         ``pixels`` (F, H, W) or (F, H, W, 3) of any dtype, ``low`` and ``high`` the values shown as
         black and white (a constant item, low == high, becomes black); arrays (3,) make three
         channels of different windows. ``fit``: ``stretch`` resizes and crops as the preprocessing
-        says, ``pad`` places each frame on black by :func:`place`. Returns (F, 1, h, w) of grey
-        frames or (F, 3, h, w), float32 in [0, 1] on the device: windowed, resized in float with
-        antialiasing, cropped.
+        says, ``pad`` places each frame on black by :func:`place`, ``pad-mean`` on the mean colour.
+        Returns (F, 1, h, w) of grey frames or (F, 3, h, w), float32 in [0, 1] on the device:
+        windowed, resized in float with antialiasing, cropped.
         """
         return shown(pixels, low, high, self.preprocess, fit, self.device)
 
@@ -238,6 +238,8 @@ class Backbone(Displayable):
         mean = torch.tensor(self.preprocess.mean, device=x.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=x.device).view(1, 3, 1, 1)
         x = (x - mean) / std  # grey frames become three channels here, by broadcasting
+        if self.preprocess.channels == 1:
+            x[:, 1:] = 0  # as a patch embedding cut to its first channel
         h, w = self.preprocess.size
         return F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) if self.preprocess.pad else x
 

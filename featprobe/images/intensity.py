@@ -16,6 +16,9 @@ Rules, as text:
 ``file``            how the file asks to be shown; an item without it is unreadable.
 ``minmax``          lowest to highest value of the item.
 ``percentile=A,B``  those percentiles of the item's values.
+``cut=A,B``         as that, but what lies at or below the A-th percentile becomes 0 and the rest
+                    keeps its value: black is the lowest value then, 0 of positive images.
+``clamp=A,B``       lowest to highest value of the item between A and B (-inf, inf: no bound).
 ``zscore``          the item's mean minus to plus 3 standard deviations; ``zscore=K`` for another
                     number of them.
 ``none``            the values as stored: 0 to 255 (uint8), 0 to 65535 (uint16), 0 to 1 (floating
@@ -78,6 +81,8 @@ def apply_rule(picture: DecodedImage, rule: str = "auto") -> tuple[np.ndarray, L
         if picture.padding is not None:
             bright[picture.pixels <= picture.padding] = 0
         return bright, (0.0, float(WHITE))
+    if picture.levels is None and rule.startswith("cut="):
+        return _cut(picture, rule)
     levels = value_range(picture, rule)
     pixels, black = picture.pixels, float(np.min(levels[0]))
     if picture.padding is not None and picture.padding > black:
@@ -86,6 +91,16 @@ def apply_rule(picture: DecodedImage, rule: str = "auto") -> tuple[np.ndarray, L
             wide = np.int32 if pixels.dtype.kind in "iu" else np.float32
             pixels = np.where(outside, np.floor(black), pixels).astype(wide)
     return pixels, levels
+
+
+def _cut(picture: DecodedImage, rule: str) -> tuple[np.ndarray, Levels]:
+    """Pixels of which those at or below a percentile are 0, with padding, and what is shown."""
+    ((_, numbers),) = parts(rule)
+    levels = _range(picture, "cut", numbers)
+    outside = picture.pixels <= np.percentile(_inside(picture), numbers[0] if numbers else 0)
+    if picture.padding is not None:
+        outside |= picture.pixels <= picture.padding
+    return np.where(outside, 0, picture.pixels).astype(picture.pixels.dtype), levels
 
 
 def rule_of(picture: DecodedImage, rule: str = "auto") -> str:
@@ -165,6 +180,16 @@ def _range(
         assert numbers is not None
         mean, deviation = float(pixels.mean(dtype=float)), float(pixels.std(dtype=float))
         return mean - numbers[0] * deviation, mean + numbers[1] * deviation
+    if name == "clamp":
+        assert numbers is not None
+        low, high = np.clip([pixels.min(), pixels.max()], *numbers)
+        return float(low), float(high)
+    if name == "cut":
+        assert numbers is not None
+        low, high = np.percentile(pixels, numbers)
+        kept = pixels[pixels > low]
+        black = min(0.0, float(kept.min())) if kept.size else 0.0
+        return black, max(black, float(high))
     if name == "percentile":
         assert numbers is not None
         low, high = np.percentile(pixels, numbers)

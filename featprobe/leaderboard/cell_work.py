@@ -23,7 +23,7 @@ from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.finetune_request import FinetuneRequest
 from featprobe.leaderboard.grid import Grid
 from featprobe.leaderboard.schedule import Task
-from featprobe.leaderboard.yaml_entries import Data, Model
+from featprobe.leaderboard.yaml_entries import Data, Model, features_of
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.store.containers import open_store
 from featprobe.store.locate import storage_path
@@ -85,9 +85,10 @@ class Session:
         if self.share > 1:  # of several processes each has a part of the cores
             part = max(1, min(8, (os.cpu_count() or 1) // self.share))
             options = {"workers": part, "streams": part} | options
-        made = extract(
-            self.backbone(model), dataset, cache=self.cache, progress=self.progress, **options
-        )
+        backbone = self.backbone(model)
+        if features := features_of(options, backbone.outputs):
+            options["features"] = tuple(features)
+        made = extract(backbone, dataset, cache=self.cache, progress=self.progress, **options)
         path = str(made.store.path)
         self._features = path, made
         return path

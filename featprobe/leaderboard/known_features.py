@@ -18,7 +18,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.extraction.disk_space import sizes
 from featprobe.extraction.options import BLOCKS, Settings
 from featprobe.extraction.plan import plan_frames
-from featprobe.leaderboard.yaml_entries import Model
+from featprobe.leaderboard.yaml_entries import Model, features_of
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import entries
 from featprobe.store.format import Layout
@@ -71,7 +71,7 @@ class KnownFeatures:
     def outputs(self, there: Sequence[str]) -> dict[str, int]:
         """Output -> last blocks at most, of a backbone that has those that are ``there``."""
         usual = int(self.extract.get("blocks", BLOCKS))
-        asked = self.extract.get("features") or [n for n in DEFAULT_OUTPUTS if n in there]
+        asked = features_of(self.extract, there) or [n for n in DEFAULT_OUTPUTS if n in there]
         out = {}
         for text in asked:
             name, _, deep = text.partition(":")
