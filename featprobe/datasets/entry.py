@@ -65,7 +65,7 @@ class DatasetEntry:
         as published, and :class:`UnknownName` for an unknown option.
         """
         chosen = self.choose(options or {})
-        memory = cache / "digests" / f"{self.name}.json"
+        memory = cache / "digests" / f"{self.name}.index"
         if self.generate is not None:
             folder = cache / "data" / f"{self.name}-v{self.version}"
             if not folder.exists():

@@ -226,7 +226,7 @@ def _load(
         raise MissingPath(f"{path}: no such file or folder")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: no permission to read")
-    memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.json"
+    memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.index"
     name = name or dataset_name(path)
     suffix = path.suffix.lower()
     if table_files(path) and (path.is_dir() or holds_images(path)):
