@@ -20,9 +20,12 @@ def tables_in(path: Path) -> tuple[Path, ...]:
     return tuple(found[:_MOST])
 
 
-def files_of(data: Dataset) -> list[Path]:
-    """The files that the pixels of a data set are read from; none of arrays in memory."""
+def files_of(data: Dataset, most: int) -> list[str]:
+    """The files that the pixels of at most so many items, evenly over the data set, are read from;
+    none of arrays in memory."""
     source = data.source
-    if isinstance(source, FileSource):
-        return [path for paths in source.paths for path in files.parts(paths)]
-    return [Path(path) for path in getattr(source, "files", ())]
+    if not isinstance(source, FileSource):
+        return [str(path) for path in getattr(source, "files", ())]
+    step = -(-len(source.paths) // most) or 1
+    chosen = (source.paths[i] for i in range(0, len(source.paths), step))
+    return [name for paths in chosen for name in files.parts([str(path) for path in paths])]

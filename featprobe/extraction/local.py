@@ -74,7 +74,7 @@ def extract(
         found = opened.attributes["provenance"]["reduction"]
         backbone = reduced(backbone, Reduction.from_dict(found))
     relabelled = opened.set_items(items_of(dataset))
-    observed.remember(opened.path, files_of(dataset), dataset.tables)
+    observed.remember(opened.path, files_of(dataset, observed.MOST), dataset.tables)
     summary = Summary(
         opened.path, opened.layout.frames, len(dataset), relabelled=relabelled,
         device=",".join(o.devices) or str(o.target),

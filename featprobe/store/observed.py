@@ -12,11 +12,11 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from featprobe.store.storage_path import StoragePath
 
+Name = str | os.PathLike[str]
 SUFFIX = ".seen"
 MOST = 20_000
 
@@ -26,7 +26,7 @@ def file(store: StoragePath) -> StoragePath:
     return store.parent / f".{store.name}{SUFFIX}"
 
 
-def remember(store: StoragePath, files: Sequence[Path], tables: Sequence[Path] = ()) -> None:
+def remember(store: StoragePath, files: Sequence[Name], tables: Sequence[Name] = ()) -> None:
     """Keep how ``files`` of items and ``tables`` of labels and splits look now."""
     step = -(-len(files) // MOST) or 1
     seen = {os.path.abspath(path): _look(path) for path in [*tables, *files[::step]]}
@@ -67,7 +67,7 @@ def _part(names: Sequence[str], what: str) -> Iterator[str]:
         yield f"{len(names)} {what} ({names[0]}{', ...' if len(names) > 1 else ''})"
 
 
-def _look(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+def _look(path: Name) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except OSError:
