@@ -45,15 +45,11 @@ class Row:
     def agrees(self) -> bool | None:
         """Whether our interval holds the published number; None where one of them is missing, or
         the number is of another size of the data set."""
-        if not self.exact or self.interval is None or self.theirs is None or math.isnan(self.interval[0]):
+        if not self.exact or self.interval is None or self.theirs is None:
+            return None
+        if math.isnan(self.interval[0]):
             return None
         return self.interval[0] - ROUNDING <= self.theirs <= self.interval[1] + ROUNDING
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        values = {n: getattr(self, n) for n in self.__dataclass_fields__}
-        found = values | {"difference": self.difference, "agrees": self.agrees}
-        return dict(plain(found))
 
 
 @dataclass

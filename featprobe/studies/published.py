@@ -60,9 +60,9 @@ def numbers_of(tables: Sequence[Any], place: str) -> list[Published]:
     """The numbers of tables as a study's file has them.
 
     A table says ``table`` (its name), ``metric``, and what all of its cells are of (``data``,
-    ``model``, ``probe``, ``shots``, ``subset``, ``named``); ``columns``: what those of a column are of;
-    ``rows``: model -> a number for each column, null where none was published; ``percent``: numbers
-    are in per cent. Raises :class:`InputError` with the place.
+    ``model``, ``probe``, ``shots``, ``subset``, ``named``); ``columns``: what those of a column are
+    of; ``rows``: model -> a number for each column, null where none was published; ``percent``:
+    numbers are in per cent. Raises :class:`InputError` with the place.
     """
     out: list[Published] = []
     for i, entry in enumerate(tables, 1):
