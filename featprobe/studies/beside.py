@@ -51,6 +51,12 @@ class Row:
             return None
         return self.interval[0] - ROUNDING <= self.theirs <= self.interval[1] + ROUNDING
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = {n: getattr(self, n) for n in self.__dataclass_fields__}
+        found = values | {"difference": self.difference, "agrees": self.agrees}
+        return dict(plain(found))
+
 
 @dataclass
 class Beside:
