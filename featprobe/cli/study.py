@@ -13,7 +13,7 @@ from featprobe.cli.verb import Verbs, options
 if TYPE_CHECKING:
     from featprobe.leaderboard.grid import Grid
     from featprobe.studies.here import Part
-    from featprobe.studies.run import Report
+    from featprobe.studies.run import StudyRun
     from featprobe.studies.study import Study
 
 
@@ -130,8 +130,8 @@ def run(
     if dry_run:
         _foretell(part, cache, as_json)
         return
-    report = run_study(s, part, cache, tell=note, progress=True, jobs=jobs)
-    _tell(report, as_json)
+    report = run_study(s, part, cache, report=note, progress=True, jobs=jobs)
+    _print(report, as_json)
     if report.outcome.failures:
         ctx.exit(1)
 
@@ -160,7 +160,7 @@ def _foretell(part: Part, cache: str | None, as_json: bool) -> None:
     print_missing(part.missing, len(part.without))
 
 
-def _tell(report: Report, as_json: bool) -> None:
+def _print(report: StudyRun, as_json: bool) -> None:
     """The report; of JSON a row a line, then one object of what is not in rows."""
     from featprobe.studies.text import print_report
 

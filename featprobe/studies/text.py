@@ -9,7 +9,7 @@ from featprobe.leaderboard.probe_request import ProbeRequest
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.metrics import measures as metrics
 from featprobe.studies.beside import Row
-from featprobe.studies.run import Report
+from featprobe.studies.run import StudyRun
 from featprobe.studies.study import Study
 
 
@@ -59,7 +59,7 @@ def _print_published(study: Study) -> None:
         show(table)
 
 
-def print_report(report: Report) -> None:
+def print_report(report: StudyRun) -> None:
     """Ours beside theirs, what differs by intention, what is not here, what failed."""
     study, rows = report.study, report.beside.rows
     if rows:
