@@ -24,7 +24,7 @@ class Authors:
 
     ``transform``: of the authors, None where it is not known; ``source``: where that was read;
     ``note``: what it leaves out. ``hub``: what the place of the weights states, where the entry
-    does not have it.
+    does not have it; ``hub_says``: what is known of it where that is not all.
     """
 
     names: str
@@ -32,6 +32,7 @@ class Authors:
     source: str
     note: str = ""
     hub: Preprocess | None = None
+    hub_says: str = ""
 
 
 def _crop(
@@ -109,8 +110,7 @@ TABLE = (
     ),
     Authors(
         "deit_*", _256, "facebookresearch/deit datasets.py build_transform",
-        "the hub's file states 0.5 as mean and deviation, and transformers makes the frame square: "
-        "whether by 256 or by 224 pixels was not seen",
+        hub_says="a square, mean and deviation of 0.5; its size was not seen",
     ),
     Authors("clip_vitl14_336", _crop(336, 336, of=CLIP), "openai/CLIP clip/clip.py"),
     Authors(

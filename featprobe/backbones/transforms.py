@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from featprobe.backbones.authors import of
 from featprobe.backbones.spec import HALF, IMAGENET_MEAN, IMAGENET_STD, ModelSpec, Preprocess
 from featprobe.core.errors import InputError, nearest
 
@@ -79,11 +80,37 @@ def label_part(text: str, spec: ModelSpec | None = None) -> str:
     return "@" + re.sub(r"[^\w.-]+", "-", text.replace("=", ""))
 
 
+def spelled(preprocess: Preprocess) -> str:
+    """A preprocessing as :func:`transformed` reads it; that of SAM, which has no such text, in
+    words."""
+    p = preprocess
+    parts = [f"longer={p.resize} padded to {p.pad[0]}" if p.pad else _resizing(p.resize)]
+    if not p.pad:
+        parts.append("crop=none" if p.crop is None else f"crop={p.crop[0]}")
+    every = {(_three(mean), _three(std)): n for n, (mean, std) in STATISTICS.items()}
+    named = every.get((p.mean, p.std))
+    numbers = ("/".join(f"{v:g}" for v in values) for values in (p.mean, p.std))
+    parts += [p.interpolation]
+    parts += [f"stats={named}"] if named else [f"{n}={v}" for n, v in zip(("mean", "std"), numbers)]
+    return ",".join(parts + (["channels=1"] if p.channels == 1 else []))
+
+
+def _resizing(resize: int | tuple[int, int] | None) -> str:
+    if resize is None:
+        return "none"
+    return f"shorter={resize}" if isinstance(resize, int) else f"squash={resize[0]}"
+
+
 def _of_entry(spec: ModelSpec | None, which: str, base: Preprocess) -> Preprocess:
     if spec is None:
         raise InputError(f"{which} is of an entry of the catalog ('featprobe models')")
-    if which == "hub":  # of timm, open_clip and torchvision it is what they load
-        return (spec.preprocess and spec.hub) or base
+    if which == "hub":
+        found = of(spec.name)
+        if found is not None and found.hub_says:
+            raise InputError(f"the hub's transform of {spec.name} is not known: {found.hub_says}")
+        if not spec.source:
+            raise InputError(f"{spec.name} is on no hub: its weights are a file")
+        return (spec.preprocess and spec.hub) or base  # timm, open_clip and torchvision load it
     if spec.authors is None:
         raise InputError(
             f"the authors' own transform of {spec.name} is not known here: see docs/models.md, or "

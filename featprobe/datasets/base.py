@@ -45,7 +45,8 @@ class Dataset(Displayable):
     of results should know, one line each (counts that differ from the published ones, patients whom
     the official split itself divides). ``warnings``: what was guessed, or found and not used, by
     kind (``labels``, ``patients``, ``split``, ``files``): findings of ``featprobe data check``.
-    ``label_origin`` says in words where the labels come from.
+    ``label_origin`` says in words where the labels come from. ``tables``: files of labels, patients
+    and split.
 
     ``masks``: the :class:`~featprobe.datasets.masks.Masks` of the items, None where there are none.
     """
@@ -66,6 +67,7 @@ class Dataset(Displayable):
     masks: Masks | None = None
     warnings: dict[str, list[str]] = field(default_factory=dict)
     label_origin: str = ""
+    tables: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         self.ids = np.asarray(self.ids, dtype=np.str_)

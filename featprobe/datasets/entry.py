@@ -13,6 +13,7 @@ from featprobe.core import paths as settings
 from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.read_files import tables_in
 from featprobe.images.decoded_image import FrameRecipe
 
 
@@ -88,6 +89,7 @@ class DatasetEntry:
         if (data.split != "").any():
             study = self.named_split(chosen.get("split"))
             data.split_origin = f"as of the study {study}" if study else f"official: {self.split}"
+        data.tables = tables_in(place)
         self._check(data, chosen)
         return data
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -227,6 +228,8 @@ def _dataset(
         data.targets = np.array([code.get(c, -1) for c in labels], dtype=np.int64)
         data.task, data.label_origin = "multiclass", layout.origin
         data.warn("files", _vanished(root, found.others, layout.depth, data.classes))
+    else:
+        data.notes.extend(_unread_tables(found.others))
     patients = [found.patients[i] for i in kept]
     folders = [layout.patients[i] for i in kept] if layout.patients else []
     _set_groups(data, patients, folders, reading.group)
@@ -247,6 +250,18 @@ def _set_groups(data: Dataset, headers: Sequence[str], folders: Sequence[str], g
     else:
         ids = data.ids.tolist()
         data.groups, data.group_origin = infer_groups(ids, group, label_texts(data))
+
+
+def _unread_tables(others: Sequence[Path]) -> list[str]:
+    """What to do with tables that lie among images without labels: they may hold the labels."""
+    tables = sorted(p for p in others if p.suffix.lower() in (".csv", ".tsv", ".parquet"))
+    if not tables:
+        return []
+    more = f" and {len(tables) - 1} more tables were" if len(tables) > 1 else " was"
+    return [
+        f"{tables[0]}{more} not read; where a table holds the labels, give it in place of the "
+        f"folder: --data {shlex.quote(str(tables[0]))}"
+    ]
 
 
 def _vanished(root: Path, others: Sequence[Path], depth: int, classes: Sequence[str]) -> list[str]:

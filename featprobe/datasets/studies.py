@@ -99,9 +99,9 @@ def _in_turn(views: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
     return out, sizes
 
 
-def _scaled(picture: DecodedImage, rule: str) -> np.ndarray:
+def _scaled(image: DecodedImage, rule: str) -> np.ndarray:
     """Grey frames as uint16, 0 black and 65535 white under an intensity rule."""
-    pixels, levels = apply_rule(picture, rule)
+    pixels, levels = apply_rule(image, rule)
     low, high = (float(v) for v in levels)
     if not high > low:
         return np.zeros(pixels.shape, dtype=np.uint16)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from transformers import BitImageProcessor, ViTImageProcessor
 
+from featprobe.backbones.authors import TABLE, Authors, of
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.load import label_of, load_backbone, resolve
 from featprobe.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from featprobe.backbones.transforms import STATISTICS, STUDIES, transformed
+from featprobe.backbones.transforms import STATISTICS, STUDIES, spelled, transformed
+from featprobe.cli.models import command
 from featprobe.core.errors import InputError
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.format import FeatureKey
@@ -205,3 +210,71 @@ def test_what_is_not_understood_is_one_line(text: str, message: str) -> None:
     with pytest.raises(InputError, match=r"^--transform ") as error:
         transformed(BASE, text)
     assert message in str(error.value)
+
+
+def test_every_entry_says_what_is_known_of_its_authors_and_of_the_hub() -> None:
+    """The table of the documentation is the catalog's data, an entry once."""
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    table = CliRunner().invoke(command, ["--transforms"]).stdout.strip()
+    assert table in page, "update it with: featprobe models --transforms"
+    names = [n.strip("` ") for row in table.splitlines()[2:] for n in row.split("|")[1].split(",")]
+    assert sorted(names) == sorted(CATALOG)
+    for row in TABLE:
+        assert any(of(name) is row for name in CATALOG), row.names
+        assert row.source or row.transform is None, row.names
+        assert row.source or row.note, row.names
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG))
+def test_what_an_entry_knows_can_be_chosen(name: str) -> None:
+    spec = CATALOG[name]
+    base = spec.preprocess or spec.hub
+    if spec.authors is not None:
+        made = transformed(base or spec.authors, "authors", spec)
+        assert made == spec.authors
+        assert made.size[0] % (spec.patch or 1) == 0
+        if not made.pad:
+            assert transformed(BASE, spelled(made)) == made
+    elif base is not None:
+        with pytest.raises(InputError, match="authors' own transform of .* is not known"):
+            transformed(base, "authors", spec)
+    if base is not None and spec.source and not (of(name) or row()).hub_says:
+        assert transformed(base, "hub", spec) == ((spec.preprocess and spec.hub) or base)
+
+
+def row() -> Authors:
+    return Authors("", None, "")
+
+
+def test_dinos_two_transforms() -> None:
+    spec = CATALOG["dino_vitb16"]
+    assert spec.preprocess is not None
+    assert spelled(spec.preprocess) == "squash=224,crop=none,bilinear,stats=imagenet"
+    authors = transformed(spec.preprocess, "authors", spec)
+    assert spelled(authors) == "shorter=256,crop=224,bicubic,stats=imagenet"
+    assert label_of(resolve("dino_vitb16"), transform="authors") == "dino_vitb16@authors"
+    assert label_of(resolve("dino_vitb16"), transform="hub") == "dino_vitb16"
+    assert label_of(resolve("dinov2_vitb14"), transform="authors") == "dinov2_vitb14"
+
+
+@given(
+    st.one_of(st.none(), st.integers(8, 600), st.integers(8, 600).map(lambda n: (n, n))),
+    st.integers(8, 600), st.sampled_from(["nearest", "bilinear", "bicubic"]),
+    st.sampled_from(sorted(STATISTICS)), st.sampled_from([1, 3]),
+)  # fmt: skip
+def test_what_is_spelled_is_read_again(resize, crop, interpolation, stats, channels) -> None:
+    mean, std = (v * 3 if len(v) == 1 else v for v in STATISTICS[stats])
+    made = Preprocess(resize, (crop, crop), interpolation, mean, std, channels=channels)
+    assert transformed(BASE, spelled(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [("rad_dino", "authors", "is not known here"), ("dinoret_vitb14", "hub", "on no hub"),
+     ("deit_vitb16", "hub", "its size was not seen")],
+)  # fmt: skip
+def test_what_is_not_known_is_not_guessed(name: str, text: str, message: str) -> None:
+    spec = CATALOG[name]
+    assert spec.preprocess is not None
+    with pytest.raises(InputError, match=message):
+        transformed(spec.preprocess, text, spec)
