@@ -66,7 +66,7 @@ extract_options = options(
             "machine's).",
         ),
         click.option(
-            "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
+            "--precision", type=click.Choice(["float32", "bf16", "fp16", "bf16-pure"]),
             help="Of the forward pass.  [default: float32 on a CPU, bf16 on a GPU]",
         ),
         batch_option,
