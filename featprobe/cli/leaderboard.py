@@ -213,7 +213,7 @@ def _foretell(grid: Grid, cache: str | None, shard: tuple[int, int], as_json: bo
 def _run(grid: Grid, cache: str | None, jobs: int, shard: tuple[int, int]) -> Outcome:
     from featprobe.leaderboard.running import run
 
-    return run(grid, cache, tell=note, progress=True, jobs=jobs, shard=shard)
+    return run(grid, cache, report=note, progress=True, jobs=jobs, shard=shard)
 
 
 def _differences(
