@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test waits for a hub
 # how long an example takes says how busy the machine is, and nothing of the code
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with most of the slow tests first: several processes then end at about one time."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])  # stable: files, and tests in them, stay whole
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,7 @@ def test_a_trained_backbone_and_its_head_are_read(study: Path, tmp_path: Path) -
     np.testing.assert_allclose(p, EXPECTED["head"], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on(study: Path) -> None:
     def finished(folder: str) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
         training = fp.Training(epochs=4, batch=8, lr=1e-3, ema=0.9, augment=("flip",))

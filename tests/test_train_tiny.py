@@ -26,6 +26,7 @@ from train_tiny.__main__ import DEFAULTS, main  # noqa: E402
 from train_tiny.compare import compare, markdown  # noqa: E402
 from train_tiny.train import Settings  # noqa: E402
 
+pytestmark = pytest.mark.slow
 SMALL = [
     "--steps", "24", "--images", "96", "--batch", "16", "--threads", "1", "--quiet",
     *(f"--set={s}" for s in (

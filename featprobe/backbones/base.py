@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -17,17 +18,15 @@ from torch.nn import functional as F
 from featprobe.backbones.code import code_digest
 from featprobe.backbones.offer import Offer
 from featprobe.backbones.own import Take, own_adapter
+from featprobe.backbones.precisions import PRECISIONS, PURE, as_written, pure
 from featprobe.backbones.resizing import shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
 
 Level = float | np.ndarray  # one value for all channels, or (3,)
-PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
 # Stored unless others are asked for: tokens and class scores take many times the room.
-DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits")
+DEFAULT_OUTPUTS = ("cls", "mean", "projection", "prelogits", "neck")
 
 
 class Adapter(Protocol):
@@ -194,7 +193,21 @@ class Backbone(Displayable):
         """Move to a device, in place."""
         self.module.to(device)
         self.device = torch.device(device)
+        self.__dict__.pop("pure_module", None)
         return self
+
+    @cached_property
+    def pure_module(self) -> nn.Module:
+        """See :func:`~featprobe.backbones.precisions.pure`; made when it is first run."""
+        return pure(self.module, self.adapter.blocks_of)
+
+    def copied(self) -> Backbone:
+        """A backbone to be changed, as it was before extraction."""
+        self.__dict__.pop("pure_module", None)
+        made = copy.deepcopy(self)
+        made.channels_last(False)
+        as_written(made.adapter.blocks_of(made.module))
+        return made
 
     def channels_last(self, last: bool = True) -> None:
         """Keep the weights of convolutions with the channels last, in place, or as they were.
@@ -207,9 +220,9 @@ class Backbone(Displayable):
             if isinstance(part, nn.Conv2d):
                 part.weight.data = part.weight.data.contiguous(memory_format=form)
 
-    def compile(self) -> None:
+    def compile(self, precision: str = "float32") -> None:
         """Compile the blocks, in place, for the one input shape that extraction uses."""
-        for part in self.adapter.blocks_of(self.module):
+        for part in self.adapter.blocks_of(self._module_in(precision)):
             part.forward = torch.compile(part.forward, dynamic=False)
 
     @torch.inference_mode()
@@ -227,9 +240,9 @@ class Backbone(Displayable):
         ``pixels`` (F, H, W) or (F, H, W, 3) of any dtype, ``low`` and ``high`` the values shown as
         black and white (a constant item, low == high, becomes black); arrays (3,) make three
         channels of different windows. ``fit``: ``stretch`` resizes and crops as the preprocessing
-        says, ``pad`` places each frame on black by :func:`place`. Returns (F, 1, h, w) of grey
-        frames or (F, 3, h, w), float32 in [0, 1] on the device: windowed, resized in float with
-        antialiasing, cropped.
+        says, ``pad`` places each frame on black by :func:`place`, ``pad-mean`` on the mean colour.
+        Returns (F, 1, h, w) of grey frames or (F, 3, h, w), float32 in [0, 1] on the device:
+        windowed, resized in float with antialiasing, cropped.
         """
         return shown(pixels, low, high, self.preprocess, fit, self.device)
 
@@ -238,6 +251,8 @@ class Backbone(Displayable):
         mean = torch.tensor(self.preprocess.mean, device=x.device).view(1, 3, 1, 1)
         std = torch.tensor(self.preprocess.std, device=x.device).view(1, 3, 1, 1)
         x = (x - mean) / std  # grey frames become three channels here, by broadcasting
+        if self.preprocess.channels == 1:
+            x[:, 1:] = 0  # as a patch embedding cut to its first channel
         h, w = self.preprocess.size
         return F.pad(x, (0, w - x.shape[-1], 0, h - x.shape[-2])) if self.preprocess.pad else x
 
@@ -263,10 +278,15 @@ class Backbone(Displayable):
             names = self.default_outputs if outputs is None else outputs
             wanted = {n: min(blocks, self.outputs[n][0]) for n in names}
         dtype = PRECISIONS[precision]
-        cast = nullcontext() if dtype == torch.float32 else torch.autocast(self.device.type, dtype)
+        plain = precision == PURE or dtype == torch.float32
+        cast = nullcontext() if plain else torch.autocast(self.device.type, dtype)
         with cast:
-            out = self.adapter(self.module, x, wanted)
+            x = x.to(dtype) if precision == PURE else x
+            out = self.adapter(self._module_in(precision), x, wanted)
         return {name: out[name].float() for name in wanted}
+
+    def _module_in(self, precision: str) -> nn.Module:
+        return self.pure_module if precision == PURE else self.module
 
 
 def raw_bytes(tensor: Tensor) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 
 from featprobe.backbones import entries
+from featprobe.backbones.authors import with_authors
 from featprobe.backbones.spec import ModelSpec
 from featprobe.core.errors import InputError
 
@@ -28,4 +29,4 @@ def _groups() -> Iterable[Iterable[ModelSpec]]:
         yield import_module(f"{entries.__name__}.{module}").ENTRIES
 
 
-CATALOG: dict[str, ModelSpec] = merge(_groups())
+CATALOG: dict[str, ModelSpec] = merge(with_authors(group) for group in _groups())

@@ -13,6 +13,7 @@ from featprobe.backbones.exported import is_export, load_export, name_of
 from featprobe.backbones.plugins import built, model, models
 from featprobe.backbones.source import Loaded, Source
 from featprobe.backbones.spec import ModelSpec
+from featprobe.backbones.transforms import label_part, transformed
 from featprobe.backbones.yaml_description import read_description
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest
 from featprobe.core.paths import expanded, path_text
@@ -33,6 +34,7 @@ def load_backbone(
     revision: str | None = None,
     strip_prefix: str = "",
     ignore_keys: Sequence[str] = (),
+    transform: str | None = None,
 ) -> Backbone:
     """Load a backbone with the preprocessing of its checkpoint.
 
@@ -45,7 +47,9 @@ def load_backbone(
     authors', or two: the backbone's and its linear head's. ``image_size``: square input size in
     pixels, other than the checkpoint's. ``strip_prefix`` and ``ignore_keys``: what is around the
     network in that file, where it is not recognised (``net.encoder.``; patterns such as
-    ``head.*``). Keys that are not used are in ``origin["dropped"]``.
+    ``head.*``). Keys that are not used are in ``origin["dropped"]``. ``transform``: another
+    preprocessing than the checkpoint's, ``authors`` or ``wacv,stats=chexpert``, see
+    :mod:`featprobe.backbones.transforms`.
 
     Raises :class:`~featprobe.core.errors.UnknownName` with the nearest name, or
     :class:`~featprobe.core.errors.InputError` when weights are missing or do not fit: every
@@ -68,17 +72,22 @@ def load_backbone(
     if source.spec is not None and source.spec.build is not None:
         if strip_prefix or ignore_keys:
             raise InputError(f"{source.text}: strip_prefix and ignore_keys are not for a plug-in")
+        if transform:
+            raise InputError(f"{source.text}: transform is not for a plug-in")
         requested = {"init": init, "seed": seed, "image_size": image_size, "revision": revision}
         return built(source.spec, requested | {"weights": files[0] if len(files) == 1 else files})
     loaded = _load(source)
     preprocess = loaded.preprocess
+    if transform:
+        preprocess = transformed(preprocess, transform, source.spec)
     if image_size is not None:
         preprocess = preprocess.at(image_size)
     origin: dict[str, Any] = {"name": source.text}
     if init == "random":
         origin |= {"init": "random", "seed": seed}
+    origin |= {"transform": transform} if transform else {}
     return Backbone(
-        name=label_of(source, files, image_size, init, seed),
+        name=label_of(source, files, image_size, init, seed, transform),
         module=loaded.module,
         adapter=loaded.adapter,
         preprocess=preprocess,
@@ -91,12 +100,14 @@ def load_backbone(
 
 def label_of(
     source: Source, weights: Sequence[str | os.PathLike[str]] = (), image_size: int | None = None,
-    init: str | None = None, seed: int = 0,
+    init: str | None = None, seed: int = 0, transform: str | None = None,
 ) -> str:  # fmt: skip
     """What a backbone of these options of :func:`load_backbone` is called, before it is loaded."""
     label = source.label
     if weights:
         label += f"-{expanded(weights[0]).stem}"
+    if transform:
+        label += label_part(transform, source.spec)
     if image_size is not None:
         label += f"@{image_size}"
     return f"{label}-random{seed}" if init == "random" else label

@@ -8,6 +8,7 @@ names ``interpolate_offset`` gets the original rule (facebookresearch/dinov2,
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import Any
 
 import torch
@@ -29,21 +30,25 @@ def follow_the_authors(module: nn.Module, config: Any) -> None:
 
 
 def replace_interpolation(embeddings: nn.Module, offset: float, antialias: bool) -> None:
-    """Replace ``embeddings.interpolate_pos_encoding(tokens, height, width)``."""
+    """Replace ``embeddings.interpolate_pos_encoding(tokens, height, width)``.
 
-    def interpolated(tokens: Tensor, height: int, width: int) -> Tensor:
-        positions: Tensor = embeddings.position_embeddings  # type: ignore[assignment]
-        patch: Any = embeddings.patch_embeddings.patch_size  # type: ignore[union-attr]
-        patch_h, patch_w = patch if isinstance(patch, (tuple, list)) else (patch, patch)
-        rows, columns = height // patch_h, width // patch_w
-        side = round((positions.shape[1] - 1) ** 0.5)
-        if rows == columns == side:
-            return positions
-        return torch.cat(
-            [positions[:, :1], interpolate(positions[:, 1:], rows, columns, offset, antialias)], 1
-        )
+    By a method and not by a function that knows this module: a copy of the module must use, train
+    and cast its own positions.
+    """
+    embeddings.authors_rule = offset, antialias  # type: ignore[assignment]
+    embeddings.interpolate_pos_encoding = MethodType(_interpolated, embeddings)  # type: ignore[assignment]
 
-    embeddings.interpolate_pos_encoding = interpolated  # type: ignore[assignment]
+
+def _interpolated(embeddings: Any, tokens: Tensor, height: int, width: int) -> Tensor:
+    positions: Tensor = embeddings.position_embeddings
+    patch: Any = embeddings.patch_embeddings.patch_size
+    patch_h, patch_w = patch if isinstance(patch, (tuple, list)) else (patch, patch)
+    rows, columns = height // patch_h, width // patch_w
+    side = round((positions.shape[1] - 1) ** 0.5)
+    if rows == columns == side:
+        return positions
+    rule = embeddings.authors_rule
+    return torch.cat([positions[:, :1], interpolate(positions[:, 1:], rows, columns, *rule)], 1)
 
 
 def interpolate(

@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from featprobe.backbones.spec import Preprocess
 from featprobe.images.grids import Line, View
 
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's mode L
+
 
 def fits(dtype: np.dtype, low: float, high: float) -> bool:
     """Whether a window shows every value of an integer type as it is."""
@@ -40,35 +42,44 @@ def shown(
     x = x.to(device).float()
     x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
     windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
-    if fit != "pad" and len(windows) == 1 and fits(pixels.dtype, *windows[0]):
+    if preprocess.channels == 1 and x.shape[1] == 3:
+        x = (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    if fit == "stretch" and len(windows) == 1 and fits(pixels.dtype, *windows[0]):
         # nothing is cut off, so that windowing may follow the resize, on far fewer values
         x = windowed(resize(x, preprocess, None), *windows[0])
     else:
         x = torch.cat([windowed(x, *w) for w in windows], dim=1)
-        x = place(x, preprocess) if fit == "pad" else resize(x, preprocess)
+        x = resize(x, preprocess) if fit == "stretch" else place(x, preprocess, fit == "pad-mean")
     return crop(x, preprocess)
 
 
-def place(x: Tensor, preprocess: Preprocess) -> Tensor:
+def place(x: Tensor, preprocess: Preprocess, mean: bool = False) -> Tensor:
     """Frames (F, C, H, W) whole in the middle of the input, the rest 0; none is enlarged.
 
-    A frame larger than the input in either direction is shrunk to fit, its aspect kept.
+    A frame larger than the input in either direction is shrunk to fit, its aspect kept. ``mean``:
+    the rest is the mean colour of the preprocessing, for which grey frames become three channels.
     """
     height, width = preprocess.size
     ratio = min(height / x.shape[-2], width / x.shape[-1])
     if ratio < 1:
         target = max(1, round(x.shape[-2] * ratio)), max(1, round(x.shape[-1] * ratio))
         x = resize(x, replace(preprocess, resize=target, crop=None, pad=None))
-    return crop(x, replace(preprocess, crop=(height, width), pad=None))
+    whole = replace(preprocess, crop=(height, width), pad=None)
+    if not mean:
+        return crop(x, whole)
+    colour = x.new_tensor(preprocess.mean[: preprocess.channels]).view(1, -1, 1, 1)
+    inside = crop(torch.ones_like(x[:1, :1]), whole) > 0
+    return torch.where(inside, crop(x, whole), colour)
 
 
 def field_of_view(height: int, width: int, preprocess: Preprocess, fit: str = "stretch") -> View:
     """Where the pixels of the network's input lie in a frame of (height, width).
 
-    What :func:`place` (``fit`` ``pad``) or :func:`resize` and :func:`crop` do, as two lines.
+    What :func:`place` (``fit`` ``pad`` and ``pad-mean``) or :func:`resize` and :func:`crop` do, as
+    two lines.
     """
     size = preprocess.size
-    if fit == "pad":
+    if fit != "stretch":
         ratio = min(size[0] / height, size[1] / width, 1.0)
         target = (height, width) if ratio == 1 else (
             max(1, round(height * ratio)), max(1, round(width * ratio))
@@ -78,7 +89,7 @@ def field_of_view(height: int, width: int, preprocess: Preprocess, fit: str = "s
     lines = []
     for old, new, n in zip((height, width), target, size):
         scale = old / new
-        before = 0 if preprocess.pad and fit != "pad" else _before(new, n)
+        before = 0 if preprocess.pad and fit == "stretch" else _before(new, n)
         lines.append(Line((before + 0.5) * scale - 0.5, scale))
     return View(size, lines[0], lines[1])
 

@@ -38,9 +38,11 @@ class Preprocess:
 
     ``resize``: length of the shorter edge, or (height, width), or None. ``crop``: (height, width)
     of the centre crop, or None. ``interpolation``: nearest, bilinear or bicubic, antialiased.
-    ``mean``, ``std``: per channel, of values in [0, 1]. ``pad``: (height, width) or None, as SAM
-    has it: then ``resize`` is the length of the longer edge, nothing is cropped, and the normalised
-    frame is filled up with zeros at the right and at the bottom.
+    ``mean``, ``std``: per channel, of values in [0, 1]. ``channels``: 3, or 1: the frame is grey
+    and read by the first channel of the patch embedding alone, the others being 0. ``pad``:
+    (height, width) or None, as SAM has it: then ``resize`` is the length of the longer edge,
+    nothing is cropped, and the normalised frame is filled up with zeros at the right and at the
+    bottom.
     """
 
     resize: int | tuple[int, int] | None
@@ -49,6 +51,7 @@ class Preprocess:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     pad: tuple[int, int] | None = None
+    channels: int = 3
 
     def __post_init__(self) -> None:
         for name, kind in annotations_of(Preprocess).items():
@@ -64,6 +67,8 @@ class Preprocess:
                 f"interpolation {self.interpolation!r} is none of "
                 f"{', '.join(INTERPOLATIONS.values())}"
             )
+        if self.channels not in (1, 3):
+            raise InputError(f"preprocessing channels {self.channels} are neither 1 nor 3")
         if any(s <= 0 for s in self.std):
             raise InputError(f"preprocessing std {self.std} must be positive")
 
@@ -97,10 +102,13 @@ class Preprocess:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; ``pad`` only where there is one: older keys keep their digest."""
+        """Plain JSON values; ``pad`` and ``channels`` only where they say something: older keys
+        keep their digest."""
         d = asdict(self)
         if self.pad is None:
             del d["pad"]
+        if self.channels == 3:
+            del d["channels"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in d.items()}
 
     @classmethod
@@ -128,6 +136,8 @@ class Preprocess:
             "image_std": list(self.std),
             "do_convert_rgb": True,
         }
+        if self.channels == 1:
+            out["first_channel_only"] = True  # of featprobe alone
         if self.crop:
             out["crop_size"] = box
         if self.pad:
@@ -171,6 +181,7 @@ class Preprocess:
             mean=_three(mean) if normalize else (0.0, 0.0, 0.0),
             std=_three(std) if normalize else (1.0, 1.0, 1.0),
             pad=(pad, pad) if isinstance(pad, int) else pad,
+            channels=1 if config.get("first_channel_only") else 3,
         )
 
 
@@ -229,6 +240,8 @@ class ModelSpec:
     overlap: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     build: Callable[..., Any] | None = None
+    hub: Preprocess | None = None
+    authors: Preprocess | None = None
 
     def __post_init__(self) -> None:
         foreign = self.family in LIBRARIES and self.build is None
@@ -252,4 +265,5 @@ class ModelSpec:
         """Plain JSON values, for ``featprobe models --json``."""
         d = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         del d["build"]
-        return d | {"preprocess": self.preprocess.to_dict() if self.preprocess else None}
+        own = {n: getattr(self, n) for n in ("preprocess", "hub", "authors")}
+        return d | {n: value.to_dict() if value else None for n, value in own.items()}

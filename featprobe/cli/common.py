@@ -88,6 +88,12 @@ model_options = options(
         help="Keys of that file that do not belong to the network: 'head.*'.",
     ),
     click.option("--image-size", type=int, metavar="PIXELS", help="Other than the checkpoint's."),
+    click.option(
+        "--transform", metavar="NAME,PART=N,...",
+        help="Other than the checkpoint's: authors, hub, or a study's (rad, rad-linear, rad-seg, "
+        "wacv, freeze, dinov2, medmnist), then squash=256 or shorter=256 or none, crop=224, "
+        "bilinear, bicubic, mean=A/B/C, std=A/B/C, stats=imagenet, channels=1.",
+    ),
     group="Backbone",
 )  # fmt: skip
 MASKS = "segmentation"  # the task of masks, which are no labels of items
@@ -130,12 +136,14 @@ frame_options = options(
     click.option(
         "--intensity", default="auto", show_default=True,
         help="Black and white: auto, dataset (one range for all items), file, minmax, zscore, "
-        "none, percentile=A,B, range=A,B, window=C,W, a CT window (lung, brain, ...), or three "
-        "joined by + as colours.",
+        "none, percentile=A,B, cut=A,B, clamp=A,B, range=A,B, window=C,W, a CT window (lung, "
+        "brain, ...), or three joined by + as colours.",
     ),
     click.option(
-        "--fit", default="stretch", show_default=True, type=click.Choice(["stretch", "pad"]),
-        help="pad: small images are surrounded by black, not enlarged.",
+        "--fit", default="stretch", show_default=True,
+        type=click.Choice(["stretch", "pad", "pad-mean"]),
+        help="pad: small images are surrounded by black, not enlarged; pad-mean: by the mean "
+        "colour.",
     ),
     click.option(
         "--spacing", type=float, metavar="MM", help="Resample volumes to this voxel size."

@@ -66,7 +66,7 @@ extract_options = options(
             "machine's).",
         ),
         click.option(
-            "--precision", type=click.Choice(["float32", "bf16", "fp16"]),
+            "--precision", type=click.Choice(["float32", "bf16", "fp16", "bf16-pure"]),
             help="Of the forward pass.  [default: float32 on a CPU, bf16 on a GPU]",
         ),
         batch_option,
@@ -128,7 +128,7 @@ Run again, it reuses what is complete and goes on where it stopped.
 @json_option
 def command(
     model: str, data: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
-    strip_prefix: str, ignore_keys: tuple[str, ...],
+    strip_prefix: str, ignore_keys: tuple[str, ...], transform: str | None,
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
     workers: int | None, dim: int | None, store: str, item_timeout: float, compiled: bool,
@@ -158,7 +158,7 @@ def command(
 
     backbone = load_backbone(
         model, init=init, seed=seed, image_size=image_size, weights=list(weights),
-        revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys,
+        revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys, transform=transform,
     )  # fmt: skip
     for counted in unused_keys(backbone.origin):
         note(f"{backbone.name}: {counted}")

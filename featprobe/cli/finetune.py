@@ -179,7 +179,7 @@ def command(
     subset: tuple[float, ...], seed: int, split_version: int, folder: Path | None, title: str,
     device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
-    strip_prefix: str, ignore_keys: tuple[str, ...],
+    strip_prefix: str, ignore_keys: tuple[str, ...], transform: str | None,
     image_size: int | None, decoder: str | None, loss: str | None, log: tuple[str, ...],
     **rest: Any,
 ) -> None:  # fmt: skip
@@ -218,7 +218,7 @@ def command(
         raise click.UsageError("--run is the folder of one training, not of several --subset")
     backbone = load_backbone(
         model, init=init, seed=seed, image_size=image_size, weights=list(weights),
-        revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys,
+        revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys, transform=transform,
     )  # fmt: skip
     for text in unused_keys(backbone.origin):
         note(f"{backbone.name}: {text}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from featprobe.backbones.plugins import model, models
-from featprobe.backbones.spec import OUTPUTS, ModelSpec
+from featprobe.backbones.spec import OUTPUTS, ModelSpec, Preprocess
 from featprobe.cli.common import json_option
 from featprobe.cli.verb import Verbs
 from featprobe.core.errors import UnknownName, nearest
@@ -36,11 +37,16 @@ Examples:
 )
 @click.option("--output", type=click.Choice(OUTPUTS), help="Whose checkpoint has this output.")
 @click.option("--markdown", is_flag=True, help="As a Markdown table with data and licences.")
+@click.option(
+    "--transforms",
+    is_flag=True,
+    help="A Markdown table of preprocessing: the authors', the hub's, and which is used.",
+)
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context, family: str | None, data: str | None, search: str | None,
-    max_params: float | None, output: str | None, markdown: bool, as_json: bool,
+    max_params: float | None, output: str | None, markdown: bool, transforms: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """List the backbones of the catalog. Any hub id or folder of these families works too."""
     if ctx.invoked_subcommand:
@@ -61,6 +67,9 @@ def command(
     ]  # fmt: skip
     if as_json:
         print(json.dumps([s.to_dict() for s in chosen]))
+        return
+    if transforms:
+        print(_table(transform_rows(chosen)))
         return
     if markdown:
         print(_markdown(chosen))
@@ -87,8 +96,46 @@ def _markdown(specs: list[ModelSpec]) -> str:
         )
         for s in specs
     ]  # fmt: skip
-    lines = [heads, ["---"] * len(heads), *rows]
+    return _table([heads, *rows])
+
+
+def _table(rows: Sequence[Sequence[Any]]) -> str:
+    """Markdown of rows, the first of which are the heads."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def transform_rows(specs: list[ModelSpec]) -> list[tuple[str, ...]]:
+    """Heads, and a row for all entries of which the same is known."""
+    from featprobe.backbones.authors import Authors, of
+    from featprobe.backbones.transforms import spelled
+
+    names: dict[tuple[str, ...], list[str]] = {}
+    for spec in specs:
+        found = of(spec.name) or Authors(spec.name, None, "", "nothing public was found")
+        authors, used = found.transform, spec.preprocess
+        hub = None if found.hub_says or not spec.source else spec.hub or used
+        said = f"`{spelled(hub)}`" if hub else found.hub_says or "read with the weights"
+        row = (
+            f"`{spelled(authors)}`" if authors else "not known",
+            said if spec.source else "a file, on no hub",
+            _which(authors, hub, used or hub),
+            "; ".join(filter(None, (f"`{found.source}`" if found.source else "", found.note))),
+        )
+        names.setdefault(row, []).append(f"`{spec.name}`")
+    heads = ("backbones", "authors", "hub", "used", "read in")
+    return [heads, *((", ".join(n), *row) for row, n in names.items())]
+
+
+def _which(authors: Preprocess | None, hub: Preprocess | None, used: Preprocess | None) -> str:
+    """Whose transform is used; spelled where it is neither's."""
+    from featprobe.backbones.transforms import spelled
+
+    if used is None or (used == hub and used != authors):
+        return "hub"
+    if used == authors:
+        return "both" if authors == hub else "authors"
+    return f"`{spelled(used)}`"
 
 
 def _text(spec: ModelSpec) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 
 from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, nearest
-from featprobe.core.fingerprint import digest
+from featprobe.core.fingerprint import digest_pairs
 from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
+from featprobe.datasets.file_paths import FilePaths
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.sources import (
     ArraySource,
@@ -44,7 +45,8 @@ class Dataset(Displayable):
     of results should know, one line each (counts that differ from the published ones, patients whom
     the official split itself divides). ``warnings``: what was guessed, or found and not used, by
     kind (``labels``, ``patients``, ``split``, ``files``): findings of ``featprobe data check``.
-    ``label_origin`` says in words where the labels come from.
+    ``label_origin`` says in words where the labels come from. ``tables``: files of labels, patients
+    and split.
 
     ``masks``: the :class:`~featprobe.datasets.masks.Masks` of the items, None where there are none.
     """
@@ -65,6 +67,7 @@ class Dataset(Displayable):
     masks: Masks | None = None
     warnings: dict[str, list[str]] = field(default_factory=dict)
     label_origin: str = ""
+    tables: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         self.ids = np.asarray(self.ids, dtype=np.str_)
@@ -261,11 +264,15 @@ class Dataset(Displayable):
     def files_per_item(self) -> list[int]:
         """Number of files of each item; an item inside a container counts as one."""
         paths = getattr(self.source, "paths", None)
-        return [1] * len(self) if paths is None else [len(p) for p in paths]
+        return [1] * len(self) if paths is None else FilePaths.of(paths).sizes()
 
     def kinds(self) -> set[str]:
         """Which readers the items have; none where a source of one's own does not say."""
         return set(self.source.kinds()) if hasattr(self.source, "kinds") else set()
+
+    def formats(self) -> set[str]:
+        """As :meth:`kinds`, of files by their names alone: deep colours are not told."""
+        return set(self.source.formats()) if hasattr(self.source, "formats") else self.kinds()
 
     def former_kinds(self) -> set[str]:
         """What :meth:`kinds` said before, where features under either are the same; else none."""
@@ -281,7 +288,7 @@ class Dataset(Displayable):
 
     def compute_fingerprint(self, progress: Progress | None = None) -> str:
         """As :attr:`fingerprint`, telling ``progress`` how many files are hashed."""
-        value = digest(list(zip(self.ids.tolist(), self.source.contents(progress))))
+        value = digest_pairs(zip(self.ids.tolist(), self.source.contents(progress), strict=True))
         self.__dict__["fingerprint"] = value
         return value
 

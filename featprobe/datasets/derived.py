@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from featprobe.datasets.groups import stem_of
 
@@ -23,51 +23,68 @@ IMAGE_FOLDER = re.compile(r"^(images?|imgs?|image(Tr|Ts)|images(Tr|Ts)|scans?|ct
 _THUMBNAILS = {"@eadir", "thumbs", "thumbnails", "thumb", ".thumbnails", "_thumbs"}
 
 
-def sort_out(root: Path, paths: Sequence[Path]) -> dict[Path, str]:
-    """Path -> what it is made of, for files that are no images of their own.
+def sort_out(names: Iterable[str]) -> dict[str, str]:
+    """Name -> what it is made of, for files that are no images of their own.
 
-    A mask is named like an image of its folder with a word behind (``x_mask.png`` beside ``x.png``,
-    ``b_seg.nii.gz`` beside ``b_t1.nii.gz``), or lies in ``masks/`` beside ``images/`` or below its
-    image. A folder of masks alone is a data set of its own. A thumbnail lies in a folder of
-    thumbnails (``@eaDir``) of images that are there, too.
+    ``names``: paths from the folder of the data set, with ``/``. A mask is named like an image of
+    its folder with a word behind (``x_mask.png`` beside ``x.png``, ``b_seg.nii.gz`` beside
+    ``b_t1.nii.gz``), or lies in ``masks/`` beside ``images/`` or below its image. A folder of masks
+    alone is a data set of its own. A thumbnail lies in a folder of thumbnails (``@eaDir``) of
+    images that are there, too.
     """
-    found: dict[Path, str] = {}
-    stems: dict[Path, set[str]] = {}
-    for path in paths:
-        stems.setdefault(path.parent, set()).add(stem_of(path.name))
-    folders = set(stems)
-    holding = {parent for f in folders for parent in (f, *f.parents) if parent.is_relative_to(root)}
-    words: dict[Path, set[str]] = {}
-    lone: dict[Path, str] = {}
-    for path in paths:
-        inner = path.parent.relative_to(root).parts
-        if any(p.lower() in _THUMBNAILS for p in inner):
-            found[path] = THUMBNAIL
-            continue
-        if _in_mask_folder(root, inner, holding) or _below_images(path, stems):
-            found[path] = MASK
-            continue
-        match = _SUFFIX.match(stem_of(path.name))
-        if match:
+    files: dict[str, list[str]] = {}  # of each folder
+    for name in names:
+        files.setdefault(name.rpartition("/")[0], []).append(name)
+    stems = {folder: [stem_of(n) for n in inside] for folder, inside in files.items()}
+    ways = {above.rpartition("/")[::2] for f in files for above in _way(f)}
+    imaged = {parent for parent, name in ways if IMAGE_FOLDER.match(name)}
+    found: dict[str, str] = {}
+    for folder, inside in files.items():
+        if any(p.lower() in _THUMBNAILS for p in folder.split("/")):
+            found |= dict.fromkeys(inside, THUMBNAIL)
+        elif _in_mask_folder(folder, imaged):
+            found |= dict.fromkeys(inside, MASK)
+        else:
+            found |= _masks_in(folder, inside, stems)
+    return {} if len(found) == sum(map(len, files.values())) else found
+
+
+def _masks_in(folder: str, inside: Sequence[str], stems: Mapping[str, list[str]]) -> dict[str, str]:
+    """The masks among the files of one folder."""
+    found: dict[str, str] = {}
+    above = _images_above(folder, stems)
+    matches = [_SUFFIX.match(stem) for stem in stems[folder]]
+    own = set(stems[folder])
+    plain = sorted(s for s, match in zip(stems[folder], matches) if not match)
+    words: set[str] = set()
+    lone: dict[str, str] = {}
+    for name, stem, match in zip(inside, stems[folder], matches):
+        if above and (len(above) == 1 or bool({stem, mask_suffix(stem)} & above)):
+            found[name] = MASK
+        elif match:
             word = match["word"].lower()
-            if _has_image(match["of"], stems[path.parent]):
-                found[path] = MASK
-                words.setdefault(path.parent, set()).add(word)
+            if _has_image(match["of"], own, plain):
+                found[name] = MASK
+                words.add(word)
             else:
-                lone[path] = word
+                lone[name] = word
     # beside masks of images that are there, a name of the same form is a mask that lost its image
-    found |= {p: MASK for p, word in lone.items() if word in words.get(p.parent, ())}
-    return {} if len(found) == len(paths) else found
+    return found | {n: MASK for n, word in lone.items() if word in words}
 
 
-def _below_images(path: Path, stems: dict[Path, set[str]]) -> bool:
-    """Whether a file lies in a folder of masks below its image: ``x.png`` and ``masks/x.png``,
-    ``ct.nii.gz`` and ``segmentations/liver.nii.gz``."""
-    above = stems.get(path.parent.parent)
-    if above is None or not ONLY_MASKS.match(path.parent.name):
-        return False
-    stem = stem_of(path.name)
-    return len(above) == 1 or bool({stem, mask_suffix(stem)} & above)
+def _way(folder: str) -> Iterator[str]:
+    """A folder and those above it, "" being the top."""
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
+    yield ""
+
+
+def _images_above(folder: str, stems: Mapping[str, list[str]]) -> set[str]:
+    """The images above a folder of masks: ``x.png`` and ``masks/x.png``, ``ct.nii.gz`` and
+    ``segmentations/liver.nii.gz``."""
+    above, _, name = folder.rpartition("/")
+    return set(stems.get(above, ())) if ONLY_MASKS.match(name) else set()
 
 
 def mask_suffix(stem: str) -> str:
@@ -76,21 +93,24 @@ def mask_suffix(stem: str) -> str:
     return match["of"] if match else ""
 
 
-def _in_mask_folder(root: Path, inner: Sequence[str], holding: set[Path]) -> bool:
-    """Whether a folder on the way is one of masks, with one of images beside it."""
-    for depth, name in enumerate(inner):
-        if not MASK_FOLDER.match(name):
-            continue
-        parent = root.joinpath(*inner[:depth])
-        beside = {p.name for p in holding if p.parent == parent}
-        if any(IMAGE_FOLDER.match(b) for b in beside):
-            return True
-    return False
+def _in_mask_folder(folder: str, imaged: Collection[str]) -> bool:
+    """Whether a folder on the way is one of masks, with one of images beside it.
+
+    ``imaged``: folders that have one of images in them.
+    """
+    ways = (way.rpartition("/") for way in _way(folder))
+    return any(parent in imaged and MASK_FOLDER.match(name) for parent, _, name in ways)
 
 
-def _has_image(stem: str, stems: set[str]) -> bool:
-    """Whether an image of the stem is there, or others that begin with it and are no masks."""
+def _has_image(stem: str, stems: Collection[str], plain: Sequence[str]) -> bool:
+    """Whether an image of the stem is there, or others that begin with it and are no masks.
+
+    ``plain``: the stems that are no names of masks, sorted.
+    """
     if stem in stems:
         return True
-    begins = (f"{stem}_", f"{stem}-", f"{stem} ")
-    return any(s.startswith(begins) and not _SUFFIX.match(s) for s in stems)
+    for begin in (f"{stem}_", f"{stem}-", f"{stem} "):
+        at = bisect_left(plain, begin)
+        if at < len(plain) and plain[at].startswith(begin):
+            return True
+    return False

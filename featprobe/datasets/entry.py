@@ -13,6 +13,7 @@ from featprobe.core import paths as settings
 from featprobe.core.atomic import written_aside
 from featprobe.core.errors import InputError, MissingPath, UnknownName, nearest, reason
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.read_files import tables_in
 from featprobe.images.decoded_image import FrameRecipe
 
 
@@ -64,7 +65,7 @@ class DatasetEntry:
         as published, and :class:`UnknownName` for an unknown option.
         """
         chosen = self.choose(options or {})
-        memory = cache / "digests" / f"{self.name}.json"
+        memory = cache / "digests" / f"{self.name}.index"
         if self.generate is not None:
             folder = cache / "data" / f"{self.name}-v{self.version}"
             if not folder.exists():
@@ -82,12 +83,14 @@ class DatasetEntry:
         try:
             data = self.build(place, recipe, memory, **chosen)
         except (MissingPath, InputError) as error:
-            raise type(error)(f"{self.name}: {error}; {hint}") from error
+            source = f"; it is part of {self.home}" if isinstance(error, MissingPath) else ""
+            raise type(error)(f"{self.name}: {error}{source}; {hint}") from error
         if (data.groups != data.ids).any():
             data.group_origin = self.group
         if (data.split != "").any():
             study = self.named_split(chosen.get("split"))
             data.split_origin = f"as of the study {study}" if study else f"official: {self.split}"
+        data.tables = tables_in(place)
         self._check(data, chosen)
         return data
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.file_index import FileIndex
+from featprobe.datasets import tree
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
 from featprobe.datasets.class_order import ordered
 from featprobe.datasets.derived import MASK, sort_out
+from featprobe.datasets.file_paths import FilePaths
 from featprobe.datasets.groups import infer_groups, label_texts
 from featprobe.datasets.layout import read_layout
 from featprobe.datasets.mask_layouts import (
@@ -24,9 +29,9 @@ from featprobe.datasets.mask_layouts import (
 )
 from featprobe.datasets.patient_names import scheme_of
 from featprobe.datasets.read_options import ReadOptions
-from featprobe.datasets.tree import walk
-from featprobe.images import dicom, files
+from featprobe.images import dicom, facts, files
 from featprobe.images.decoded_image import FrameRecipe
+from featprobe.images.facts import header_in
 
 # Files that lie beside images and are none: a folder of such is no class that was lost.
 TEXTS = {
@@ -37,10 +42,10 @@ TEXTS = {
 
 @dataclass
 class _Found:
-    """Items of a folder before they become a Dataset; ``notes`` and ``warnings`` of what DICOM
-    files were made into."""
+    """Items of a folder before they become a Dataset: ``paths`` from there, with ``/``; ``notes``
+    and ``warnings`` of what DICOM files were made into."""
 
-    paths: list[tuple[Path, ...]] = field(default_factory=list)
+    paths: list[tuple[str, ...]] = field(default_factory=list)
     patients: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
@@ -76,16 +81,17 @@ def load_folder(
     wanted = not reading.bare and reading.masks != ("none",) and derived != "keep"
     named = named_folders(root, reading.masks) if wanted and reading.masks else {}
     if beside:
-        found = collect(root / beside[0], derived)
+        found = collect(root / beside[0], derived, memory=memory)
+        found.paths = [tuple(f"{beside[0]}/{n}" for n in item) for item in found.paths]
         reading = replace(reading, label=("none",), split_column="none")
     else:
-        found = collect(root, derived, [Path(os.path.abspath(f)) for f in named])
+        found = collect(root, derived, [Path(os.path.abspath(f)) for f in named], memory)
     _one_channel(found, recipe)
     data = _dataset(root, name, found, recipe, reading, memory)
     if wanted:
         masks = masks_of_folder(root, data, found.masks, beside, named, reading)
         if masks is not None:
-            masks.memory = memory and memory.with_suffix(".masks.json")
+            masks.memory = memory and memory.with_suffix(".masks.index")
             data.skipped.pop(MASK, None)
             data.set_masks(masks)
     return data
@@ -106,34 +112,36 @@ def load_single(path: Path, name: str, recipe: FrameRecipe, memory: Path | None 
     )
 
 
-def collect(root: Path, derived: str = "skip", without: Sequence[Path] = ()) -> _Found:
+def collect(
+    root: Path, derived: str = "skip", without: Sequence[Path] = (), memory: Path | None = None
+) -> _Found:
     """List all items below a folder, DICOM files gathered into series.
 
     ``derived``: what becomes of files made from images (masks, thumbnails, DICOM segmentations,
     doses, captures of reports): ``skip`` counts them, ``keep`` makes them items. ``without``:
-    folders that are left out.
+    folders that are left out. ``memory``: where headers are remembered. A file is opened where its
+    name does not tell what it is, and one that is DICOM.
     """
-    found, slices = _Found(), []
-    kinds = {
-        path: files.kind_of(path)
-        for path in walk(root)
-        if not any(Path(os.path.abspath(path)).is_relative_to(folder) for folder in without)
-    }
-    made = {} if derived == "keep" else sort_out(root, [p for p, kind in kinds.items() if kind])
-    for path, kind in kinds.items():
-        if path in made:
-            found.skip(made[path])
-            if made[path] == MASK:
-                found.masks.append(path)
+    found = _Found()
+    names = [n for n in tree.names(root) if not (without and _below(Path(root, n), without))]
+    kinds, headers = _kinds(root, names, memory)
+    made = {} if derived == "keep" else sort_out(n for n, kind in zip(names, kinds) if kind)
+    slices: list[Path] = []
+    for name, kind in zip(names, kinds):
+        if name in made:
+            found.skip(made[name])
+            if made[name] == MASK:
+                found.masks.append(Path(root, name))
         elif kind == "dicom":
-            slices.append(path)
-        elif kind is None:
+            slices.append(Path(root, name))
+        elif kind:
+            found.paths.append((name,))
+            found.patients.append("")
+        else:
+            path = Path(root, name)
             found.skip(f"not an image ({path.suffix.lower() or 'no suffix'})")
             found.others.append(path)
-        else:
-            found.paths.append((path,))
-            found.patients.append("")
-    scanned = dicom.scan(slices, derived == "keep")
+    scanned = dicom.scan(slices, derived == "keep", lambda p: header_in(p, headers.pop(p, None)))
     found.notes, found.warnings = scanned.notes, scanned.warnings
     found.skip("DICOM slice at a position that another of its series has", len(scanned.surplus))
     for what, several in scanned.derived.items():
@@ -141,12 +149,12 @@ def collect(root: Path, derived: str = "skip", without: Sequence[Path] = ()) -> 
     found.skip("DICOM object without pixels", len(scanned.skipped))
     found.skip("second copy of a DICOM slice", len(scanned.duplicates))
     for series in scanned.series:
-        found.paths.append(tuple(h.path for h in series))
+        found.paths.append(tuple(h.path.relative_to(root).as_posix() for h in series))
         found.patients.append(series[0].patient)
     for path, _ in scanned.unreadable:  # an item all the same: extraction names it with its reason
-        found.paths.append((path,))
+        found.paths.append((path.relative_to(root).as_posix(),))
         found.patients.append("")
-    order = sorted(range(len(found.paths)), key=lambda i: str(min(found.paths[i])))
+    order = sorted(range(len(found.paths)), key=lambda i: _first(found.paths[i]))
     found.paths = [found.paths[i] for i in order]
     found.patients = [found.patients[i] for i in order]
     if not found.paths:
@@ -157,17 +165,39 @@ def collect(root: Path, derived: str = "skip", without: Sequence[Path] = ()) -> 
     return found
 
 
-def _ids(root: Path, paths: list[tuple[Path, ...]]) -> list[str]:
+def _kinds(
+    root: Path, names: Sequence[str], memory: Path | None
+) -> tuple[list[str | None], dict[Path, Any]]:
+    """The kind of each file, and what is known of the headers of those that were looked into."""
+    kinds = [files.kind_of_name(name) for name in names]
+    asked = [i for i, k in enumerate(kinds) if k == "dicom" or not (k or files.is_other(names[i]))]
+    headers: dict[Path, Any] = {}
+    if asked:
+        index = FileIndex(memory, facts.describe, facts.version())
+        paths = [Path(root, names[i]) for i in asked]
+        for i, path, (kind, known) in zip(asked, paths, index.facts(paths)):
+            kinds[i] = kinds[i] or kind
+            headers[path] = known
+    return kinds, headers
+
+
+def _below(path: Path, folders: Sequence[Path]) -> bool:
+    return any(Path(os.path.abspath(path)).is_relative_to(folder) for folder in folders)
+
+
+def _first(item: Sequence[str]) -> str:
+    """The first file of an item, folder by folder."""
+    return item[0] if len(item) == 1 else min(item, key=lambda name: name.split("/"))
+
+
+def _ids(root: Path, items: Sequence[tuple[str, ...]]) -> list[str]:
     """Relative paths; a series is named by its folder when it has that folder to itself."""
-    in_folder: dict[Path, int] = {}
-    for ps in paths:
-        in_folder[ps[0].parent] = in_folder.get(ps[0].parent, 0) + 1
+    in_folder = Counter(item[0].rpartition("/")[0] for item in items)
     out = []
-    for ps in paths:
-        folder = ps[0].parent
-        alone = len(ps) > 1 and in_folder[folder] == 1 and all(p.parent == folder for p in ps)
-        path = folder if alone else min(ps) if len(ps) > 1 else ps[0]
-        out.append(root.name if path == root else path.relative_to(root).as_posix())
+    for item in items:
+        folder = item[0].rpartition("/")[0]
+        alone = in_folder[folder] == 1 and all(n.rpartition("/")[0] == folder for n in item)
+        out.append((folder or root.name) if alone and len(item) > 1 else _first(item))
     return out
 
 
@@ -176,7 +206,7 @@ def _dataset(
     memory: Path | None,
 ) -> Dataset:  # fmt: skip
     ids = _ids(root, found.paths)
-    parts = [ps[0].relative_to(root).parts[:-1] for ps in found.paths]
+    parts = [tuple(item[0].split("/")[:-1]) for item in found.paths]
     layout = read_layout(root, ids, parts, found.patients, reading)
     kept = [i for i in range(len(ids)) if i not in layout.left_out]
     for why in dict.fromkeys(layout.left_out.values()):
@@ -184,7 +214,7 @@ def _dataset(
         found.skip(f"{why} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})", len(names))
     data = Dataset(
         name=name, ids=np.array([ids[i] for i in kept]), recipe=recipe, skipped=found.skipped,
-        source=FileSource([found.paths[i] for i in kept], memory),
+        source=FileSource(FilePaths((found.paths[i] for i in kept), str(root)), memory),
         notes=[*layout.notes, *found.notes],
     )  # fmt: skip
     data.warn("series", found.warnings)
@@ -198,6 +228,8 @@ def _dataset(
         data.targets = np.array([code.get(c, -1) for c in labels], dtype=np.int64)
         data.task, data.label_origin = "multiclass", layout.origin
         data.warn("files", _vanished(root, found.others, layout.depth, data.classes))
+    else:
+        data.notes.extend(_unread_tables(found.others))
     patients = [found.patients[i] for i in kept]
     folders = [layout.patients[i] for i in kept] if layout.patients else []
     _set_groups(data, patients, folders, reading.group)
@@ -218,6 +250,18 @@ def _set_groups(data: Dataset, headers: Sequence[str], folders: Sequence[str], g
     else:
         ids = data.ids.tolist()
         data.groups, data.group_origin = infer_groups(ids, group, label_texts(data))
+
+
+def _unread_tables(others: Sequence[Path]) -> list[str]:
+    """What to do with tables that lie among images without labels: they may hold the labels."""
+    tables = sorted(p for p in others if p.suffix.lower() in (".csv", ".tsv", ".parquet"))
+    if not tables:
+        return []
+    more = f" and {len(tables) - 1} more tables were" if len(tables) > 1 else " was"
+    return [
+        f"{tables[0]}{more} not read; where a table holds the labels, give it in place of the "
+        f"folder: --data {shlex.quote(str(tables[0]))}"
+    ]
 
 
 def _vanished(root: Path, others: Sequence[Path], depth: int, classes: Sequence[str]) -> list[str]:

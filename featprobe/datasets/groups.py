@@ -123,11 +123,11 @@ def label_texts(data: Dataset) -> list[str] | None:
 
 def stem_of(item: str) -> str:
     """The file name of a path without its suffix, ``.nii.gz`` being one."""
-    name = PurePosixPath(item).name
-    for suffix in (".nii.gz", *([PurePosixPath(name).suffix] if "." in name else [])):
-        if name.lower().endswith(suffix.lower()):
-            return name[: len(name) - len(suffix)]
-    return name
+    name = item.rstrip("/").rpartition("/")[2]  # not through PurePosixPath: asked a million times
+    if name[-7:].lower() == ".nii.gz":
+        return name[:-7]
+    dot = name.rfind(".")
+    return name[:dot] if 0 < dot < len(name) - 1 else name
 
 
 def patient_pattern(rule: str) -> re.Pattern[str] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError, reason
-from featprobe.core.fingerprint import FileDigests
+from featprobe.core.file_index import FileIndex
 from featprobe.datasets.base import ArraySource, Dataset, Progress
 from featprobe.datasets.targets import add_array
 from featprobe.images.decoded_image import FrameRecipe
@@ -22,7 +22,7 @@ def row_digests(
     files: Sequence[tuple[Path, int]], memory: Path | None, progress: Progress | None = None
 ) -> list[str]:
     """A digest a row of files of so many rows: that of the file, remembered, and the number."""
-    whole = FileDigests(memory)([p for p, _ in files])
+    whole = FileIndex(memory).digests(p for p, _ in files)
     out = [f"{d}:{i}" for d, (_, n) in zip(whole, files) for i in range(n)]
     if progress:
         progress(len(out))

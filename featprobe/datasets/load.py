@@ -25,6 +25,7 @@ from featprobe.datasets.manifest import load_manifest
 from featprobe.datasets.mask_layouts import with_masks_file
 from featprobe.datasets.medmnist import load_npz
 from featprobe.datasets.parquet import holds_images, load_parquet
+from featprobe.datasets.read_files import tables_in
 from featprobe.datasets.read_options import ReadOptions, read_map
 from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
@@ -143,6 +144,8 @@ def load_dataset(
             f"{data.name}: modalities are columns of a manifest, or those of a catalog data set "
             "that has several; this has none"
         )
+    if not entry and expanded(text).is_file():
+        data.tables = tables_in(expanded(text))
     if split is not None:
         named = CATALOG.get(entry).study_splits if entry else ()
         if named and not expanded(split).exists():
@@ -150,6 +153,7 @@ def load_dataset(
                 f"{entry}: --split {split} is neither a file nor a study's split."
                 f"{nearest(str(split), named)} There: {', '.join(named)}"
             )
+        data.tables += (expanded(split),)
         apply_split(data, expanded(split))
     if not bare:
         data.notes.extend(choose_labels(data, reading.labels, reading.label_map))
@@ -222,7 +226,7 @@ def _load(
         raise MissingPath(f"{path}: no such file or folder")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: no permission to read")
-    memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.json"
+    memory = store / "digests" / f"{digest(str(path.resolve()))[:16]}.index"
     name = name or dataset_name(path)
     suffix = path.suffix.lower()
     if table_files(path) and (path.is_dir() or holds_images(path)):

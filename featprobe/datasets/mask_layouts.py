@@ -171,9 +171,9 @@ def dataset_json(
     return names, options, False
 
 
-def of_channel(paths: Sequence[tuple[Path, ...]], channel: int) -> list[int]:
+def of_channel(paths: Sequence[tuple[str, ...]], channel: int) -> list[int]:
     """Of nnU-Net's images, all named ``case_0000``, the items of one channel; all of others."""
-    ends = [CHANNEL.search(stem_of(p[0].name)) for p in paths]
+    ends = [CHANNEL.search(stem_of(p[0])) for p in paths]
     if not all(ends) or len({m[0] for m in ends if m}) < 2:
         return list(range(len(paths)))
     return [i for i, m in enumerate(ends) if m and int(m[0][1:]) == channel]

@@ -12,7 +12,8 @@ import numpy as np
 
 from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, UnreadableItem, reason
-from featprobe.core.fingerprint import FileDigests, array_digest, digest
+from featprobe.core.file_index import FileIndex
+from featprobe.core.fingerprint import array_digest, digest
 from featprobe.datasets.mask_classes import ClassTable, class_table
 from featprobe.images import masks as images
 from featprobe.images.decoded_image import ImageHeader
@@ -204,7 +205,7 @@ class Masks(Displayable):
         """sha256 over the contents of all masks and their classes. Features do not depend on it;
         results do and carry it."""
         paths = [f.source for row in self.files for f in row if isinstance(f.source, Path)]
-        known = iter(FileDigests(self.memory)(paths))
+        known = iter(list(FileIndex(self.memory).digests(paths)))
         rows = [
             [[next(known) if isinstance(f.source, Path) else array_digest(f.source), f.label]
              for f in row]

@@ -11,7 +11,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath, nearest
 from featprobe.datasets.base import Dataset, FileSource, Source
-from featprobe.datasets.folder import walk
+from featprobe.datasets.tree import walk
 from featprobe.images import raster
 from featprobe.images.decoded_image import FrameRecipe
 

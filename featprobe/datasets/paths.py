@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.columns import PATHS, named, require_columns
-from featprobe.datasets.folder import collect, walk
+from featprobe.datasets.folder import collect
 from featprobe.datasets.read_options import ReadOptions
+from featprobe.datasets.tree import walk
 from featprobe.images import files
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Finder:
                     f"{self.table}: row {row}: {text!r} holds {len(found.paths)} items, expected "
                     "one DICOM series"
                 )
-            return found.paths[0]
+            return tuple(path / name for name in found.paths[0])
         return (path,)
 
     def _existing(self, text: str, row: int) -> Path:

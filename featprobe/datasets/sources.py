@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from featprobe.core.errors import InputError, MissingPath
-from featprobe.core.fingerprint import FileDigests, array_digest, digest
+from featprobe.core.file_index import FileIndex
+from featprobe.core.fingerprint import array_digest, digest
 from featprobe.core.paths import expanded
-from featprobe.images import files, frames
+from featprobe.datasets.file_paths import FilePaths
+from featprobe.images import facts, files, frames
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite
 from featprobe.images.versions import kinds_of
 
@@ -29,7 +33,7 @@ class Source(Protocol):
     def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         """Decode item i."""
 
-    def contents(self, progress: Progress | None = None) -> list[str]:
+    def contents(self, progress: Progress | None = None) -> Iterable[str]:
         """One digest of the stored bytes for each item."""
 
     def kinds(self) -> set[str]:
@@ -40,38 +44,77 @@ class Source(Protocol):
 class FileSource:
     """Items that are files: one path each, or the ordered paths of a DICOM series.
 
-    ``memory`` is the file in which content digests are remembered between runs.
+    ``memory`` is the file in which digests and headers are remembered between runs.
     """
 
     paths: Sequence[tuple[Path, ...]]
     memory: Path | None = None
+    _index: FileIndex | None = field(default=None, repr=False, compare=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "paths", FilePaths.of(self.paths))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is remembered, which other processes do not ask for."""
+        return {**self.__dict__, "_index": None}
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
-        return files.count_frames(self.paths[i], recipe)
+        return self._count(self.paths[i], recipe)
 
     def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
         """Size and geometry of item i before it is cut into frames."""
-        return files.header(self.paths[i], recipe)
+        return self._header(self.paths[i], recipe)
 
     def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         return files.read(self.paths[i], recipe)
 
-    def contents(self, progress: Progress | None = None) -> list[str]:
-        stored = [files.parts(ps) for ps in self.paths]
-        flat = FileDigests(self.memory)((p for ps in stored for p in ps), progress)
-        out, start = [], 0
-        for ps in stored:
-            part = flat[start : start + len(ps)]
-            out.append(part[0] if len(ps) == 1 else digest(part))
-            start += len(ps)
-        return out
+    def contents(self, progress: Progress | None = None) -> Iterator[str]:
+        index = FileIndex(self.memory, facts.describe, facts.version())
+        paths = FilePaths.of(self.paths)
+        names = paths.names()
+        stored: deque[int] = deque()  # files of each item that is under way
+
+        def every() -> Iterator[str]:
+            for size in paths.sizes():
+                item = files.parts(list(islice(names, size)))
+                if item:
+                    stored.append(len(item))
+                yield from item
+
+        found = index.digests(every(), progress)
+        for size in paths.sizes():
+            part = [next(found)] if size else []
+            part += islice(found, stored.popleft() - 1 if size else 0)
+            yield part[0] if len(part) == 1 else digest(part)
+        found.close()
+        object.__setattr__(self, "_index", index)
 
     def only(self, i: int) -> FileSource:
         """Select item i alone, to be read in another process."""
-        return replace(self, paths=[self.paths[i]])
+        return replace(self, paths=[self.paths[i]], _index=None)
 
     def kinds(self) -> set[str]:
-        return kinds_of(p for ps in self.paths for p in ps)
+        if self._index is not None:
+            return self._index.kinds - {""}
+        return kinds_of(FilePaths.of(self.paths).names())
+
+    def formats(self) -> set[str]:
+        """As :meth:`kinds`, by names: no PNG is opened to see what colours it has."""
+        return kinds_of(FilePaths.of(self.paths).names(), opened=False)
+
+    def _header(self, paths: tuple[Path, ...], recipe: FrameRecipe) -> ImageHeader:
+        """From what :meth:`contents` has learnt, else from the file."""
+        if self._index is not None:
+            ends = self._index.known([paths[0], paths[-1]])
+            if (found := facts.extent_in(paths, ends, recipe)) is not None:
+                return found
+        return files.header(paths, recipe)
+
+    def _count(self, paths: tuple[Path, ...], recipe: FrameRecipe) -> int:
+        """Frames of the files of one picture or volume."""
+        if recipe.frames == "foreground":
+            return files.count_frames(paths, recipe)
+        return files.count_of(self._header(paths, recipe), paths, recipe)
 
 
 @dataclass(frozen=True)

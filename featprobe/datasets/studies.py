@@ -30,7 +30,7 @@ class StudySource(FileSource):
     runs: Sequence[tuple[int, ...]] = ()
 
     def only(self, i: int) -> StudySource:
-        return replace(self, paths=[self.paths[i]], runs=[self.runs[i]])
+        return replace(self, paths=[self.paths[i]], runs=[self.runs[i]], _index=None)
 
     def _modalities(self, i: int) -> list[tuple[Path, ...]]:
         out, start = [], 0
@@ -43,16 +43,16 @@ class StudySource(FileSource):
 
     def views(self, i: int, recipe: FrameRecipe) -> list[int]:
         """Frames of each modality of item i, 0 of one that is missing, from headers."""
-        return [files.count_frames(paths, recipe) if paths else 0 for paths in self._modalities(i)]
+        return [self._count(paths, recipe) if paths else 0 for paths in self._modalities(i)]
 
     def frames(self, i: int, recipe: FrameRecipe) -> int:
         if recipe.fusion == "late":
             return sum(self.views(i, recipe))
-        return files.count_frames(next(p for p in self._modalities(i) if p), recipe)
+        return self._count(next(p for p in self._modalities(i) if p), recipe)
 
     def header(self, i: int, recipe: FrameRecipe) -> ImageHeader:
         """That of its first modality, on whose grid the others lie."""
-        return files.header(next(p for p in self._modalities(i) if p), recipe)
+        return self._header(next(p for p in self._modalities(i) if p), recipe)
 
     def read(self, i: int, recipe: FrameRecipe) -> DecodedImage:
         found = [files.read(paths, recipe) if paths else None for paths in self._modalities(i)]
@@ -99,9 +99,9 @@ def _in_turn(views: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
     return out, sizes
 
 
-def _scaled(picture: DecodedImage, rule: str) -> np.ndarray:
+def _scaled(image: DecodedImage, rule: str) -> np.ndarray:
     """Grey frames as uint16, 0 black and 65535 white under an intensity rule."""
-    pixels, levels = apply_rule(picture, rule)
+    pixels, levels = apply_rule(image, rule)
     low, high = (float(v) for v in levels)
     if not high > low:
         return np.zeros(pixels.shape, dtype=np.uint16)

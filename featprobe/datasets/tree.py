@@ -10,22 +10,30 @@ from featprobe.core.errors import InputError
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """List files below a folder, sorted, without hidden ones; a symlink loop is entered once.
+    """As :func:`names`, as paths."""
+    return (Path(root, name) for name in names(root))
 
-    Raises :class:`InputError` for a folder that cannot be listed.
+
+def names(root: Path) -> Iterator[str]:
+    """List files below a folder by their paths from there with ``/``, sorted folder by folder.
+
+    Hidden ones are left out; a symlink loop is entered once. Raises :class:`InputError` for a
+    folder that cannot be listed.
     """
     seen = set()
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename}: the folder cannot be listed: {error.strerror}")
 
-    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
+    for folder, folders, inside in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
         folders[:] = sorted(d for d in folders if not d.startswith((".", "__MACOSX")))
-        for name in sorted(names):
+        inner = Path(os.path.relpath(folder, root)).as_posix()
+        start = "" if inner == "." else f"{inner}/"
+        for name in sorted(inside):
             if not name.startswith("."):
-                yield Path(folder, name)
+                yield start + name

@@ -13,7 +13,6 @@ from featprobe.images.rules import PRESETS
 if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp")  # formats of one frame
 LOOKED_AT = 50  # DICOM items whose modality is read
 
 # option -> the kinds of files it is for, what these are called
@@ -38,7 +37,7 @@ def unused_options(data: Dataset) -> list[str]:
         for f in fields(usual)
         if (value := getattr(data.recipe, f.name)) != getattr(usual, f.name)
     }
-    return list(_lines(data, options, sorted(data.kinds())))
+    return list(_lines(data, options, sorted(data.formats())))
 
 
 def _lines(data: Dataset, given: dict[str, Any], kinds: Sequence[str]) -> Iterator[str]:
@@ -46,7 +45,7 @@ def _lines(data: Dataset, given: dict[str, Any], kinds: Sequence[str]) -> Iterat
         if name in given and not those & set(kinds):
             yield f"{name} {given[name]} has no effect: no item is {called}"
     paths: Sequence[tuple[Path, ...]] = getattr(data.source, "paths", ())
-    flat = bool(paths) and all(len(p) == 1 and p[0].suffix.lower() in PICTURES for p in paths)
+    flat = bool(paths) and kinds == ["picture"] and set(data.files_per_item()) == {1}
     for name in STACKS:
         if name in given and flat:
             yield f"{name} {given[name]} has no effect: every item is one picture"

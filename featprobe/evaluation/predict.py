@@ -124,7 +124,9 @@ def reload_backbone(
         raise InputError(
             f"{source.backbone}: its features came from elsewhere; name the backbone with --model"
         )
-    chosen: dict[str, Any] = {"weights": list(weights) or None}
+    chosen: dict[str, Any] = {
+        "weights": list(weights) or None, "transform": origin.get("transform"),
+    }  # fmt: skip
     if not model and not weights:
         chosen |= {"init": origin.get("init"), "seed": origin.get("seed", 0)}
         revision = revision or origin.get("revision")

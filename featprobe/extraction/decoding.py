@@ -111,7 +111,7 @@ def separable(dataset: Dataset) -> bool:
 
     A reader that was registered in this process, and not by a package, is in no other.
     """
-    return hasattr(dataset.source, "paths") and not in_this_process(dataset.kinds())
+    return hasattr(dataset.source, "paths") and not in_this_process(dataset.formats())
 
 
 def ahead(

@@ -95,7 +95,7 @@ class Forward:
         threads = streams.threads if streams else torch.get_num_threads()
         self.piece = batch if compiled else frames_at_once(backbone.device, batch, threads)
         if compiled:
-            backbone.compile()
+            backbone.compile(precision)
 
     @property
     def flying(self) -> int:

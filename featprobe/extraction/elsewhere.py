@@ -109,7 +109,7 @@ def decoded_elsewhere(dataset: Dataset) -> Iterator[Dataset]:
     """Within it the items of the data set are decoded in worker processes, where they are files."""
     source = dataset.source
     if separable(dataset) and not isinstance(source, Elsewhere):
-        dataset.source = Elsewhere(source, dataset.ids, dataset.kinds())
+        dataset.source = Elsewhere(source, dataset.ids, dataset.formats())
     try:
         yield dataset
     finally:

@@ -15,6 +15,7 @@ from featprobe.core.errors import InputError, StoreError, Unfinished
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts
+from featprobe.datasets.read_files import files_of
 from featprobe.datasets.shared_intensity import settle as settle_range
 from featprobe.extraction.elsewhere import decoded_elsewhere
 from featprobe.extraction.notes import notes_of_appearance, of_features
@@ -25,6 +26,7 @@ from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
 from featprobe.features.feature_set import FeatureSet
+from featprobe.store import observed
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import PENDING
 
@@ -72,6 +74,7 @@ def extract(
         found = opened.attributes["provenance"]["reduction"]
         backbone = reduced(backbone, Reduction.from_dict(found))
     relabelled = opened.set_items(items_of(dataset))
+    observed.remember(opened.path, files_of(dataset, observed.MOST), dataset.tables)
     summary = Summary(
         opened.path, opened.layout.frames, len(dataset), relabelled=relabelled,
         device=",".join(o.devices) or str(o.target),

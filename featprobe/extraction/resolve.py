@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.backbones.base import Backbone
+from featprobe.backbones.precisions import PRECISIONS
 from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.extraction.options import Options, Settings

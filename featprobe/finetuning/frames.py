@@ -105,7 +105,8 @@ class Batch:
 def key_of(backbone: Backbone, dataset: Dataset) -> dict[str, Any]:
     """What kept frames depend on; networks of the same input size share them."""
     preprocess = backbone.preprocess.to_dict()
-    if not backbone.preprocess.pad:  # there black is what the normalisation makes zero
+    # there the rest of the input is what the normalisation makes zero
+    if not backbone.preprocess.pad and dataset.recipe.fit != "pad-mean":
         preprocess = {k: v for k, v in preprocess.items() if k not in ("mean", "std")}
     key = {
         "format": FORMAT, "dataset": dataset.fingerprint, "recipe": dataset.recipe.to_dict(),

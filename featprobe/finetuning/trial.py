@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from featprobe.backbones.base import Backbone
 from featprobe.backbones.source import drawn
 from featprobe.core.errors import InputError
 from featprobe.evaluation.fitted import View
@@ -69,7 +67,7 @@ def _begin(experiment: Experiment) -> TrainState:
     """The network before its first step, unless the trial's file has another."""
     t, recipe, device = experiment.effective, experiment.recipe, experiment.accelerator.device
     with drawn(t.seed):
-        trainable = recipe.apply(_copy(experiment.backbone))
+        trainable = recipe.apply(experiment.backbone.copied())
         network = experiment.network(trainable.backbone)
     if t.checkpointing:
         recompute(blocks_of(trainable.backbone))
@@ -83,17 +81,6 @@ def _begin(experiment: Experiment) -> TrainState:
     state.unreached = _unreached(state)
     state.count = checks.count(network, network.head)
     return state
-
-
-def _copy(backbone: Backbone) -> Backbone:
-    """A backbone to be changed, as it was before extraction: blocks compiled for it run as they are
-    written again, for the compiled ones read the weights they were made of."""
-    made = copy.deepcopy(backbone)
-    made.channels_last(False)
-    for block in made.adapter.blocks_of(made.module):
-        if hasattr(vars(block).get("forward"), "_torchdynamo_orig_callable"):
-            del block.forward
-    return made
 
 
 def _begin_head(state: TrainState) -> None:

@@ -21,9 +21,7 @@ class Appearance:
     seen: str = ""
 
 
-def appearance_of(
-    picture: DecodedImage, pixels: np.ndarray, levels: Levels, rule: str
-) -> Appearance:
+def appearance_of(image: DecodedImage, pixels: np.ndarray, levels: Levels, rule: str) -> Appearance:
     """The look of an item whose ``pixels`` are shown between ``levels``.
 
     Black: its brightest value is under a tenth of white; white: its darkest is over nine tenths.
@@ -37,9 +35,9 @@ def appearance_of(
         seen = "black" if bright < _DARK else "white" if dark > _BRIGHT else ""
     height, width = pixels.shape[1:3]
     facts = {
-        "black and white": rule_of(picture, rule),
-        "values": f"{picture.pixels.dtype.name}{' colour' if picture.pixels.ndim == 4 else ''}",
+        "black and white": rule_of(image, rule),
+        "values": f"{image.pixels.dtype.name}{' colour' if image.pixels.ndim == 4 else ''}",
         "size": f"{height} x {width}",
-        **{name: value for name, value in picture.facts.items() if value},
+        **{name: value for name, value in image.facts.items() if value},
     }
     return Appearance(facts, seen)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import UnreadableItem, nearest
+from featprobe.core.opening import reading
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite, smallest
 from featprobe.images.limits import check_pixels, check_stored
 
@@ -79,7 +80,7 @@ def _stored(path: Path, recipe: FrameRecipe) -> Iterator[_Stored]:
     if name.endswith(".npy"):
         yield _npy(path)
     elif name.endswith(".npz"):
-        with zipfile.ZipFile(path) as archive:
+        with reading(path) as f, zipfile.ZipFile(f) as archive:
             yield _npz(path, archive, recipe.key)
     elif name.endswith(".mat") and not _is_hdf5(path):
         yield _mat(path, recipe.key)

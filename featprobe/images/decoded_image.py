@@ -16,7 +16,7 @@ from featprobe.images.rules import parts
 PLANES = ("auto", "axial", "coronal", "sagittal", "all")
 FRAMES = ("all", "foreground", "n=COUNT", "stride=STEP")
 CHANNELS = ("grey", "neighbours")
-FITS = ("stretch", "pad")
+FITS = ("stretch", "pad", "pad-mean")
 FUSIONS = ("rgb", "late")
 
 
@@ -101,7 +101,8 @@ class FrameRecipe:
     ``channels``: ``grey``, one frame in three equal channels; ``neighbours``, each frame with the
     one before and the one after it as RGB.
     ``fit``: ``stretch`` resizes every frame to the backbone's input; ``pad`` never enlarges: a
-    frame is shrunk to fit where it must be and surrounded by black.
+    frame is shrunk to fit where it must be and surrounded by black; ``pad-mean``: by the mean
+    colour of the backbone, which its normalisation makes 0.
     ``spacing``: millimetres to resample volumes to, one number or (left-right, back-front,
     foot-head), 0 to leave an axis as it is; None resamples nothing. Kept as three.
     ``channel``: which volume of a file with four axes, from 0. ``key``: which array of an npz,

@@ -31,8 +31,8 @@ from featprobe.images.dicom_file import (
     named,
     numbers,
 )
-from featprobe.images.dicom_header import Header, depth_of, read_header
-from featprobe.images.dicom_pixels import frames_of, upright, values
+from featprobe.images.dicom_header import Header, Numbers, depth_of, read_header
+from featprobe.images.dicom_pixels import upright, values
 from featprobe.images.dicom_series import Scan, scan
 from featprobe.images.dicom_values import display
 from featprobe.images.limits import check_pixels
@@ -44,19 +44,33 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_PLACE = 1e-3  # mm
 
 
-def extent(paths: Sequence[Path], recipe: FrameRecipe) -> ImageHeader:
-    """Size and geometry of a file, or of the ordered files of a series, from headers only."""
+def extent(paths: Sequence[Path], recipe: FrameRecipe, header: Header | None = None) -> ImageHeader:
+    """Size and geometry of a file, or of the ordered files of a series, from headers only.
+
+    ``header``: of the one file, where it is known: that of several frames is not all there is.
+    """
+    ends = [header or read_header(paths[0])]
+    if len(paths) > 1:
+        ends.append(read_header(paths[-1]))
+    headers = [h for h in ends if h is not None]
+    if len(headers) < len(ends):
+        raise UnreadableItem(f"{paths[0]}: a DICOM object without pixels")
+    if len(paths) > 1:
+        return extent_of_series(paths, headers)
+    shape = (headers[0].columns, headers[0].rows, headers[0].frames)
+    if shape[2] < 2:
+        return ImageHeader(shape)
     with named(paths[0]):
-        ends = [dataset(p, stop_before_pixels=True) for p in dict.fromkeys([paths[0], paths[-1]])]
-        if "Rows" not in ends[0]:
-            raise UnreadableItem(f"{paths[0]}: a DICOM object without pixels")
-        n = frames_of(paths[0], ends[0])
-        shape = (int(ends[0].Columns), int(ends[0].Rows), n)
-        if len(paths) == 1:
-            slices = _slices(ends[0], n)
-            return ImageHeader(shape, None if slices is None else slices[1])
-        check_pixels(paths[0], *shape[:2], len(paths))
-        return ImageHeader((shape[0], shape[1], len(paths)), _series_affine(paths, ends))
+        slices = _slices(dataset(paths[0], stop_before_pixels=True), shape[2])
+        return ImageHeader(shape, None if slices is None else slices[1])
+
+
+def extent_of_series(paths: Sequence[Path], ends: Sequence[Header]) -> ImageHeader:
+    """Size and geometry of the ordered files of a series by the headers of the first and last."""
+    columns, rows = ends[0].columns, ends[0].rows
+    check_pixels(paths[0], columns, rows, len(paths))
+    places = [(h.position, h.orientation, h.spacing) for h in ends]
+    return ImageHeader((columns, rows, len(paths)), _series_affine(paths, places))
 
 
 def load(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage | Volume:
@@ -109,7 +123,7 @@ def _assemble(
         "window": window, "display": curve, "padding": padding, "facts": facts(head),
     }  # fmt: skip
     if len(paths) > 1:
-        affine = _series_affine(paths, [datasets[0], datasets[-1]])
+        affine = _series_affine(paths, [_place(d) for d in (datasets[0], datasets[-1])])
         positions = [numbers(d, "ImagePositionPatient", 3) for d in datasets]
         depths = [depth_of(p, numbers(head, "ImageOrientationPatient", 6)) for p in positions if p]
         notes += _uneven(depths)
@@ -145,13 +159,22 @@ def _affine(
     return _TO_RAS @ affine
 
 
-def _series_affine(paths: Sequence[Path], ends: Sequence[Any]) -> np.ndarray:
-    first, last = (numbers(d, "ImagePositionPatient", 3) for d in (ends[0], ends[-1]))
-    orientation = numbers(ends[0], "ImageOrientationPatient", 6)
+def _place(ds: Any) -> tuple[Numbers, Numbers, Numbers]:
+    """Position, orientation and spacing of a slice."""
+    return (
+        numbers(ds, "ImagePositionPatient", 3), numbers(ds, "ImageOrientationPatient", 6),
+        numbers(ds, "PixelSpacing", 2),
+    )  # fmt: skip
+
+
+def _series_affine(
+    paths: Sequence[Path], ends: Sequence[tuple[Numbers, Numbers, Numbers]]
+) -> np.ndarray:
+    """The affine of a series by the places of its first and last slice."""
+    (first, orientation, spacing), (last, _, _) = ends[0], ends[-1]
     if first is None or last is None or orientation is None:
         raise UnreadableItem(f"{paths[0]}: a series without position and orientation is no volume")
-    spacing = numbers(ends[0], "PixelSpacing", 2) or (1.0, 1.0)
-    return _affine(orientation, spacing, first, last, len(paths))
+    return _affine(orientation, spacing or (1.0, 1.0), first, last, len(paths))
 
 
 def _slices(ds: Any, n: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]] | None:

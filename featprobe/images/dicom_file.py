@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from featprobe.core.errors import FeatprobeError, UnreadableItem
+from featprobe.core.opening import reading
 from featprobe.images.limits import DEFLATE_RATIO, Clamped, max_pixels
 
 SUFFIXES = (".dcm", ".dicom", ".ima", ".dcm.gz")
@@ -35,11 +36,12 @@ def is_dicom(path: Path) -> bool:
     if path.name.lower().endswith(SUFFIXES):
         return True
     try:
-        with open(path, "rb") as f:
+        with reading(path) as f:
             start = f.read(132)
-        if start[:2] == _GZIP:
-            with gzip.open(path) as f:
-                start = f.read(132)
+            if start[:2] == _GZIP:
+                f.seek(0)
+                with gzip.open(f) as unpacked:
+                    start = unpacked.read(132)
     except (OSError, EOFError, zlib.error):
         return False
     return start[128:] == b"DICM"
@@ -116,7 +118,7 @@ def _open(path: Path) -> BinaryIO:
 def _check_deflated(path: Path, most: int) -> None:
     from pydicom.filereader import read_file_meta_info, read_preamble
 
-    with open(path, "rb") as f:
+    with reading(path) as f:
         read_preamble(f, force=False)
         length = int(read_file_meta_info(path).FileMetaInformationGroupLength) + 12
         f.seek(132 + length)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from featprobe.images.dicom_file import dataset, named, numbers, whole_number
 from featprobe.images.dicom_pixels import frames_of
 
 Numbers = tuple[float, ...] | None
+_EMPTY: tuple[Any, ...] = ("", None, 0, {}, ("", ""))  # values of a header that says nothing
 
 # Values that all slices of one volume share. Those of STATES never differ within one volume; the
 # others may (a table that moves on, a scanner that counts each slice), so they count only where
@@ -48,7 +50,7 @@ class Header:
     absent; they serve grouping in memory only and are never stored or printed. ``kind``: SOP class
     and modality. ``thickness``: upper bound of the distance of slices, in mm, 0 where not known.
     ``tells``: the values there are of :data:`TELLING`, as text. ``derived``: what kind of derived
-    object it is, "" for an image.
+    object it is, "" for an image. ``spacing``: of rows and columns in mm.
     """
 
     path: Path
@@ -67,6 +69,25 @@ class Header:
     thickness: float = 0.0
     tells: Mapping[str, str] = field(default_factory=dict)
     derived: str = ""
+    spacing: Numbers = None
+
+    def to_facts(self) -> dict[str, Any]:
+        """All but the path as JSON values, without what is as by default."""
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "path"}
+        return {name: v for name, v in found.items() if v not in _EMPTY}
+
+    @classmethod
+    def from_facts(cls, path: Path, facts: Mapping[str, Any]) -> Header:
+        """The header of a file whose :meth:`to_facts` these are, its texts shared with others."""
+        given: dict[str, Any] = {
+            "series": "",
+            "patient": "",
+            "number": 0,
+            "position": None,
+            "orientation": None,
+        }
+        given |= {n: _shared(v) for n, v in facts.items()}
+        return cls(path=path, **given)
 
     @cached_property
     def depth(self) -> float:
@@ -85,6 +106,15 @@ class Header:
         """The file's name as people sort it: ``im2`` before ``im10``."""
         parts = re.split(r"(\d+)", str(self.path))
         return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts]
+
+
+def _shared(value: Any) -> Any:
+    """A value out of JSON as a header holds it; the files of a study share its texts."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {sys.intern(n): sys.intern(t) for n, t in value.items()}
+    return tuple(map(_shared, value)) if isinstance(value, list) else value
 
 
 def read_header(path: Path) -> Header | None:
@@ -111,6 +141,7 @@ def read_header(path: Path) -> Header | None:
             thickness=min((g for g in gaps if g > 0), default=0.0),
             tells={n: t for n in TELLING if (t := _text(ds, n))},
             derived=derived(ds),
+            spacing=numbers(ds, "PixelSpacing", 2),
         )
 
 

@@ -7,7 +7,7 @@ and orientation. What is merged, split, dropped or left alone is counted and tol
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,21 @@ class Scan:
     warnings: list[str] = field(default_factory=list)
 
 
-def scan(paths: Iterable[Path], keep_derived: bool = False) -> Scan:
+def scan(
+    paths: Iterable[Path], keep_derived: bool = False,
+    header_of: Callable[[Path], Header | None] = read_header,
+) -> Scan:  # fmt: skip
     """Group files into volumes; pixels are read only to know copies of a slice from others.
 
     Files that form no volume (projections, secondary captures) are items of their own.
-    ``keep_derived``: masks, doses and captures are images, too.
+    ``keep_derived``: masks, doses and captures are images, too. ``header_of``: reads a header, or
+    knows it.
     """
     out = Scan([], [], [])
     headers: list[Header] = []
     for path in paths:
         try:
-            header = read_header(path)
+            header = header_of(path)
         except OSError as error:  # UnreadableItem is one
             out.unreadable.append((path, reason(error)))
             continue

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from featprobe.core.errors import InputError, MissingPath, UnreadableItem, reason
+from featprobe.core.opening import held
 from featprobe.images import arrays, dicom, frames, itk, nifti, plugins, raster
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, Volume
 from featprobe.images.padding import guess
@@ -35,11 +36,16 @@ def kind_of(path: Path) -> str | None:
     """
     name = path.name.lower()
     kind = kind_of_name(name)
-    if kind is not None or name.endswith(_OTHERS):
+    if kind is not None or is_other(name):
         return kind
     if dicom.is_dicom(path):
         return "dicom"
     return next((k for k, reader in plugins.readers().items() if reader.matches(path)), None)
+
+
+def is_other(name: str) -> bool:
+    """Whether a name is plainly of no image, so that nobody has to look into the file."""
+    return name.lower().endswith(_OTHERS)
 
 
 def kind_of_name(name: str) -> str | None:
@@ -85,7 +91,11 @@ def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
     """
     if recipe.frames == "foreground":
         return len(read(paths, recipe).pixels)
-    found = header(paths, recipe)
+    return count_of(header(paths, recipe), paths, recipe)
+
+
+def count_of(found: ImageHeader, paths: Sequence[Path], recipe: FrameRecipe) -> int:
+    """Frames of an item whose header is known."""
     try:
         return frames.count(found, recipe)
     except Exception as error:
@@ -94,24 +104,29 @@ def count_frames(paths: Sequence[Path], recipe: FrameRecipe) -> int:
 
 def header(paths: Sequence[Path], recipe: FrameRecipe) -> ImageHeader:
     """Size and geometry of an item before it is cut into frames, from headers only."""
-    kind = _kind(paths)
-    try:
-        found: ImageHeader = _reader(kind).extent(paths if kind == "dicom" else paths[0], recipe)
-        return found
-    except Exception as error:
-        raise _unreadable(paths[0], error) from error
+    with held(paths[0]):
+        kind = _kind(paths)
+        try:
+            found: ImageHeader = _reader(kind).extent(_given(kind, paths), recipe)
+            return found
+        except Exception as error:
+            raise _unreadable(paths[0], error) from error
 
 
 def decoded(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage | Volume:
     """The pixels of an item before they are cut into frames."""
-    kind = _kind(paths)
-    try:
-        found: DecodedImage | Volume = _reader(kind).load(
-            paths if kind == "dicom" else paths[0], recipe
-        )
-        return found
-    except Exception as error:
-        raise _unreadable(paths[0], error) from error
+    with held(paths[0]):
+        kind = _kind(paths)
+        try:
+            found: DecodedImage | Volume = _reader(kind).load(_given(kind, paths), recipe)
+            return found
+        except Exception as error:
+            raise _unreadable(paths[0], error) from error
+
+
+def _given(kind: str, paths: Sequence[Path]) -> Any:
+    """What a reader takes: the files of a series, or one file."""
+    return paths if kind == "dicom" else paths[0]
 
 
 def read(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage:
@@ -128,22 +143,22 @@ def read(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage:
         raise _unreadable(paths[0], error) from error
 
 
-def parts(paths: Sequence[Path]) -> tuple[Path, ...]:
+def parts(names: Sequence[str]) -> list[str]:
     """All files that the pixels of an item come from: also the voxels detached from a header."""
-    if not paths:
-        return ()
-    path = paths[0]
+    if not names or not names[0].lower().endswith((".hdr", ".mhd", ".nhdr")):
+        return list(names)
+    path = Path(names[0])
     suffix = path.suffix.lower()
     extra: tuple[Path, ...] = ()
     if suffix == ".hdr":
         pair = (path.with_suffix(".img"), path.with_suffix(".img.gz"))
         extra = tuple(p for p in pair if p.exists())[:1]
-    elif suffix in (".mhd", ".nhdr"):
+    else:
         try:
             extra = itk.detached(path)
         except OSError:  # the item is unreadable, which reading it will say
             extra = ()
-    return (*paths, *extra)
+    return [*names, *map(str, extra)]
 
 
 def _kind(paths: Sequence[Path]) -> str:

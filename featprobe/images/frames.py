@@ -54,47 +54,47 @@ def cut(volume: Volume, recipe: FrameRecipe) -> DecodedImage:
         "window": volume.window, "notes": notes, "display": volume.display,
         "padding": volume.padding, "facts": volume.facts,
     }  # fmt: skip
-    pictures = []
+    images = []
     for plane in _planes(affine, recipe.plane):
         frames, frame_affine = as_frames(pixels, affine, plane)
-        pictures.append(choose(DecodedImage(frames, affine=frame_affine, **about), recipe))
-    first = pictures[0]
-    if len(pictures) == 1:
+        images.append(choose(DecodedImage(frames, affine=frame_affine, **about), recipe))
+    first = images[0]
+    if len(images) == 1:
         return first
-    height, width = (max(p.pixels.shape[axis] for p in pictures) for axis in (1, 2))
+    height, width = (max(p.pixels.shape[axis] for p in images) for axis in (1, 2))
     low = pixels.min()
     return DecodedImage(
-        np.concatenate([_padded(p.pixels, height, width, low) for p in pictures]),
+        np.concatenate([_padded(p.pixels, height, width, low) for p in images]),
         **about,
         whole=first.pixels if first.whole is None else first.whole,
     )
 
 
-def choose(picture: DecodedImage, recipe: FrameRecipe) -> DecodedImage:
+def choose(image: DecodedImage, recipe: FrameRecipe) -> DecodedImage:
     """Keep the recipe's frames of a stack; with ``neighbours``, join each with those beside it.
 
     Neighbours are those in the whole stack; the first and the last frame stand in for what is
     missing beyond them, so a single grey frame stands thrice. A single colour image stays.
     """
-    if picture.affine is None:
+    if image.affine is None:
         _no_spacing(recipe)
-    stack = picture.pixels
+    stack = image.pixels
     n = len(stack)
     index = (
-        foreground(stack, picture.padding)
+        foreground(stack, image.padding)
         if recipe.frames == "foreground"
         else picks(n, recipe.frames)
     )
     join = recipe.channels == "neighbours" and (n > 1 or stack.ndim == 3)
     if not join and len(index) == n:
-        return picture
+        return image
     if not join:
-        return replace(picture, pixels=stack[index], index=index, whole=stack)
+        return replace(image, pixels=stack[index], index=index, whole=stack)
     if stack.ndim == 4:
         raise UnreadableItem("channels 'neighbours' joins grey frames; these are in colour")
     beside = np.clip(index[:, None] + np.array([-1, 0, 1]), 0, n - 1)
     pixels = np.ascontiguousarray(np.moveaxis(stack[beside], 1, -1))
-    return replace(picture, pixels=pixels, index=index, whole=stack)
+    return replace(image, pixels=pixels, index=index, whole=stack)
 
 
 def picks(n: int, rule: str) -> np.ndarray:

@@ -16,6 +16,9 @@ Rules, as text:
 ``file``            how the file asks to be shown; an item without it is unreadable.
 ``minmax``          lowest to highest value of the item.
 ``percentile=A,B``  those percentiles of the item's values.
+``cut=A,B``         as that, but what lies at or below the A-th percentile becomes 0 and the rest
+                    keeps its value: black is the lowest value then, 0 of positive images.
+``clamp=A,B``       lowest to highest value of the item between A and B (-inf, inf: no bound).
 ``zscore``          the item's mean minus to plus 3 standard deviations; ``zscore=K`` for another
                     number of them.
 ``none``            the values as stored: 0 to 255 (uint8), 0 to 65535 (uint16), 0 to 1 (floating
@@ -44,22 +47,22 @@ _NATURAL = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 Levels = tuple[float, float] | tuple[np.ndarray, np.ndarray]
 
 
-def value_range(picture: DecodedImage, rule: str = "auto") -> Levels:
+def value_range(image: DecodedImage, rule: str = "auto") -> Levels:
     """(low, high) of one item under a rule: two numbers, or two arrays (3,) for ``A+B+C``.
 
     Equal for a constant item, never NaN. What the reader settled (``levels``) stands. Looks at the
     whole stack where frames were chosen from one. Where the file's own display is no window and
     the rule asks for it, two arrays of the pixels' shape; :func:`shown` has the pixels instead.
     """
-    if picture.levels is not None:
-        return picture.levels
-    if _by_curve(picture, rule):
-        black = picture.pixels - _brightness(picture)
+    if image.levels is not None:
+        return image.levels
+    if _by_curve(image, rule):
+        black = image.pixels - _brightness(image)
         return black, black + 1
-    pairs = [_range(picture, name, numbers) for name, numbers in parts(rule)]
+    pairs = [_range(image, name, numbers) for name, numbers in parts(rule)]
     if len(pairs) == 1:
         return pairs[0]
-    if picture.pixels.ndim == 4:
+    if image.pixels.ndim == 4:
         raise UnreadableItem(
             f"intensity rule {rule!r} makes colour channels of grey frames; these have channels"
         )
@@ -67,59 +70,71 @@ def value_range(picture: DecodedImage, rule: str = "auto") -> Levels:
     return low, high
 
 
-def apply_rule(picture: DecodedImage, rule: str = "auto") -> tuple[np.ndarray, Levels]:
+def apply_rule(image: DecodedImage, rule: str = "auto") -> tuple[np.ndarray, Levels]:
     """Pixels and (low, high) between which they go from black to white under a rule.
 
-    The pixels are those of the picture, but for a display that is no window (brightness as uint16)
+    The pixels are those of the image, but for a display that is no window (brightness as uint16)
     and for padding that would not be black (at ``low`` then).
     """
-    if picture.levels is None and _by_curve(picture, rule):
-        bright = np.rint(_brightness(picture) * WHITE).astype(np.uint16)
-        if picture.padding is not None:
-            bright[picture.pixels <= picture.padding] = 0
+    if image.levels is None and _by_curve(image, rule):
+        bright = np.rint(_brightness(image) * WHITE).astype(np.uint16)
+        if image.padding is not None:
+            bright[image.pixels <= image.padding] = 0
         return bright, (0.0, float(WHITE))
-    levels = value_range(picture, rule)
-    pixels, black = picture.pixels, float(np.min(levels[0]))
-    if picture.padding is not None and picture.padding > black:
-        outside = pixels <= picture.padding
+    if image.levels is None and rule.startswith("cut="):
+        return _cut(image, rule)
+    levels = value_range(image, rule)
+    pixels, black = image.pixels, float(np.min(levels[0]))
+    if image.padding is not None and image.padding > black:
+        outside = pixels <= image.padding
         if outside.any():
             wide = np.int32 if pixels.dtype.kind in "iu" else np.float32
             pixels = np.where(outside, np.floor(black), pixels).astype(wide)
     return pixels, levels
 
 
-def rule_of(picture: DecodedImage, rule: str = "auto") -> str:
+def _cut(image: DecodedImage, rule: str) -> tuple[np.ndarray, Levels]:
+    """Pixels of which those at or below a percentile are 0, with padding, and what is shown."""
+    ((_, numbers),) = parts(rule)
+    levels = _range(image, "cut", numbers)
+    outside = image.pixels <= np.percentile(_inside(image), numbers[0] if numbers else 0)
+    if image.padding is not None:
+        outside |= image.pixels <= image.padding
+    return np.where(outside, 0, image.pixels).astype(image.pixels.dtype), levels
+
+
+def rule_of(image: DecodedImage, rule: str = "auto") -> str:
     """What a rule comes down to for one item, in words: ``auto`` is another for each kind."""
-    if picture.levels is not None or rule not in ("auto", "file"):
+    if image.levels is not None or rule not in ("auto", "file"):
         return rule
-    if picture.display is not None:
-        table = picture.display.table is not None
+    if image.display is not None:
+        table = image.display.table is not None
         return "VOI LUT of the file" if table else "sigmoid of the file"
-    if picture.window is not None:
+    if image.window is not None:
         return "window of the file"
-    name, numbers = _automatic(picture)
+    name, numbers = _automatic(image)
     return name if numbers is None else f"{name} {numbers[0]:g} to {numbers[1]:g}"
 
 
-def _by_curve(picture: DecodedImage, rule: str) -> bool:
-    return rule in ("auto", "file") and picture.display is not None
+def _by_curve(image: DecodedImage, rule: str) -> bool:
+    return rule in ("auto", "file") and image.display is not None
 
 
-def _brightness(picture: DecodedImage) -> np.ndarray:
+def _brightness(image: DecodedImage) -> np.ndarray:
     """What the curve of the file makes of the pixels, from the darkest of the item to its
     brightest: tables often use a part of the range that they declare."""
-    assert picture.display is not None
-    ends = picture.display(_inside(picture))
+    assert image.display is not None
+    ends = image.display(_inside(image))
     low, high = float(ends.min()), float(ends.max())
-    bright = picture.display(picture.pixels)
+    bright = image.display(image.pixels)
     return np.clip((bright - low) / (high - low), 0, 1) if high > low else np.zeros_like(bright)
 
 
-def _automatic(picture: DecodedImage) -> tuple[str, tuple[float, float] | None]:
+def _automatic(image: DecodedImage) -> tuple[str, tuple[float, float] | None]:
     """The rule of ``auto`` for an item whose file does not say how to be shown."""
-    pixels = picture.pixels if picture.whole is None else picture.whole
+    pixels = image.pixels if image.whole is None else image.whole
     if pixels.dtype == np.uint8:
-        labels = picture.affine is not None and pixels.ndim == 3 and pixels.max() < _LABELS
+        labels = image.affine is not None and pixels.ndim == 3 and pixels.max() < _LABELS
         return ("minmax", None) if labels and pixels.max() else ("range", (0.0, 255.0))
     if pixels.ndim == 4:
         white = natural_white(float(max(-pixels.min(), pixels.max())), pixels.dtype.kind == "f")
@@ -133,38 +148,48 @@ def natural_white(highest: float, floating: bool) -> float:
     return next((e for e in ends if highest <= e * (1 + 1e-6)), highest)
 
 
-def _inside(picture: DecodedImage) -> np.ndarray:
+def _inside(image: DecodedImage) -> np.ndarray:
     """The values that rules look at: the whole stack, without padding."""
-    pixels = picture.pixels if picture.whole is None else picture.whole
-    if picture.padding is None:
+    pixels = image.pixels if image.whole is None else image.whole
+    if image.padding is None:
         return pixels
-    inside = pixels[pixels > picture.padding]
+    inside = pixels[pixels > image.padding]
     return inside if inside.size else pixels
 
 
 def _range(
-    picture: DecodedImage, name: str, numbers: tuple[float, float] | None
+    image: DecodedImage, name: str, numbers: tuple[float, float] | None
 ) -> tuple[float, float]:
     if name == "auto":
-        if picture.window is not None:
-            return picture.window
-        name, numbers = _automatic(picture)
+        if image.window is not None:
+            return image.window
+        name, numbers = _automatic(image)
     if name == "file":
-        if picture.window is None:
+        if image.window is None:
             raise UnreadableItem("the file carries no display window; use another --intensity")
-        return picture.window
+        return image.window
     if name == "dataset":
         raise InputError("intensity 'dataset' is settled for a data set, not for one item")
     if name == "range":
         assert numbers is not None
         return numbers
-    pixels = _inside(picture)
+    pixels = _inside(image)
     if name == "none":
         return _natural(pixels)
     if name == "zscore":
         assert numbers is not None
         mean, deviation = float(pixels.mean(dtype=float)), float(pixels.std(dtype=float))
         return mean - numbers[0] * deviation, mean + numbers[1] * deviation
+    if name == "clamp":
+        assert numbers is not None
+        low, high = np.clip([pixels.min(), pixels.max()], *numbers)
+        return float(low), float(high)
+    if name == "cut":
+        assert numbers is not None
+        low, high = np.percentile(pixels, numbers)
+        kept = pixels[pixels > low]
+        black = min(0.0, float(kept.min())) if kept.size else 0.0
+        return black, max(black, float(high))
     if name == "percentile":
         assert numbers is not None
         low, high = np.percentile(pixels, numbers)

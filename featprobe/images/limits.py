@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from featprobe.core.errors import InputError, UnreadableItem
+from featprobe.core.opening import raw
 
 DEFAULT_PIXELS = 300_000_000
 DEFLATE_RATIO = 1032  # the most that a deflate stream can expand
@@ -48,7 +49,7 @@ class Clamped(io.BufferedReader):
     """A file that takes no memory for bytes it does not have, whatever length a header claims."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(io.FileIO(path))
+        super().__init__(raw(path))
 
     def read(self, size: int | None = -1) -> bytes:
         if size is not None and size > 1 << 16:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import UnreadableItem
+from featprobe.core.opening import is_held, raw, reading
 from featprobe.images.decoded_image import FrameRecipe, ImageHeader, Volume, finite, smallest
 from featprobe.images.limits import check_pixels, check_stored
 
@@ -72,9 +73,10 @@ def _open(path: Path, recipe: FrameRecipe) -> tuple[Any, ImageHeader]:
 def _image(path: Path, nibabel: Any) -> Any:
     """By the content where it is not what the suffix says: gzip under .nii, plain under .nii.gz."""
     name, packed = path.name.lower(), _is_gzip(path)
-    if not name.endswith((".nii", ".nii.gz")) or packed == name.endswith(".gz"):
+    single = name.endswith((".nii", ".nii.gz"))
+    if not single or (packed == name.endswith(".gz") and not is_held(path)):
         return nibabel.load(path)
-    data = gzip.open(path) if packed else path.open("rb")  # noqa: SIM115
+    data: Any = gzip.open(reading(path)) if packed else reading(path)  # noqa: SIM115
     size = int.from_bytes(data.read(4), "little")
     data.seek(0)
     kind = nibabel.Nifti2Image if size in (540, 469893120) else nibabel.Nifti1Image
@@ -82,7 +84,7 @@ def _image(path: Path, nibabel: Any) -> Any:
 
 
 def _is_gzip(path: Path) -> bool:
-    with open(path, "rb") as f:
+    with raw(path) as f:
         return f.read(2) == _GZIP
 
 

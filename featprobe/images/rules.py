@@ -9,7 +9,7 @@ import numpy as np
 from featprobe.core.errors import InputError, nearest
 
 PLAIN = ("auto", "dataset", "file", "minmax", "zscore", "none")
-WITH_NUMBERS = ("percentile", "range", "window", "zscore")
+WITH_NUMBERS = ("percentile", "cut", "clamp", "range", "window", "zscore")
 # (centre, width) in Hounsfield units, the values common on radiology workstations
 PRESETS = {
     "abdomen": (50.0, 400.0),
@@ -35,7 +35,10 @@ def parts(rule: str) -> list[tuple[str, tuple[float, float] | None]]:
             f"intensity rule {rule!r} has {len(rules)} parts; one rule, or three for the colour "
             "channels, as in 'lung+mediastinum+bone'"
         )
-    return [parse(r) for r in rules]
+    found = [parse(r) for r in rules]
+    if len(found) > 1 and any(name == "cut" for name, _ in found):
+        raise InputError(f"intensity rule {rule!r}: cut changes values, so it stands alone")
+    return found
 
 
 def parse(rule: str) -> tuple[str, tuple[float, float] | None]:
@@ -50,8 +53,8 @@ def parse(rule: str) -> tuple[str, tuple[float, float] | None]:
         known = [*PLAIN, *WITH_NUMBERS, *PRESETS]
         raise InputError(
             f"unknown intensity rule {rule!r}.{nearest(name, known)} Use {', '.join(PLAIN)}, "
-            "percentile=A,B, range=A,B, window=CENTRE,WIDTH, zscore=K or a CT window: "
-            f"{', '.join(PRESETS)}"
+            "percentile=A,B, cut=A,B, clamp=A,B, range=A,B, window=CENTRE,WIDTH, zscore=K or a CT "
+            f"window: {', '.join(PRESETS)}"
         )
     try:
         a, b = (float(v) for v in (f"{rest},{rest}" if name == "zscore" else rest).split(","))
@@ -61,13 +64,13 @@ def parse(rule: str) -> tuple[str, tuple[float, float] | None]:
             f"intensity rule {rule!r} needs {'a number' if name == 'zscore' else 'two numbers'}, "
             f"for example '{example}'"
         ) from None
-    if not (np.isfinite(a) and np.isfinite(b)):
+    if np.isnan(a) or np.isnan(b) or not (np.isfinite([a, b]).all() or name == "clamp"):
         raise InputError(f"intensity rule {rule!r}: the numbers must be finite")
     if name in ("window", "zscore"):
         if b <= 0:
             what = "width" if name == "window" else "number of deviations"
             raise InputError(f"intensity rule {rule!r}: the {what} must be positive")
         return ("range", (a - b / 2, a + b / 2)) if name == "window" else (name, (a, b))
-    if not a < b or (name == "percentile" and not (a >= 0 and b <= 100)):
+    if not a < b or (name in ("percentile", "cut") and not (a >= 0 and b <= 100)):
         raise InputError(f"intensity rule {rule!r}: the numbers must rise, percentiles 0 to 100")
     return name, (a, b)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from featprobe.core.errors import MissingExtra, UnreadableItem
+from featprobe.core.opening import raw
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite
 from featprobe.images.limits import Clamped, check_pixels, check_stored
 
@@ -25,7 +26,7 @@ _TURNS = {
 
 def is_tiff(path: Path) -> bool:
     """By the first bytes, whatever the file is called."""
-    with open(path, "rb") as f:
+    with raw(path) as f:
         return f.read(4) in _MARKS
 
 

@@ -14,9 +14,11 @@ zeros. Which files form a DICOM item is part of ids and contents already.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from featprobe.core.opening import raw
 from featprobe.images.files import kind_of, kind_of_name
 from featprobe.images.plugins import readers
 
@@ -41,20 +43,32 @@ def versions_of(kinds: Iterable[str]) -> dict[str, int | str]:
     return {name: v for name, v in {**found, "frames": FRAMES}.items() if v != 1}
 
 
-def kinds_of(paths: Iterable[Path]) -> set[str]:
-    """The kinds that count among files: one of each suffix is looked at, and the header of PNGs."""
+def kinds_of(paths: Iterable[str | Path], opened: bool = True) -> set[str]:
+    """The kinds that count among files: one of each suffix is looked at, and the header of PNGs.
+
+    Without ``opened`` PNGs are taken for plain pictures.
+    """
     found: set[str] = set()
     named: dict[str, Path] = {}
-    for path in paths:
-        suffix = path.suffix.lower()
+    for name in paths:
+        suffix = os.path.splitext(name)[1].lower()
         if suffix in PLAIN:
             found.add("picture")
         elif suffix == ".png":
             if "raster" not in found:  # one is enough
-                found.add("raster" if _deep_colour(path) else "picture")
+                found.add("raster" if opened and _deep_colour(Path(name)) else "picture")
         else:
+            path = Path(name)
             named.setdefault("" if suffix[1:].isdigit() else "".join(path.suffixes[-2:]), path)
     return found | {kind for path in named.values() if (kind := kind_of(path))}
+
+
+def kind_of_file(path: Path) -> str | None:
+    """The kind of a file that counts, None for no image; PNGs and unknown suffixes are opened."""
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        return "raster" if _deep_colour(path) else "picture"
+    return "picture" if suffix in PLAIN else kind_of(path)
 
 
 def kind_encoded(head: bytes, name: str = "") -> str:
@@ -79,8 +93,8 @@ def kind_named(name: str) -> str | None:
 def _deep_colour(png: Path) -> bool:
     """Whether a PNG has colours of 16 bits; False for what cannot be read."""
     try:
-        with png.open("rb") as f:
-            return _is_deep(f.read(26))
+        with raw(png) as f:
+            return _is_deep(f.read(26) or b"")
     except OSError:
         return False
 

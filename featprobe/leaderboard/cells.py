@@ -46,7 +46,7 @@ class Cell:
             "probe": work.names if frozen else (),
             "finetune": () if frozen else work.names,
             "protocol": (self.protocol.kind,),
-            "view": work.views if isinstance(work, ProbeRequest) else (),
+            "view": work.views_of(self.model.offer) if isinstance(work, ProbeRequest) else (),
             "image_size": tuple(v for k, v in self.model.options if k == "image_size"),
             "subset": (self.protocol.subset,),
             "seed": (self.seed,),

@@ -18,7 +18,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.extraction.disk_space import sizes
 from featprobe.extraction.options import BLOCKS, Settings
 from featprobe.extraction.plan import plan_frames
-from featprobe.leaderboard.yaml_entries import Model
+from featprobe.leaderboard.yaml_entries import Model, features_of
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import entries
 from featprobe.store.format import Layout
@@ -59,7 +59,9 @@ class KnownFeatures:
         )  # fmt: skip
         wanted = self.outputs(tuple(key.outputs))
         deep = all(0 < key.outputs.get(n, 0) <= blocks for n, blocks in wanted.items())
-        return same and deep and len(wanted) == len(key.outputs) and (
+        # where none are named, presets may have had more stored than the usual ones
+        alike = not self.extract.get("features") or len(wanted) == len(key.outputs)
+        return same and deep and alike and (
             set(store.items().ids.tolist()) == set(dataset.ids.tolist())
         )  # fmt: skip
 
@@ -71,7 +73,7 @@ class KnownFeatures:
     def outputs(self, there: Sequence[str]) -> dict[str, int]:
         """Output -> last blocks at most, of a backbone that has those that are ``there``."""
         usual = int(self.extract.get("blocks", BLOCKS))
-        asked = self.extract.get("features") or [n for n in DEFAULT_OUTPUTS if n in there]
+        asked = features_of(self.extract, there) or [n for n in DEFAULT_OUTPUTS if n in there]
         out = {}
         for text in asked:
             name, _, deep = text.partition(":")

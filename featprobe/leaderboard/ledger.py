@@ -14,15 +14,16 @@ from featprobe.evaluation.results import Result
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.schedule import Schedule, Task
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass
 class Outcome:
     """The chosen Results of each cell that has some; ``failures``: of the others, cell and reason.
 
-    ``ran`` and ``there`` count the cells that ran and those that were in the cache; ``seconds``:
-    what was spent on extraction and on cells, by kind, summed over processes.
+    ``cells``: the same by cell. ``ran`` and ``there`` count the cells that ran and those that were
+    in the cache; ``seconds``: what was spent on extraction and on cells, by kind, summed over
+    processes.
     """
 
     results: list[Result] = field(default_factory=list)
@@ -30,13 +31,14 @@ class Outcome:
     ran: int = 0
     there: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    cells: list[tuple[Cell, list[Result]]] = field(default_factory=list)
 
 
 class Ledger:
     """What has become of the cells, told line by line."""
 
-    def __init__(self, cells: Sequence[Cell], tell: Tell, bar: Progress) -> None:
-        self.cells, self.tell, self.bar = cells, tell, bar
+    def __init__(self, cells: Sequence[Cell], report: Report, bar: Progress) -> None:
+        self.cells, self.report, self.bar = cells, report, bar
         self.schedule = Schedule(cells)
         self.found: dict[int, list[Result]] = {}
         self.failures: list[str] = []
@@ -48,7 +50,7 @@ class Ledger:
         self.number += 1
         name = self.cells[task.cells[0]].name
         place = f"[{self.number}/{len(self.cells)}] {name}"
-        self.tell(f"{place}: in the cache" if there else place)
+        self.report(f"{place}: in the cache" if there else place)
 
     def extracted(self, task: Task, store: str, seconds: float) -> None:
         """The features that cells wait for are there."""
@@ -73,17 +75,17 @@ class Ledger:
     def failed(self, task: Task, why: str, trace: str = "", begun: bool = True) -> None:
         """A cell cannot be had, or features and with them all of their cells."""
         if trace:  # it is no mistake of the user's
-            self.tell(trace.rstrip())
+            self.report(trace.rstrip())
         first, name = self.cells[task.cells[0]], self.cells[task.cells[0]].name
         if task.extracts:
             name = f"{first.data.name} / {first.model.name} ({len(task.cells)} cells)"
         if task.extracts or not begun:
             start, self.number = self.number + 1, self.number + len(task.cells)
             numbers = f"{start} to {self.number}" if len(task.cells) > 1 else f"{start}"
-            self.tell(f"[{numbers}/{len(self.cells)}] {name}")
+            self.report(f"[{numbers}/{len(self.cells)}] {name}")
         self.failed_cells += len(task.cells)
         self.failures.append(f"{name}: {' '.join(why.split())}")
-        self.tell(f"failed: {self.failures[-1]}")
+        self.report(f"failed: {self.failures[-1]}")
         self.show()
 
     def show(self) -> None:
@@ -97,7 +99,10 @@ class Ledger:
     def outcome(self) -> Outcome:
         """All results in the order of the file, each once."""
         found = {r.id: r for i in sorted(self.found) for r in self.found[i]}
-        return Outcome(list(found.values()), self.failures, self.ran, self.there, self.seconds)
+        by_cell = [(self.cells[i], self.found[i]) for i in sorted(self.found)]
+        return Outcome(
+            list(found.values()), self.failures, self.ran, self.there, self.seconds, by_cell
+        )
 
     def _spent(self, kind: str, seconds: float) -> None:
         self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds

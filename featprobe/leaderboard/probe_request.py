@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
+from featprobe.backbones.offer import Offer
 from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError
 from featprobe.core.yaml_file import at, checked
@@ -53,11 +54,13 @@ class ProbeRequest:
         ]  # fmt: skip
         return replace(self, probe=self.probe.fresh(**dict.fromkeys(drawn, seed)))
 
-    @property
-    def views(self) -> tuple[str, ...]:
-        """All views that it names, or that its preset may come to."""
+    def views_of(self, offer: Offer | None) -> tuple[str, ...]:
+        """The views that it names, or that its preset has of a backbone; of one that is not known
+        all that the preset may come to."""
         view = self.how["view"]
-        return view.every if isinstance(view, Wanted) else tuple(view or ())
+        if not isinstance(view, Wanted):
+            return tuple(view or ())
+        return view.every if offer is None else view.served(offer)
 
     @property
     def choices(self) -> int:
@@ -65,6 +68,14 @@ class ProbeRequest:
         view = self.how["view"]
         most = view.most if isinstance(view, Wanted) else len(view or (None,))
         return most * len(self.how["pool"])
+
+    def read_of(self, offer: Offer) -> tuple[str, ...]:
+        """The views that it reads of a backbone, none where it has no view of it."""
+        view = self.how["view"]
+        if not isinstance(view, Wanted):
+            return tuple(view or ())
+        every = [view, *(v.views for v in self.study.variants)] if self.study else [view]
+        return tuple(dict.fromkeys(v for wanted in every for v in wanted.served(offer)))
 
     def on(self, features: FeatureSet) -> Probe:
         """The probe for a backbone and a task, which a preset may have variants for."""

@@ -111,8 +111,8 @@ def _text(name: str, value: object) -> str:
     return f"{name}={parts[:16]}{'...' * (len(parts) > 16)}"
 
 
-def _shortened(said: list[str], most: int = SAID) -> list[str]:
-    return [*said[:most], "..."] if len(said) > most else said
+def _shortened(names: list[str], most: int = SAID) -> list[str]:
+    return [*names[:most], "..."] if len(names) > most else names
 
 
 def probe_name(r: Result) -> str:

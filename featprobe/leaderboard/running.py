@@ -12,19 +12,19 @@ from featprobe.leaderboard.cell_work import Cache, Session
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.grid import Grid
 from featprobe.leaderboard.jobs import together
-from featprobe.leaderboard.ledger import Ledger, Outcome, Tell, trace_of
+from featprobe.leaderboard.ledger import Ledger, Outcome, Report, trace_of
 from featprobe.leaderboard.schedule import Task, part
 
 
 def run(
-    grid: Grid, cache: Cache = None, *, tell: Tell = lambda text: None, progress: bool = False,
+    grid: Grid, cache: Cache = None, *, report: Report = lambda text: None, progress: bool = False,
     jobs: int = 1, shard: tuple[int, int] = (1, 1),
 ) -> Outcome:  # fmt: skip
     """Run what is missing of a leaderboard.
 
     A cell is known again by all that its numbers depend on: by
     :func:`~featprobe.evaluation.evaluate.request` or
-    :func:`~featprobe.leaderboard.cell_work.training_request`. ``tell`` is given a line for each
+    :func:`~featprobe.leaderboard.cell_work.training_request`. ``report`` is given a line for each
     cell, with its number and how many there are. A cell that fails is named in the outcome, and the
     rest goes on. ``jobs``: processes side by side; the features of a backbone and a data set are
     extracted by one of them. ``shard``: (i, n), the i-th of n parts of the cells, from 1.
@@ -41,7 +41,7 @@ def run(
     session = Session(grid, cache, progress and jobs == 1)
     opened(session, cells)
     with Progress("cells", len(cells), "cells", progress) as bar:
-        board = Ledger(cells, tell, bar)
+        board = Ledger(cells, report, bar)
         if jobs == 1:
             _alone(session, board)
         else:

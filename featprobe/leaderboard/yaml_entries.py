@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import label_of, load_backbone, resolve
+from featprobe.backbones.offer import Offer
 from featprobe.backbones.plugins import models
 from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import FeatprobeError, InputError, UnknownName, nearest
@@ -38,7 +40,7 @@ FRAMES = get_type_hints(FrameRecipe) | {
 }  # fmt: skip
 MODEL = {
     "model": str, "revision": str, "weights": tuple[str, ...], "init": str, "seed": int,
-    "strip_prefix": str, "ignore_keys": tuple[str, ...],
+    "strip_prefix": str, "ignore_keys": tuple[str, ...], "transform": str,
     "image_size": int | Sequence[int],
 }  # fmt: skip
 EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {
@@ -87,11 +89,23 @@ class Model:
     def name(self) -> str:
         """What it will be called in tables; nothing is loaded."""
         given = dict(self.options)
-        keys = ("weights", "image_size", "init", "seed")
+        keys = ("weights", "image_size", "init", "seed", "transform")
         try:
             return label_of(resolve(self.text), **{k: v for k, v in given.items() if k in keys})
         except FeatprobeError:
             return self.text
+
+    @cached_property
+    def offer(self) -> Offer | None:
+        """What the catalog says that it has; None of others."""
+        try:
+            spec = resolve(self.text).spec
+        except FeatprobeError:
+            return None
+        if spec is None or not spec.outputs:
+            return None
+        deep = {n: spec.blocks if n in ("cls", "mean", "tokens") else 1 for n in spec.outputs}
+        return Offer.of(spec.name, deep)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,3 +180,10 @@ def make_extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:
         known_outputs(options.get("features", ()))
         settle(Options(**{k: v for k, v in options.items() if k in Options.__dataclass_fields__}))
     return options
+
+
+def features_of(extract: Mapping[str, Any], there: Collection[str]) -> list[str]:
+    """Of the ``features`` of a file those that a backbone has, ``there``, as a file is of several;
+    all of them where it has none, for the extraction to refuse."""
+    asked = list(extract.get("features") or ())
+    return [text for text in asked if text.partition(":")[0] in there] or asked

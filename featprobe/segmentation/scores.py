@@ -12,21 +12,21 @@ from featprobe.metrics.segmentation import FIELDS
 
 
 def mask_scores(
-    said: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None, classes: int,
+    predicted: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None, classes: int,
     surfaces: bool = True,
 ) -> np.ndarray:  # fmt: skip
     """(C, 8) the :data:`~featprobe.metrics.segmentation.FIELDS` of each class without background.
 
-    ``said``, ``truth``: labels (X, Y, Z) of which 0 is background, C = ``classes`` - 1; or bool
-    (C, X, Y, Z) of multi-label masks, C = ``classes``. Voxels of ``truth`` that are 255 take no
-    part: they are background in both. ``spacing``: of the axes in mm; None: distances are in
+    ``predicted``, ``truth``: labels (X, Y, Z) of which 0 is background, C = ``classes`` - 1; or
+    bool (C, X, Y, Z) of multi-label masks, C = ``classes``. Voxels of ``truth`` that are 255 take
+    no part: they are background in both. ``spacing``: of the axes in mm; None: distances are in
     voxels. An axis of one voxel has no surface of its own. Without ``surfaces`` both distances are
     NaN, which is much faster.
 
     Dice, IoU; ``hd95``: the larger of the 95th percentiles of the distances from each surface to
     the other, ``asd``: the mean of all these distances, surfaces being the voxels of a mask with a
     face to what is not of it (as MONAI's ``compute_hausdorff_distance`` and symmetric
-    ``compute_average_surface_distance`` have it); ``volume_error``: | said - truth | / truth.
+    ``compute_average_surface_distance`` have it); ``volume_error``: | predicted - truth | / truth.
     Truth and answer both empty: nothing is defined (NaN) but the counts. One of them empty: Dice
     and IoU 0, both distances the diagonal of the image, so that saying nothing is never better
     than saying something wrong; the volume error of an empty truth is not defined.
@@ -42,10 +42,10 @@ def mask_scores(
     for c in range(len(out)):
         if truth.ndim == 4:
             known = truth[c] != VOID if truth.dtype != bool else np.ones(shape, bool)
-            a, b = (said[c] != 0) & known, (truth[c] == 1) & known
+            a, b = (predicted[c] != 0) & known, (truth[c] == 1) & known
         else:
             known = truth != VOID
-            a, b = (said == c + 1) & known, truth == c + 1
+            a, b = (predicted == c + 1) & known, truth == c + 1
         out[c] = _one(a.reshape(inner), b.reshape(inner), step[kept], diagonal, surfaces)
     return out
 

@@ -24,20 +24,20 @@ Ends = tuple[float, float]
 
 def over_draws(
     scored: ItemScores, found: Intervals, values: Mapping[str, float],
-    tries: Mapping[str, np.ndarray], boot: Mapping[str, np.ndarray], said: str = DRAWS,
+    tries: Mapping[str, np.ndarray], boot: Mapping[str, np.ndarray], kind: str = DRAWS,
 ) -> Intervals:  # fmt: skip
     """The intervals of a few-shot run under new patients and new draws, from those ``found`` under
     new patients.
 
     ``values``: metric -> mean over tries; ``tries``: metric -> values (T,); ``boot``: metric ->
     values (B,) of the mean under resamples of patients. Of one try nothing is known of others, and
-    the method says that it is of this draw alone. ``said``: the method, of fits under several
+    the method says that it is of this draw alone. ``kind``: the method, of fits under several
     seeds another name for the same.
     """
     if len(scored.tries) < 2:
         method = {n: m if m == NONE else f"{m}, {ONE_DRAW}" for n, m in found.method.items()}
         return found._replace(method=method)
-    return _joined(scored, found, values, tries, boot, 0.0, said)
+    return _joined(scored, found, values, tries, boot, 0.0, kind)
 
 
 def over_training(
@@ -96,7 +96,7 @@ def joined(
 
 def _joined(
     scored: ItemScores, found: Intervals, values: Mapping[str, float],
-    tries: Mapping[str, np.ndarray], boot: Mapping[str, np.ndarray], shared: float, said: str,
+    tries: Mapping[str, np.ndarray], boot: Mapping[str, np.ndarray], shared: float, kind: str,
 ) -> Intervals:  # fmt: skip
     n = scored.patients
     support = Support.of(scored)
@@ -114,7 +114,7 @@ def _joined(
         errors = fewest * len(scored.tries) * room if math.isfinite(width) else math.inf
         parts = of_mean(tries[name], shared), (patients, n - 1)
         ci[name] = joined(value, parts, alone, bounds, errors)
-    return found._replace(ci=ci, method=_methods(found, ci, said))
+    return found._replace(ci=ci, method=_methods(found, ci, kind))
 
 
 def _of_splits(value: float, tries: np.ndarray, shared: float, alone: Ends, bounds: Ends) -> Ends:
@@ -141,6 +141,6 @@ def _scaled(value: float, half: float, bounds: Ends) -> Ends:
     return low, high
 
 
-def _methods(found: Intervals, ci: Mapping[str, Ends], said: str) -> dict[str, str]:
+def _methods(found: Intervals, ci: Mapping[str, Ends], kind: str) -> dict[str, str]:
     scale = {n: ", logit scale" * math.isfinite(np.ptp(bounds_of(n))) for n in found.method}
-    return {n: NONE if math.isnan(ci[n][0]) else said + scale[n] for n in found.method}
+    return {n: NONE if math.isnan(ci[n][0]) else kind + scale[n] for n in found.method}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from featprobe.core.errors import InputError, StoreError, UnknownName, nearest
 from featprobe.images.versions import kind_named, versions_of
-from featprobe.store import attributes, last_used, locks
+from featprobe.store import attributes, last_used, locks, observed
 from featprobe.store.base import FeatureStore
 from featprobe.store.containers import SUFFIXES, kind_of, open_store
 from featprobe.store.locate import storage_path
@@ -120,7 +120,16 @@ def find(
             why = f"{newer.path.name} holds the same features and was used last"
         notes.append(f"{store.path.name}: {why}; 'featprobe cache rm {store.path.name}' removes it")
     kept = [s for s in chosen if s not in old]
-    return kept, notes + [text for s in kept if (text := stale(s))]
+    return kept, notes + [text for s in kept if (text := stale(s) or outrun(s))]
+
+
+def outrun(store: FeatureStore) -> str:
+    """Note on a store whose files are not as they were at its last extraction, empty otherwise."""
+    found = observed.changes(store.path)
+    return found and (
+        f"{store.path.name}: files of {store.dataset} are not as they were when it was extracted: "
+        f"{found}; run its extract again, which reads what has changed, labels too"
+    )
 
 
 def stale(store: FeatureStore) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from featprobe.core.atomic import PARTIAL
 from featprobe.core.file_lock import lock
-from featprobe.store import attributes, last_used, locks
+from featprobe.store import attributes, last_used, locks, observed
 from featprobe.store.cache import discard, entries, superseded
 from featprobe.store.containers import kind_of
 from featprobe.store.locate import storage_path
 from featprobe.store.storage_path import StoragePath, Where
 
-BESIDE = (locks.SUFFIX, last_used.SUFFIX, attributes.SUFFIX)
+BESIDE = (locks.SUFFIX, last_used.SUFFIX, attributes.SUFFIX, observed.SUFFIX)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import featprobe as fp
-from featprobe.backbones.base import PRECISIONS, Backbone
+from featprobe.backbones.base import Backbone
+from featprobe.backbones.precisions import PRECISIONS
 from featprobe.extraction.device import Forward
 from tests.benchmarks.rows import Row, median_of
 

@@ -115,6 +115,7 @@ def test_a_mistake_is_one_line(place: Path, args, told: str, run) -> None:
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_export_that_is_not_verified_is_kept_and_ends_with_1(
     place: Path, run, monkeypatch, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ def quick(folder: Path, *more: object) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_from_volumes_to_masks_of_new_ones(folder: Path, tmp_path: Path, run) -> None:
     how = ("--recipe", "last-n", "--decoder", "conv", "--set", "blocks=1", "decoder.width=8")
     code, out, err = run(*quick(folder, *how, "--lr", "1e-4", "1e-3", "--json"))

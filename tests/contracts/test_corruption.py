@@ -15,7 +15,8 @@ from PIL import Image
 
 from featprobe.backbones.yaml_description import read_description
 from featprobe.core.errors import FeatprobeError
-from featprobe.core.fingerprint import FileDigests, file_digest
+from featprobe.core.file_index import FileIndex
+from featprobe.core.fingerprint import file_digest
 from featprobe.datasets.decathlon import load_decathlon
 from featprobe.datasets.load import load_dataset
 from featprobe.evaluation import results
@@ -118,13 +119,14 @@ def _read_probe(file: Path) -> None:
 def _digests(folder: Path) -> Path:
     for name in ("a", "b"):
         (folder / name).write_text(name)
-    FileDigests(folder / "m.json")([folder / "a", folder / "b"])
+    list(FileIndex(folder / "m.json").digests([folder / "a", folder / "b"]))
     return folder / "m.json"
 
 
 def _read_digests(file: Path) -> None:
     paths = [file.parent / n for n in ("a", "b")]
-    assert FileDigests(file)(paths) == [file_digest(p) for p in paths]  # never a false one
+    found = list(FileIndex(file).digests(paths))
+    assert found == [file_digest(p) for p in paths]  # never a false one
 
 
 def _copy(folder: Path) -> Path:

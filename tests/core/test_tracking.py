@@ -103,6 +103,7 @@ def test_tensorboard_reads_the_numbers_back(tmp_path: Path) -> None:
     assert found.Scalars("films   tiny/auroc")[0].step == 0
 
 
+@pytest.mark.slow
 def test_mlflow_reads_the_numbers_back(tmp_path: Path, monkeypatch) -> None:
     mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
     address = f"sqlite:///{tmp_path / 'runs.db'}"
@@ -119,6 +120,7 @@ def test_mlflow_reads_the_numbers_back(tmp_path: Path, monkeypatch) -> None:
     assert str(Path(__file__).parent) not in told
 
 
+@pytest.mark.slow
 def test_wandb_keeps_the_numbers_offline(tmp_path: Path, monkeypatch) -> None:
     wandb = pytest.importorskip("wandb", reason="wandb is not installed")
     monkeypatch.setenv("WANDB_MODE", "offline")

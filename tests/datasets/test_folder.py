@@ -229,3 +229,24 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(InputError, match="b: the folder cannot be listed"):
         load_dataset(tmp_path)
+
+
+def test_a_table_beside_unlabelled_images_is_said(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        png(tmp_path / name)
+    assert not load_dataset(tmp_path).notes
+    (tmp_path / "labels of all.csv").write_text("file,label\na.png,x\nb.png,y\n")
+    (note,) = load_dataset(tmp_path).notes
+    assert f"--data '{tmp_path}/labels of all.csv'" in note
+    (tmp_path / "more.tsv").touch()
+    (note,) = load_dataset(tmp_path).notes
+    assert "labels of all.csv and 1 more tables were not read" in note
+    labelled = load_dataset(tmp_path / "labels of all.csv")
+    assert labelled.classes == ("x", "y")
+
+
+def test_a_table_beside_class_folders_is_no_note(tmp_path: Path) -> None:
+    for name in ("x/a.png", "y/b.png"):
+        png(tmp_path / name)
+    (tmp_path / "list.csv").write_text("file,size\n")
+    assert not [n for n in load_dataset(tmp_path).notes if "list.csv" in n]

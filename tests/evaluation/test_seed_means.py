@@ -119,6 +119,7 @@ def test_items_that_differ_between_seeds_are_refused() -> None:
         ItemScores.tried([one, ItemScores("multiclass", ids, 1 - y, ids, [p])])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_the_interval_holds_the_truth_under_new_seeds_and_patients(seeds: int) -> None:
     """Accuracy .8, to which a seed adds a normal deviate of .04: 95 % of 150 studies, within 3

@@ -80,6 +80,7 @@ def test_the_mass_of_targets_is_what_losses_of_parts_are_weighed_by(
     torch.testing.assert_close(parts, o(logits, target))
 
 
+@pytest.mark.slow
 def test_the_scale_of_fp16_is_kept_and_is_no_other_trainings(tmp_path: Path, monkeypatch) -> None:
     original, seen = plan.accelerator_of, []
 
@@ -347,6 +348,7 @@ def test_scoring_goes_on_with_fewer_frames_when_memory_is_short(monkeypatch) -> 
     )
 
 
+@pytest.mark.slow
 def test_a_backbone_compiled_for_extraction_is_trained_uncompiled() -> None:
     backbone = make_tiny()
     plain = trained(make_tiny(), pictures(24), training=SHORT)

@@ -143,6 +143,7 @@ def module_network(backbone):
     return Network(backbone, wanted, Head(width_of(backbone, wanted), 2)).eval()
 
 
+@pytest.mark.slow
 def test_val_chooses_among_learning_rates(cache: Path) -> None:
     result = trained(make_tiny(), pictures(40), "full", lrs=[1e-12, 1e-2], training={"epochs": 6})
     assert result.searched == ["lr"]
@@ -332,6 +333,7 @@ def test_features_without_gradients_are_refused(monkeypatch) -> None:
         finetune(make_tiny(), pictures(24), Dead(), Training(epochs=1), device="cpu", workers=0)
 
 
+@pytest.mark.slow
 def test_statistics_of_frozen_batchnorm_stay_and_of_trained_ones_move(monkeypatch) -> None:
     states = {}
     original = fitting.run_trial

@@ -30,6 +30,7 @@ def grid_of(shape, preprocess=WHOLE, fit="stretch", affine=None, **recipe):
     return FrameGrid.of(header, made, lambda h, w: field_of_view(h, w, preprocess, fit))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95), st.sampled_from([(2, 4), (3, 3), (1, 9)]))
 def test_no_labels_of_the_cells_are_better(seed, share, size):

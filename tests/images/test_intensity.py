@@ -142,3 +142,36 @@ def test_a_constant_item_has_a_range_without_nan(value, frames, rule):
     low, high = value_range(p, rule)
     assert np.isfinite([low, high]).all()
     assert low <= high
+
+
+@given(st.lists(st.integers(-2000, 3000), min_size=4, max_size=60))
+def test_clamp_is_clipping_and_then_minmax(values: list[int]) -> None:
+    """As Baharoon et al. 2023 show slices of AMOS and BTCV: torch.clamp(-1024, 600), min-max."""
+    pixels = np.array(values, dtype=np.int16).reshape(1, 1, -1)
+    low, high = value_range(DecodedImage(pixels), "clamp=-1024,600")
+    clipped = np.clip(pixels, -1024, 600)
+    assert (low, high) == (clipped.min(), clipped.max())
+    assert value_range(DecodedImage(pixels), "clamp=-inf,600")[0] == min(600, pixels.min())
+
+
+@given(st.lists(st.integers(0, 4000), min_size=4, max_size=60))
+def test_cut_makes_the_darkest_zero_and_keeps_the_rest(values: list[int]) -> None:
+    """As Baharoon et al. 2023 read the figshare tumours (datasets/brain_tumor.py)."""
+    image = np.array(values, dtype=np.int16).reshape(1, 1, -1)
+    top, bottom = np.percentile(image, 95), np.percentile(image, 5)
+    theirs = np.where(image <= top, image, top)
+    theirs = np.where(image <= bottom, 0.0, theirs)
+    pixels, (low, high) = apply_rule(DecodedImage(image), "cut=5,95")
+    assert pixels.dtype == image.dtype
+    if theirs.max() > 0:
+        shown = np.clip((pixels - low) / (high - low), 0, 1)
+        np.testing.assert_allclose(shown, theirs / theirs.max(), atol=1e-6)
+
+
+def test_cut_stands_alone_and_keeps_percentiles_in_order() -> None:
+    with pytest.raises(InputError, match="cut changes values"):
+        value_range(DecodedImage(np.zeros((1, 2, 2), np.uint8)), "cut=5,95+lung+bone")
+    with pytest.raises(InputError, match="must rise"):
+        value_range(DecodedImage(np.zeros((1, 2, 2), np.uint8)), "cut=95,5")
+    with pytest.raises(InputError, match="must be finite"):
+        value_range(DecodedImage(np.zeros((1, 2, 2), np.uint8)), "range=-inf,5")

@@ -132,10 +132,10 @@ def test_the_ready_files_are_read_and_say_what_is_missing(name: str, capsys) -> 
     named = {what.partition(" ")[2] for what in found["missing"]}
     assert {d.name for d in grid.data} <= named  # nothing of it is on a machine of tests
     assert {m.text for m in grid.models} <= named
-    vectors = {v for c in grid.cells if c.probes for v in c.work.how["view"] or ()}
+    vectors = {v for c in grid.cells for v in c.called["view"]}
     for cell in grid.cells:  # no network is asked for a token that it has not
         spec = resolve(cell.model.text).spec
-        views = cell.work.how["view"] or () if cell.probes else ()
+        views = cell.called["view"]
         outputs = {part.partition(":")[0] for v in views for part in v.split("+")}
         assert outputs <= set(spec.outputs), cell.name
     assert vectors

@@ -91,7 +91,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
     )  # fmt: skip
     assert linear.probe.get_params()["Cs"] == [0.01, 1]
     study = preset("dinov2-linear")
-    assert (sgd.name, sgd.refit, tuple(sgd.how["view"])) == ("sgd", study.refit, study.views)
+    assert (sgd.name, sgd.refit, sgd.how["view"]) == ("sgd", study.refit, study.views)
     assert sgd.probe.get_params()["lr"] == study.params["lr"]
     assert sgd.probe.get_params()["epochs"] == 5
 

@@ -102,7 +102,7 @@ def test_parts_have_every_cell_once_and_features_in_one_part(grid: Grid, n: int)
 def test_several_processes_make_what_one_makes(grid: Grid, cache: Path, tmp_path: Path) -> None:
     alone = run(grid, tmp_path / "other")
     said: list[str] = []
-    together = run(grid, cache, tell=said.append, jobs=3)
+    together = run(grid, cache, report=said.append, jobs=3)
     assert (together.ran, together.there, together.failures) == (10, 0, [])
     for one, other in zip(together.results, alone.results, strict=True):
         # batches of as many streams as cores are free give features that differ in the last bits
@@ -155,7 +155,7 @@ from featprobe.leaderboard.grid import read
 from featprobe.leaderboard.running import run
 from tests.leaderboard.test_jobs import Waits, with_probe
 try:
-    run(with_probe(read(Path(sys.argv[1])), Waits()), jobs=2, tell=print)
+    run(with_probe(read(Path(sys.argv[1])), Waits()), jobs=2, report=print)
 except Unfinished as error:
     print("UNFINISHED", error.code, error)
 """

@@ -80,14 +80,14 @@ def ids(outcome: Outcome) -> list[str]:
 @pytest.mark.slow
 def test_a_second_run_does_nothing_and_a_changed_cell_runs_alone(cells, cache) -> None:
     grid, said = read(cells(PROBES)), []
-    first = run(grid, tell=said.append)
+    first = run(grid, report=said.append)
     assert (first.ran, first.there, first.failures) == (6, 0, [])
     assert said[0] == "[1/6] digits / tiny_vit14@14 / knn"
     assert said[-1] == "[6/6] digits / tiny_vit14@14-random0 / prototype"
     kept = results.results_file(cache).read_text()
 
     said.clear()
-    again = run(grid, tell=said.append)
+    again = run(grid, report=said.append)
     assert (again.ran, again.there) == (0, 6)
     assert ids(again) == ids(first)
     assert all(line.endswith(": in the cache") for line in said)
@@ -161,7 +161,7 @@ def test_a_backbone_that_cannot_be_had_fails_all_its_cells(cells, monkeypatch) -
 
     monkeypatch.setattr(Model, "load", some)
     said: list[str] = []
-    outcome = run(read(cells(PROBES)), tell=said.append)
+    outcome = run(read(cells(PROBES)), report=said.append)
     assert (outcome.ran, len(outcome.failures)) == (3, 1)
     expected = "digits / tiny_vit14@14-random0 (3 cells): RuntimeError: no memory"
     assert outcome.failures == [expected]

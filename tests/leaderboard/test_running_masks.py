@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pytest
 
 from featprobe.leaderboard.grid import read
 from featprobe.leaderboard.running import run
@@ -21,6 +22,7 @@ resamples: 20
 """
 
 
+@pytest.mark.slow
 def test_cells_of_masks_are_trained_once(cache: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for part in ("images", "labels"):

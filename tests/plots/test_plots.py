@@ -62,6 +62,7 @@ def assert_readable(ax, name: str = "") -> None:
         assert inside, f"{name}: {text!r} is cut off"
 
 
+@pytest.mark.slow
 def test_no_text_of_any_figure_covers_another_or_is_cut(study) -> None:
     found, cache = study
     drawn = set()
@@ -80,6 +81,7 @@ def test_no_text_of_any_figure_covers_another_or_is_cut(study) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_names_of_any_kind_are_text_in_one_line_and_fit(cache) -> None:
     found = [
         linear(cache, data, name, 0.4 + 0.1 * i, classes=HOSTILE[:3])

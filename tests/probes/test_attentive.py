@@ -36,6 +36,7 @@ def fitted() -> tuple[AttentiveProbe, Bags]:
     return AttentiveProbe(weight_decay=0.01, epochs=10, device="cpu").fit(x, y), x
 
 
+@pytest.mark.slow
 def test_one_frame_of_twenty_is_found_where_the_mean_drowns_it() -> None:
     x, y, carrier = one_of_twenty()
     train, test = np.arange(300), np.arange(300, 500)

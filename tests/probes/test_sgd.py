@@ -32,6 +32,7 @@ def test_a_sweep_on_digits_is_as_good_as_sklearns_logistic_regression() -> None:
     assert probe.best_["lr"] > RATES[3]  # the smallest rates learn nothing in ten epochs
 
 
+@pytest.mark.slow
 def test_features_of_wild_scale_do_not_collapse_the_probe() -> None:
     rng = np.random.default_rng(3)
     y = np.arange(400) % 2

@@ -155,6 +155,7 @@ def test_details_open_by_keyboard_and_say_metrics_and_provenance(desk, study) ->
     assert not desk.find_elements("css selector", "tr.more")
 
 
+@pytest.mark.slow
 def test_the_theme_follows_the_system_the_reader_and_the_last_visit(desk, study) -> None:
     path = study[2]
     opened(desk, path)
@@ -225,6 +226,7 @@ def test_it_prints_in_light_on_a_sheet_with_all_of_the_table(study, tmp_path) ->
         assert window.execute_script(closed) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [DESK, TELEPHONE])
 def test_names_of_any_kind_keep_the_layout_and_run_nothing(cache, tmp_path, size) -> None:
     found = [

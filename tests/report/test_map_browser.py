@@ -287,6 +287,7 @@ def test_items_are_found_by_id_where_ids_are_there(desk, made, tmp_path) -> None
     assert part(desk, "told").text == "Nothing found."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [DESK, TELEPHONE])
 def test_names_of_any_kind_keep_the_layout_and_run_nothing(tmp_path, size) -> None:
     features = clusters(
@@ -322,6 +323,7 @@ def digits(tmp_path_factory) -> Path:
     return write(tmp_path_factory.mktemp("digits") / "map.html", map_page(made))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("telephone", TELEPHONE)])
 def test_it_is_good_in_both_widths_and_themes(digits, tmp_path, name, size, theme) -> None:
@@ -352,6 +354,7 @@ def test_it_prints_in_light(desk, path) -> None:
     desk.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_points_are_all_there(desk, tmp_path) -> None:
     made = large()
     path = write(tmp_path / "large.html", map_page(made))

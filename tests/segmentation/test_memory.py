@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import featprobe as fp
 
 TRAINS = """
@@ -55,6 +57,7 @@ print(tokens.nbytes, (after - before) * 1024)
 """
 
 
+@pytest.mark.slow
 def test_500_volumes_of_100_slices_train_in_the_memory_of_a_few(tmp_path: Path) -> None:
     """Thirty volumes fill the pool; what the other 470 add are labels on their grid, 64 bytes a
     frame in a file, and pages of the store that the kernel may take back."""

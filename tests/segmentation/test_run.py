@@ -49,6 +49,7 @@ def test_val_chooses_a_rate_and_test_is_scored_in_voxels(
     json.loads(r.to_json())
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_again_and_another_seed_is_not(items: MaskedItems) -> None:
     one, same = (segment(items, LINEAR, training=QUICK)[0].metrics["dice"] for _ in range(2))
     assert one == same
@@ -60,6 +61,7 @@ def test_a_run_is_the_same_again_and_another_seed_is_not(items: MaskedItems) -> 
     assert "scores of items are means over 2 seeds" in both.notes
 
 
+@pytest.mark.slow
 def test_folds_test_every_item_once(items: MaskedItems, tmp_path: Path) -> None:
     (r,) = segment(items, LINEAR, CrossVal(3), QUICK, cache=tmp_path, save=True)
     assert r.sizes["test"] == len(items)
@@ -85,6 +87,7 @@ def test_few_shots_leave_val_alone_and_are_part_of_more(items: MaskedItems) -> N
     assert len(spaced.of(items, train, 500, 0)) == len(train)
 
 
+@pytest.mark.slow
 def test_results_are_ranked_and_tested_as_of_classification(
     items: MaskedItems, tmp_path: Path
 ) -> None:

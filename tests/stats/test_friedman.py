@@ -55,6 +55,7 @@ def test_signed_ranks_are_scipys(n: int, digits: int) -> None:
         assert module.signed_rank(one - other) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_wilcoxon_holm_has_statsmodels_holm() -> None:
     values = drawn(n=8, digits=9)
     i, j = np.triu_indices(5, 1)

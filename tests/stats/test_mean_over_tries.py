@@ -95,6 +95,7 @@ def test_few_shot_intervals_hold_draws_too() -> None:
     assert float(row.note.split()[-1].strip(")")) < row.rate
 
 
+@pytest.mark.slow
 def test_repeats_hold_training_sets_too() -> None:
     for row in repeats.rows(25, (repeats.CASES[0], repeats.CASES[3])):
         assert row.rate >= 0.84

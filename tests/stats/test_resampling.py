@@ -73,6 +73,7 @@ def covers(clustered: bool, patients: int = 40, trials: int = 500) -> float:
     return hits / trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patients", [15, 40])
 def test_clustered_intervals_cover_where_unclustered_ones_fail(patients: int) -> None:
     assert 0.92 <= covers(True, patients) <= 0.98

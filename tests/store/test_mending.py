@@ -176,6 +176,7 @@ def test_a_file_that_may_not_be_read_is_not_damaged(
         assert told(path) == told(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zarr", "hdf5"])
 def test_repair_and_extract_mend_every_file_of_a_store(
     kind: str, class_folders: Path, tiny_backbone, tmp_path: Path, cache: Path,

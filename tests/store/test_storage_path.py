@@ -67,6 +67,7 @@ def make(root: str, kind: str, frames: int = 30, **changes):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_store_lives_anywhere(root: str, kind: str) -> None:
     store = make(root, kind)
@@ -107,6 +108,7 @@ def test_a_store_lives_anywhere(root: str, kind: str) -> None:
     assert store.verify() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_a_cache_lives_anywhere(root: str, kind: str) -> None:
     stores = [make(root, kind), make(root, kind, dataset="e"), make(root, kind, weights="v")]

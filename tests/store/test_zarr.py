@@ -33,6 +33,7 @@ def create(path: Path, layout: Layout | None = None, **changes) -> ZarrStore:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @SLOW
 @given(
     frames=st.integers(1, 30), shard=st.integers(1, 12), arrays=SHAPES,

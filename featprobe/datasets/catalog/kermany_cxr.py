@@ -13,10 +13,10 @@ import numpy as np
 
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
-from featprobe.datasets.folder import walk
 from featprobe.datasets.groups import infer_groups
 from featprobe.datasets.official import assemble, encode, find
 from featprobe.datasets.parts import NAMES as SPLIT_NAMES
+from featprobe.datasets.tree import walk
 from featprobe.images.decoded_image import FrameRecipe
 
 CLASSES = ("NORMAL", "PNEUMONIA")

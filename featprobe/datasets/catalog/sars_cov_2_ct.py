@@ -16,10 +16,10 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.entry import DatasetEntry
-from featprobe.datasets.folder import walk
 from featprobe.datasets.official import assemble, find
 from featprobe.datasets.stacks import StackSource, natural
 from featprobe.datasets.study_splits import rad
+from featprobe.datasets.tree import walk
 from featprobe.images import raster
 from featprobe.images.decoded_image import FrameRecipe
 

@@ -134,6 +134,7 @@ def test_the_frozen_recipe_is_the_decoder_trained_on_stored_tokens(cache: Path) 
         torch.testing.assert_close(one, other, atol=2e-3, rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_with_the_weights_of_a_whole_one(
     cache: Path, tmp_path: Path
 ) -> None:
