@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,8 +30,9 @@ from featprobe.solvers.targets import Targets
 
 TOLERANCE = 1e-8  # of the value, see lbfgs.minimize
 ROUGH = 1e-6  # the same in float32
-SINGLE = 50_000_000  # multiplications of a round from which two precisions are worth their calls
+SINGLE = 40_000_000  # multiplications of a round from which two precisions are worth their calls
 COLUMNS = 96  # of one product: more C at once start further from their optimum
+MANY = 500_000_000  # multiplications from which BLAS may use all threads
 TOGETHER = 9  # values of C
 
 
@@ -81,9 +83,13 @@ def logistic_path(
     """
     grid = positive(Cs, "C")
     order = np.argsort(grid)
-    with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
-        problem = Problem(np.asarray(x), Targets.of(y, sample_weight), pool)
-        solved = _follow(problem, grid[order], TOLERANCE if tolerance is None else tolerance)
+    x = np.asarray(x)
+    long = x.size * min(x.shape) > MANY  # products and eigenvectors that are worth all threads
+    with ThreadPoolExecutor(cores()) as pool:
+        with nullcontext() if long else one_blas_thread():
+            problem = Problem(x, Targets.of(y, sample_weight), pool)
+        with one_blas_thread():
+            solved = _follow(problem, grid[order], TOLERANCE if tolerance is None else tolerance)
     back = np.argsort(order)
     coef, intercept, objective, gradient, steps, done = (column[back] for column in solved)
     return LogisticPath(grid, coef, intercept, objective, gradient, steps, done, problem.joint)

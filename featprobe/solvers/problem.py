@@ -20,7 +20,7 @@ BLOCK = 2048  # rows whose logits stay in the processor's cache
 SAMPLE = 4096  # rows on which the curvature of the classes is estimated
 PART = 8_000_000  # multiplications that are worth handing to a thread
 PARTS = 16
-SHORT = 1024  # rows of a part: fewer make slow products
+SHORT = 512  # rows of a part: fewer make slow products
 ROUND = 30_000_000  # multiplications in the time that numpy needs to be called for a round
 
 
