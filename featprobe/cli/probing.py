@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ from featprobe.cli.common import (
     note,
     split_version_option,
 )
+from featprobe.cli.depths import depths
 from featprobe.cli.level_options import level_options, read_level
 from featprobe.cli.saving import can_save, save
 from featprobe.cli.seeds import joined, seeded, seeds_option
@@ -49,7 +51,8 @@ bootstrap_options = options(
 feature_options = options(
     click.option(
         "--features", "view", multiple=True, metavar="VIEW...",
-        help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...; of several, val chooses."
+        help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, cls@6 (the sixth block alone), "
+        "cls@-3 (the third from the end), ...; of several, val chooses."
         "  [default: cls, or mean]",
     ),
     options(
@@ -74,9 +77,18 @@ draw_options = options(
     split_version_option,
     group="Split and selection",
 )  # fmt: skip
+depth_option = options(
+    click.option(
+        "--each-block", "--layers", "each_block", multiple=True, metavar="[all|N...]",
+        help="One run for each single block of --features: of all that are stored, or of these "
+        "(6, or -3 from the end). The page draws a curve.",
+    ),
+    group="Features",
+)  # fmt: skip
 probe_options = options(
     choice_options,
     feature_options,
+    depth_option,
     level_options,
     options(seeds_option, split_version_option, group="Split and selection"),
     bootstrap_options,
@@ -142,15 +154,19 @@ def run_probe(
 
     stores = cached_sets(data, model, cache)
     can_save(save_to, len(stores), len(protocols), requested)
+    if save_to and requested["each_block"]:
+        raise click.UsageError("--save is of one view: leave --each-block out")
     reported = {**_reported(requested), **(how or {})}
+    blocks = requested["each_block"]
 
     def run(features: FeatureSet) -> list[Result]:
         out: list[Result] = []
         problems = []
-        for protocol in protocols:
+        for protocol, view in product(protocols, depths(features, reported["view"], blocks)):
             made = seeded(probe(features), protocols, protocol)
+            options = {**reported, "view": view}
             try:
-                found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
+                found = evaluate(features, made, protocol, cache=cache, save=True, **options)
             except FeatprobeError as error:
                 problems.append((protocol, error))
                 continue
