@@ -28,11 +28,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     parser.add_argument("--minutes", type=float, default=9, help="of gpu: ends in this time")
     parser.add_argument("--dry", action="store_true", help="of gpu: its code, on a CPU, in small")
-    parser.add_argument("--out", type=Path, help="of gpu: a folder for gpu.json and gpu.md")
+    parser.add_argument(
+        "--out", type=Path, default=os.environ.get("OUT"),
+        help="of gpu: a folder for gpu.json and gpu.md, by default $OUT",
+    )  # fmt: skip
     given = parser.parse_args()
     if given.names == ["gpu"]:
         importlib.import_module("tests.benchmarks.gpu").run(
-            given.minutes, given.dry, given.out, given.part
+            given.minutes, given.dry, given.out and Path(given.out), given.part
         )
         return
     names.remove("gpu")  # tables of another kind, for a machine that has one
