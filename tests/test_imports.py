@@ -36,6 +36,7 @@ ROOMS = (
     "segmentation",
     "finetuning",
     "leaderboard",
+    "studies",
     "figures",
     "plots",
     "report",

@@ -26,6 +26,7 @@ VERBS = {
     "zeroshot": "Classes described by texts, for image-text models.",
     "retrieval": "How well images find their captions, and captions their images.",
     "leaderboard": "Rank all results in one table.",
+    "study": "Run a published study, its numbers beside ours.",
     "report": "One HTML page of all results, and their figures as files.",
     "compare": "Test which results differ on the same test items.",
     "models": "List the backbones, show one.",

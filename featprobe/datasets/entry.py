@@ -83,7 +83,8 @@ class DatasetEntry:
         try:
             data = self.build(place, recipe, memory, **chosen)
         except (MissingPath, InputError) as error:
-            raise type(error)(f"{self.name}: {error}; {hint}") from error
+            source = f"; it is part of {self.home}" if isinstance(error, MissingPath) else ""
+            raise type(error)(f"{self.name}: {error}{source}; {hint}") from error
         if (data.groups != data.ids).any():
             data.group_origin = self.group
         if (data.split != "").any():

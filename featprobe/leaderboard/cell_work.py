@@ -19,9 +19,11 @@ from featprobe.evaluation.results import Result
 from featprobe.extraction.local import extract
 from featprobe.extraction.open_store import items_of
 from featprobe.features.feature_set import FeatureSet
+from featprobe.features.wanted import outputs_of
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.finetune_request import FinetuneRequest
 from featprobe.leaderboard.grid import Grid
+from featprobe.leaderboard.probe_request import ProbeRequest
 from featprobe.leaderboard.schedule import Task
 from featprobe.leaderboard.yaml_entries import Data, Model, features_of
 from featprobe.probes.selection import AUTO, Criterion
@@ -81,7 +83,7 @@ class Session:
 
     def features(self, model: Model, data: Data) -> str:
         """Extract what is missing; the path of the store."""
-        dataset, options = self.dataset(data), dict(self.grid.extract)
+        dataset, options = self.dataset(data), self._outputs(model, data)
         if self.share > 1:  # of several processes each has a part of the cores
             part = max(1, min(8, (os.cpu_count() or 1) // self.share))
             options = {"workers": part, "streams": part} | options
@@ -92,6 +94,24 @@ class Session:
         path = str(made.store.path)
         self._features = path, made
         return path
+
+    def _outputs(self, model: Model, data: Data) -> dict[str, Any]:
+        """The options of extraction; where they name no outputs, the usual ones and what presets
+        read of this backbone besides (a neck, logits)."""
+        options = dict(self.grid.extract)
+        if options.get("features"):
+            return options
+        backbone = self.backbone(model)
+        views = [
+            view
+            for cell in self.grid.cells
+            if (cell.model, cell.data.place) == (model, data.place)
+            and isinstance(cell.work, ProbeRequest)
+            for view in cell.work.read_of(backbone.offer)
+        ]
+        usual = backbone.default_outputs
+        more = [n for n in outputs_of(views) if n in backbone.outputs and n not in usual]
+        return options | ({"features": (*usual, *more)} if more else {})
 
     def results(self, cell: Cell, store: str) -> tuple[list[Result], bool]:
         """The chosen results of a cell, of several shots one each, and whether it had to run.

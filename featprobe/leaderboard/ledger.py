@@ -21,8 +21,9 @@ Report = Callable[[str], None]
 class Outcome:
     """The chosen Results of each cell that has some; ``failures``: of the others, cell and reason.
 
-    ``ran`` and ``there`` count the cells that ran and those that were in the cache; ``seconds``:
-    what was spent on extraction and on cells, by kind, summed over processes.
+    ``cells``: the same by cell. ``ran`` and ``there`` count the cells that ran and those that were
+    in the cache; ``seconds``: what was spent on extraction and on cells, by kind, summed over
+    processes.
     """
 
     results: list[Result] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Outcome:
     ran: int = 0
     there: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    cells: list[tuple[Cell, list[Result]]] = field(default_factory=list)
 
 
 class Ledger:
@@ -97,7 +99,10 @@ class Ledger:
     def outcome(self) -> Outcome:
         """All results in the order of the file, each once."""
         found = {r.id: r for i in sorted(self.found) for r in self.found[i]}
-        return Outcome(list(found.values()), self.failures, self.ran, self.there, self.seconds)
+        by_cell = [(self.cells[i], self.found[i]) for i in sorted(self.found)]
+        return Outcome(
+            list(found.values()), self.failures, self.ran, self.there, self.seconds, by_cell
+        )
 
     def _spent(self, kind: str, seconds: float) -> None:
         self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds

@@ -69,6 +69,14 @@ class ProbeRequest:
         most = view.most if isinstance(view, Wanted) else len(view or (None,))
         return most * len(self.how["pool"])
 
+    def read_of(self, offer: Offer) -> tuple[str, ...]:
+        """The views that it reads of a backbone, none where it has no view of it."""
+        view = self.how["view"]
+        if not isinstance(view, Wanted):
+            return tuple(view or ())
+        every = [view, *(v.views for v in self.study.variants)] if self.study else [view]
+        return tuple(dict.fromkeys(v for wanted in every for v in wanted.served(offer)))
+
     def on(self, features: FeatureSet) -> Probe:
         """The probe for a backbone and a task, which a preset may have variants for."""
         if self.study is None or (variant := self.study.on(features)) is self.study:

@@ -21,7 +21,8 @@ def show(table: Any) -> None:
     """Print a table; rows stay whole, in a pipe and in a narrow window."""
     from rich.console import Console
 
-    console = Console(width=1000, color_system=None)  # no codes: the edge writes them out
+    # no codes: the edge writes them out; no markup: "featprobe[timm]" is a text as it stands
+    console = Console(width=1000, color_system=None, markup=False)
     with console.capture() as text:
         console.print(table)
     print(*(line.rstrip() for line in text.get().splitlines()), sep="\n")

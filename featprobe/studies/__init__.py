@@ -1,0 +1,1 @@
+"""Published studies: what they did, and their numbers beside ours."""

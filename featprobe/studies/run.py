@@ -1,0 +1,45 @@
+"""A study carried out: what is here runs as a leaderboard, the rest is listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from featprobe.core import paths as settings
+from featprobe.leaderboard.cells import Cell
+from featprobe.leaderboard.ledger import Outcome, Report
+from featprobe.leaderboard.running import run as run_cells
+from featprobe.studies.beside import Beside, beside
+from featprobe.studies.here import Cache, Part
+from featprobe.studies.study import Study
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What became of a study: what is not here, the cells that ran, ours beside theirs."""
+
+    study: Study
+    part: Part
+    outcome: Outcome
+    beside: Beside
+
+
+def run(
+    study: Study, part: Part, cache: Cache = None, *, report: Report = lambda text: None,
+    progress: bool = False, jobs: int = 1,
+) -> StudyRun:  # fmt: skip
+    """Run the cells that can run (:func:`~featprobe.leaderboard.running.run`), and put published
+    numbers beside them. Cells that fail are in the outcome, and the rest goes on."""
+    grid, outcome = part.grid, Outcome()
+    if grid.cells:
+        outcome = run_cells(grid, cache, report=report, progress=progress, jobs=jobs)
+    done = {id(cell) for cell, _ in outcome.cells}
+    lacking = [(cell, _why(cell, part)) for cell in part.without]
+    lacking += [(cell, "it failed, see below") for cell in grid.cells if id(cell) not in done]
+    found = beside(settings.cache_root(cache), outcome.cells, study.published, grid.metric, lacking)
+    return StudyRun(study, part, outcome, found)
+
+
+def _why(cell: Cell, part: Part) -> str:
+    keys = (f"data {cell.data.name}", f"weights {cell.model.text}")
+    lost = [k.partition(" ")[0] for k in keys if k in part.missing]
+    return f"no {' and no '.join(lost)} here"
