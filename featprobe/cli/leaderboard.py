@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 Examples:
   featprobe leaderboard
   featprobe leaderboard --data nih_cxr --metric balanced_accuracy --out table
-  featprobe leaderboard --html page.html --latex table.tex
+  featprobe leaderboard --html page.html --latex table.tex --confusion cells.csv
+  featprobe leaderboard --metric sens_at_90spec    of kept scores, where results lack it
   featprobe leaderboard cells.yaml         runs what is missing, then ranks it
   featprobe leaderboard cells.yaml --dry-run        what it would take
   featprobe leaderboard cells.yaml --jobs 4
@@ -58,6 +59,10 @@ split_version, out. Every combination is a cell. An example is docs/examples/unf
     click.option(
         "--latex", type=click.Path(path_type=Path), metavar="FILE",
         help="Also writes it as LaTeX tables (booktabs), best and ties bold.",
+    ),
+    click.option(
+        "--confusion", type=click.Path(path_type=Path), metavar="FILE",
+        help="Also writes a CSV of the confusion matrix of every row whose scores are kept.",
     ),
     group="Output",
 )  # fmt: skip
@@ -90,7 +95,8 @@ split_version, out. Every combination is a cell. An example is docs/examples/unf
 def command(
     ctx: click.Context, file: Path | None, data: tuple[str, ...], model: tuple[str, ...],
     metric: str | None, untested: bool, margin: float | None, across: tuple[str, ...],
-    out: Path | None, html: Path | None, latex: Path | None, jobs: int, shard: tuple[int, int],
+    out: Path | None, html: Path | None, latex: Path | None, confusion: Path | None, jobs: int,
+    shard: tuple[int, int],
     dry_run: bool, over_seeds: bool, log: tuple[str, ...], cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Rank the newest results of every data set; print the table, write Markdown and CSV.
@@ -164,6 +170,10 @@ def command(
         from featprobe.leaderboard import latex as tables
 
         paths.append(tables.write(board, metric, latex))
+    if confusion is not None:
+        from featprobe.leaderboard import confusion_table
+
+        paths.append(confusion_table.write(board, root, confusion, note))
     if html is not None:
         from featprobe.report.page import page
         from featprobe.report.shell import write as write_page

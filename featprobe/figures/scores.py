@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.core.errors import UnknownName, nearest
 from featprobe.metrics.decisions import BINS, bin_of
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean, ratio
+from featprobe.stats.confusion import check_decisions
 from featprobe.stats.resampling import LEVEL, draws
 
 RESAMPLES = 300  # a band is drawn, not read off: its ends are within a line's width
@@ -68,7 +69,7 @@ def calibration(scored: ItemScores, *, resamples: int = RESAMPLES, seed: int = 0
     Of two classes the probability of the second; of several the highest one, against how often it
     is right; of labels that of each, all labels together. Tries or folds are pooled.
     """
-    _classes(scored)
+    check_decisions(scored)
     p: list[np.ndarray] = []
     true: list[np.ndarray] = []
     code: list[np.ndarray] = []
@@ -101,49 +102,11 @@ def calibration(scored: ItemScores, *, resamples: int = RESAMPLES, seed: int = 0
     return Calibration(x[there], y, low, high, size[there] / len(score))
 
 
-def confusion(scored: ItemScores) -> np.ndarray:
-    """(C, C) items of the class of the row that are decided to be the class of the column, the mean
-    over tries, the sum over folds. Of labels (C, 2, 2): absent and present, decided at 0.5.
-
-    Raises :class:`InputError` for a regression or segmentation.
-    """
-    _classes(scored)
-    total: np.ndarray | float = 0.0
-    for rows, s in scored.parts():
-        y = scored.y[rows]
-        if y.ndim == 2:
-            positive = s >= 0.5
-            each = [
-                [[((y == t) & (positive == d))[:, c].sum() for d in (0, 1)] for t in (0, 1)]
-                for c in range(y.shape[1])
-            ]
-            total = total + np.array(each, dtype=float)
-        else:
-            one = np.zeros((s.shape[1], s.shape[1]))
-            np.add.at(one, (y, s.argmax(1)), 1.0)
-            total = total + one
-    tested = sum(len(rows) for rows, _ in scored.parts())
-    return np.asarray(total) * len(scored.ids) / tested
-
-
-def has_decisions(task: str) -> bool:
-    """Whether scores of the task are of classes or labels, one column each."""
-    return task in ("multiclass", "ordinal", "multilabel")
-
-
-def _classes(scored: ItemScores) -> None:
-    if not has_decisions(scored.task):
-        raise InputError(
-            f"{scored.task} has neither ROC, calibration of decisions nor confusion: they are of "
-            "classes and labels"
-        )
-
-
 Points = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def _curve(scored: ItemScores, of: str | None, points: Points, resamples: int, seed: int) -> Band:
-    _classes(scored)
+    check_decisions(scored)
     wanted = _columns(scored, of)
 
     def curves(counts: np.ndarray) -> np.ndarray:

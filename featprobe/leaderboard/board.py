@@ -13,6 +13,7 @@ from featprobe.core.jsonvalues import plain
 from featprobe.evaluation.results import Result
 from featprobe.features.lookup import data_named, model_named
 from featprobe.leaderboard.leagues import League, distinctions, leagues
+from featprobe.leaderboard.on_request import computed
 from featprobe.metrics import measures as metrics
 
 
@@ -98,7 +99,8 @@ def build(
     Equal values share a rank; an undefined one is last. ``stand``: from the results of a league,
     best first, and the metric to what tests say of each by id
     (:class:`~featprobe.leaderboard.rank_ranges.RankRanges`). ``across``: see
-    :func:`~featprobe.leaderboard.leagues.league`.
+    :func:`~featprobe.leaderboard.leagues.league`. A metric that results lack is computed from the
+    scores kept in ``where``.
 
     Raises :class:`InputError` where there are no results, or none has the metric,
     :class:`UnknownName` for a data set or backbone without any.
@@ -106,6 +108,7 @@ def build(
     chosen = choose(results, data, model, where)
     if metric is not None:
         metrics.about(metric)
+        chosen = chosen if where is None else computed(where, chosen, metric)
         if not any(metric in r.metrics for r in chosen):
             raise InputError(f"no result has {metric!r}; run the probe again to compute it")
     rows = []

@@ -47,7 +47,7 @@ def by_columns(
     out: dict[tuple[str, ...], list[tuple[Result, Any]]] = {}
     for r, more in results:
         names = metrics.names(r.task)[:3]
-        if metric and metric not in names and metric.partition(":")[0] in metrics.names(r.task):
+        if metric and metric not in names and metrics.has(r.task, metric):
             names = (*names[:2], metric)
         out.setdefault(names, []).append((r, more))
     return list(out.items())
@@ -61,16 +61,24 @@ def title(names: Sequence[str], metric: str | None) -> str:
 def metric_heads(names: Sequence[str]) -> list[str]:
     """Heads of :func:`metric_cells`."""
     first, second, third = (metrics.about(n).label for n in names)
+    third += " [95 %]" if _named(names) else ""
     return [f"{first} [95 %]", "chance", f"{second} [95 %]", "chance", third]
 
 
 def metric_cells(r: Result, names: Sequence[str]) -> list[str]:
-    """Two metrics with interval and chance, and the third one."""
+    """Two metrics with interval and chance, and the third one, with its interval where it was
+    named."""
     first, second, third = names
     return [
         value(r, first), number(r.chance, first, 2), value(r, second),
-        number(r.chance, second, 2), number(r.metrics, third),
+        number(r.chance, second, 2),
+        value(r, third) if _named(names) else number(r.metrics, third),
     ]  # fmt: skip
+
+
+def _named(names: Sequence[str]) -> bool:
+    """Whether the third metric was asked for by name, and is not that of a task."""
+    return all(tuple(names) != metrics.names(task)[:3] for task in metrics.TASKS)
 
 
 def cells(

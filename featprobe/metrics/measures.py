@@ -8,73 +8,23 @@ is left out of the mean over classes; where nothing is left the value is NaN.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.plugins import loaded
-from featprobe.metrics.curve import Curve
-from featprobe.metrics.decisions import Multiclass, Multilabel
+from featprobe.metrics.curve import Curve, operating, point_name
+from featprobe.metrics.decisions import TOP, Multiclass, Multilabel
+from featprobe.metrics.known import METRICS, ON_REQUEST, TASKS, Metric
+from featprobe.metrics.one_vs_one import OneVsOne
 from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.metrics.plugins import CustomMetric, Measured
 from featprobe.metrics.segmentation import Segmentation
-from featprobe.metrics.sums import nan_mean
+from featprobe.metrics.sums import nan_mean, weighted_mean
 from featprobe.metrics.values import Regression
 
-
-@dataclass(frozen=True)
-class Metric:
-    """Properties of a metric: its label in tables, and whether higher is better.
-
-    ``ranks``: it sees the order of a class's scores alone, not the scores.
-    """
-
-    label: str
-    higher: bool = True
-    ranks: bool = False
-
-
-METRICS = {
-    "auroc": Metric("AUROC", ranks=True),
-    "accuracy": Metric("accuracy"),
-    "balanced_accuracy": Metric("bal. acc."),
-    "f1": Metric("F1"),
-    "ap": Metric("AP", ranks=True),
-    "kappa": Metric("kappa"),
-    "quadratic_kappa": Metric("quad. kappa"),
-    "sens_at_95spec": Metric("sens. at 95 % spec.", ranks=True),
-    "spec_at_95sens": Metric("spec. at 95 % sens.", ranks=True),
-    "sensitivity": Metric("sens."),
-    "specificity": Metric("spec."),
-    "ppv": Metric("PPV"),
-    "npv": Metric("NPV"),
-    "f1_at_threshold": Metric("F1 at thr."),
-    "ece": Metric("ECE", higher=False),
-    "brier": Metric("Brier", higher=False),
-    "r2": Metric("R2"),
-    "mae": Metric("MAE", higher=False),
-    "rmse": Metric("RMSE", higher=False),
-    "pearson": Metric("Pearson"),
-    "spearman": Metric("Spearman", ranks=True),
-    "dice": Metric("Dice"),
-    "iou": Metric("IoU"),
-    "hd95": Metric("HD95 (mm)", higher=False),
-    "asd": Metric("ASD (mm)", higher=False),
-    "volume_error": Metric("volume error", higher=False),
-    "pooled_dice": Metric("pooled Dice"),
-    "pooled_jaccard": Metric("pooled Jaccard"),
-}
-_CLASSES = ("auroc", "accuracy", "balanced_accuracy", "f1", "ap", "kappa", "sens_at_95spec",
-            "spec_at_95sens", "ece", "brier")  # fmt: skip
-TASKS = {  # the first ranks, the first three are in tables
-    "multiclass": _CLASSES,
-    "multilabel": tuple(n for n in _CLASSES if n != "kappa"),
-    "ordinal": ("quadratic_kappa", "accuracy", "balanced_accuracy",
-                *(n for n in _CLASSES if "accuracy" not in n)),
-    "regression": ("r2", "mae", "pearson", "rmse", "spearman"),
-    "segmentation": Segmentation.NAMES,
-}  # fmt: skip
+WEIGHTED = "auroc_weighted"
 
 
 def names(task: str) -> tuple[str, ...]:
@@ -86,6 +36,13 @@ def names(task: str) -> tuple[str, ...]:
     if task not in TASKS:
         raise InputError(f"no metrics for task {task!r}; there are {', '.join(TASKS)}")
     return TASKS[task] + tuple(n for n, m in custom().items() if task in m.tasks)
+
+
+def has(task: str, name: str) -> bool:
+    """Whether a task has a metric, on request at least; ``auroc:Effusion`` where it has AUROC."""
+    base = name.partition(":")[0]
+    point = operating(base) is not None and task in ON_REQUEST
+    return base in names(task) or base in ON_REQUEST.get(task, ()) or point
 
 
 def custom() -> dict[str, CustomMetric]:
@@ -100,7 +57,8 @@ def every() -> tuple[str, ...]:
 
 def label(name: str) -> str:
     """How a metric of a kept result is called in tables; its name where no package has it now."""
-    return about(name).label if name.partition(":")[0] in every() else name
+    base = name.partition(":")[0]
+    return about(name).label if base in every() or operating(base) else name
 
 
 def in_order(there: Iterable[str]) -> list[str]:
@@ -121,12 +79,14 @@ def about(name: str) -> Metric:
     """
     base, colon, of = name.partition(":")
     others = custom()
+    if operating(base):
+        return Metric(f"{point_name(base)} {of}".strip(), ranks=True)
     if base in others:
         return Metric(f"{others[base].label or base} {of}".strip(), others[base].higher)
     if base not in METRICS:
         raise InputError(
-            f"no metric {name!r}.{nearest(base, every())} There are {', '.join(every())}, and for "
-            "one class 'auroc:CLASS'"
+            f"no metric {name!r}.{nearest(base, every())} There are {', '.join(every())}, other "
+            "points as 'sens_at_90spec' and 'spec_at_80sens', and for one class 'auroc:CLASS'"
         )
     found = METRICS[base]
     return replace(found, label=f"{found.label} {of}") if colon else found
@@ -136,8 +96,9 @@ class Measure:
     """The metrics of one set of scored samples, prepared once and computed for any weighting.
 
     multiclass, ordinal: ``y`` (N,) class indices, ``p`` (N, C) scores. AUROC, AP and the operating
-    points are one-vs-rest; their mean and those of recall and F1 are unweighted over the classes
-    present (F1: true or predicted). Decisions are the highest score.
+    points are one-vs-rest; their mean and that of balanced accuracy are unweighted over the classes
+    present, those of precision, recall and F1 over the classes that are true or predicted;
+    ``_weighted`` ones by how often each class is true. Decisions are the highest score.
     multilabel: ``y`` (N, C) of 0, 1, NaN, ``p`` (N, C); each label over its known samples, labels
     averaged, decisions at 0.5.
     regression: ``y`` (N,), ``p`` (N, 1).
@@ -168,17 +129,22 @@ class Measure:
         cut: np.ndarray | None = None,
     ) -> None:
         of_task = names(task) if cut is None else (*names(task), *OperatingPoint.NAMES)
+        if p.shape[1] <= TOP:  # every class is among the first ones
+            of_task = tuple(n for n in of_task if n != "top5")
         self.names = of_task if wanted is None else tuple(wanted)
         bases = {n.partition(":")[0] for n in self.names}
         if cut is None and (without := sorted(bases & set(OperatingPoint.NAMES))):
             raise InputError(f"no thresholds were chosen here, so there is no {without[0]}")
-        if foreign := sorted(bases - set(of_task)):
+        if foreign := sorted(b for b in bases - set(of_task) if not has(task, b)):
             raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
         code = np.arange(len(y)) if code is None else code
         groups = len(y) if groups is None else groups
         self._classes, self._every = list(classes), wanted is None
         self._curves: list[Curve] = []
-        self._on_curves = tuple(n for n in Curve.NAMES if n in bases)
+        points = sorted(b for b in bases if operating(b) and b not in Curve.NAMES)
+        self._on_curves = (*(n for n in Curve.NAMES if n in bases), *points)
+        self._weighted = WEIGHTED in bases
+        self._pairs: OneVsOne | None = None
         self._others: Multiclass | Multilabel | Regression | Segmentation | None = None
         self._decided: OperatingPoint | None = None
         registered = [m for n, m in custom().items() if n in bases]
@@ -191,14 +157,17 @@ class Measure:
         if task == "segmentation":
             self._others = Segmentation(p, code, groups)
             return
-        if self._on_curves:
+        if self._on_curves or self._weighted:
             for c in range(p.shape[1]):
                 known = ~np.isnan(y[:, c]) if y.ndim == 2 else slice(None)
                 positive = y[known, c] == 1 if y.ndim == 2 else y == c
                 self._curves.append(Curve(positive, p[known, c], code[known], groups))
         if cut is not None and bases & set(OperatingPoint.NAMES):
             self._decided = OperatingPoint(y, p, code, groups, cut)
-        if bases - set(Curve.NAMES) - set(OperatingPoint.NAMES):
+        if OneVsOne.NAME in bases:
+            self._pairs = OneVsOne(y, p, code, groups)
+        curved = {*self._on_curves, WEIGHTED, OneVsOne.NAME}
+        if bases - curved - set(OperatingPoint.NAMES):
             kind = Multilabel if y.ndim == 2 else Multiclass
             self._others = kind(y, p, code, groups)
 
@@ -207,8 +176,13 @@ class Measure:
         found = {} if self._others is None else self._others(counts)
         found |= {} if self._decided is None else self._decided(counts)
         found |= {} if self._registered is None else self._registered(counts)
-        curves = [curve(counts, self._on_curves) for curve in self._curves]
+        found |= {} if self._pairs is None else self._pairs(counts)
+        more = ("auroc", "positive") if self._weighted else ()
+        curves = [curve(counts, (*self._on_curves, *more)) for curve in self._curves]
         found |= {n: np.stack([c[n] for c in curves]) for n in self._on_curves}
+        if self._weighted:
+            area, positive = (np.stack([c[n] for c in curves]) for n in more)
+            found[WEIGHTED] = weighted_mean(area, positive)
         out = {}
         for name in self.names:
             base, colon, of = name.partition(":")
@@ -245,12 +219,15 @@ def compute(
     return measure(np.ascontiguousarray(w.T))
 
 
-def chance(task: str, y: np.ndarray, classes: int, of: Sequence[str] = ()) -> dict[str, float]:
+def chance(
+    task: str, y: np.ndarray, classes: int, of: Sequence[str] = (),
+    wanted: Sequence[str] | None = None,
+) -> dict[str, float]:  # fmt: skip
     """What a predictor reaches that gives every sample the same scores: how often each class
     (label) occurs in ``y``, or the mean of ``y``.
 
     Its decision is the most frequent class, the more frequent value of each label. ``of``: names of
-    the classes, as in :class:`Measure`. AUROC is 0.5 where it is defined.
+    the classes, ``wanted`` metrics, as in :class:`Measure`. AUROC is 0.5 where it is defined.
     """
     if task == "regression":
         constant = np.array([y.mean()])
@@ -258,5 +235,6 @@ def chance(task: str, y: np.ndarray, classes: int, of: Sequence[str] = ()) -> di
         constant = nan_mean(y)
     else:
         constant = np.bincount(y, minlength=classes)[:classes] / len(y)
-    found = compute(task, y, np.tile(np.nan_to_num(constant), (len(y), 1)), classes=of)
+    p = np.tile(np.nan_to_num(constant), (len(y), 1))
+    found = compute(task, y, p, wanted=wanted, classes=of)
     return {n: float(v[0]) for n, v in found.items()}

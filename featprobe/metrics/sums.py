@@ -66,6 +66,12 @@ def ratio(top: Value, bottom: Value) -> np.ndarray:
         return np.where(np.asarray(bottom) > 0, top / np.asarray(bottom), np.nan)
 
 
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of the defined values over the first axis, each counted by its weight; NaN of none."""
+    there = np.where(np.isnan(values), 0.0, weights)
+    return ratio((np.where(np.isnan(values), 0.0, values) * there).sum(0), there.sum(0))
+
+
 def nan_mean(values: np.ndarray) -> np.ndarray:
     """Mean of the defined values over the first axis; NaN where none is defined."""
     defined = ~np.isnan(values)

@@ -16,6 +16,7 @@ from featprobe.figures.colours import FAINT
 from featprobe.leaderboard.across import competitor
 from featprobe.metrics import measures as metrics
 from featprobe.plots.style import axes, colour, label, legend, lines_of, styled
+from featprobe.stats.confusion import confusion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +88,7 @@ def confusion_matrix(
 
     r = _one(result)
     items = scored(cache, r)
-    found, names = scores.confusion(items), items.classes
+    found, names = confusion(items), items.classes
     if found.ndim == 3:
         if of not in names:
             raise InputError(f"name one of the labels by of: {', '.join(names)}")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from featprobe.core.errors import FeatprobeError
 from featprobe.evaluation.results import Result
 from featprobe.figures import lines, points, sets
-from featprobe.figures.scores import has_decisions
 from featprobe.leaderboard.across import across
 from featprobe.leaderboard.board import sortable
 from featprobe.leaderboard.leagues import distinctions, leagues
 from featprobe.metrics import measures as metrics
 from featprobe.plots import blocks, clouds, curves, decisions, over_sets, style
+from featprobe.stats.confusion import has_decisions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -148,9 +148,10 @@ def cloud(found: Cloud, log: bool, diagonal: bool = False) -> str:
 
 def matrix(
     numbers: np.ndarray, shade: np.ndarray, rows: Sequence[str], columns: Sequence[str],
-    below: str, beside: str, form: str = ".4g",
+    below: str, beside: str, form: str = ".4g", titles: Sequence[Sequence[str]] = (),
 ) -> str:  # fmt: skip
-    """Numbers in cells that are the darker the nearer ``shade`` is to 1; NaN is empty."""
+    """Numbers in cells that are the darker the nearer ``shade`` is to 1; NaN is empty. ``titles``:
+    what is said of a cell behind its number, when it is pointed at."""
     k, n = numbers.shape
     left = 24 + 6.4 * min(max(map(len, rows), default=1), 16)
     wide = min(46.0, (WIDTH - left - 8) / n)
@@ -167,7 +168,8 @@ def matrix(
                 continue
             x, level = left + wide * j, round(9 * float(np.clip(shade[i, j], 0, 1)))
             title = f"{numbers[i, j]:{form}}"
-            line = element("title", text_of(f"{name} / {columns[j]}: {title}"))
+            more = f", {titles[i][j]}" if titles else ""
+            line = element("title", text_of(f"{name} / {columns[j]}: {title}{more}"))
             parts.append(
                 element("rect", line, x=x, y=y, width=wide - 1, height=high - 1, class_=f"h{level}")
             )

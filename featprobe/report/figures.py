@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from featprobe.core.display import ends
 from featprobe.core.errors import InputError
 from featprobe.evaluation import results as kept
 from featprobe.evaluation.results import Result
@@ -21,6 +22,7 @@ from featprobe.metrics.item_scores import ItemScores
 from featprobe.report import charts
 from featprobe.report.privacy import Hide
 from featprobe.report.svg import element, text_of
+from featprobe.stats.confusion import confusion_matrix, has_decisions
 
 TOP = 4  # results of a league whose curves are drawn
 RESAMPLES = 200  # of bands
@@ -67,7 +69,7 @@ def _of_scores(rows: Sequence[Row], cache: Path) -> list[str]:
             scored = kept.scored(cache, row.result)
         except InputError:
             continue
-        if scores.has_decisions(scored.task) and sum(p.size for p in scored.tries) <= AFFORDABLE:
+        if has_decisions(scored.task) and sum(p.size for p in scored.tries) <= AFFORDABLE:
             found.append((competitor(row.result, among), scored, row.result))
     if not found:
         return []
@@ -85,12 +87,18 @@ def _of_scores(rows: Sequence[Row], cache: Path) -> list[str]:
     ]
     name, first, _ = found[0]
     if first.y.ndim == 1 and len(first.classes) <= 20:
-        counts = scores.confusion(first)
-        shade = counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
+        of_rows = confusion_matrix(first, resamples=RESAMPLES)
+        counts, shade = of_rows.counts, np.nan_to_num(of_rows.share)
         names = first.classes or tuple(map(str, range(len(counts))))
-        chart = charts.matrix(counts, shade, names, names, "decided", "true")
-        out.append(_figure(chart, "Confusion", f"items, of {name}"))
+        titles = [[_share(*cell) for cell in zip(*row)] for row in zip(*of_rows[1:])]
+        chart = charts.matrix(counts, shade, names, names, "decided", "true", titles=titles)
+        out.append(_figure(chart, "Confusion", f"items, of {name}; shares of the row in the cells"))
     return out
+
+
+def _share(share: float, low: float, high: float) -> str:
+    """``0.812 [0.770, 0.851] of the row``; nothing of a row without items."""
+    return "" if np.isnan(share) else f"{share:.3f}{ends((low, high))} of the row"
 
 
 def curves(results: Sequence[Result], metric: str | None) -> list[str]:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.metrics.curve import operating
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.sums import nan_mean
 from featprobe.stats.resampling import block_size
 
 UNITS = 512  # patients beyond as many are joined at random into so many units
 _STEP = 0.01  # of a unit's weight that is taken away
-_JUMPS = ("sens_at_95spec", "spec_at_95sens")  # thresholds jump from sample to sample:
-_LEAP = 0.99  # a derivative says nothing of them, and more is taken away
+_LEAP = 0.99  # of operating points: thresholds jump, so that a derivative says nothing of them
 
 
 class Influence(NamedTuple):
@@ -59,7 +59,7 @@ def influence(
     unit = _units(first.patients, seed)
     count = int(unit.max()) + 1
     block = block_size(len(first.ids), count)
-    step = _LEAP if metric.partition(":")[0] in _JUMPS else _STEP
+    step = _LEAP if operating(metric.partition(":")[0]) else _STEP
     value, parts, tries = [], [], []
     fixed = first.rows is not None and sum(map(len, first.rows)) > len(first.ids)
     several = len(first.tries) > 1 and (first.rows is None or fixed)

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from featprobe.metrics import measures as metrics
+from featprobe.metrics.curve import operating
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.stats.score import reach, score_interval, wilson
-from featprobe.stats.support import POINTS, Support
+from featprobe.stats.support import AREAS, OF_ITEMS, Support
 
 FEWEST = 10  # patients: with fewer there is no interval
 FEW = 5  # patients of a class: with fewer the note says so
@@ -27,19 +28,21 @@ LOGIT, PLAIN = "patient bootstrap, logit scale", "patient bootstrap"  # of regis
 NONE = "none"
 _OVERLAPS = ("dice", "iou", "pooled_dice", "pooled_jaccard")  # shares of each item, not of errors
 _LENGTHS = ("hd95", "asd", "volume_error")
-_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", *POINTS, *OperatingPoint.NAMES)
+_SHARES = ("accuracy", "balanced_accuracy", "f1", "ap", "precision", "recall",
+           "sens_at_95spec", "spec_at_95sens", *OF_ITEMS,
+           *OperatingPoint.NAMES)  # fmt: skip
 METHODS = {
     **dict.fromkeys(_SHARES, WILSON),
     "kappa": WILSON,
     "quadratic_kappa": WILSON,
-    "auroc": AREA,
+    **dict.fromkeys(AREAS, AREA),
     "ece": NONE,
     **dict.fromkeys(("brier", "mae", "rmse", "r2", *_LENGTHS), LOG),
     **dict.fromkeys(_OVERLAPS, LOGIT),
     **dict.fromkeys(("pearson", "spearman"), FISHER),
 }
 BOUNDS = {
-    **dict.fromkeys((*_SHARES, *_OVERLAPS, "auroc", "ece"), (0.0, 1.0)),
+    **dict.fromkeys((*_SHARES, *_OVERLAPS, *AREAS, "ece"), (0.0, 1.0)),
     **dict.fromkeys(("kappa", "quadratic_kappa", "pearson", "spearman"), (-1.0, 1.0)),
     "r2": (-math.inf, 1.0),
     **dict.fromkeys(("brier", "mae", "rmse", *_LENGTHS), (0.0, math.inf)),
@@ -50,6 +53,8 @@ BY_RESAMPLES = (LOG, FISHER, LOGIT, PLAIN)
 def bounds_of(metric: str) -> tuple[float, float]:
     """Ends of a metric's scale, also for ``auroc:CLASS``; infinite where unbounded."""
     base = metric.partition(":")[0]
+    if operating(base):
+        return 0.0, 1.0
     return BOUNDS[base] if base in BOUNDS else metrics.custom()[base].bounds
 
 
@@ -58,6 +63,8 @@ def method_of(metric: str) -> str:
     base = metric.partition(":")[0]
     if base in METHODS:
         return METHODS[base]
+    if operating(base):
+        return WILSON
     if not metrics.custom()[base].weighted:
         return NONE
     ends = sum(map(math.isfinite, bounds_of(base)))
@@ -150,11 +157,11 @@ def _many(patients: int) -> str:
 def _scored(
     base: str, column: int | None, value: float, resampled: np.ndarray, support: Support
 ) -> tuple[float, float]:
-    if base != "accuracy" and support.lacks(column):
+    if base not in ("accuracy", *OF_ITEMS) and support.lacks(column):
         return NOWHERE
     z = reach(support.patients - 1)
     variance = _variance(resampled, support.patients)
-    if base == "auroc":
+    if base in AREAS:
         model = support.area(column)
         seen = variance / model(value) if 0 < value < 1 else 1.0
         factor = weighted_by_errors(seen, 1.0, support.seen(base, column) * min(value, 1 - value))
@@ -165,7 +172,7 @@ def _scored(
         bearing = 2 * support.patients * apart
         low, high = _wilson((1 + value) / 2, variance / 4, bearing, z)
         return 2 * low - 1, 2 * high - 1
-    if base in POINTS:
+    if operating(base):
         if support.both(column) < OPERATING:
             return NOWHERE
         variance += _bias(value, resampled) ** 2  # a threshold between few items is off to one side
@@ -246,13 +253,13 @@ def _notes(
     out = []
     defined = [n for n in found if not math.isnan(values.get(n, math.nan))]
     refused = [n for n in defined if ":" not in n and math.isnan(found[n][0])]
-    points = [n for n in refused if n in POINTS]
+    points = [n for n in refused if operating(n)]
     if points:
         out.append(
             f"no interval of {', '.join(points)}: fewer than {OPERATING} test patients with or "
             "without a class"
         )
-    if plain := [n for n in refused if n not in METHODS and method_of(n) == NONE]:
+    if plain := [n for n in refused if n in metrics.custom() and method_of(n) == NONE]:
         out.append(f"no interval of {', '.join(plain)}: the function takes no weights")
     defined = [n for n in defined if n not in plain]
     rest = [n for n in refused if n not in points and method_of(n) != NONE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,18 +28,18 @@ class Summary(NamedTuple):
 
 def summarize(
     scored: ItemScores, *, resamples: int, seed: int, draws: bool, shared: float | None = None,
-    seeds: int = 0,
+    seeds: int = 0, wanted: Sequence[str] | None = None,
 ) -> Summary:  # fmt: skip
     """Compute metrics of scored items, with intervals from ``resamples`` of patients.
 
     ``draws``: tries are few-shot draws; ``shared``: otherwise they are repeats of a split that have
     so much in common, None where there is one fit or there are folds. ``seeds``: tries are of
     several seeds: fits or draws on the same test items, or else on splits that share so much, so
-    many tries on each.
+    many tries on each. ``wanted``: which metrics, by default all of the task.
     """
-    tries = scored.values()
+    tries = scored.values(wanted)
     values = {n: float(nan_mean(v)) for n, v in tries.items()}
-    boot = bootstrap(scored, resamples=resamples, seed=seed)
+    boot = bootstrap(scored, wanted=wanted, resamples=resamples, seed=seed)
     found = intervals(scored, values, boot)
     if seeds and scored.rows is None:
         found = over_draws(scored, found, values, tries, boot, SEEDS)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from featprobe.metrics.curve import operating
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.operating_point import OperatingPoint
 from featprobe.stats.score import area_variance
 
-POINTS = ("sens_at_95spec", "spec_at_95sens")
+AREAS = ("auroc", "auroc_ovo", "auroc_weighted")
+OF_ITEMS = ("top5", "subset_accuracy", "precision_weighted", "recall_weighted", "f1_weighted")
 
 
 class Support:
@@ -69,8 +71,11 @@ class Support:
         denominator. Of a mean over classes it is the error that costs most, which is in the
         rarest class; errors in several labels are taken to fall on the same patients.
         """
-        if base in POINTS:
+        if operating(base):
             return self.both(column) / 2
+        if base in OF_ITEMS:  # right or wrong of whole items, each patient as often as it is there
+            rare = self.several and base.endswith("_weighted")  # of positives, which may be few
+            return float(min(self.patients, self.positive.sum()) if rare else self.patients)
         each = self._each(base)
         if base in OperatingPoint.NAMES and not self.several:  # of the second of two classes
             column = 1
@@ -90,9 +95,9 @@ class Support:
 
     def seen(self, base: str, column: int | None) -> float:
         """Trials in which an error could have been seen: of labels, those of all together."""
-        if base == "auroc" and (column is not None or not self.several):
+        if base in AREAS and (column is not None or not self.several):
             return float(self.both(column))
-        if column is None and self.several and base not in POINTS:
+        if column is None and self.several and not operating(base) and base not in OF_ITEMS:
             return float(self._each(base).sum())
         return self.bearing(base, column)
 
@@ -102,7 +107,8 @@ class Support:
         rarer = np.minimum(a, b)
         known = np.minimum(a + b, self.patients)
         return {
-            "auroc": rarer,
+            **dict.fromkeys(AREAS, rarer),
+            **dict.fromkeys(("precision", "recall"), a),
             "accuracy": known if self.several else np.full(len(a), float(self.patients)),
             "balanced_accuracy": 2 * rarer if self.several else a,
             "f1": 2 * a,

@@ -15,6 +15,7 @@ from sklearn.metrics import (
 from featprobe.core.errors import InputError, UnknownName
 from featprobe.figures import scores as module
 from featprobe.metrics.item_scores import ItemScores
+from featprobe.stats.confusion import confusion
 
 
 def scored(n: int = 300, k: int = 2, digits: int = 3, tries: int = 1, seed: int = 0) -> ItemScores:
@@ -99,15 +100,15 @@ def test_calibration_is_scikit_learns_in_the_bins_of_the_ece() -> None:
 def test_confusion_is_scikit_learns_over_tries_and_folds() -> None:
     of = scored(k=3, tries=2)
     each = [confusion_matrix(of.y, p.argmax(1)) for p in of.tries]
-    np.testing.assert_allclose(module.confusion(of), np.mean(each, axis=0))
+    np.testing.assert_allclose(confusion(of), np.mean(each, axis=0))
     rows = [np.arange(0, 150), np.arange(150, 300)]
     folds = ItemScores(
         "multiclass", of.ids, of.y, of.groups, [of.tries[0][r] for r in rows], rows, of.classes
     )
-    np.testing.assert_allclose(module.confusion(folds), each[0])
+    np.testing.assert_allclose(confusion(folds), each[0])
     labels = np.eye(3)[of.y]
     many = ItemScores("multilabel", of.ids, labels, of.groups, [of.tries[0]], None, of.classes)
-    for c, found in enumerate(module.confusion(many)):
+    for c, found in enumerate(confusion(many)):
         np.testing.assert_allclose(
             found, confusion_matrix(labels[:, c], of.tries[0][:, c] >= 0.5)
         )  # fmt: skip
@@ -115,6 +116,6 @@ def test_confusion_is_scikit_learns_over_tries_and_folds() -> None:
 
 def test_a_regression_has_none_of_it() -> None:
     of = ItemScores("regression", np.arange(4), np.arange(4.0), np.arange(4), [np.zeros((4, 1))])
-    for make in (module.roc, module.precision_recall, module.calibration, module.confusion):
+    for make in (module.roc, module.precision_recall, module.calibration, confusion):
         with pytest.raises(InputError, match="regression has neither ROC"):
             make(of)

@@ -426,3 +426,17 @@ def test_the_file_of_the_documentation_is_read(grid, tmp_path: Path) -> None:
     assert len(found.seeds) == 3
     kinds = {c.protocol.kind for c in found.cells if "logistic" in c.work.names}
     assert kinds == {"full", "fewshot", "cv"}
+
+
+def test_a_backbone_with_another_transform_is_another_row(tmp_path: Path) -> None:
+    lines = (
+        "data: digits\nprobes: knn\n"
+        "models: [tiny_vit14, {model: tiny_vit14, transform: freeze}, "
+        "{model: tiny_vit14, transform: authors, image_size: 56}]\n"
+    )
+    (tmp_path / "cells.yaml").write_text(lines)
+    names = [c.model.name for c in read(tmp_path / "cells.yaml").cells]
+    assert names == ["tiny_vit14", "tiny_vit14@freeze", "tiny_vit14@56"]
+    (tmp_path / "cells.yaml").write_text(lines.replace("freeze", "frieze"))
+    with pytest.raises(FeatprobeError, match="models, entry 2: --transform 'frieze'.*'freeze'"):
+        read(tmp_path / "cells.yaml")

@@ -48,8 +48,8 @@ def test_results_on_different_splits_are_not_ranked_together() -> None:
 def test_the_metric_that_ranks_is_shown() -> None:
     board = build([result()], "f1")
     text = table.markdown(board, "f1")
-    assert "| F1 |" in text
-    assert "| 0.600 |" in text
+    assert "| F1 [95 %] |" in text
+    assert "| 0.600 [" in text
 
 
 def test_pretraining_on_the_data_is_marked_and_explained(tmp_path, capsys) -> None:
@@ -70,9 +70,9 @@ def test_a_metric_that_an_older_result_lacks_is_a_dash() -> None:
     rows = [result(backbone="old"), result(backbone="new")]
     rows[1].metrics["ap"], rows[1].ci["ap"], rows[1].chance["ap"] = 0.4, (0.3, 0.5), 0.1
     text = table.markdown(build(rows, "ap"), "ap")
-    assert "| AP |" in text
+    assert "| AP [95 %] |" in text
     lines = {line.split("|")[3].strip(): line for line in text.splitlines() if "knn" in line}
-    assert "| 0.400 |" in lines["new"]
+    assert "| 0.400 [0.300, 0.500] |" in lines["new"]
     assert "| - |" in lines["old"]
     found = list(csv.DictReader(io.StringIO(records.as_csv(build(rows, "ap")))))
     assert [(r["backbone"], r["ap"]) for r in found] == [("new", "0.4"), ("old", "")]

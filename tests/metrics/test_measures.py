@@ -86,6 +86,12 @@ def test_metrics_of_classes_equal_sklearn(seed: int, classes: int, missing: bool
         "ece": calibration_error(y == guess, p.max(1)),
         "brier": sk.brier_score_loss(y, p, labels=range(classes)) if classes > 2 else error / 2,
     }
+    expected |= {
+        f"{name}{'_weighted' * (how == 'weighted')}": of(y, guess, average=how, zero_division=0)
+        for name, of in (("precision", sk.precision_score), ("recall", sk.recall_score))
+        for how in ("macro", "weighted")
+    }
+    expected["f1_weighted"] = sk.f1_score(y, guess, average="weighted")
     found = metrics.compute("ordinal", y, p)
     assert set(found) == set(expected)
     for name, value in expected.items():
@@ -113,6 +119,13 @@ def test_metrics_of_labels_equal_sklearn_over_the_known_ones(seed: int) -> None:
         "ece": np.mean([calibration_error(t, s) for t, s, _ in labels]),
         "brier": np.mean([sk.brier_score_loss(t, s) for t, s, _ in labels]),
     }
+    often = [t.sum() for t, _, _ in labels]
+    for name, of in (("precision", sk.precision_score), ("recall", sk.recall_score)):
+        each = [of(t, d, zero_division=0) for t, _, d in labels]
+        expected |= {name: np.mean(each), f"{name}_weighted": np.average(each, weights=often)}
+    expected["f1_weighted"] = np.average([sk.f1_score(t, d) for t, _, d in labels], weights=often)
+    right = np.isnan(y) | ((p >= 0.5) == (y == 1))
+    expected["subset_accuracy"] = right.all(1)[~np.isnan(y).all(1)].mean()
     found = metrics.compute("multilabel", y, p)
     assert set(found) == set(expected)
     for name, value in expected.items():
