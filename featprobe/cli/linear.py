@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "Cs": "--C", "standardize": "--no-standardize", "class_weight": "--balanced",
-    "solver": "--solver",
+    "solver": "--solver", "tol": "--tol",
 }  # fmt: skip
 
 
@@ -29,6 +29,11 @@ head_options = options(
     click.option(
         "--solver", type=click.Choice(["batched", "sklearn"]),
         help="Of logistic: sklearn is a plain loop of its fits.",
+    ),
+    click.option(
+        "--tol", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Of logistic: how far from its minimum, as a part of it, the objective may end.  "
+        "[default: 1e-8]",
     ),
     click.option(
         "--calibrate", is_flag=True, help="Scale the scores by a temperature (Guo et al. 2017)."
@@ -83,6 +88,7 @@ def command(
     no_standardize: bool,
     balanced: bool,
     solver: str | None,
+    tol: float | None,
     calibrate: bool,
     settings: tuple[str, ...],
     subset: tuple[float, ...],
@@ -115,6 +121,7 @@ def command(
         "standardize": False if no_standardize else None,
         "class_weight": "balanced" if balanced else None,
         "solver": solver,
+        "tol": tol,
     }
     provided = {k: v for k, v in own.items() if v is not None}
 

@@ -156,7 +156,7 @@ def request(
     depends_on = {
         "dataset": features.dataset, "backbone": features.backbone,
         "key": features.key.digest, "labels": features.items.labels_digest,
-        "probe": made.name, "params": made.get_params(), "protocol": in_digests(chosen.to_dict()),
+        "probe": made.name, "params": made.recorded(), "protocol": in_digests(chosen.to_dict()),
         "views": requested_views(features, made, o["view"], o["pool"]), "resamples": o["resamples"],
         **Prepare(o["normalize"], o["pca"]).to_dict(), **reading.to_dict(),
         "subgroups": subgroups if isinstance(subgroups, str) else subgroups is not None,

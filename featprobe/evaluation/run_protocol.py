@@ -88,7 +88,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
         notes += diverged(probe, choice.scores)
     return [
         Cell(
-            params={**probe.get_params(), **candidates[g]},
+            params={**probe.recorded(), **candidates[g]},
             scores=[test[place]],
             fitted=len(fit),
             view=view,
@@ -145,7 +145,7 @@ def _shots(
     if data.prepare.pca:
         notes.append("principal components are of all training items, their labels unused")
     return Cell(
-        {**probe.get_params(), **params}, scores, round(float(np.mean([len(t) for t in tries]))),
+        {**probe.recorded(), **params}, scores, round(float(np.mean([len(t) for t in tries]))),
         data.views[0], shots=shots, notes=[*notes, *one.notes()], fits=tries,
     )  # fmt: skip
 
@@ -190,7 +190,7 @@ def _inside(probe: Probe, data: Data, refit: bool) -> Cell:
         searched["view"] = ["/".join(c.view) for c in cells]
     notes = list(dict.fromkeys(n for c in cells for n in c.notes if "of the grid" not in n))
     fitted = round(float(np.mean([c.fitted for c in cells])))
-    params = {**probe.get_params(), **searched}
+    params = {**probe.recorded(), **searched}
     return Cell(
         params, scores, fitted, cells[0].view, rows=rows, notes=notes, chosen=searched,
         select=cells[0].select, on_val=[part for c in cells for part in c.on_val],
@@ -216,7 +216,7 @@ def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
         notes.append("principal components are of all items, the one that is scored included")
     return [
         Cell(
-            {**probe.get_params(), **c}, [p], len(data.y) - 1, data.views[0],
+            {**probe.recorded(), **c}, [p], len(data.y) - 1, data.views[0],
             selected=len(candidates) == 1, notes=notes, chosen=c,
         )
         for c, p in zip(candidates, scores)

@@ -23,7 +23,7 @@ _PIECE = 2048  # handed on at a time, since votes gather (piece, k, C)
 _BLOCK = 1 << 25  # values of the bank, and of gathered neighbours, in float32 at a time
 _SAMPLE = 256  # queries on which recall is measured
 _STEP = 1024  # rows prepared at a time, which are still in the cache when they are read again
-_RECALL = 0.95  # that an approximate search has to reach when nobody says how hard to look
+_RECALL = 0.99  # that an approximate search has to reach when nobody says how hard to look
 _GPU_K = 2048  # neighbours that FAISS can select on a GPU
 
 
@@ -37,7 +37,7 @@ class Search:
     ``nprobe`` nearest ones searched), ``hnsw`` (graph, ``ef`` candidates kept) and ``ivfpq`` (lists
     of 4-bit product codes, the best of them compared again exactly) are approximate and hold a
     float32 copy. ``nprobe`` and ``ef`` that are None begin at 16 and 128 and are doubled until
-    recall on rows of the bank is 0.95, or more does not help. ``auto`` is flat until searching a
+    recall on rows of the bank is 0.99, or more does not help. ``auto`` is flat until searching a
     bank for a fifth as many queries takes about a minute on two cores (about 120,000 rows of 1024),
     then ``ivfpq``; it goes by the bank's shape alone, so that the same data give the same numbers
     on every machine without a GPU. Banks under 1,000 rows are searched exactly in any case.

@@ -11,6 +11,7 @@ from featprobe.core.errors import InputError
 from featprobe.core.options import Needs, annotations_of, checked, idle, run_checks
 
 # The methods that read the parameters; each begins by checking them.
+LATER = ("tol",)  # added after the first results: None is what was done before
 USES = ("candidates", "fit_candidates", "score_tries", "within", "_fits")
 
 
@@ -67,6 +68,15 @@ class Parameters:
         """Constructor arguments, as scikit-learn's ``clone`` wants them."""
         names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
         return {n: getattr(self, n) for n in names}
+
+    def recorded(self) -> dict[str, Any]:
+        """:meth:`get_params` as results and requests keep them.
+
+        Without those of :data:`LATER` that are None, so that results of versions which did not
+        have them are of the same cell.
+        """
+        every = self.get_params().items()
+        return {n: v for n, v in every if v is not None or n.split("__")[-1] not in LATER}
 
     def set_params(self, **params: Any) -> Self:
         """Change constructor arguments; an unknown one is an error."""

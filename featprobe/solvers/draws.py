@@ -13,9 +13,10 @@ import numpy as np
 
 from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import cores, one_blas_thread
+from featprobe.solvers.curvature import Diagonal
 from featprobe.solvers.lbfgs import Evaluate, History, minimize
-from featprobe.solvers.logistic import Targets
 from featprobe.solvers.losses import sigmoid_loss, softmax_loss
+from featprobe.solvers.targets import Targets
 
 VALUES = 8_000_000  # features (draws x rows x D) in memory at a time
 TOLERANCE = 1e-6
@@ -26,13 +27,14 @@ SCALE_FLOOR = 1e-12  # of the mean: a feature that varies less is constant
 
 def logistic_draws(
     x: np.ndarray, y: np.ndarray, draws: Sequence[np.ndarray], C: float, *,
-    standardize: bool = True,
+    standardize: bool = True, tolerance: float | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:  # fmt: skip
     """Coefficients (K, D) and intercepts (K,) for the features as given, in the order of ``draws``.
 
     ``x`` (N, D); ``y`` as in :func:`~featprobe.solvers.logistic.logistic_path`, every class of it
     in every draw; ``draws``: rows of each. The objective of a draw of n rows is that of
-    ``logistic_path`` at one C, on features standardised by these rows.
+    ``logistic_path`` at one C, on features standardised by these rows; ``tolerance`` as there, by
+    default 1e-6.
     """
     most = max(len(rows) for rows in draws)
     size = max(1, VALUES // (most * x.shape[1]))
@@ -42,7 +44,7 @@ def logistic_draws(
             with one_blas_thread():
                 solved = list(
                     pool.map(
-                        lambda part: _solve(x, y, part, C, standardize),
+                        lambda part: _solve(x, y, part, C, standardize, tolerance or TOLERANCE),
                         parts[start : start + cores()],
                     )
                 )
@@ -51,7 +53,12 @@ def logistic_draws(
 
 
 def _solve(
-    x: np.ndarray, y: np.ndarray, draws: Sequence[np.ndarray], C: float, standardize: bool
+    x: np.ndarray,
+    y: np.ndarray,
+    draws: Sequence[np.ndarray],
+    C: float,
+    standardize: bool,
+    tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(T, K, D) and (T, K) of T draws; shorter ones are filled up with rows of weight 0."""
     sizes = np.array([len(rows) for rows in draws])
@@ -66,7 +73,7 @@ def _solve(
     kernel = vectors * np.sqrt(count * values)[:, None]  # (T, n, r) rotated features
     targets = [Targets.of(y[r], w) for r, w in zip(rows, there)]
     problem = _Draws(kernel, values, sizes, targets, 1 / (C * sizes))
-    state = problem.solve()  # (T, K, r + 1)
+    state = problem.solve(tolerance)  # (T, K, r + 1)
     along = state[:, :, :-1] / np.sqrt(count * values)[:, None]  # (T, K, r)
     coef = along @ vectors.transpose(0, 2, 1) @ z / scale
     return coef, state[:, :, -1] - np.einsum("tkd,td->tk", coef, mean)
@@ -112,12 +119,12 @@ class _Draws:
         self.start = start.astype(z.dtype)
         self.inverse = (1 / np.maximum(diagonal, 1e-12)).astype(z.dtype)
 
-    def solve(self) -> np.ndarray:
+    def solve(self, tolerance: float) -> np.ndarray:
         """(T, K, r + 1) rotated weights and intercepts."""
         problems = len(self.z) if self.softmax else len(self.z) * self.shape[1]
-        history = History(self.inverse.reshape(problems, -1), MEMORY)
+        history = History(Diagonal(self.inverse.reshape(problems, -1)), MEMORY)
         start = self.start.reshape(problems, -1)
-        return minimize(self._evaluate(), start, history, tolerance=TOLERANCE).x.reshape(self.shape)
+        return minimize(self._evaluate(), start, history, tolerance=tolerance).x.reshape(self.shape)
 
     def _evaluate(self) -> Evaluate:
         t, k, m = self.shape

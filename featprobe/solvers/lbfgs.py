@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featprobe.solvers.curvature import Inverse
+
 MEMORY = 20  # curvature pairs kept
 ARMIJO = 1e-4
 PATIENCE = 16  # evaluations without a fall beyond rounding: the value is as low as it gets
@@ -38,26 +40,27 @@ class Minima:
 class History:
     """The last curvature pairs of P problems, and the direction they give."""
 
-    def __init__(self, inverse: np.ndarray, memory: int = MEMORY) -> None:
-        """``inverse`` (P, M): diagonal of the inverse Hessian to begin with, up to a factor that
-        follows the last pair (Nocedal and Wright 2006, equation 7.20)."""
+    def __init__(self, inverse: Inverse, memory: int = MEMORY) -> None:
+        """``inverse``: the inverse Hessian to begin with, up to a factor that follows the last
+        pair (Nocedal and Wright 2006, equation 7.20)."""
         self.inverse, self.memory = inverse, memory
-        self.scale = np.ones(len(inverse), inverse.dtype)
+        self.scale: np.ndarray | None = None
         self.pairs: list[tuple[np.ndarray, ...]] = []  # s and y (P, M), 1 / s.y (P,)
 
     def add(self, s: np.ndarray, y: np.ndarray) -> None:
         """A pair for every problem; one without curvature (s = 0) leaves its problem as it was."""
         curvature = _dot(s, y)
         known = curvature > 1e-30
-        ratio = curvature / np.maximum(np.einsum("pm,pm,pm->p", y, self.inverse, y), 1e-30)
-        self.scale = np.where(known, ratio, self.scale).astype(s.dtype)
+        ratio = curvature / np.maximum(_dot(y, self.inverse(y)), 1e-30)
+        self.scale = np.where(known, ratio, 1 if self.scale is None else self.scale).astype(s.dtype)
         with np.errstate(divide="ignore"):
             rho = np.where(known, 1 / curvature, 0).astype(s.dtype)
         self.pairs = [*self.pairs[-self.memory + 1 :], (s, y, rho)]
 
     def take(self, rows: np.ndarray) -> None:
         """Go on with some of the problems."""
-        self.inverse, self.scale = self.inverse[rows], self.scale[rows]
+        self.inverse = self.inverse.take(rows)
+        self.scale = None if self.scale is None else self.scale[rows]
         self.pairs = [(s[rows], y[rows], rho[rows]) for s, y, rho in self.pairs]
 
     def direction(self, gradient: np.ndarray) -> np.ndarray:
@@ -68,8 +71,8 @@ class History:
             alpha = (rho * _dot(s, q))[:, None].astype(q.dtype)
             q -= alpha * y
             alphas.append(alpha)
-        q *= self.inverse
-        if self.pairs:
+        q = self.inverse(q)
+        if self.scale is not None:
             q *= self.scale[:, None]
         for (s, y, rho), alpha in zip(self.pairs, reversed(alphas)):
             q += s * (alpha - (rho * _dot(y, q))[:, None].astype(q.dtype))
@@ -83,6 +86,7 @@ def minimize(
     *,
     tolerance: float,
     most: int = 2000,
+    patience: int = PATIENCE,
 ) -> Minima:
     """Minimise P convex problems from ``start`` (P, M), in its precision.
 
@@ -104,10 +108,10 @@ def minimize(
     direction = history.direction(gradient)
     slope = _dot(gradient, direction)
     step = np.ones(count)
-    falls = np.full((count, PATIENCE), np.inf)  # values of the last evaluations
+    falls = np.full((count, patience), np.inf)  # values of the last evaluations
     for turn in range(most):
-        falls[:, turn % PATIENCE] = value
-        oldest = falls[:, (turn + 1) % PATIENCE]
+        falls[:, turn % patience] = value
+        oldest = falls[:, (turn + 1) % patience]
         done = -slope / 2 * (turn + 1) <= tolerance * np.abs(value)
         done |= oldest - value <= 2 * slack * np.abs(value)
         done &= turn > 0  # strongly regularised weights change no value, but they rank

@@ -14,25 +14,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
-from featprobe.core.errors import InputError
 from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import cores, one_blas_thread
-from featprobe.solvers.eigenbasis import Eigenbasis
+from featprobe.solvers.curvature import Inverse
 from featprobe.solvers.grids import positive
-from featprobe.solvers.lbfgs import Evaluate, History, minimize
-from featprobe.solvers.losses import sigmoid_loss, softmax_loss
+from featprobe.solvers.hessians import Hessians
+from featprobe.solvers.lbfgs import Evaluate, History, Minima, minimize
+from featprobe.solvers.problem import Problem
+from featprobe.solvers.targets import Targets
 
-TOLERANCE = {"float32": 1e-7, "float64": 1e-9}  # of the value, see lbfgs.minimize
-DOUBLE = 2_000_000  # values of features: up to here float64 costs little
-THREADS = 2_000_000  # values of features: up to here threads only wait for each other
-BLOCK = 2048  # rows whose logits stay in the processor's cache
-COLUMNS = 32  # of one product: more C at once start further from their optimum
-SAMPLE = 4096  # rows on which the curvature is estimated
+TOLERANCE = 1e-8  # of the value, see lbfgs.minimize
+ROUGH = 1e-6  # the same in float32
+SINGLE = 40_000_000  # multiplications of a round from which two precisions are worth their calls
+COLUMNS = 96  # of one product: more C at once start further from their optimum
+MANY = 500_000_000  # multiplications from which BLAS may use all threads
+TOGETHER = 9  # values of C
 
 
 @dataclass(frozen=True)
@@ -76,102 +77,33 @@ def logistic_path(
     softmax), or float (N, K) of 0, 1 and NaN: independent labels, unknown ones masked. ``Cs``
     positive. ``sample_weight`` (N,), or (N, K) for labels, multiplies each log-loss (class weights
     are weights of samples). ``tolerance``: the estimated distance from the optimum relative to the
-    objective at which a problem ends; by default 1e-9, and 1e-7 for large ``x``, whose products
-    are in float32 with sums in float64.
+    objective at which a problem ends, by default 1e-8.
 
     Raises :class:`InputError` for a C that is not positive, or weights that are negative.
     """
     grid = positive(Cs, "C")
     order = np.argsort(grid)
-    with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
-        problem = _Problem(np.asarray(x), Targets.of(y, sample_weight), pool)
-        solved = _follow(problem, grid[order], tolerance)
+    x = np.asarray(x)
+    long = x.size * min(x.shape) > MANY  # products and eigenvectors that are worth all threads
+    with ThreadPoolExecutor(cores()) as pool:
+        with nullcontext() if long else one_blas_thread():
+            problem = Problem(x, Targets.of(y, sample_weight), pool)
+        with one_blas_thread():
+            solved = _follow(problem, grid[order], TOLERANCE if tolerance is None else tolerance)
     back = np.argsort(order)
     coef, intercept, objective, gradient, steps, done = (column[back] for column in solved)
-    kind = problem.targets.sign is None
-    return LogisticPath(grid, coef, intercept, objective, gradient, steps, done, kind)
+    return LogisticPath(grid, coef, intercept, objective, gradient, steps, done, problem.joint)
 
 
-@dataclass(frozen=True)
-class Targets:
-    """What the log-losses are of.
-
-    ``codes`` (1, N): classes of a softmax, else None. ``sign`` (K, N): -1 of positives and 1 of
-    negatives of each sigmoid, else None. ``weight`` (1 or K, N), None where all are 1.
-    """
-
-    classes: int
-    codes: np.ndarray | None
-    sign: np.ndarray | None
-    weight: np.ndarray | None
-
-    @classmethod
-    def of(cls, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Targets:
-        """Of int (N,) classes or float (N, K) labels; see :func:`logistic_path`."""
-        y = np.asarray(y)
-        options = None
-        if sample_weight is not None:
-            options = np.atleast_2d(np.asarray(sample_weight, dtype=float).T)
-            if options.shape not in ((1, len(y)), y.T.shape) or not (options >= 0).all():
-                raise InputError(
-                    f"sample weights must be {len(y)} numbers that are not negative, not of shape "
-                    f"{options.T.shape}"
-                )
-        if y.ndim == 1 and int(y.max()) > 1:
-            return cls(int(y.max()) + 1, y[None].astype(np.int64), None, options)
-        labels = np.atleast_2d(y.T).astype(float)
-        known = ~np.isnan(labels)
-        if not known.all():
-            options = known * (1.0 if options is None else options)
-        return cls(len(labels), None, np.where(labels == 1, -1.0, 1.0), options)
-
-    @property
-    def per(self) -> int:
-        """Independent problems at one C: one softmax, or a sigmoid for each label."""
-        return 1 if self.sign is None else self.classes
-
-    def intercepts(self) -> np.ndarray:
-        """(K,) optimal intercepts of features that say nothing."""
-        if self.sign is None:
-            positive = np.arange(self.classes)[:, None] == self.codes
-        else:
-            positive = self.sign < 0
-        weight = np.ones((1, positive.shape[1])) if self.weight is None else self.weight
-        floor = 1 / (positive.shape[1] + 1)
-        rate = (positive * weight).sum(1) / np.maximum(weight.sum(1), 1e-12)
-        rate = np.clip(rate, floor, 1 - floor)
-        return np.log(rate) if self.sign is None else np.log(rate / (1 - rate))
-
-    def astype(self, dtype: np.dtype) -> Targets:
-        """The same in another precision."""
-        sign, weight = (None if a is None else a.astype(dtype) for a in (self.sign, self.weight))
-        return replace(self, sign=sign, weight=weight)
-
-    def losses(
-        self, logits: np.ndarray, labels: np.ndarray, rows: slice
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Summed losses (P,) and derivatives by the logits (columns, n) of some samples.
-
-        ``labels`` (P,): which problem each is; the logits may be overwritten.
-        """
-        if self.codes is not None:
-            weight = None if self.weight is None else self.weight[:, rows]
-            by_class = logits.reshape(len(labels), self.classes, -1)
-            return softmax_loss(by_class, self.codes[:, rows], weight)[0], logits
-        assert self.sign is not None
-        weight = None if self.weight is None else self.weight[labels % len(self.weight), rows]
-        return sigmoid_loss(logits, self.sign[labels, rows], weight)
-
-
-def _follow(problem: _Problem, Cs: np.ndarray, tolerance: float | None) -> list[np.ndarray]:
+def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarray]:
     """Coefficients, intercepts, objectives, gradients, evaluations, whether converged, per C."""
-    per, width, dtype = problem.targets.per, problem.size, problem.z.dtype
-    ridges, count = 1 / (Cs * len(problem.z)), len(Cs)
-    tolerance = TOLERANCE[dtype.name] if tolerance is None else tolerance
-    together = int(np.clip(COLUMNS // problem.targets.classes, 1, 5))
-    state = np.empty((count, per, width), dtype)
+    per, width, count = problem.per, problem.size, len(Cs)
+    ridges = 1 / (Cs * problem.n)
+    together = int(np.clip(COLUMNS // problem.classes, 1, TOGETHER))
+    state = np.empty((count, per, width))
     value, gradient = np.empty((count, per)), np.empty((count, per))
     steps, done = np.empty((count, per), np.int64), np.empty((count, per), bool)
+    hessians = Hessians(problem)
     for first in range(0, count, together):
         now = np.arange(first, min(first + together, count))
         shape = (len(now), per)
@@ -180,14 +112,31 @@ def _follow(problem: _Problem, Cs: np.ndarray, tolerance: float | None) -> list[
         start = np.broadcast_to(before, (*shape, width)).reshape(-1, width)
         if first > 1:
             start = _better(evaluate, start, _ahead(state, np.log(Cs), now).reshape(-1, width))
-        history = History(problem.inverse_diagonal(before, ridges[now]))
-        found = minimize(evaluate, start.astype(dtype), history, tolerance=tolerance)
+        inverse = hessians.inverse(start.reshape(*shape, width)[len(now) // 2], ridges[now])
+        found = _solve(problem, evaluate, start, inverse, tolerance)
+        hessians.spend(float(found.evaluations.mean()), len(start))
         state[now] = found.x.reshape(*shape, width)
         gradient[now] = np.linalg.norm(found.gradient, axis=1).reshape(shape)
         value[now], steps[now] = found.value.reshape(shape), found.evaluations.reshape(shape)
         done[now] = found.converged.reshape(shape)
     coef, intercept = problem.unpack(state)
     return [coef, intercept, value.sum(1), gradient.max(1), steps.max(1), done.all(1)]
+
+
+def _solve(
+    problem: Problem, evaluate: Evaluate, start: np.ndarray, inverse: Inverse, tolerance: float
+) -> Minima:
+    """The minima, in float64; where a round is long, most of them in float32."""
+    if problem.cost(len(start)) < SINGLE:
+        history = History(inverse.astype(np.dtype(np.float64)))
+        return minimize(evaluate, start, history, tolerance=tolerance)
+    rough = minimize(
+        evaluate, start.astype(np.float32), History(inverse), tolerance=max(tolerance, ROUGH),
+        patience=4,
+    )  # fmt: skip
+    history = History(inverse.astype(np.dtype(np.float64)))
+    fine = minimize(evaluate, rough.x.astype(np.float64), history, tolerance=tolerance)
+    return replace(fine, evaluations=fine.evaluations + rough.evaluations)
 
 
 def _ahead(state: np.ndarray, at: np.ndarray, now: np.ndarray) -> np.ndarray:
@@ -206,80 +155,3 @@ def _better(evaluate: Evaluate, one: np.ndarray, other: np.ndarray) -> np.ndarra
     every = np.arange(len(one))
     lower = evaluate(every, other)[0] < evaluate(every, one)[0]
     return np.where(lower[:, None], other, one)
-
-
-class _Problem:
-    """The data in the eigenbasis, and the objective for some ridges and labels.
-
-    A problem's variables (size,) are, for each class it has, r rotated weights and the intercept.
-    """
-
-    def __init__(self, x: np.ndarray, targets: Targets, pool: ThreadPoolExecutor) -> None:
-        dtype = np.dtype(np.float64 if x.size <= DOUBLE else np.float32)
-        self.basis = Eigenbasis.of(x, dtype)
-        self.z, self.targets, self.pool = self.basis.z, targets.astype(dtype), pool
-        n, r = self.z.shape
-        k, per = targets.classes, targets.per
-        self.each = k // per  # classes of one problem
-        self.size = self.each * (r + 1)
-        self.penalised = np.tile(np.r_[np.ones(r), 0.0], self.each).astype(dtype)
-        start = np.zeros((k, r + 1))
-        start[:, -1] = targets.intercepts()
-        self.start = start.reshape(per, self.size)
-        workers = cores() if x.size > THREADS else 1
-        edges = np.linspace(0, n, workers + 1).astype(int)
-        self.parts = list(pairwise(edges))
-
-    def inverse_diagonal(self, state: np.ndarray, ridges: np.ndarray) -> np.ndarray:
-        """(len(ridges) * per, size): one over the Hessian's diagonal, near a state (per, size)."""
-        n, r = self.z.shape
-        rows = np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(int))
-        w = state.reshape(-1, r + 1).astype(self.z.dtype)
-        logits = w[:, :-1] @ self.z[rows].T + w[:, -1:]
-        p = softmax(logits, axis=0) if self.targets.sign is None else sigmoid(logits)
-        spread = p * (1 - p)
-        if self.targets.weight is not None:
-            spread = spread * self.targets.weight[:, rows]
-        curvature = np.outer(spread.mean(1), np.r_[self.basis.values, 1.0])
-        diagonal = curvature.reshape(1, -1, self.size) + ridges[:, None, None] * self.penalised
-        return (1 / np.maximum(diagonal, 1e-12)).reshape(-1, self.size).astype(self.z.dtype)
-
-    def evaluate(self, ridges: np.ndarray) -> Evaluate:
-        """Value and gradient of problems with these ridges (P,), labels in turn."""
-        labels = np.tile(np.arange(self.targets.per), len(ridges) // self.targets.per)
-
-        def function(which: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            w = v.reshape(len(v) * self.each, -1)
-            weights, intercepts = np.ascontiguousarray(w[:, :-1]), w[:, -1:]
-            done = self.pool.map(
-                lambda part: self._rows(part, weights, intercepts, labels[which]), self.parts
-            )
-            losses, gradients = zip(*done)
-            n, ridge = len(self.z), ridges[which]
-            kept = v * self.penalised
-            gradient = sum(gradients[1:], gradients[0]).reshape(v.shape) / n
-            gradient += ridge[:, None].astype(v.dtype) * kept
-            norm = np.einsum("pm,pm->p", kept, kept, dtype=np.float64)
-            return sum(losses[1:], losses[0]) / n + ridge / 2 * norm, gradient
-
-        return function
-
-    def _rows(
-        self, part: tuple[int, int], w: np.ndarray, b: np.ndarray, labels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Summed losses (P,) and gradients (P * each, r + 1) of some rows."""
-        loss, gradient = np.zeros(len(labels)), np.zeros((len(w), w.shape[1] + 1), w.dtype)
-        for start in range(part[0], part[1], BLOCK):
-            rows = slice(start, min(start + BLOCK, part[1]))
-            z = self.z[rows]
-            cost, residual = self.targets.losses(w @ z.T + b, labels, rows)
-            loss += cost
-            gradient[:, :-1] += residual @ z
-            gradient[:, -1] += residual.sum(1)
-        return loss, gradient
-
-    def unpack(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients (nC, K, D) and intercepts (nC, K) for the features as given."""
-        w = state.astype(np.float64).reshape(len(state), -1, self.z.shape[1] + 1)
-        coef = w[:, :, :-1] @ self.basis.vectors.T
-        return coef, w[:, :, -1] - coef @ self.basis.mean

@@ -13,9 +13,13 @@ MAX_ITERATIONS = 10_000
 
 
 def sklearn_path(
-    x: np.ndarray, y: np.ndarray, Cs: Sequence[float], *, sample_weight: np.ndarray | None = None
-) -> LogisticPath:
-    """As :func:`~featprobe.solvers.logistic.logistic_path`, by ``LogisticRegression``."""
+    x: np.ndarray, y: np.ndarray, Cs: Sequence[float], *,
+    sample_weight: np.ndarray | None = None, tolerance: float | None = None,
+) -> LogisticPath:  # fmt: skip
+    """As :func:`~featprobe.solvers.logistic.logistic_path`, by ``LogisticRegression``.
+
+    ``tolerance``: its ``tol``, of the gradient.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -30,7 +34,7 @@ def sklearn_path(
             known = ~np.isnan(target.astype(float))
             weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, float)
             weight = (weight[:, k] if weight.ndim == 2 else weight)[known]
-            model = LogisticRegression(C=c, tol=TOLERANCE, max_iter=MAX_ITERATIONS)
+            model = LogisticRegression(C=c, tol=tolerance or TOLERANCE, max_iter=MAX_ITERATIONS)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 model.fit(x[known], target[known].astype(int), sample_weight=weight)

@@ -12,27 +12,32 @@ import platform
 import sys
 from pathlib import Path
 
-NONE = ("rows",)
+NONE = ("rows", "rivals")
 
 
 def main() -> None:
     names = sorted(
         m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if not m.name.startswith("_") and m.name not in NONE
+        if not m.name.startswith(("_", "test_")) and m.name not in NONE
     )  # fmt: skip
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
     parser.add_argument("names", nargs="*", default=[], help=f"of: {', '.join(names)}")
     parser.add_argument("--runs", type=int, default=3, help="of each side; the median counts")
     parser.add_argument("--part", nargs="*", default=[], help="of a benchmark that has parts")
     parser.add_argument("--cache", help="a folder that keeps what parts have made")
+    parser.add_argument("--minutes", type=float, help="a part that takes about so long")
+    parser.add_argument("--cpu", action="store_true", help="compare seconds of the processor")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     parser.add_argument("--minutes", type=float, default=9, help="of gpu: ends in this time")
     parser.add_argument("--dry", action="store_true", help="of gpu: its code, on a CPU, in small")
-    parser.add_argument("--out", type=Path, help="of gpu: a folder for gpu.json and gpu.md")
+    parser.add_argument(
+        "--out", type=Path, default=os.environ.get("OUT"),
+        help="of gpu: a folder for gpu.json and gpu.md, by default $OUT",
+    )  # fmt: skip
     given = parser.parse_args()
     if given.names == ["gpu"]:
         importlib.import_module("tests.benchmarks.gpu").run(
-            given.minutes, given.dry, given.out, given.part
+            given.minutes, given.dry, given.out and Path(given.out), given.part
         )
         return
     names.remove("gpu")  # tables of another kind, for a machine that has one
@@ -44,7 +49,8 @@ def main() -> None:
     for name in given.names or names:
         run = importlib.import_module(f"tests.benchmarks.{name}").rows
         able = inspect.signature(run).parameters
-        more = {"parts": given.part, "cache": given.cache}
+        more = {"parts": given.part, "cache": given.cache, "minutes": given.minutes}
+        more["cpu"] = given.cpu
         for row in run(given.runs, **{k: v for k, v in more.items() if v and k in able}):
             missed += row.reached is False
             if given.json:

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from featprobe.core.errors import InputError
+from featprobe.probes.calibrated import CalibratedProbe
 from featprobe.probes.logistic import CS, SOLVERS, LogisticProbe
 from featprobe.solvers.logistic import logistic_path
 
@@ -53,7 +54,7 @@ def test_predictions_equal_sklearns_on_digits() -> None:
     x, y = load_digits(return_X_y=True)
     x = x[:, x.std(0) > 0]
     train, test = np.arange(1200), np.arange(1200, 1797)
-    probe = LogisticProbe(Cs=0.1).fit(x[train], y[train])
+    probe = LogisticProbe(Cs=0.1, tol=1e-10).fit(x[train], y[train])
     mean, std = x[train].mean(0), x[train].std(0)
     std[std == 0] = 1
     theirs = reference((x[train] - mean) / std, y[train], 0.1)
@@ -102,9 +103,9 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(60, 5)), np.arange(60) % 3
     twice = rng.integers(0, 3, 60)
-    weighted = LogisticProbe(0.3).fit(x, y, sample_weight=twice)
+    weighted = LogisticProbe(0.3, tol=1e-10).fit(x, y, sample_weight=twice)
     rows = np.repeat(np.arange(60), twice)
-    repeated = LogisticProbe(0.3).fit(x[rows], y[rows])
+    repeated = LogisticProbe(0.3, tol=1e-10).fit(x[rows], y[rows])
     np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-4)
     np.testing.assert_allclose(weighted.predict_proba(x), repeated.predict_proba(x), atol=1e-5)
     for bad in (np.zeros(60), np.ones(59)):
@@ -206,3 +207,15 @@ def test_the_default_grid_is_dinov2s() -> None:
 def test_a_c_that_is_not_positive_is_refused(cs: list[float]) -> None:
     with pytest.raises(InputError, match="every C must be positive"):
         logistic_path(np.eye(4), np.array([0, 1, 0, 1]), cs)
+
+
+def test_the_tolerance_is_checked_and_unless_given_not_part_of_a_result() -> None:
+    with pytest.raises(InputError, match="tol of probe logistic must be between 0 and 1"):
+        LogisticProbe(tol=2.0).candidates()
+    plain = LogisticProbe(0.5)
+    assert "tol" in plain.get_params()
+    assert "tol" not in plain.recorded()  # as in results of versions that had none
+    assert LogisticProbe(0.5, tol=1e-4).recorded()["tol"] == 1e-4
+    inner = CalibratedProbe(LogisticProbe(0.5, tol=1e-4)).recorded()
+    assert inner["probe__tol"] == 1e-4
+    assert "probe__tol" not in CalibratedProbe(plain).recorded()

@@ -10,7 +10,7 @@ import pytest
 from featprobe.cli.main import main
 from featprobe.studies.study import studies, study
 from tests.studies import synthetic
-from tests.studies.reduced import reduce
+from tests.support.reduced import reduce
 
 # what stands for every kind of backbone of a study, and which data sets they run on
 PARTS = {

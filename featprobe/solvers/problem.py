@@ -1,0 +1,136 @@
+"""Logistic regression of one data set, as problems that L-BFGS solves side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+
+from featprobe.solvers.curvature import Curvature, leading
+from featprobe.solvers.eigenbasis import Eigenbasis
+from featprobe.solvers.lbfgs import Evaluate
+from featprobe.solvers.newton import LARGEST, Dense, dense
+from featprobe.solvers.targets import Targets
+
+DOUBLE = (
+    2_000_000  # values of features: more are kept in float32, and are float64 a block at a time
+)
+BLOCK = 2048  # rows whose logits stay in the processor's cache
+SAMPLE = 4096  # rows on which the curvature of the classes is estimated
+PART = 8_000_000  # multiplications that are worth handing to a thread
+PARTS = 16
+SHORT = 512  # rows of a part: fewer make slow products
+ROUND = 30_000_000  # multiplications in the time that numpy needs to be called for a round
+
+
+class Problem:
+    """The data in the eigenbasis, and the objective for some ridges and labels.
+
+    A problem's variables (size,) are, for each class it has, r rotated weights and the intercept.
+    Sums do not depend on how many threads there are: rows are parted by their number alone.
+    """
+
+    def __init__(self, x: np.ndarray, targets: Targets, pool: ThreadPoolExecutor) -> None:
+        precise = np.dtype(np.float64 if x.size <= DOUBLE else np.float32)
+        self.basis = Eigenbasis.of(x, precise)
+        single: np.dtype = np.dtype(np.float32)
+        self.z: dict[np.dtype, np.ndarray] = {
+            np.dtype(np.float64): self.basis.z,
+            single: self.basis.z.astype(single, copy=False),
+        }
+        self.targets: dict[np.dtype, Targets] = {t: targets.astype(t) for t in self.z}
+        self.pool, self.joint = pool, targets.sign is None
+        self.n, r = self.basis.z.shape
+        self.classes, self.per = targets.classes, targets.per
+        self.each = self.classes // self.per  # classes of one problem
+        self.size = self.each * (r + 1)
+        self.penalised = np.tile(np.r_[np.ones(r), 0.0], self.each)
+        start = np.zeros((self.classes, r + 1))
+        start[:, -1] = targets.intercepts()
+        self.start = start.reshape(self.per, self.size)
+
+    def cost(self, count: int) -> int:
+        """Multiplications of an evaluation of ``count`` problems; an exponential is some 20."""
+        n, r = self.basis.z.shape
+        return ROUND + 2 * n * (r + 20) * count * self.each
+
+    def price(self, apart: bool) -> int:
+        """Multiplications of a turned curvature; eigh's of m x m take as long as 12 m^3."""
+        m = leading(self.basis.values)
+        return (self.n * m**2 + 12 * m**3) * (self.per if apart else 1)
+
+    def price_dense(self, ridges: int) -> float:
+        """Multiplications of the inverse Hessians of a softmax; infinite if too large."""
+        if not self.joint or self.size > LARGEST:
+            return np.inf
+        return self.n * self.size**2 + 4 * ridges * self.size**3
+
+    def dense(self, state: np.ndarray, ridges: np.ndarray) -> Dense:
+        """The inverse Hessians of a softmax at a state (1, size)."""
+        p, weight = self._probabilities(state, slice(None))
+        return dense(self.z[np.dtype(np.float32)], p, weight, ridges)
+
+    def curvature(self, state: np.ndarray, model: Curvature | None = None) -> Curvature:
+        """Near a state (per, size), its axes those of ``model``, or of the features."""
+        rows = np.unique(np.linspace(0, self.n - 1, min(self.n, SAMPLE)).astype(int))
+        p, weight = self._probabilities(state, rows)
+        if model is None:
+            return Curvature.of(self.basis.values, p, weight, self.joint)
+        return model.near(p, weight)
+
+    def turned(self, state: np.ndarray, apart: bool) -> Curvature:
+        """Near a state (per, size), with axes of its own."""
+        p, weight = self._probabilities(state, slice(None))
+        z = self.z[np.dtype(np.float32)]
+        return Curvature.turned(z, self.basis.values, p, weight, self.joint, apart, self.pool)
+
+    def _probabilities(
+        self, state: np.ndarray, rows: np.ndarray | slice
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """(K, n) of some samples, and their weights, in float32."""
+        dtype = np.dtype(np.float32)
+        w = state.reshape(self.classes, -1).astype(dtype)
+        targets = self.targets[dtype]
+        logits = w[:, :-1] @ self.z[dtype][rows].T + w[:, -1:]
+        return targets.probabilities(logits), targets.weights(rows)
+
+    def evaluate(self, ridges: np.ndarray) -> Evaluate:
+        """Value and gradient of problems with these ridges (P,), labels in turn."""
+        labels = np.tile(np.arange(self.per), len(ridges) // self.per)
+
+        def function(which: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            w = v.reshape(len(v) * self.each, -1)
+            weights, intercepts = np.ascontiguousarray(w[:, :-1]), w[:, -1:]
+            count = int(np.clip(self.cost(len(v)) // PART, 1, min(PARTS, -(-self.n // SHORT))))
+            parts = list(pairwise(np.linspace(0, self.n, count + 1).astype(int)))
+            over = map if len(parts) == 1 else self.pool.map
+            done = over(lambda part: self._rows(part, weights, intercepts, labels[which]), parts)
+            losses, gradients = zip(*done)
+            ridge, kept = ridges[which], v * self.penalised.astype(v.dtype)
+            gradient = sum(gradients[1:], gradients[0]).reshape(v.shape) / self.n
+            gradient += ridge[:, None].astype(v.dtype) * kept
+            norm = np.einsum("pm,pm->p", kept, kept, dtype=np.float64)
+            return sum(losses[1:], losses[0]) / self.n + ridge / 2 * norm, gradient
+
+        return function
+
+    def _rows(
+        self, part: tuple[int, int], w: np.ndarray, b: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Summed losses (P,) and gradients (P * each, r + 1) of some rows, in w's precision."""
+        loss, gradient = np.zeros(len(labels)), np.zeros((len(w), w.shape[1] + 1), w.dtype)
+        for start in range(part[0], part[1], BLOCK):
+            rows = slice(start, min(start + BLOCK, part[1]))
+            z = self.z[w.dtype][rows].astype(w.dtype, copy=False)
+            cost, residual = self.targets[w.dtype].losses(w @ z.T + b, labels, rows)
+            loss += cost
+            gradient[:, :-1] += residual @ z
+            gradient[:, -1] += residual.sum(1)
+        return loss, gradient
+
+    def unpack(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients (nC, K, D) and intercepts (nC, K) for the features as given."""
+        w = state.astype(np.float64).reshape(len(state), self.classes, -1)
+        coef = w[:, :, :-1] @ self.basis.vectors.T
+        return coef, w[:, :, -1] - coef @ self.basis.mean

@@ -1,0 +1,86 @@
+"""The logistic path where it is hard: few rows, overlap, complete separation, and large C."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from featprobe.solvers import logistic, problem
+from featprobe.solvers.logistic import logistic_path
+from tests.benchmarks.rivals import objective, objective_of
+from tests.benchmarks.solvers import APART, Cell, data
+
+CS = np.geomspace(1e-3, 1e4, 29)
+
+
+@settings(deadline=None, max_examples=8)
+@given(
+    st.sampled_from([(60, 100), (150, 20), (400, 30)]), st.sampled_from([2, 3, 6]),
+    st.sampled_from(sorted(APART)), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_the_objective_is_that_of_newton_steps_in_few_rounds(
+    shape: tuple[int, int], classes: int, apart: str, standardized: bool, imbalanced: bool
+) -> None:
+    x, y = data(Cell("path", *shape, classes, apart, standardized, imbalanced))
+    path = logistic_path(x, y, CS)
+    assert path.converged.all()
+    assert path.iterations.max() < 100
+    for i in (0, 14, 28):
+        theirs = LogisticRegression(C=CS[i], solver="newton-cholesky", tol=1e-10, max_iter=200)
+        best = objective(theirs.fit(x.astype(float), y), x, y, CS[i])
+        ours = objective_of(path.coef[i], path.intercept[i], x, y, CS[i])
+        assert ours <= best * (1 + 1e-6)
+
+
+def test_coefficients_at_a_tight_tolerance_are_newtons() -> None:
+    x, y = data(Cell("path", 400, 20, 4, "weak", True))
+    path = logistic_path(x, y, [0.1], tolerance=1e-13)
+    theirs = LogisticRegression(C=0.1, solver="newton-cholesky", tol=1e-10).fit(x.astype(float), y)
+    np.testing.assert_allclose(path.coef[0], theirs.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["path", "labels"])
+def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are parted by how many there are, so that sums do not depend on who makes them."""
+    x, y = data(Cell(kind, 3_000, 40, 5, "weak", False))
+    monkeypatch.setattr(problem, "PART", 100_000)
+    monkeypatch.setattr(logistic, "SINGLE", 0)
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(logistic, "cores", lambda threads=threads: threads)
+        found.append(logistic_path(x, y, CS))
+    np.testing.assert_array_equal(found[0].coef, found[1].coef)
+    np.testing.assert_array_equal(found[0].iterations, found[1].iterations)
+
+
+def test_two_precisions_end_where_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = data(Cell("path", 500, 30, 4, "strong", False))
+    one = logistic_path(x, y, CS)
+    monkeypatch.setattr(logistic, "SINGLE", 0)
+    two = logistic_path(x, y, CS)
+    np.testing.assert_allclose(one.objective, two.objective, rtol=1e-6)
+
+
+def test_a_looser_tolerance_takes_fewer_rounds_and_changes_no_decision_that_matters() -> None:
+    x, y = data(Cell("path", 600, 40, 3, "weak", True))
+    tight, usual, loose = (logistic_path(x, y, CS, tolerance=t) for t in (1e-12, None, 1e-3))
+    assert loose.iterations.sum() < usual.iterations.sum() < tight.iterations.sum()
+    assert (usual.objective <= tight.objective * (1 + 1e-6)).all()
+    p, q = usual.predict_proba(x), tight.predict_proba(x)
+    assert (p.argmax(2) == q.argmax(2)).mean() > 0.999
+    # Pinsker: the squared distance of probabilities is at most twice their divergence
+    assert (np.abs(p - q).sum(2) ** 2).mean() <= 2e-6
+
+
+def test_a_label_that_never_occurs_and_one_that_always_does_are_harmless() -> None:
+    x, y = data(Cell("labels", 120, 10, 4, "weak", True))
+    y[:, 0], y[:, 1] = 0, 1
+    path = logistic_path(x, y, CS)
+    assert np.isfinite(path.coef).all()
+    assert np.isfinite(path.intercept).all()
+    p = path.predict_proba(x)
+    assert (p[:, :, 0] < 0.05).all()
+    assert (p[:, :, 1] > 0.95).all()
