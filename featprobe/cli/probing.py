@@ -20,7 +20,7 @@ from featprobe.cli.common import (
 from featprobe.cli.depths import depths
 from featprobe.cli.level_options import level_options, read_level
 from featprobe.cli.saving import can_save, save
-from featprobe.cli.seeds import joined, seeded, seeds_option
+from featprobe.cli.seeds import called, joined, seeded, seeds_option
 from featprobe.cli.verb import options
 
 if TYPE_CHECKING:
@@ -178,8 +178,7 @@ def run_probe(
         for protocol, why in problems:
             where = f"{features.dataset} / {features.backbone}"
             text = str(why).removeprefix(f"{where}: ")
-            part = f"--subset {protocol.subset:g}, " if hasattr(protocol, "subset") else ""
-            note(f"left aside: {where}, {part}--seed {protocol.seed}: {text}")
+            note(f"left aside: {where}, {called(protocol, protocols)}: {text}")
         return joined(out, protocols, cache)
 
     show_results(on_each(stores, run, as_json), as_json, title)

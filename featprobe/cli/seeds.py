@@ -35,6 +35,13 @@ def seeded(probe: Any, protocols: Sequence[Any], protocol: Any) -> Any:
     return probe.set_params(seed=protocol.seed) if several and _draws(probe) else probe
 
 
+def called(protocol: Any, protocols: Sequence[Any]) -> str:
+    """What tells one of several protocols from the others: ``--subset 0.1, --seed 2``."""
+    parts = [f"--subset {protocol.subset:g}"] if hasattr(protocol, "subset") else []
+    several = len({p.seed for p in protocols}) > 1
+    return ", ".join([*parts, *([f"--seed {protocol.seed}"] if several or not parts else [])])
+
+
 def _draws(probe: Any) -> bool:
     return "seed" in probe.get_params(deep=False)
 
