@@ -110,8 +110,8 @@ def test_no_exception_is_left_over() -> None:
 IN_HELP = {"slice", "case", "entry", "asked", "told", "standing", "chunk"}
 
 
-# a rate by depth, as timm calls it; a random sample
-OPTIONS = ("--layer-decay", "--sample")
+# a rate by depth, as timm calls it; a random sample; what papers call --each-block
+OPTIONS = ("--layer-decay", "--sample", "--layers")
 
 
 @pytest.mark.parametrize("verb", COMMANDS)

@@ -166,12 +166,16 @@ def sam(config: Config, base: str) -> Tokens:
     return Necked(
         _path(base, "vision_encoder.layers"), "", config.hidden_size, config.num_hidden_layers,
         config.patch_size, prefix=0, cls=False, head={"neck": config.output_channels},
-        neck=_path(base, "vision_encoder.neck"),
+        neck=_path(base, "vision_encoder.neck"), native=(config.image_size,) * 2,
     )  # fmt: skip
 
 
 class SamAnySize(nn.Module):
-    """SAM's patch embedding, followed by position embeddings interpolated to its grid."""
+    """SAM's patch embedding, followed by position embeddings interpolated to its grid.
+
+    Bicubic with antialiasing, as timm (``samvit_base_patch16`` at 224, which MED+ has) and WACV
+    (joanaapa/Foundation-Medical ``utils/transformers/sam.py``) do.
+    """
 
     def __init__(self, projection: nn.Module, positions: nn.Parameter | None) -> None:
         super().__init__()
@@ -182,9 +186,10 @@ class SamAnySize(nn.Module):
         if self.positions is None:
             return x
         rows, columns = x.shape[1:3]
-        p = self.positions
+        p: Tensor = self.positions
         if p.shape[1:3] != (rows, columns):
-            p = interpolate(p.flatten(1, 2), rows, columns).unflatten(1, (rows, columns))
+            p = interpolate(p.flatten(1, 2), rows, columns, antialias=True)
+            p = p.unflatten(1, (rows, columns))
         return x + p
 
 

@@ -133,10 +133,17 @@ class Tokens:
 class Necked(Tokens):
     """A transformer with a ``neck`` (path) behind its blocks, which serves a decoder of masks.
 
-    The output ``neck`` is the spatial mean of the map (B, C, h, w) that it returns.
+    The output ``neck`` is the spatial mean of the map (B, C, h, w) that it returns. ``native``: the
+    input (h, w) for which it has position embeddings. Those of others are antialiased since version
+    2 of what makes its features.
     """
 
     neck: str = ""
+    native: tuple[int, int] = (0, 0)
+
+    def version_at(self, size: tuple[int, int]) -> int:
+        """By which version features of an input of that size are made."""
+        return 1 if size == self.native else 2
 
     def __call__(self, model: nn.Module, x: Tensor, wanted: Mapping[str, int]) -> dict[str, Tensor]:
         with caught([model.get_submodule(self.neck)]) as maps:

@@ -187,7 +187,9 @@ class Backbone(Displayable):
         """The part of a key that says by which code features are made; nothing for version 1."""
         if self.version is None:
             return {"code": code_digest(self.module, self.adapter)}
-        return {} if self.version == 1 else {"backbone": self.version}
+        at = getattr(self.adapter, "version_at", None)
+        version = at(self.preprocess.size) if at and self.version == 1 else self.version
+        return {} if version == 1 else {"backbone": version}
 
     def to(self, device: str | torch.device) -> Backbone:
         """Move to a device, in place."""

@@ -25,6 +25,9 @@ from featprobe.backbones.source import Loaded, Source, account, drawn, strictly
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError, reason
 
+# SAM's and BLIP's configurations state a deviation of 1e-10 for weights that are drawn: such a
+# network gives the same features of every image, which is no control. Others state 0.02.
+LEAST_SPREAD, USUAL_SPREAD = 1e-3, 0.02
 VOLATILE = ("_name_or_path", "transformers_version", "dtype", "architectures", "torch_dtype")
 
 
@@ -42,6 +45,8 @@ def load(source: Source) -> Loaded:
         for name, value in adopt(states[0], steps.config.model_type).items():
             setattr(steps.config, name, value)
     origin: dict[str, Any] = {}
+    if source.init == "random" and getattr(steps.config, "initializer_range", 1) < LEAST_SPREAD:
+        steps.config.initializer_range = USUAL_SPREAD
     if states or source.init == "random":
         with drawn(source.seed):
             module = steps.build()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from featprobe.cli.probing import probe_options, run_probe, set_option, values
+from featprobe.cli.seeds import under_each
 from featprobe.cli.verb import Verb
 
 DRAWS = ("drawn", "first", "spaced", "dinov2")  # of featprobe.splits.study_draws
@@ -57,7 +58,7 @@ def command(
     choose_on_val: bool,
     probe: str,
     settings: tuple[str, ...],
-    seed: int,
+    seeds: tuple[int, ...],
     split_version: int,
     **common: Any,
 ) -> None:
@@ -68,8 +69,10 @@ def command(
     from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import FewShot
 
-    protocol = FewShot(
-        tuple(sorted(set(shots))), tries, by, seed, split_version, draw, choose_on_val
-    )
+    def way(seed: int) -> list[FewShot]:
+        of = tuple(sorted(set(shots)))
+        return [FewShot(of, tries, by, seed, split_version, draw, choose_on_val)]
+
     made = make_probe(probe, **values(settings, probe))
-    run_probe(lambda _: made.fresh(), [protocol], title=f"few-shot, {probe}", **common)
+    protocols = under_each(seeds, way)
+    run_probe(lambda _: made.fresh(), protocols, title=f"few-shot, {probe}", **common)

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from featprobe.cli.probing import probe_options, run_probe, save_option
 from featprobe.cli.protocol_options import one_way, split_protocols, way_options
+from featprobe.cli.seeds import under_each
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
 
@@ -124,7 +125,7 @@ def command(
     subset: tuple[float, ...],
     folds: int | None,
     repeats: int,
-    seed: int,
+    seeds: tuple[int, ...],
     select: str | None,
     one_se: bool | None,
     threshold: str | None,
@@ -164,10 +165,17 @@ def command(
     one_way(repeats, subset, common["save_to"], folds, loo)
     if loo and any(typed(n) for n in ("select", "one_se", "threshold")):
         raise click.UsageError("--select is of val, which --loo does not look at", ctx)
-    way = split_protocols(subset, folds, repeats=repeats, seed=seed, split_version=split_version)
+    if loo and len(set(seeds)) > 1:
+        raise click.UsageError("--loo draws nothing: give one --seed", ctx)
+
+    def way(seed: int) -> list[Any]:
+        return split_protocols(
+            subset, folds, repeats=repeats, seed=seed, split_version=split_version
+        )
+
     run_probe(
         made,
-        [LeaveOneOut(seed)] if loo else way,
+        [LeaveOneOut(seeds[0])] if loo else under_each(seeds, way),
         title=preset or ("k nearest neighbours" if probe == "knn" else "ML-kNN"),
         how={} if loo else chosen_by(select, one_se, threshold),
         **common,

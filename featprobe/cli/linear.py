@@ -8,6 +8,7 @@ import click
 
 from featprobe.cli.probing import probe_options, run_probe, save_option, set_option, values
 from featprobe.cli.protocol_options import one_way, split_protocols, way_options
+from featprobe.cli.seeds import under_each
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
 
@@ -52,6 +53,7 @@ Examples:
   featprobe linear --subset 0.01 0.1 1   with 1 %, 10 % and all of the patients of train and val
   featprobe linear --preset dinov2-linear --model dinov2_vits14
   featprobe linear --probe ridge --pca 64
+  featprobe linear --probe mlp --seed 0 1 2   mean, deviation, interval under new seeds and patients
   featprobe linear --probe mlp --set width=[64,256] --data aptos
   featprobe linear --data nih_cxr --model dinov2_vitb14 --save nih.safetensors
 """,
@@ -92,7 +94,7 @@ def command(
     subset: tuple[float, ...],
     folds: int | None,
     repeats: int,
-    seed: int,
+    seeds: tuple[int, ...],
     select: str | None,
     one_se: bool | None,
     threshold: str | None,
@@ -135,12 +137,15 @@ def command(
         return CalibratedProbe(found) if calibrate and name != "calibrated" else found
 
     made()  # what cannot be is said before anything is read
-    way = split_protocols(
-        subset, folds, repeats=repeats, refit=refit, seed=seed, split_version=split_version
-    )
+
+    def way(seed: int) -> list[Any]:
+        return split_protocols(
+            subset, folds, repeats=repeats, refit=refit, seed=seed, split_version=split_version
+        )
+
     run_probe(
         made,
-        way,
+        under_each(seeds, way),
         title=title,
         how=chosen_by(select, one_se, threshold, how),
         **common,

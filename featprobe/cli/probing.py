@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +17,10 @@ from featprobe.cli.common import (
     note,
     split_version_option,
 )
+from featprobe.cli.depths import depths
 from featprobe.cli.level_options import level_options, read_level
+from featprobe.cli.saving import can_save, save
+from featprobe.cli.seeds import called, joined, seeded, seeds_option
 from featprobe.cli.verb import options
 
 if TYPE_CHECKING:
@@ -47,7 +51,8 @@ bootstrap_options = options(
 feature_options = options(
     click.option(
         "--features", "view", multiple=True, metavar="VIEW...",
-        help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, ...; of several, val chooses."
+        help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, cls@6 (the sixth block alone), "
+        "cls@-3 (the third from the end), ...; of several, val chooses."
         "  [default: cls, or mean]",
     ),
     options(
@@ -72,8 +77,21 @@ draw_options = options(
     split_version_option,
     group="Split and selection",
 )  # fmt: skip
+depth_option = options(
+    click.option(
+        "--each-block", "--layers", "each_block", multiple=True, metavar="[all|N...]",
+        help="One run for each single block of --features: of all that are stored, or of these "
+        "(6, or -3 from the end). The page draws a curve.",
+    ),
+    group="Features",
+)  # fmt: skip
 probe_options = options(
-    choice_options, feature_options, level_options, draw_options, bootstrap_options
+    choice_options,
+    feature_options,
+    depth_option,
+    level_options,
+    options(seeds_option, split_version_option, group="Split and selection"),
+    bootstrap_options,
 )
 
 
@@ -135,29 +153,33 @@ def run_probe(
     from featprobe.evaluation.evaluate import evaluate
 
     stores = cached_sets(data, model, cache)
-    _can_save(save_to, len(stores), len(protocols), requested)
+    can_save(save_to, len(stores), len(protocols), requested)
+    if save_to and requested["each_block"]:
+        raise click.UsageError("--save is of one view: leave --each-block out")
     reported = {**_reported(requested), **(how or {})}
+    blocks = requested["each_block"]
 
     def run(features: FeatureSet) -> list[Result]:
         out: list[Result] = []
         problems = []
-        for protocol in protocols:
-            made = probe(features)
+        for protocol, view in product(protocols, depths(features, reported["view"], blocks)):
+            made = seeded(probe(features), protocols, protocol)
+            options = {**reported, "view": view}
             try:
-                found = evaluate(features, made, protocol, cache=cache, save=True, **reported)
+                found = evaluate(features, made, protocol, cache=cache, save=True, **options)
             except FeatprobeError as error:
                 problems.append((protocol, error))
                 continue
             if save_to is not None:
-                note(f"saved {_save(features, made, protocol, found, save_to)}")
+                note(f"saved {save(features, made, protocol, found, save_to)}")
             out += found
         if not out:
             raise problems[0][1]
         for protocol, why in problems:
             where = f"{features.dataset} / {features.backbone}"
             text = str(why).removeprefix(f"{where}: ")
-            note(f"left aside: {where}, --subset {protocol.subset:g}: {text}")
-        return out
+            note(f"left aside: {where}, {called(protocol, protocols)}: {text}")
+        return joined(out, protocols, cache)
 
     show_results(on_each(stores, run, as_json), as_json, title)
 
@@ -249,45 +271,6 @@ def _reported(options: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of ``evaluate`` that the options stand for."""
     provided = {n: options[n] for n in ("pool", "normalize", "pca", "resamples")}
     return {**provided, "view": options["view"] or None, **read_level(options)}
-
-
-def _can_save(
-    save_to: Path | None, stores: int, protocols: int, options: Mapping[str, Any]
-) -> None:
-    from featprobe.core.errors import InputError
-
-    if save_to is None:
-        return
-    if stores > 1:
-        raise InputError(
-            f"--save is of one feature set, not {stores}: choose by --data and --model"
-        )
-    if protocols > 1:
-        raise InputError(f"--save is of one --subset, not {protocols}: give one")
-    if options["normalize"] or options["pca"]:
-        raise InputError("--save keeps the probe, not --normalize or --pca: leave those out")
-
-
-def _save(
-    features: FeatureSet, probe: Any, protocol: Any, found: Sequence[Result], path: Path
-) -> Path:
-    from featprobe.core.errors import InputError
-    from featprobe.evaluation.predict import source_of
-    from featprobe.evaluation.protocols import Full
-    from featprobe.evaluation.refitting import fit_chosen
-    from featprobe.probes.saving import save_probe
-
-    if not isinstance(protocol, Full):
-        raise InputError("--save fits to train and val: leave --folds and --loo out")
-    if probe.bags:
-        raise InputError(
-            f"--save is for 'featprobe predict', which cannot give {probe.name} the frames of "
-            "items: fit and save it in Python"
-        )
-    best = next(r for r in found if r.selected)
-    fitted = fit_chosen(features, probe, protocol, best)
-    source = source_of(features, best.view, best.pool, best.thresholds)
-    return save_probe(fitted, path, source)
 
 
 def notes_of(shown: Iterable[Any]) -> Iterable[str]:

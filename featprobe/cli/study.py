@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from featprobe.studies.study import Study
 
 
-@click.group(cls=Verbs)
+@click.group(
+    cls=Verbs,
+    epilog="""\b
+Examples:
+  featprobe study list
+  featprobe study show rad
+  featprobe study run rad --only nih --dry-run
+""",
+)
 def command() -> None:
     """Published studies: what they did, and their numbers beside ours."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,11 @@ class DatasetEntry:
         cache: Path,
         recipe: FrameRecipe,
         options: Mapping[str, str] | None = None,
+        also: Sequence[str] = (),
     ) -> Dataset:
         """Open it below ``root``, ``$FEATPROBE_DATA/<folder>``, or where it is generated.
+
+        ``also``: other names of its folder, in any spelling of case, ``-`` and ``_``.
 
         Raises :class:`MissingPath` and :class:`InputError` naming the file that is absent or not
         as published, and :class:`UnknownName` for an unknown option.
@@ -73,7 +76,7 @@ class DatasetEntry:
             return self.build(folder, recipe, memory, **chosen)
         hint = f"the layout is shown by 'featprobe data show {self.name}'"
         places = settings.data_root()
-        place = root or (places / (self.folder or self.name) if places else None)
+        place = root or (self._below(places, also) if places else None)
         if place is None or not place.is_dir():
             where = place or f"$FEATPROBE_DATA/{self.folder or self.name}"
             raise MissingPath(
@@ -93,6 +96,15 @@ class DatasetEntry:
         data.tables = tables_in(place)
         self._check(data, chosen)
         return data
+
+    def _below(self, places: Path, also: Sequence[str]) -> Path:
+        """Its folder below that of all data sets; the usual one where there is none."""
+        usual = places / (self.folder or self.name)
+        if usual.is_dir() or not places.is_dir():
+            return usual
+        names = {_spelt(n) for n in (usual.name, *also)}
+        found = sorted(p for p in places.iterdir() if _spelt(p.name) in names and p.is_dir())
+        return found[0] if found else usual
 
     @property
     def study_splits(self) -> tuple[str, ...]:
@@ -163,6 +175,10 @@ class DatasetEntry:
             "options": {k: list(v) for k, v in self.options.items()},
             "embedded": self.generate is not None,
         }
+
+
+def _spelt(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def _generate(make: Callable[[Path], None], folder: Path) -> None:

@@ -206,7 +206,9 @@ def _dataset(
     memory: Path | None,
 ) -> Dataset:  # fmt: skip
     ids = _ids(root, found.paths)
-    parts = [tuple(item[0].split("/")[:-1]) for item in found.paths]
+    shared: dict[str, tuple[str, ...]] = {}  # one tuple a folder, not one an item
+    above = (item[0].rpartition("/")[0] for item in found.paths)
+    parts = [shared.setdefault(f, tuple(f.split("/")) if f else ()) for f in above]
     layout = read_layout(root, ids, parts, found.patients, reading)
     kept = [i for i in range(len(ids)) if i not in layout.left_out]
     for why in dict.fromkeys(layout.left_out.values()):

@@ -65,8 +65,8 @@ def _prefixes(stems: Sequence[str]) -> list[str] | None:
     best: list[str] | None = None
     found = list(stems)
     while True:
-        matches = [_INDEX.match(s) for s in found]
-        coarser = [m["patient"] if m else "" for m in matches]
+        # no list of matches, each of which takes half a kilobyte
+        coarser = [m["patient"] if (m := _INDEX.match(s)) else "" for s in found]
         unique = set(coarser)
         few = len(unique) < max(10, len(stems) / 10)
         if "" in unique or few or (best and _word(unique)):

@@ -212,7 +212,7 @@ def _load(
         raise InputError("the data set is an empty text; give a name or a path")
     if text in CATALOG:
         base = expanded(root) if root else None
-        data = CATALOG.get(text).load(base, store, recipe, options)
+        data = CATALOG.get(text).load(base, store, recipe, options, _ALSO.get(text, ()))
         data.name = name or data.name
         return _regroup(reading.group, data)
     path = expanded(text)

@@ -173,7 +173,12 @@ def dataset_json(
 
 def of_channel(paths: Sequence[tuple[str, ...]], channel: int) -> list[int]:
     """Of nnU-Net's images, all named ``case_0000``, the items of one channel; all of others."""
-    ends = [CHANNEL.search(stem_of(p[0])) for p in paths]
-    if not all(ends) or len({m[0] for m in ends if m}) < 2:
+    ends: list[str] = []
+    for item in paths:
+        match = CHANNEL.search(stem_of(item[0]))
+        if match is None:
+            return list(range(len(paths)))
+        ends.append(match[0])
+    if len(set(ends)) < 2:
         return list(range(len(paths)))
-    return [i for i, m in enumerate(ends) if m and int(m[0][1:]) == channel]
+    return [i for i, end in enumerate(ends) if int(end[1:]) == channel]

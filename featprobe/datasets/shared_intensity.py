@@ -14,6 +14,7 @@ import numpy as np
 
 from featprobe.core.errors import FeatprobeError, InputError
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.file_paths import FilePaths
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe
 from featprobe.images.intensity import natural_white
 
@@ -87,7 +88,7 @@ def _may_hold_colour(dataset: Dataset) -> bool:
         return any(a.dtype != np.uint8 and a.shape[-1] == 3 and a.ndim > 3 for a in arrays)
     paths = getattr(dataset.source, "paths", ())
     ends = _OTHER_COLOUR if not dataset.recipe.modalities else ()
-    return any(ps and ps[0].name.lower().endswith(ends) for ps in paths) if ends else False
+    return any(n.lower().endswith(ends) for n in FilePaths.of(paths).names()) if ends else False
 
 
 def _white(dataset: Dataset) -> tuple[float, float] | None:

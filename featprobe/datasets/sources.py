@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,7 +101,11 @@ class FileSource:
 
     def formats(self) -> set[str]:
         """As :meth:`kinds`, by names: no PNG is opened to see what colours it has."""
-        return kinds_of(FilePaths.of(self.paths).names(), opened=False)
+        return set(self._formats)
+
+    @cached_property
+    def _formats(self) -> frozenset[str]:
+        return frozenset(kinds_of(FilePaths.of(self.paths).names(), opened=False))
 
     def _header(self, paths: tuple[Path, ...], recipe: FrameRecipe) -> ImageHeader:
         """From what :meth:`contents` has learnt, else from the file."""

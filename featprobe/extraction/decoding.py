@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +23,8 @@ from featprobe.images.intensity import Levels, apply_rule
 from featprobe.images.plugins import in_this_process
 
 BYTES_AHEAD = 1 << 30  # decoded pictures that wait for the device
+_LOOKED_AT = 64  # files whose sizes are looked at
+_SMALL, _TOGETHER = 64 << 10, 8  # bytes of a file, and how many such go in one message
 
 
 @dataclass
@@ -95,8 +98,38 @@ def job(dataset: Dataset, item: int, planned: int) -> Job:
     return Job(source, index, item, str(dataset.ids[item]), dataset.recipe, planned)
 
 
+@dataclass(frozen=True)
+class Several:
+    """Small items that go to a worker together: a message costs the main process more than they
+    take."""
+
+    jobs: Sequence[Job]
+
+    def run(self) -> Together:
+        return Together([job.run() for job in self.jobs])
+
+
+@dataclass
+class Together:
+    """What came of :class:`Several`; ``pixels`` lie in the items themselves."""
+
+    items: list[Decoded]
+    pixels: None = None
+
+
+def items_a_message(dataset: Dataset) -> int:
+    """How many items to send to a worker at a time, as the sizes of some files tell."""
+    paths = getattr(dataset.source, "paths", ())
+    some = [ps[0] for ps in paths[:: max(1, len(paths) // _LOOKED_AT)] if len(ps) == 1]
+    sizes = [os.path.getsize(p) for p in some if os.path.exists(p)]
+    if len(sizes) < _LOOKED_AT or max(sizes) > _SMALL:
+        return 1
+    return _TOGETHER
+
+
 class Runner(Protocol):
-    """Runs a job somewhere; called from several threads."""
+    """Runs a job somewhere; called from several threads. One that has ``several(jobs)``, too, is
+    given more than one at a time where items are small."""
 
     def __call__(self, job: Job) -> Decoded: ...
 
@@ -120,36 +153,47 @@ def ahead(
     workers: int,
     depth: int | None = None,
     most: int = BYTES_AHEAD,
+    together: int = 1,
 ) -> Iterator[Decoded]:
-    """Results in order, at most ``depth`` items (default ``2 * workers + 1``) and about ``most``
-    bytes decoded ahead.
+    """Results in order, at most ``depth`` messages (default ``2 * workers + 1``) of ``together``
+    items and about ``most`` bytes decoded ahead.
 
     Jobs are made when their turn comes. Closing the iterator cancels what has not begun.
     """  # fmt: skip
     depth = depth or 2 * workers + 1
     todo = iter(jobs)
-    queue: deque[Future[Decoded]] = deque()
+    queue: deque[Future[list[Decoded]]] = deque()
+    several = getattr(runner, "several", None) if together > 1 else None
     held = 0
     lock = threading.Lock()
 
-    def run(make: Callable[[], Job]) -> Decoded:
+    def run(makes: Sequence[Callable[[], Job]]) -> list[Decoded]:
         nonlocal held
-        out = runner(make())
+        made = [make() for make in makes]
+        out = [runner(job) for job in made] if several is None else several(made)
         with lock:
-            held += out.pixels.nbytes if out.pixels is not None else 0
+            held += sum(map(_bytes, out))
         return out
 
     with ThreadPoolExecutor(max(1, workers), "decode") as pool:
         try:
             while True:
                 room = depth - len(queue) if held < most or not queue else 0
-                queue.extend(pool.submit(run, make) for make in islice(todo, room))
+                size = together if several is not None else 1
+                for _ in range(room):
+                    if not (makes := list(islice(todo, size))):
+                        break
+                    queue.append(pool.submit(run, makes))
                 if not queue:
                     return
-                out = queue.popleft().result()
-                with lock:
-                    held -= out.pixels.nbytes if out.pixels is not None else 0
-                yield out
+                for out in queue.popleft().result():
+                    with lock:
+                        held -= _bytes(out)
+                    yield out
         finally:
             for future in queue:
                 future.cancel()
+
+
+def _bytes(out: Decoded) -> int:
+    return 0 if out.pixels is None else out.pixels.nbytes

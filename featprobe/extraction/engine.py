@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from functools import partial
 
 from featprobe.backbones.base import Backbone
 from featprobe.datasets.base import Dataset
 from featprobe.extraction import pipeline
-from featprobe.extraction.decoding import here, separable
+from featprobe.extraction.decoding import Runner, here, items_a_message, separable
 from featprobe.extraction.device import Forward, Streams
 from featprobe.extraction.options import Settings
 from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
 from featprobe.extraction.shard_schedule import ShardSchedule
-from featprobe.extraction.workers import pool
+from featprobe.extraction.workers import Pooled
 from featprobe.store.base import FeatureStore
 
 
@@ -27,7 +26,9 @@ def on_this_machine(
     backbone.to(o.target)
     backbone.channels_last()
     batch = min(o.batch_size, store.layout.shard)
-    runner = partial(pool(), seconds=o.item_timeout) if o.workers and separable(dataset) else here
+    apart = o.workers and separable(dataset)
+    runner: Runner = Pooled(o.item_timeout) if apart else here
+    together = items_a_message(dataset) if apart else 1
     plan = FramePlan(store.frame_item(), store.frame_index())
     with Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
         forward = Forward(
@@ -40,7 +41,7 @@ def on_this_machine(
             try:
                 outcome += pipeline.run(
                     backbone, dataset, store, plan, turns, batch=batch, workers=max(1, o.workers),
-                    runner=runner, forward=forward, strict=o.strict, stop=stop,
+                    runner=runner, together=together, forward=forward, strict=o.strict, stop=stop,
                     on_frames=on_frames, on_written=turns.done,
                 )  # fmt: skip
             finally:

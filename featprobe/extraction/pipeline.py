@@ -187,6 +187,7 @@ def run(
     batch: int,
     workers: int,
     runner: Runner = here,
+    together: int = 1,
     forward: Forward | None = None,
     strict: bool = False,
     stop: Callable[[], bool] = lambda: False,
@@ -195,9 +196,9 @@ def run(
 ) -> Outcome:
     """Extract shards, in the order in which they are given, into the store.
 
-    ``runner`` decodes, ``workers`` items at a time. ``stop`` is asked between shards. Raises
-    :class:`UnreadableItem` at the first unreadable item when ``strict``, and :class:`StoreError`
-    when features do not fit the store's dtype or cannot be written.
+    ``runner`` decodes, ``workers`` messages of ``together`` items at a time. ``stop`` is asked
+    between shards. Raises :class:`UnreadableItem` at the first unreadable item when ``strict``, and
+    :class:`StoreError` when features do not fit the store's dtype or cannot be written.
     """
     outcome = Outcome()
     times = outcome.times
@@ -219,7 +220,7 @@ def run(
                     yield partial(job, dataset, item, int(counts[item]))
                 before = item
 
-    stream = ahead(jobs(), runner, workers)
+    stream = ahead(jobs(), runner, workers, together=together)
     current = Decoded(-1)
     full: deque[Shard] = deque()  # sent, but perhaps not back yet
     with ThreadPoolExecutor(1, "write") as pool:

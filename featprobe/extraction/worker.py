@@ -33,11 +33,10 @@ def send(sock: socket.socket, value: Any, pixels: np.ndarray | None = None) -> N
         shape = (pixels.shape, pixels.dtype.str)
         if pixels.nbytes > INLINE and hasattr(os, "memfd_create"):
             fd = os.memfd_create("featprobe")
-            os.truncate(fd, pixels.nbytes)
-            with mmap.mmap(fd, pixels.nbytes) as shared:
-                view = np.frombuffer(shared, pixels.dtype).reshape(pixels.shape)
-                view[...] = pixels
-                del view
+            # written and not copied into a map, whose pages would each be cleared and faulted in
+            left = pixels.reshape(-1).view(np.uint8).data
+            while left:  # Linux writes 2 GB at a time
+                left = left[os.write(fd, left) :]
     inline = pixels.tobytes() if pixels is not None and fd < 0 else None
     body = pickle.dumps((value, shape, inline), protocol=pickle.HIGHEST_PROTOCOL)
     try:

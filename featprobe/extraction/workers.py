@@ -6,12 +6,15 @@ import atexit
 import os
 import signal
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from featprobe.core.child import start_module
 from featprobe.core.errors import reason
 from featprobe.extraction import worker
-from featprobe.extraction.decoding import Decoded, Job
+from featprobe.extraction.decoding import Decoded, Job, Several
 
 SECONDS = 300.0  # for one item
 
@@ -32,7 +35,7 @@ class Worker:
         self.process, ours = start_module("featprobe.extraction.worker", {**os.environ, **threads})
         self.socket, self.ready = ours, False
 
-    def run(self, job: Job, seconds: float) -> Decoded:
+    def run(self, job: Job | Several, seconds: float) -> Decoded:
         """Raises :class:`TimeoutError`, or :class:`EOFError` when the process died."""
         try:
             if not self.ready:  # a start on a busy machine is no item's time
@@ -92,6 +95,21 @@ class Workers:
                 return out
         raise AssertionError
 
+    def several(self, jobs: Sequence[Job], seconds: float = SECONDS) -> list[Decoded]:
+        """Some small items in one message; one by one where that fails or takes too long, so that
+        the one at fault is named."""
+        if len(jobs) > 1:
+            one = self._take()
+            try:
+                out: Any = one.run(Several(jobs), seconds)
+            except Exception:
+                self._drop(one)
+            else:
+                self._idle.put(one)
+                found: list[Decoded] = out.items
+                return found
+        return [self(job, seconds) for job in jobs]
+
     def _take(self) -> Worker:
         try:
             while True:
@@ -124,6 +142,19 @@ def status_text(status: int) -> str:
         return signal.Signals(-status).name
     except ValueError:
         return f"signal {-status}"
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The processes of this program as a :class:`~featprobe.extraction.decoding.Runner`."""
+
+    seconds: float = SECONDS
+
+    def __call__(self, job: Job) -> Decoded:
+        return pool()(job, self.seconds)
+
+    def several(self, jobs: Sequence[Job]) -> list[Decoded]:
+        return pool().several(jobs, self.seconds)
 
 
 _pool: Workers | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ from featprobe.datasets.encode import GIVEN, encode, split_column, text_column
 from featprobe.datasets.groups import NO_GROUPS
 from featprobe.features.bags import Bags
 from featprobe.features.labeled_items import ExcludedItem, LabeledItems
+from featprobe.features.view_names import is_output, one_block, view_part
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import DONE, FAILED, FeatureKey, Items
@@ -23,18 +23,6 @@ from featprobe.store.memory import MemoryStore
 
 POOLS = ("mean", "max", "mean+std")
 OWN = "features"  # the output of an array that has no name
-_PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+))?$")
-
-
-def view_part(text: str, view: str) -> tuple[str, int]:
-    """Output and last blocks that a part of a view names: ``cls:4`` is ``("cls", 4)``.
-
-    Raises :class:`InputError` that names the ``view`` for what is not understood.
-    """
-    match = _PART.match(text)
-    if match is None:
-        raise InputError(f"view {view!r} is not understood: write cls, cls:4, mean, cls+mean")
-    return match["name"], int(match["blocks"] or 1)
 
 
 class FeatureSet(Displayable, LabeledItems):
@@ -167,7 +155,8 @@ class FeatureSet(Displayable, LabeledItems):
         """Features (N, D') float32, one row an item.
 
         ``view``: outputs joined by ``+``, each optionally with how many last blocks are joined:
-        ``cls``, ``cls:4``, ``mean``, ``cls+mean``; None is :attr:`default_view`. ``pool``: how
+        ``cls``, ``cls:4``, ``mean``, ``cls+mean``, or with one block, ``cls@-3`` counted from the
+        end, ``cls@6`` from the first; None is :attr:`default_view`. ``pool``: how
         the frames of an item become one row: ``mean``, ``max`` or ``mean+std``. Views of late
         fusion are pooled apart and joined; for a missing one stands the mean of those there.
 
@@ -229,13 +218,16 @@ class FeatureSet(Displayable, LabeledItems):
     def _vectors(self, view: str | None) -> np.ndarray:
         """(F, D') float32 of all frames, those of items that are left out included."""
         parts = [self._part(p) for p in (view or self.default_view).split("+")]
-        rows = [self.store.read(n, b).reshape(self.store.layout.frames, -1) for n, b in parts]
+        read = [(self.store.read(n, b), one) for n, b, one in parts]
+        rows = [(x[:, 0] if one else x).reshape(self.store.layout.frames, -1) for x, one in read]
         return np.concatenate(rows, axis=1).astype(np.float32)
 
-    def _part(self, text: str) -> tuple[str, int]:
+    def _part(self, text: str) -> tuple[str, int, bool]:
+        """Output, last blocks to read, and whether the first of these alone is meant."""
         arrays = self.store.layout.arrays
         have = ", ".join(f"{n} ({s[0]} block{'s' * (s[0] > 1)})" for n, s in arrays.items())
-        name, blocks = view_part(text, text)
+        depth = (self.provenance.get("outputs") or {}).get(text.partition("@")[0])
+        name, blocks = view_part(text, text, depth)
         where = f"{self.dataset} / {self.backbone}"
         if name == "tokens":
             raise InputError(
@@ -250,12 +242,12 @@ class FeatureSet(Displayable, LabeledItems):
             raise InputError(
                 f"{where} has no {text!r}: it has {have}; extract again with --blocks {blocks}"
             )
-        return name, blocks
+        return name, blocks, one_block(text)
 
 
 def _blocks(name: str, x: Any) -> np.ndarray:
     """(N, L, D) float32 of an output given as (N, D) or (N, L, D)."""
-    if not _PART.match(name) or ":" in name:
+    if not is_output(name):
         raise InputError(f"x: {name!r} cannot be the name of an output: use letters a to z alone")
     if isinstance(x, (str, bytes)):
         raise InputError(f"x: expected an array (N, D), got {x!r}")

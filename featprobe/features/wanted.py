@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from featprobe.backbones.offer import Offer
 from featprobe.core.errors import InputError
-from featprobe.features.feature_set import FeatureSet, view_part
+from featprobe.features.feature_set import FeatureSet
+from featprobe.features.view_names import view_part
 
 OWN = "pooled"  # in a view: the vector that the network itself makes of a frame
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.evaluation.results import Result
-from featprobe.features.feature_set import view_part
+from featprobe.features.view_names import one_block, view_part
 from featprobe.leaderboard.across import competitor
 from featprobe.leaderboard.leagues import identity
 from featprobe.leaderboard.row_labels import Among
@@ -77,6 +78,8 @@ def over_blocks(results: Sequence[Result], metric: str | None = None) -> list[Pa
     """As :func:`over_shots`, over how many last blocks a view joins (``cls``, ``cls:2``, ...)."""
 
     def at(r: Result) -> float | None:
+        if one_block(r.view):
+            return None
         try:
             return float(max(view_part(p, r.view)[1] for p in r.view.split("+")))
         except InputError:
@@ -88,8 +91,36 @@ def over_blocks(results: Sequence[Result], metric: str | None = None) -> list[Pa
     return _panels(results, metric, at, (), "last blocks in the view", name)
 
 
+def over_depth(results: Sequence[Result], metric: str | None = None) -> list[Panel]:
+    """As :func:`over_shots`, over the single block that a view is of (``cls@-3``, ``mean@6``),
+    counted from the end: the last one is -1."""
+
+    def at(r: Result) -> float | None:
+        depth = r.provenance.get("outputs") or {}
+        try:
+            last = {
+                view_part(p, r.view, depth.get(p.partition("@")[0]))[1]
+                for p in r.view.split("+")
+                if one_block(p)
+            }
+        except InputError:
+            return None
+        return (
+            -float(last.pop()) if len(last) == 1 and r.view.count("@") == len(_parts(r)) else None
+        )
+
+    def name(r: Result, among: Among) -> str:
+        return f"{competitor(r, among).replace(f' {r.view}', '')} {_plain(r.view)}"
+
+    return _panels(results, metric, at, (), "block, counted from the end", name)
+
+
+def _parts(r: Result) -> list[str]:
+    return r.view.split("+")
+
+
 def _plain(view: str) -> str:
-    return "+".join(p.partition(":")[0] for p in view.split("+"))
+    return "+".join(re.split("[:@]", p)[0] for p in view.split("+"))
 
 
 def training(results: Sequence[Result]) -> list[Panel]:

@@ -27,9 +27,18 @@ from featprobe.core.errors import FeatprobeError, InputError, StoreError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.progress import Progress
 from featprobe.datasets.base import Dataset
-from featprobe.extraction.decoding import Decoded, Job, ahead, here, job, separable
+from featprobe.extraction.decoding import (
+    Decoded,
+    Job,
+    Runner,
+    ahead,
+    here,
+    items_a_message,
+    job,
+    separable,
+)
 from featprobe.extraction.plan import plan_frames
-from featprobe.extraction.workers import SECONDS, pool
+from featprobe.extraction.workers import SECONDS, Pooled
 from featprobe.features.labeled_items import ExcludedItem
 from featprobe.images.versions import versions_of
 
@@ -164,7 +173,9 @@ def _decode(
 ) -> None:  # fmt: skip
     plan = plan_frames(dataset, workers, progress)
     counts = np.bincount(plan.item, minlength=len(dataset))
-    runner = partial(pool(), seconds=seconds) if apart and separable(dataset) else here
+    apart = apart and separable(dataset)
+    runner: Runner = Pooled(seconds) if apart else here
+    together = items_a_message(dataset) if apart else 1
     temporary = partial_name(folder)
     index: dict[str, list[Any]] = {"count": [], "shape": [], "left_out": []}
 
@@ -178,7 +189,7 @@ def _decode(
             open(temporary / "pixels.u16", "wb") as file,
             Progress(f"decoding {dataset.name}", int(counts.sum()), "frames", progress) as shown,
         ):
-            for decoded in ahead(jobs(), runner, workers):
+            for decoded in ahead(jobs(), runner, workers, together=together):
                 pixels = _pixels(backbone, decoded)
                 index["count"].append(0 if pixels is None else len(pixels))
                 index["shape"].append([0, 0, 0] if pixels is None else list(pixels.shape[1:]))

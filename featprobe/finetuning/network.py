@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError, UnknownName, nearest
-from featprobe.features.feature_set import view_part
+from featprobe.features.view_names import one_block, view_part
 from featprobe.solvers.gated import GatedAttention
 
 HIDDEN = 128  # of attention pooling
@@ -26,7 +26,7 @@ def wanted_of(backbone: Backbone, view: str | None) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for part in view.split("+"):
         name, blocks = view_part(part, view)
-        if name == "tokens":
+        if name == "tokens" or one_block(part):
             raise InputError(f"view {view!r} is not understood: write cls, cls:4, mean, cls+mean")
         if name not in backbone.outputs:
             have = ", ".join(backbone.outputs)

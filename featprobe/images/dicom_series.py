@@ -154,9 +154,9 @@ def _match(a: Header, b: Header) -> bool:
         return False
     if a.orientation is None or b.orientation is None:
         return a.orientation is b.orientation
-    return (a.position is None) == (b.position is None) and np.allclose(
-        a.orientation, b.orientation, atol=1e-3
-    )
+    if (a.position is None) != (b.position is None):
+        return False
+    return a.orientation == b.orientation or np.allclose(a.orientation, b.orientation, atol=1e-3)
 
 
 def _one_stack(volume: list[Header]) -> bool:

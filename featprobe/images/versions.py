@@ -49,7 +49,7 @@ def kinds_of(paths: Iterable[str | Path], opened: bool = True) -> set[str]:
     Without ``opened`` PNGs are taken for plain pictures.
     """
     found: set[str] = set()
-    named: dict[str, Path] = {}
+    named: dict[str, str | Path] = {}
     for name in paths:
         suffix = os.path.splitext(name)[1].lower()
         if suffix in PLAIN:
@@ -58,9 +58,9 @@ def kinds_of(paths: Iterable[str | Path], opened: bool = True) -> set[str]:
             if "raster" not in found:  # one is enough
                 found.add("raster" if opened and _deep_colour(Path(name)) else "picture")
         else:
-            path = Path(name)
-            named.setdefault("" if suffix[1:].isdigit() else "".join(path.suffixes[-2:]), path)
-    return found | {kind for path in named.values() if (kind := kind_of(path))}
+            ends = os.path.basename(name).lstrip(".").split(".")[1:][-2:]
+            named.setdefault("" if suffix[1:].isdigit() else ".".join(ends), name)
+    return found | {kind for name in named.values() if (kind := kind_of(Path(name)))}
 
 
 def kind_of_file(path: Path) -> str | None:

@@ -11,8 +11,9 @@ from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError
 from featprobe.core.yaml_file import at, checked
 from featprobe.extraction.options import BLOCKS
-from featprobe.features.feature_set import POOLS, FeatureSet, view_part
+from featprobe.features.feature_set import POOLS, FeatureSet
 from featprobe.features.prepare import Prepare
+from featprobe.features.view_names import view_part
 from featprobe.features.wanted import Wanted
 from featprobe.leaderboard.row_labels import named
 from featprobe.leaderboard.yaml_schema import listed

@@ -14,7 +14,8 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.load import label_of, load_backbone, resolve
 from featprobe.backbones.offer import Offer
 from featprobe.backbones.plugins import models
-from featprobe.backbones.spec import known_outputs
+from featprobe.backbones.spec import Preprocess, known_outputs
+from featprobe.backbones.transforms import transformed
 from featprobe.core.errors import FeatprobeError, InputError, UnknownName, nearest
 from featprobe.core.paths import expanded
 from featprobe.core.yaml_file import at, checked
@@ -163,7 +164,9 @@ def make_models(
     if "weights" in given:
         given["weights"] = tuple(existing(w, folder, place) for w in given["weights"])
     with at(place):
-        resolve(text)
+        spec = resolve(text).spec
+        if "transform" in given:
+            transformed(Preprocess((224, 224), None), given["transform"], spec)
     sized = [given if n is None else given | {"image_size": n} for n in dict.fromkeys(sizes)]
     return [Model(text, tuple(sorted(options.items())), place) for options in sized]
 

@@ -44,6 +44,13 @@ def by_block(
     return draw(_only(lines.over_blocks(results, metric), "results of views of two depths"), ax)
 
 
+def by_depth(
+    results: Sequence[Result], ax: Axes | None = None, *, metric: str | None = None
+) -> Axes:
+    """The metric by the single block that the view is of, with bands under new patients."""
+    return draw(_only(lines.over_depth(results, metric), "results of two single blocks"), ax)
+
+
 layers = by_block  # its name in earlier versions
 
 

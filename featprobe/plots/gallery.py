@@ -53,6 +53,7 @@ def figures(
         ("few-shot", lines.over_shots(results, metric)),
         ("data-fraction", lines.over_fractions(results, metric)),
         ("blocks", lines.over_blocks(results, metric)),
+        ("depth", lines.over_depth(results, metric)),
         ("training", lines.training(results)),
     )
     for name, panels in kinds:

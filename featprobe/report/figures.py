@@ -107,6 +107,7 @@ def curves(results: Sequence[Result], metric: str | None) -> list[str]:
         ("Few-shot", lines.over_shots(results, metric)),
         ("Data fraction", lines.over_fractions(results, metric)),
         ("Blocks", lines.over_blocks(results, metric)),
+        ("Depth", lines.over_depth(results, metric)),
         ("Training", lines.training(results)),
     )
     out = []

@@ -331,6 +331,33 @@ def test_sam_gives_its_blocks_before_the_neck_at_any_size(tmp_path) -> None:
 
 
 @torch.inference_mode()
+def test_sam_at_another_size_has_antialiased_positions_and_another_version(tmp_path) -> None:
+    """As a SAM of that size with the same weights, its positions brought there as timm does."""
+    model = small("sam_vision_model", SAM)
+    backbone = load_backbone(saved(tmp_path / "m", model, 64), image_size=48)
+    other = small("sam_vision_model", {**SAM, "image_size": 48})
+    own, state = other.state_dict(), dict(model.state_dict())
+    positions = "vision_encoder.pos_embed"
+    state[positions] = torch.nn.functional.interpolate(
+        state[positions].permute(0, 3, 1, 2), (6, 6), mode="bicubic", antialias=True,
+        align_corners=False,
+    ).permute(0, 2, 3, 1)  # fmt: skip
+    for name in state:
+        if "rel_pos" in name and state[name].shape != own[name].shape:
+            state[name] = torch.nn.functional.interpolate(
+                state[name].T[None], len(own[name]), mode="linear"
+            )[0].T
+    other.load_state_dict(state)
+    x = pictures(48, 48)
+    out = backbone.forward(x, outputs=["mean", "neck"])
+    direct = other(pixel_values=x, output_hidden_states=True)
+    close(out["neck"][:, 0], direct.last_hidden_state.mean((2, 3)))
+    close(out["mean"][:, 0], direct.hidden_states[-1].mean((1, 2)))
+    assert backbone.versions == {"backbone": 2}
+    assert load_backbone(tmp_path / "m").versions == {}
+
+
+@torch.inference_mode()
 def test_sam2_gives_its_trunk(tmp_path) -> None:
     model = small("sam2_vision_model", SAM2)
     backbone = load_backbone(saved(tmp_path / "m", model, 64))

@@ -18,6 +18,7 @@ from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.load import load_backbone
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.errors import InputError, MissingPath, UnknownName
+from tests.support.reduced import reduce
 
 SMALL = {
     "dinov2": Dinov2Config(
@@ -326,3 +327,14 @@ def test_preprocessing_of_sams_and_efficientnets_processors_is_understood() -> N
     theirs = processor(Image.fromarray(image), return_tensors="np")["pixel_values"][0]
     ours = (image / 255 - mine.mean) / mine.std
     np.testing.assert_allclose(ours.transpose(2, 0, 1), theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sam_vitb16", "blip_vitb16", "dino_vitb16"])
+def test_random_weights_tell_images_apart(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control sees the image: transformers draws SAM's and BLIP's weights with 1e-10."""
+    reduce(monkeypatch, name)
+    backbone = load_backbone(name, init="random", image_size=32)
+    frames = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        found = backbone.forward(frames, {"mean": 1})["mean"][:, 0]
+    assert found.std(0).mean() > 1e-3 * found.abs().mean()

@@ -12,6 +12,7 @@ import pytest
 
 import featprobe as fp
 from tests.benchmarks import gpu
+from tests.benchmarks.__main__ import main
 from tests.benchmarks.gpu import Machine, Row, Table
 from tests.conftest import make_tiny
 
@@ -49,7 +50,7 @@ def test_the_modes_and_inputs_asked_for_are_all_there(report: Path) -> None:
     modes = {row["mode"] for row in tables["Forward passes"] if "mode" in row}
     assert modes == {"bf16", "bf16, compiled", "bf16-pure", "bf16-pure, compiled"}
     inputs = [row["input"] for row in tables["From files to features"]]
-    assert [i.split()[-1] for i in inputs] == ["PNG", "series", "slices", "npz"]
+    assert [i.split()[-1] for i in inputs] == ["PNG", "npz", "series", "slices"]
     parity = tables["Features of lower precision against float32"]
     assert parity[0]["least"] == pytest.approx(1, abs=1e-6)
     assert all(row["least"] > 0.99 for row in parity)
@@ -61,6 +62,20 @@ def test_the_markdown_has_each_table(report: Path) -> None:
     for table in gpu.tables():
         assert f"### {table.title}\n" in text
     assert text.count("\n| --- |") == len(gpu.tables())
+
+
+def test_the_command_writes_the_tables_that_are_named(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    main(["gpu", "--dry", "--minutes", "2", "--part", "probes", "--out", str(out)])
+    assert "### Probes" in capsys.readouterr().out
+    [table] = json.loads((out / "gpu.json").read_text())["tables"]
+    assert table["title"] == "Probes"
+
+
+def test_other_benchmarks_do_not_hold_the_one_for_a_card(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["gpu", "knn"])
+    assert "unknown benchmark gpu" in capsys.readouterr().err
 
 
 def endless(machine: Machine) -> Iterator[Row]:

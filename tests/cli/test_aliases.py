@@ -8,6 +8,7 @@ import pytest
 
 from featprobe.core.errors import MissingPath
 from featprobe.datasets.load import ALIASES, CATALOG, load_dataset
+from tests.datasets import replicas
 
 
 def test_every_alias_stands_for_an_entry_and_hides_none() -> None:
@@ -51,3 +52,17 @@ def test_compare_says_what_to_add_for_one_backbone_and_several_probes(run, class
     assert code == 2
     assert "add --between probes" in err
     assert run("compare", "--between", "probes")[0] == 0
+
+
+@pytest.mark.parametrize("folder", ["nih_chestxray14", "ChestX-ray14", "chestxray", "NIH"])
+def test_the_first_command_runs_where_the_films_lie_under_a_usual_name(
+    folder: str, run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicas.build(tmp_path / "data" / folder, CATALOG.get("nih_chestxray14"))
+    monkeypatch.setenv("FEATPROBE_DATA", str(tmp_path / "data"))
+    how = ["--workers", 0, "--labels", "15", "--split", "rad"]
+    code, out, err = run("extract", "--model", "tiny_vit14", "--data", "chestxray", *how)
+    assert code == 0, err
+    assert "nih_chestxray14: 16 items" in out
+    assert "15 multilabel classes" in out
+    assert "as of the study rad: train 11, val 1, test 4" in out

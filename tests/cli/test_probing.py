@@ -153,7 +153,7 @@ def test_a_saved_probe_is_the_one_reported(probed, films, tmp_path: Path) -> Non
         ("knn --loo --subset 0.5", "leave --loo out"),
         ("linear --folds 3 --subset 0.5", "leave --folds out"),
         ("linear --subset 0", "0.0 is not in the range"),
-        ("linear --subset 2", "2.0 is not in the range"),
+        ("linear --subset 2", "2 training items: a patient of each class are"),
         ("linear --subset 0.1 1 --save p.safetensors", "one --subset"),
         ("fewshot --features cls mean", "give one"),
         ("linear --level study", "--study FILE:COLUMN"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,16 @@ from PIL import Image
 
 import featprobe as fp
 from featprobe.extraction import worker
-from featprobe.extraction.decoding import Decoded, ahead, here, job, separable
+from featprobe.extraction.decoding import (
+    Decoded,
+    ahead,
+    here,
+    items_a_message,
+    job,
+    separable,
+)
 from featprobe.extraction.plan import plan_frames
-from featprobe.extraction.workers import Worker, Workers, pool
+from featprobe.extraction.workers import Pooled, Worker, Workers, pool
 from tests.extraction.hostile import HostileSource
 
 
@@ -47,6 +55,52 @@ def equal(one: list[Decoded], other: list[Decoded]) -> None:
         if a.pixels is not None:
             assert a.pixels.dtype == b.pixels.dtype
             np.testing.assert_array_equal(a.pixels, b.pixels)
+
+
+def small_films(folder: Path, n: int = 70) -> fp.Dataset:
+    for i in range(n):
+        Image.fromarray(np.full((9, 8 + i % 3), i, np.uint8)).save(folder / f"{i:02d}.png")
+    return fp.load_dataset(folder, group="none", label="none")
+
+
+def together(data: fp.Dataset, runner: Any, n: int) -> list[Decoded]:
+    jobs = [partial(job, data, i, 1) for i in range(len(data))]
+    return list(ahead(jobs, runner, 2, together=n))
+
+
+def test_small_items_go_to_a_worker_together(tmp_path: Path, monkeypatch) -> None:
+    data = small_films(tmp_path)
+    assert items_a_message(data) == 8
+    sent: list[int] = []
+    send = worker.send
+
+    def counted(sock: Any, value: Any, *pixels: Any) -> None:
+        sent.append(len(value[1].jobs))
+        send(sock, value, *pixels)
+
+    monkeypatch.setattr(worker, "send", counted)
+    equal(together(data, Pooled(), 8), decoded(data, here))
+    assert sorted(sent, reverse=True) == [8] * 8 + [6]
+
+
+def test_large_items_and_few_go_one_by_one(tmp_path: Path, class_folders) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8)
+    data = small_films(tmp_path)
+    Image.fromarray(noise).save(data.source.paths[0][0])
+    assert items_a_message(data) == 1
+    assert items_a_message(fp.load_dataset(class_folders)) == 1
+    assert items_a_message(fp.Dataset.from_arrays(np.zeros((80, 4, 4), np.uint8))) == 1
+
+
+def test_of_items_sent_together_only_the_one_at_fault_is_lost(tmp_path: Path, workers) -> None:
+    data = small_films(tmp_path)
+    paths = list(data.source.paths)
+    paths[10] = (paths[10][0].rename(tmp_path / "kills.png"),)
+    data = replace(data, source=HostileSource(paths))
+    out = workers.several([job(data, i, 1) for i in range(8, 16)])
+    assert [o.item for o in out] == list(range(8, 16))
+    assert [o.item for o in out if o.pixels is None] == [10]
+    assert "the decoder died (SIGSEGV)" in out[2].text
 
 
 def test_other_processes_decode_the_same(class_folders, tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_all_that_can_be_said_is_read(grid, tmp_path: Path) -> None:
             LEAST + "finetune: [{recipe: full, model: tiny}]",
             "finetune, entry 1, model: unknown model 'tiny'",
         ),
-        (LEAST + "subset: [0.5, 2]", "subset: 2 must be above 0 and at most 1"),
+        (LEAST + "subset: [0.5, 1.5]", "subset: subset 1.5 must be above 0 and at most 1"),
         (LEAST + "against: liner", "against: nothing here is called 'liner'. There: knn"),
         (LEAST + "metric: aurok", "metric: no metric 'aurok'. Did you mean 'auroc'?"),
         (LEAST + "resamples: 1", "resamples must be at least 10"),
@@ -335,7 +335,7 @@ def test_only_some_data_sets_and_backbones_of_a_file(grid) -> None:
         ("protocols: {protocol: fewshot, by: slide}", "protocols: few-shot by 'slide'"),
         ("protocols: {protocol: cv, folds: 2}", "protocols: 2 folds"),
         ("protocols: {protocol: cv, subset: 0.1}", "protocols: unknown key 'subset'"),
-        ("protocols: {protocol: full, subset: 3}", "protocols: 3 must be above 0 and at most 1"),
+        ("protocols: {protocol: full, subset: -3}", "subset -3 must be above 0 and at most 1"),
         ("protocols: {folds: 3}", "protocols: 'protocol' is needed"),
         ("protocols: {protocol: full, repeats: 3}\nseeds: [0, 1]", "'repeats' and several seeds"),
         ("views: [cls, clss]", "probes: unknown output 'clss'. Did you mean 'cls'?"),
@@ -426,3 +426,17 @@ def test_the_file_of_the_documentation_is_read(grid, tmp_path: Path) -> None:
     assert len(found.seeds) == 3
     kinds = {c.protocol.kind for c in found.cells if "logistic" in c.work.names}
     assert kinds == {"full", "fewshot", "cv"}
+
+
+def test_a_backbone_with_another_transform_is_another_row(tmp_path: Path) -> None:
+    lines = (
+        "data: digits\nprobes: knn\n"
+        "models: [tiny_vit14, {model: tiny_vit14, transform: freeze}, "
+        "{model: tiny_vit14, transform: authors, image_size: 56}]\n"
+    )
+    (tmp_path / "cells.yaml").write_text(lines)
+    names = [c.model.name for c in read(tmp_path / "cells.yaml").cells]
+    assert names == ["tiny_vit14", "tiny_vit14@freeze", "tiny_vit14@56"]
+    (tmp_path / "cells.yaml").write_text(lines.replace("freeze", "frieze"))
+    with pytest.raises(FeatprobeError, match="models, entry 2: --transform 'frieze'.*'freeze'"):
+        read(tmp_path / "cells.yaml")

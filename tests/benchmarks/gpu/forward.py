@@ -19,7 +19,8 @@ NOTE = (
     "Frames/s from normalised frames on the device. `ours`: features of all default outputs, back "
     "on the host. `bare`: the same network in a loop whose result stays on the device, under "
     "autocast, or of bfloat16 weights where ours are. `timm`: timm's network so. `of matrix rate`: "
-    "ours, of the rate of one large bfloat16 product beside it. `GB`: at most."
+    "ours, of the rate of one large bfloat16 product beside it. `GB`: at most, float32 weights "
+    "included, from which the others are made."
 )
 # ours -> timm's, random weights on both sides; those that matter most are first
 MODELS = {
@@ -31,7 +32,8 @@ MODELS = {
     "convnext_base": "convnext_base.fb_in1k",
     "dinov2_vitg14": "vit_giant_patch14_dinov2.lvd142m",
 }
-MODES = (("bf16", False), ("bf16", True), (PURE, False), (PURE, True))
+# compiled ones last: a network is made once, and its blocks stay compiled
+MODES = (("bf16", False), (PURE, False), ("bf16", True), (PURE, True))
 DRY = {"dinov2_vits14": "", "resnet18": ""}
 SIDE = 8192  # of the matrices
 
@@ -42,21 +44,20 @@ def rows(machine: Machine) -> Iterator[Row]:
     yield {"network": f"a product of {SIDE if not machine.dry else 64}, TFLOP/s", "ours": matrix}
     batch, size = (2, 56) if machine.dry else (128, None)
     for name, other in (DRY if machine.dry else MODELS).items():
+        backbone = fp.load_backbone(name, init="random", image_size=size)
+        flops = flops_of(backbone) / 1e12
+        backbone.to(machine.device).channels_last()
         for precision, compiled in MODES:
-            backbone = fp.load_backbone(name, init="random", image_size=size).to(machine.device)
-            backbone.channels_last()
-            yield measured(machine, backbone, other, precision, compiled, batch, matrix)
-            del backbone
-            torch._dynamo.reset()
+            yield measured(machine, backbone, flops, other, precision, compiled, batch, matrix)
+        del backbone
+        torch._dynamo.reset()
 
 
 def measured(
-    machine: Machine, backbone: Backbone, other: str, precision: str, compiled: bool, batch: int,
-    matrix: float,
+    machine: Machine, backbone: Backbone, flops: float, other: str, precision: str, compiled: bool,
+    batch: int, matrix: float,
 ) -> Row:  # fmt: skip
-    """One row."""
-    flops = flops_of(backbone) / 1e12  # before the weights are cast or compiled
-    backbone.to(machine.device)
+    """One row; ``flops`` of a frame in 1e12, ``matrix`` in 1e12 a second."""
     x = torch.randn(batch, 3, *backbone.preprocess.size, device=machine.device)
     wanted = dict.fromkeys(backbone.default_outputs, 1)
     machine.peak()

@@ -21,7 +21,7 @@ def rows(machine: Machine) -> Iterator[Row]:
     if machine.dry:
         cases = [Case("dinov2_vits14", 28, 4, 2, 1)]
     else:
-        cases = [Case(n, 224, 512, 64, 3) for n in ("dinov2_vits14", "dinov2_vitl14")]
+        cases = [Case(n, 224, 256, 64, 3) for n in ("dinov2_vits14", "dinov2_vitl14")]
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
             data = pictures(Path(folder) / "pictures", case.images)

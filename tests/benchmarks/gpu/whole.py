@@ -26,10 +26,10 @@ def npz(folder: Path, n: int) -> None:
 
 
 INPUTS: dict[str, tuple[Callable[[Path, int], None], int]] = {
-    "224 x 224 PNG": (sized, 4096),
-    "512 x 512 DICOM series": (series, 2000),
-    "256 x 256 NIfTI slices": (volumes, 4000),
+    "224 x 224 PNG": (sized, 2048),
     "224 x 224 npz": (npz, 8192),
+    "512 x 512 DICOM series": (series, 1000),
+    "256 x 256 NIfTI slices": (volumes, 1600),
 }
 MODELS = ("dinov2_vits14", "dinov2_vitl14")
 

@@ -14,7 +14,7 @@ NARROW: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64,
     "projection_dim": 16, "global_attn_indexes": [1, 3], "window_size": 2, "output_channels": 16,
     "embed_dim": 8, "depths": [1, 1, 1, 1], "embedding_size": 8, "hidden_sizes": [8, 16, 24, 32],
-    "width_coefficient": 0.1, "depth_coefficient": 0.1, "hidden_dim": 64,
+    "width_coefficient": 0.1, "depth_coefficient": 0.1, "hidden_dim": 128,
 }  # fmt: skip
 
 
