@@ -14,18 +14,24 @@ from featprobe.stats.intervals import NONE, bounds_of, method_of
 
 
 class MetricContract:
-    """Subclass and set ``name``; the tasks that have the metric are found."""
+    """Subclass and set ``name``; the tasks that have the metric are found. ``classes``: of the
+    items, where the metric says nothing of two."""
 
     name: str = ""
+    classes: int = 2
 
     def tasks(self) -> list[str]:
         """Those that have the metric, but for segmentation, whose items are cases."""
-        return [t for t in metrics.TASKS if self.name in metrics.names(t) and t != "segmentation"]
+        return [t for t in metrics.TASKS if metrics.has(t, self.name) and t != "segmentation"]
 
     def items(self, task: str, n: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """``y`` and scores as of :class:`~featprobe.metrics.measures.Measure`, of two classes."""
+        """``y`` and scores as of :class:`~featprobe.metrics.measures.Measure`."""
         rng = np.random.default_rng(seed)
         y = rng.integers(0, 2, n)
+        if self.classes > 2 and task in ("multiclass", "ordinal"):
+            y = rng.integers(0, self.classes, n)
+            p = np.exp(2 * np.eye(self.classes)[y] + rng.normal(size=(n, self.classes)))
+            return y, p / p.sum(1, keepdims=True)
         if task == "regression":
             value = rng.normal(size=n)
             return value, (value + rng.normal(size=n))[:, None]
@@ -41,8 +47,9 @@ class MetricContract:
         return float(found[self.name][0])
 
     def test_it_has_a_task_and_a_label(self) -> None:
-        of_tasks = {n for task in metrics.TASKS for n in metrics.names(task)}
-        assert self.name in of_tasks | {*OperatingPoint.NAMES}
+        assert self.name in OperatingPoint.NAMES or any(
+            metrics.has(task, self.name) for task in metrics.TASKS
+        )
         assert metrics.about(self.name).label
 
     def test_a_value_is_a_number_on_its_scale(self) -> None:
@@ -55,7 +62,7 @@ class MetricContract:
     def test_better_scores_are_better(self) -> None:
         for task in self.tasks():
             y, p = self.items(task)
-            right = y[:, None] if task == "regression" else np.eye(2)[y] if y.ndim == 1 else y
+            right = y[:, None] if task == "regression" else np.eye(p.shape[1])[y] if y.ndim == 1 else y
             sign = 1 if metrics.about(self.name).higher else -1
             best, found = self.value(task, y, right.astype(float)), self.value(task, y, p)
             wrong = -right if task == "regression" else 1 - right

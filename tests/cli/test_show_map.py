@@ -119,9 +119,11 @@ def test_thumbnails_are_there_when_asked_for(run, cache, tmp_path, tiny_backbone
     (tmp_path / "xrays" / "c0" / "0.png").write_bytes(
         (tmp_path / "xrays" / "c1" / "1.png").read_bytes()
     )
-    assert "not the frames that the features" in said(
-        run(*common, "--data", tmp_path / "xrays", "--thumbnails")
-    )
+    code, _, err = run(*common, "--data", tmp_path / "xrays", "--thumbnails")
+    changed, error = err.splitlines()
+    assert code == 2
+    assert "1 changed" in changed
+    assert "not the frames that the features" in error
 
 
 def test_mistakes_are_one_line(run, films, cache, tmp_path, monkeypatch) -> None:

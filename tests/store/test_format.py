@@ -53,7 +53,7 @@ def test_every_part_of_preprocessing_and_frame_recipe_is_in_the_key() -> None:
     plain = Preprocess(resize=32, crop=(28, 28))
     others = {
         "resize": 30, "crop": (30, 28), "mean": (0.1, 0.456, 0.406), "std": (0.1, 0.224, 0.225),
-        "interpolation": "bilinear", "pad": (32, 32),
+        "interpolation": "bilinear", "pad": (32, 32), "channels": 1,
     }  # fmt: skip
     names = [f.name for f in dataclasses.fields(Preprocess)]
     digests = {make_key(preprocess=plain.to_dict()).digest}
