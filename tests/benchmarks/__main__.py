@@ -15,7 +15,7 @@ from pathlib import Path
 NONE = ("rows", "rivals")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     names = sorted(
         m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)])
         if not m.name.startswith(("_", "test_")) and m.name not in NONE
@@ -25,19 +25,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="of each side; the median counts")
     parser.add_argument("--part", nargs="*", default=[], help="of a benchmark that has parts")
     parser.add_argument("--cache", help="a folder that keeps what parts have made")
-    parser.add_argument("--minutes", type=float, help="a part that takes about so long")
+    parser.add_argument("--minutes", type=float, help="end in about this time (gpu: 9)")
     parser.add_argument("--cpu", action="store_true", help="compare seconds of the processor")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
-    parser.add_argument("--minutes", type=float, default=9, help="of gpu: ends in this time")
     parser.add_argument("--dry", action="store_true", help="of gpu: its code, on a CPU, in small")
     parser.add_argument(
         "--out", type=Path, default=os.environ.get("OUT"),
         help="of gpu: a folder for gpu.json and gpu.md, by default $OUT",
     )  # fmt: skip
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.names == ["gpu"]:
         importlib.import_module("tests.benchmarks.gpu").run(
-            given.minutes, given.dry, given.out and Path(given.out), given.part
+            given.minutes or 9, given.dry, given.out and Path(given.out), given.part
         )
         return
     names.remove("gpu")  # tables of another kind, for a machine that has one

@@ -12,6 +12,7 @@ import pytest
 
 import featprobe as fp
 from tests.benchmarks import gpu
+from tests.benchmarks.__main__ import main
 from tests.benchmarks.gpu import Machine, Row, Table
 from tests.conftest import make_tiny
 
@@ -61,6 +62,20 @@ def test_the_markdown_has_each_table(report: Path) -> None:
     for table in gpu.tables():
         assert f"### {table.title}\n" in text
     assert text.count("\n| --- |") == len(gpu.tables())
+
+
+def test_the_command_writes_the_tables_that_are_named(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    main(["gpu", "--dry", "--minutes", "2", "--part", "probes", "--out", str(out)])
+    assert "### Probes" in capsys.readouterr().out
+    [table] = json.loads((out / "gpu.json").read_text())["tables"]
+    assert table["title"] == "Probes"
+
+
+def test_other_benchmarks_do_not_hold_the_one_for_a_card(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["gpu", "knn"])
+    assert "unknown benchmark gpu" in capsys.readouterr().err
 
 
 def endless(machine: Machine) -> Iterator[Row]:
