@@ -196,11 +196,9 @@ class Dataset(Displayable):
         return len(self.ids)
 
     def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
-        masked = {} if self.masks is None else {"masks": self.masks.count}
-        return (self.name,), {
-            "items": len(self), "task": self.task, "classes": len(self.classes),
-            "groups": len(np.unique(self.groups)), **masked,
-        }  # fmt: skip
+        out = {"items": len(self), "task": self.task, "classes": len(self.classes),
+               "groups": len(np.unique(self.groups))}  # fmt: skip
+        return (self.name,), out if self.masks is None else {**out, "masks": self.masks.count}
 
     def warn(self, kind: str, texts: Sequence[str]) -> None:
         """Add texts to :attr:`warnings`."""
@@ -226,8 +224,7 @@ class Dataset(Displayable):
         """Size and geometry of item i before it is cut into frames: from its file's header, or from
         its pixels where the source has no header."""
         if hasattr(self.source, "header"):
-            found: ImageHeader = self.source.header(i, self.recipe)
-            return found
+            return self.source.header(i, self.recipe)  # type: ignore[no-any-return]
         whole = self.source.read(i, replace(self.recipe, frames="all"))
         frames, height, width = whole.pixels.shape[:3]
         return ImageHeader((width, height, frames))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ _TAGS = [
 class Header:
     """What planning needs of one file. ``position`` and ``orientation`` are None where absent.
 
-    ``patient``, ``study``, ``series``, ``space`` (frame of reference) and ``instance`` are "" where
-    absent; they serve grouping in memory only and are never stored or printed. ``kind``: SOP class
+    ``patient``, ``study``, ``series``, ``space`` (frame of reference) and ``instance`` are codes of
+    the identifiers, "" where absent: equal where these are, and all that grouping needs. ``kind``: SOP class
     and modality. ``thickness``: upper bound of the distance of slices, in mm, 0 where not known.
     ``tells``: the values there are of :data:`TELLING`, as text. ``derived``: what kind of derived
     object it is, "" for an image. ``spacing``: of rows and columns in mm.
@@ -129,14 +130,14 @@ def read_header(path: Path) -> Header | None:
             rows=int(ds.Rows),
             columns=int(ds.Columns),
             frames=frames_of(path, ds),
-            series=_text(ds, "SeriesInstanceUID"),
-            patient=_text(ds, "PatientID"),
+            series=_coded(ds, "SeriesInstanceUID"),
+            patient=_coded(ds, "PatientID"),
             number=whole_number(ds, "InstanceNumber", 0),
             position=numbers(ds, "ImagePositionPatient", 3),
             orientation=numbers(ds, "ImageOrientationPatient", 6),
-            instance=_text(ds, "SOPInstanceUID"),
-            study=_text(ds, "StudyInstanceUID"),
-            space=_text(ds, "FrameOfReferenceUID"),
+            instance=_coded(ds, "SOPInstanceUID"),
+            study=_coded(ds, "StudyInstanceUID"),
+            space=_coded(ds, "FrameOfReferenceUID"),
             kind=(_text(ds, "SOPClassUID"), _text(ds, "Modality")),
             thickness=min((g for g in gaps if g > 0), default=0.0),
             tells={n: t for n in TELLING if (t := _text(ds, n))},
@@ -169,3 +170,9 @@ def _text(ds: Any, name: str) -> str:
     except Exception:  # a damaged value is an absent one
         return ""
     return "" if value is None else str(value).strip()
+
+
+def _coded(ds: Any, name: str) -> str:
+    """A code of an identifier, which is not kept itself: headers are remembered between runs."""
+    text = _text(ds, name)
+    return text and blake2b(text.encode(), digest_size=12, person=b"featprobe").hexdigest()

@@ -15,7 +15,7 @@ from featprobe.images.decoded_image import FrameRecipe, ImageHeader
 from featprobe.images.dicom_header import Header
 from featprobe.images.versions import kind_of_file
 
-_FORMAT = 1  # raise where facts say more or other things of a file than before
+_FORMAT = 2  # raise where facts say more or other things of a file than before
 _PLAIN = FrameRecipe()
 
 

@@ -62,7 +62,9 @@ class MetricContract:
     def test_better_scores_are_better(self) -> None:
         for task in self.tasks():
             y, p = self.items(task)
-            right = y[:, None] if task == "regression" else np.eye(p.shape[1])[y] if y.ndim == 1 else y
+            right = (
+                y[:, None] if task == "regression" else np.eye(p.shape[1])[y] if y.ndim == 1 else y
+            )
             sign = 1 if metrics.about(self.name).higher else -1
             best, found = self.value(task, y, right.astype(float)), self.value(task, y, p)
             wrong = -right if task == "regression" else 1 - right

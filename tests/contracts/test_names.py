@@ -21,7 +21,8 @@ from featprobe.features.lookup import data_named, model_named, store_named
 from tests.support.cached import cached
 
 FOUND = "nih_chestxray14"
-# verb to arguments; NAME is what the data set is called. None: it opens files, see below.
+# verb to arguments; NAME is what the data set is called. None: it opens files, see below, or
+# takes two data sets (tests/cli/test_transfer.py).
 VERBS: dict[str, list[str] | None] = {
     "knn": ["--data", "NAME", "--k", "3"],
     "linear": ["--data", "NAME", "--C", "1"],
@@ -39,6 +40,7 @@ VERBS: dict[str, list[str] | None] = {
     "retrieval": ["--data", "NAME", "--captions", "CAPTIONS"],
     "data show": ["NAME"],
     "show map": ["--data", "NAME", "--model", "dinov2_vits14", "--json"],
+    "transfer": None,
     "extract": None,
     "finetune": None,
     "segment": None,

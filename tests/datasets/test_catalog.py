@@ -262,7 +262,9 @@ def test_larger_medmnist_is_a_file_of_its_own(tmp_path):
 def test_unknown_options_are_refused_with_the_nearest(tmp_path):
     with pytest.raises(UnknownName, match=r"no option 'uncertian'. Did you mean 'uncertain'"):
         open_replica("chexpert", tmp_path, uncertian="zeros")
-    with pytest.raises(InputError, match="uncertain is one of ignore, zeros, ones, own, not 'maybe'"):
+    with pytest.raises(
+        InputError, match="uncertain is one of ignore, zeros, ones, own, not 'maybe'"
+    ):
         open_replica("chexpert", tmp_path, uncertain="maybe")
     with pytest.raises(InputError, match="--uncertain means nothing for a folder"):
         load_dataset(tmp_path / "root", cache=tmp_path, uncertain="zeros")
