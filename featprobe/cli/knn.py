@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from featprobe.probes.base import Probe
 
 PRESETS = ("dinov2", "rad", "wacv", "medmnist")
-OWN = {"knn": ("temperature", "vote"), "mlknn": ("smoothing",)}  # options of one probe only
+OWN = {
+    "knn": ("temperature", "vote"),
+    "mlknn": ("smoothing", "own_neighbour"),
+}  # options of one probe only
 
 
 def _use_preset(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
@@ -48,6 +51,10 @@ search_options = options(
         ),
         click.option(
             "--smoothing", default=1.0, show_default=True, help="Of mlknn; 1 is Laplace's."
+        ),
+        click.option(
+            "--own-neighbour", is_flag=True,
+            help="Of mlknn: a training item is one of its own neighbours, as in RAD's code.",
         ),
         group="Probe",
     ),
@@ -117,6 +124,7 @@ def command(
     vote: str,
     temperature: float,
     smoothing: float,
+    own_neighbour: bool,
     index: str,
     nprobe: int | None,
     ef: int | None,
@@ -140,7 +148,10 @@ def command(
     def typed(name: str) -> bool:
         return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
-    own = {"temperature": temperature, "vote": vote, "smoothing": smoothing}
+    own = {
+        "temperature": temperature, "vote": vote, "smoothing": smoothing,
+        "own_neighbour": own_neighbour,
+    }  # fmt: skip
     shared = {
         "k": sorted(set(k)), "metric": metric, "index": index, "nprobe": nprobe, "ef": ef,
         "device": device,
@@ -150,7 +161,9 @@ def command(
     used = {p.probe for p in (study, *study.variants)} if study else {probe}
     for name in own:
         if typed(name) and not any(name in OWN[p] for p in used):
-            raise click.UsageError(f"--{name} is not an option of --probe {probe}", ctx)
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is not an option of --probe {probe}", ctx
+            )
 
     def made(features: FeatureSet) -> Probe:
         name, values = probe, dict(own)

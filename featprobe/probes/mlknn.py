@@ -28,10 +28,13 @@ class MLkNNProbe(NeighbourProbe):
     has it, neither here nor in the counts. Neighbours are counted among the items
     of other patients, as those of a test item are, where training has k of them. Classes
     are taken as one label each, and their scores divided by their sum.
+
+    ``own_neighbour``: in the counts a training item is one of its own k neighbours, and others of
+    its patient are too, as in RAD's code; that favours what an item says of itself.
     """
 
     name = "mlknn"
-    apart = 1  # a training item is not its own neighbour
+    apart = 1  # a training item is not its own neighbour, or looks for one more
 
     def __init__(
         self,
@@ -42,8 +45,10 @@ class MLkNNProbe(NeighbourProbe):
         nprobe: int | None = None,
         ef: int | None = None,
         device: str = "auto",
+        own_neighbour: bool = False,
     ) -> None:
         self.k, self.smoothing, self.metric = k, smoothing, metric
+        self.own_neighbour = own_neighbour
         self.index, self.nprobe, self.ef, self.device = index, nprobe, ef, device
 
     def check(self) -> None:
@@ -63,12 +68,14 @@ class MLkNNProbe(NeighbourProbe):
         prior = (s + truth.sum(1)) / (2 * s + truth.sum((0, 1)))  # (2, C)
         seen = np.zeros((len(ks), 2, max(ks) + 1, y.shape[1]))
         label = np.arange(y.shape[1])
-        groups = self._groups
+        groups = None if self.own_neighbour else self._groups
         if groups is not None:
             largest = int(np.unique(groups, return_counts=True)[1].max())
             self._within = max(ks) > len(x) - largest
             groups = None if self._within else groups
-        for at, _, rows in self._searched().others(max(ks), groups):
+        bank = self._searched()
+        found = bank.near(bank.x, max(ks)) if self.own_neighbour else bank.others(max(ks), groups)
+        for at, _, rows in found:
             for g, count in enumerate(self._counts(rows)):
                 for h in (0, 1):
                     np.add.at(seen[g, h], (count, label), truth[h, at])

@@ -180,12 +180,12 @@ _KNN = (
     Preset(
         "rad-knn",
         "mlknn",
-        {"k": (5, 20, 50, 100, 200), "metric": "cosine", "smoothing": 1.0},
+        {"k": (5, 20, 50, 100, 200), "metric": "cosine", "smoothing": 1.0, "own_neighbour": True},
         STUDIES["rad"],
         True,
         "Baharoon et al. 2023, arXiv 2312.02366, MohammedSB/DINOv2ForRadiology "
-        "dinov2/eval/classification/mlknn.py, of labels; a training item counts as its own "
-        "neighbour there. BiomedCLIP is read at its projection there: --features projection.",
+        "dinov2/eval/classification/mlknn.py, of labels, where a training item is one of "
+        "its own neighbours. BiomedCLIP is read at its projection there: --features projection.",
         select="auroc",
         variants=(
             Preset(

@@ -33,7 +33,8 @@ def asked(monkeypatch, capsys):
     [
         ("dinov2", "knn", {"k": [10, 20, 100, 200], "temperature": 0.07, "metric": "cosine",
                            "vote": "softmax"}),
-        ("rad", "mlknn", {"k": [5, 20, 50, 100, 200], "smoothing": 1.0, "metric": "cosine"}),
+        ("rad", "mlknn", {"k": [5, 20, 50, 100, 200], "smoothing": 1.0, "metric": "cosine",
+                          "own_neighbour": True}),
         ("wacv", "knn", {"k": [200], "temperature": 0.1, "metric": "cosine", "vote": "softmax"}),
         ("medmnist", "knn", {"k": [11], "metric": "l2", "vote": "uniform"}),
     ],

@@ -11,7 +11,9 @@ from featprobe.core.errors import InputError
 from featprobe.probes.mlknn import MLkNNProbe
 
 
-def paper(x: np.ndarray, y: np.ndarray, q: np.ndarray, k: int, s: float) -> np.ndarray:
+def paper(
+    x: np.ndarray, y: np.ndarray, q: np.ndarray, k: int, s: float, own: bool = False
+) -> np.ndarray:
     """Zhang & Zhou 2007, section 3, one label and one item at a time; NaN labels are skipped."""
 
     def nearest(v: np.ndarray, without: int | None) -> list[int]:
@@ -26,7 +28,7 @@ def paper(x: np.ndarray, y: np.ndarray, q: np.ndarray, k: int, s: float) -> np.n
         prior = (s + sum(column == 1)) / (2 * s + m)
         c, c_without = np.zeros(k + 1), np.zeros(k + 1)
         for i in range(len(x)):
-            j = sum(column[n] == 1 for n in nearest(x[i], i))
+            j = sum(column[n] == 1 for n in nearest(x[i], None if own else i))
             if column[i] == 1:
                 c[j] += 1
             elif column[i] == 0:
@@ -55,6 +57,16 @@ def test_every_k_equals_the_paper(seed: int, unknown: float, s: float) -> None:
     found = MLkNNProbe(k=ks, smoothing=s).fit_candidates(x, y).score_candidates(q)
     for p, k in zip(found, ks):
         np.testing.assert_allclose(p, paper(x, y, q, k, s), atol=1e-12)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 10_000), st.sampled_from([0, 0.3]))
+def test_as_in_rads_code_an_item_may_be_its_own_neighbour(seed: int, unknown: float) -> None:
+    x, y, q = draw(seed, unknown)
+    patients = np.arange(len(x)) // 2  # who the neighbours are of does not count there
+    probe = MLkNNProbe(k=[1, 7], own_neighbour=True).fit(x, y, groups=patients)
+    for p, k in zip(probe.score_candidates(q), [1, 7]):
+        np.testing.assert_allclose(p, paper(x, y, q, k, 1.0, own=True), atol=1e-12)
 
 
 @settings(deadline=None, max_examples=20)
