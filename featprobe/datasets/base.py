@@ -224,7 +224,7 @@ class Dataset(Displayable):
         """Size and geometry of item i before it is cut into frames: from its file's header, or from
         its pixels where the source has no header."""
         if hasattr(self.source, "header"):
-            return self.source.header(i, self.recipe)  # type: ignore[no-any-return]
+            return self.source.header(i, self.recipe)
         whole = self.source.read(i, replace(self.recipe, frames="all"))
         frames, height, width = whole.pixels.shape[:3]
         return ImageHeader((width, height, frames))

@@ -189,7 +189,8 @@ class Curvature:
         count = len(ridges)
         return Kronecker(
             self.classes, self.axes, self.mean,
-            inverse.reshape(-1, each, inverse.shape[-1]).astype(dtype),
+            inverse.reshape(inverse.shape[0] * inverse.shape[1], each, -1 if inverse.size else 0)
+            .astype(dtype),
             np.tile(level.reshape(-1, each), (count, 1)).astype(dtype), np.tile(labels, count),
         )  # fmt: skip
 

@@ -210,3 +210,4 @@ def discard(path: StoragePath) -> None:
     locks.folder(path).remove()
     last_used.file(path).remove()
     attributes.file(path).remove()
+    observed.file(path).remove()

@@ -21,12 +21,12 @@ from featprobe.features.lookup import data_named, model_named, store_named
 from tests.support.cached import cached
 
 FOUND = "nih_chestxray14"
-# verb to arguments; NAME is what the data set is called. None: it opens files, see below, or
-# takes two data sets (tests/cli/test_transfer.py).
+# verb to arguments; NAME is what the data set is called. None: it opens files, see below, or.
 VERBS: dict[str, list[str] | None] = {
     "knn": ["--data", "NAME", "--k", "3"],
     "linear": ["--data", "NAME", "--C", "1"],
     "fewshot": ["--data", "NAME", "--shots", "1", "--tries", "2"],
+    "transfer": ["--train", "NAME", "--test", "elsewhere"],
     "compare": ["--data", "NAME", "--between", "probes"],
     "leaderboard": ["--data", "NAME"],
     "report": ["--data", "NAME"],
@@ -40,7 +40,6 @@ VERBS: dict[str, list[str] | None] = {
     "retrieval": ["--data", "NAME", "--captions", "CAPTIONS"],
     "data show": ["NAME"],
     "show map": ["--data", "NAME", "--model", "dinov2_vits14", "--json"],
-    "transfer": None,
     "extract": None,
     "finetune": None,
     "segment": None,
@@ -79,6 +78,7 @@ def features(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 20)
     x = rng.standard_normal((40, 4)) + y[:, None]
+    cached(cache, {"cls": x[::-1] + 0.1}, y[::-1], dataset="elsewhere", backbone="dinov2_vits14")
     store = cached(cache, {"cls": x}, y, dataset=FOUND, backbone="dinov2_vits14").store
     with (tmp_path / "labels.csv").open("w", newline="", encoding="utf-8") as f:
         csv.writer(f).writerows([("id", "label"), *((i, "x") for i in store.items().ids)])
