@@ -17,7 +17,9 @@ class Dense:
     which: np.ndarray
 
     def __call__(self, q: np.ndarray) -> np.ndarray:
-        return (q[:, None] @ self.inverse[self.which])[:, 0]
+        return np.stack(
+            [self.inverse[i] @ one for i, one in zip(self.which, q)]
+        )  # not a copy of each
 
     def take(self, rows: np.ndarray) -> Dense:
         return Dense(self.inverse, self.which[rows])
