@@ -13,7 +13,7 @@ from featprobe.core.lazy import lazily
 if TYPE_CHECKING:
     from featprobe.plots.blocks import forest, per_class, subgroups
     from featprobe.plots.clouds import cost_quality, frozen_unfrozen
-    from featprobe.plots.curves import by_block, by_depth, data_fraction, few_shot, training_curves
+    from featprobe.plots.curves import by_block, data_fraction, few_shot, training_curves
     from featprobe.plots.decisions import calibration, confusion_matrix, precision_recall, roc
     from featprobe.plots.maps import embedding_map
     from featprobe.plots.over_sets import boxes, critical_difference, mean_ranks, win_matrix
@@ -26,7 +26,6 @@ _WHERE = {
     "cost_quality": "clouds",
     "frozen_unfrozen": "clouds",
     "by_block": "curves",
-    "by_depth": "curves",
     "data_fraction": "curves",
     "few_shot": "curves",
     "layers": "curves",
@@ -46,7 +45,6 @@ _WHERE = {
 __all__ = [
     "boxes",
     "by_block",
-    "by_depth",
     "calibration",
     "confusion_matrix",
     "cost_quality",

@@ -40,15 +40,10 @@ def data_fraction(
 def by_block(
     results: Sequence[Result], ax: Axes | None = None, *, metric: str | None = None
 ) -> Axes:
-    """The metric by how many last blocks the view joins, with bands under new patients."""
-    return draw(_only(lines.over_blocks(results, metric), "results of views of two depths"), ax)
-
-
-def by_depth(
-    results: Sequence[Result], ax: Axes | None = None, *, metric: str | None = None
-) -> Axes:
-    """The metric by the single block that the view is of, with bands under new patients."""
-    return draw(_only(lines.over_depth(results, metric), "results of two single blocks"), ax)
+    """The metric by how many last blocks the view joins, or by the single block that it is of
+    (``cls@-3``), with bands under new patients."""
+    panels = lines.over_blocks(results, metric) or lines.over_depth(results, metric)
+    return draw(_only(panels, "results of views of two depths"), ax)
 
 
 layers = by_block  # its name in earlier versions
