@@ -48,10 +48,10 @@ class Header:
     """What planning needs of one file. ``position`` and ``orientation`` are None where absent.
 
     ``patient``, ``study``, ``series``, ``space`` (frame of reference) and ``instance`` are codes of
-    the identifiers, "" where absent: equal where these are, and all that grouping needs. ``kind``: SOP class
-    and modality. ``thickness``: upper bound of the distance of slices, in mm, 0 where not known.
-    ``tells``: the values there are of :data:`TELLING`, as text. ``derived``: what kind of derived
-    object it is, "" for an image. ``spacing``: of rows and columns in mm.
+    the identifiers, "" where absent: equal where these are, and all that grouping needs. ``kind``:
+    SOP class and modality. ``thickness``: upper bound of the distance of slices, in mm, 0 where not
+    known. ``tells``: the values there are of :data:`TELLING`, as text. ``derived``: what kind of
+    derived object it is, "" for an image. ``spacing``: of rows and columns in mm.
     """
 
     path: Path
