@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,10 +47,8 @@ def load(source: Source) -> Loaded:
         for name, value in adopt(states[0], steps.config.model_type).items():
             setattr(steps.config, name, value)
     origin: dict[str, Any] = {}
-    if source.init == "random" and getattr(steps.config, "initializer_range", 1) < LEAST_SPREAD:
-        steps.config.initializer_range = USUAL_SPREAD
     if states or source.init == "random":
-        with drawn(source.seed):
+        with drawn(source.seed), _spread(steps.config):
             module = steps.build()
     if states:
         layouts = _fill(module, states, source, dropped)
@@ -61,6 +61,18 @@ def load(source: Source) -> Loaded:
     return Loaded(
         steps.finished(module), steps.adapter(), preprocess, described(steps.config), origin
     )
+
+
+@contextmanager
+def _spread(config: Any) -> Iterator[None]:
+    """Weights are drawn with a deviation by which a network sees its images; the configuration,
+    which is in keys, stays as it is."""
+    stated = getattr(config, "initializer_range", USUAL_SPREAD)
+    if stated < LEAST_SPREAD:
+        config.initializer_range = USUAL_SPREAD
+    yield
+    if stated < LEAST_SPREAD:
+        config.initializer_range = stated
 
 
 def described(config: Any) -> dict[str, Any]:
