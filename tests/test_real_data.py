@@ -99,6 +99,7 @@ def test_nothing_of_a_patient_reaches_the_store(real_data: Path, tiny_backbone, 
         assert text.encode() not in everything
 
 
+@pytest.mark.slow
 def test_the_npz_keeps_its_official_split(real_data: Path, tiny_backbone) -> None:
     data = fp.load_dataset(real_data / "pneumoniamnist_28.npz")
     assert [int((data.split == s).sum()) for s in ("train", "val", "test")] == [2428, 270, 468]

@@ -94,6 +94,7 @@ def test_outputs_equal_a_direct_call(kind: str, tmp_path: Path) -> None:
             assert (mine - direct.hidden_states[block][:, 0]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "make", "size"),
     [

@@ -32,6 +32,7 @@ def frames(n: int = 3, side: int = 42) -> torch.Tensor:
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["tiny", "dinov2_vits14", "resnet18", "convnext_tiny", "clip_vitb32"]
 )

@@ -31,6 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_every_table_has_rows_in_a_dry_run(report: Path) -> None:
     found = json.loads((report / "gpu.json").read_text())
     assert found["dry"]
@@ -43,6 +44,7 @@ def test_every_table_has_rows_in_a_dry_run(report: Path) -> None:
                 assert not isinstance(value, float) or value >= 0
 
 
+@pytest.mark.slow
 def test_the_modes_and_inputs_asked_for_are_all_there(report: Path) -> None:
     tables = {
         t["title"]: t["rows"] for t in json.loads((report / "gpu.json").read_text())["tables"]
@@ -57,6 +59,7 @@ def test_the_modes_and_inputs_asked_for_are_all_there(report: Path) -> None:
     assert {row["recipe"] for row in tables["Fine-tuning"]} == {"full", "lora"}
 
 
+@pytest.mark.slow
 def test_the_markdown_has_each_table(report: Path) -> None:
     text = (report / "gpu.md").read_text()
     for table in gpu.tables():

@@ -41,6 +41,7 @@ def test_there_is_an_example_of_every_kind() -> None:
     assert all(kind in heads for kind in plugins.HOMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", EXAMPLES)
 def test_the_example_runs(
     head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

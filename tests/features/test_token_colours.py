@@ -81,6 +81,7 @@ def test_a_network_without_cls_has_no_attention():
         attention(backbone, torch.rand(1, 3, 32, 32))
 
 
+@pytest.mark.slow
 def test_the_verb(tmp_path, capsys):
     from featprobe.cli.main import main
 

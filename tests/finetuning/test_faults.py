@@ -45,6 +45,7 @@ def untrained(monkeypatch) -> None:
     monkeypatch.setattr(fitting, "run_trial", none)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unknown", "balanced"])
 def test_parts_count_by_what_their_loss_is_the_mean_of(kind: str) -> None:
     if kind == "unknown":
@@ -206,6 +207,7 @@ def test_of_two_that_decode_at_once_one_is_kept_whole(cache: Path, monkeypatch) 
     assert (frames.kept_frames(backbone, data, cache).pixels == mine.pixels).all()
 
 
+@pytest.mark.slow
 def test_a_warmup_longer_than_the_second_training_is_cut(monkeypatch) -> None:
     original, steps = fitting.run_trial, []
 
@@ -220,6 +222,7 @@ def test_a_warmup_longer_than_the_second_training_is_cut(monkeypatch) -> None:
     assert steps == [(9, 9), (4, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_weights_that_are_kept_are_those_that_are_judged(keep: str, monkeypatch) -> None:
     merits = iter([(5.0, 0.0), (1.0, 0.0), (1.0, 0.0), (2.0, 0.0), (1.0, 0.0), (3.0, 0.0)])
@@ -243,6 +246,7 @@ def test_grids_of_rates_are_cells_of_their_own() -> None:
     assert alone.cell == trained(make_tiny(), data, "bitfit", training={**SHORT, "lr": 1e-3}).cell
 
 
+@pytest.mark.slow
 def test_rates_that_print_alike_are_two_trainings(tmp_path: Path) -> None:
     lrs = [1e-3, 1e-3 * (1 + 1e-9)]
     trained(make_tiny(), pictures(24), "bitfit", lrs=lrs, folder=tmp_path / "run", training=SHORT)

@@ -199,6 +199,7 @@ def test_the_backbone_that_is_given_is_not_changed() -> None:
     assert not any(p.requires_grad for p in backbone.module.parameters())
 
 
+@pytest.mark.slow
 def test_accumulated_parts_are_one_batch() -> None:
     one = trained(make_tiny(), pictures(40), "full", training={"epochs": 1})
     parts = trained(make_tiny(), pictures(40), "full", training={"epochs": 1, "accumulate": 4})
@@ -377,6 +378,7 @@ def test_late_fusion_is_refused() -> None:
         trained(make_tiny(), data, "full")
 
 
+@pytest.mark.slow
 def test_augmented_pictures_are_what_the_network_learns_from(monkeypatch) -> None:
     seen: dict[bool, list[float]] = {}
     for augmented in (False, True):

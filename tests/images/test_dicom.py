@@ -66,6 +66,7 @@ def census(paths):
     return read, skipped, other, unreadable
 
 
+@pytest.mark.slow
 def test_every_file_of_pydicom_is_read_as_pydicom_reads_it_or_named(capsys):
     paths = sorted({Path(p) for p in get_testdata_files() if Path(p).is_file()})
     read, skipped, other, unreadable = census(paths)

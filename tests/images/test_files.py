@@ -96,6 +96,7 @@ def test_good_files_are_read_as_planned(tmp_path, name):
     assert counted == read
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @settings(
     deadline=None,

@@ -107,6 +107,7 @@ def test_ranks_are_in_order_and_say_their_tests() -> None:
     assert len(boxes(many.table)) == 40
 
 
+@pytest.mark.slow
 def test_a_mean_over_sets_resamples_patients_and_seeds_together(cache) -> None:
     found = [
         kept(cache, d, b, g, seed=s)

@@ -47,6 +47,7 @@ def test_every_figure_of_the_gallery_is_drawn_by_the_code_above_it(study, tmp_pa
     assert drawn == len(plots.__all__) - 1  # all but save
 
 
+@pytest.mark.slow
 def test_rank_figures_and_boxes_of_a_study_of_twelve_data_sets(cache) -> None:
     """As MED+ has them: models by three schemes on the sets of MedMNIST+."""
     schemes = (

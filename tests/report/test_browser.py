@@ -188,6 +188,7 @@ def test_nothing_is_asked_for_and_nothing_complains(desk, study) -> None:
     assert wide(desk) == 0
 
 
+@pytest.mark.slow
 def test_it_is_good_on_a_telephone(study, tmp_path) -> None:
     with chromium(tmp_path / "chromium", *TELEPHONE) as window:
         opened(window, study[2])
@@ -286,6 +287,7 @@ def test_thousands_of_rows_are_there_and_few_are_drawn(cache, tmp_path) -> None:
         quiet(window, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("name", "size"), [("desk", DESK), ("telephone", TELEPHONE)])
 def test_it_is_seen_as_in_the_documentation(study, tmp_path, name, size, theme) -> None:

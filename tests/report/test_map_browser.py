@@ -368,6 +368,7 @@ def test_a_hundred_thousand_points_are_all_there(desk, tmp_path) -> None:
     quiet(desk, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [DESK, TELEPHONE])
 def test_maps_stand_in_the_page_of_results_each_for_itself(cache, made, tmp_path, size) -> None:
     board = build([linear(cache, "films", "net", 0.5), linear(cache, "films", "other", 0.4)])

@@ -155,6 +155,7 @@ def test_where_all_patients_agree_the_interval_is_not_a_point() -> None:
     assert 0 < found.low[0] < 1 < found.high[0]
 
 
+@pytest.mark.slow
 def test_draws_count_beside_patients() -> None:
     """Two equal backbones: with tries as fixed the p would be small half of the time."""
     errors = found_some = 0

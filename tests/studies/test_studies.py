@@ -176,6 +176,7 @@ probes: [{probe: knn, k: 5}, {probe: knn, k: 3}]
 """
 
 
+@pytest.mark.slow
 def test_a_study_of_ones_own(tmp_path: Path, place: Path, capsys) -> None:
     (tmp_path / "ours.yaml").write_text(STUDY)
     (tmp_path / "board.yaml").write_text(BOARD.replace(", {probe: knn, k: 3}", ""))

@@ -149,6 +149,7 @@ def test_a_killed_training_ends_with_the_weights_of_a_whole_one(
     assert all(torch.equal(whole[n], again[n]) for n in whole)
 
 
+@pytest.mark.slow
 def test_val_items_choose_a_rate(cache: Path) -> None:
     r = tuned(make_tiny(), boxes(), "last-n", {"blocks": 1}, {"lr": None}, lrs=(1e-9, 3e-2))
     assert r.searched == ["lr"]
@@ -179,6 +180,7 @@ def test_the_export_gives_new_images_what_the_network_gave(cache: Path, tmp_path
     assert found[str(data.ids[i])].voxels == [int((said == 1).sum())]
 
 
+@pytest.mark.slow
 def test_frozen_and_unfrozen_are_compared_on_the_same_items_only(cache: Path) -> None:
     data = boxes(60, 1)
     backbone = make_tiny()
