@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache, wraps
@@ -20,8 +21,6 @@ from typing import (
     get_origin,
     get_type_hints,
 )
-
-import numpy as np
 
 from featprobe.core.errors import InputError, UnknownName, nearest
 
@@ -59,10 +58,11 @@ def checked(name: str, value: Any, kind: Any, owner: str) -> Any:
 
 def _fit(value: Any, kind: Any) -> Any:
     parts = get_args(kind)
-    if isinstance(value, np.ndarray) and np.ndarray in (kind, *parts):
-        return value
-    if isinstance(value, (np.generic, np.ndarray)):
-        value = value.tolist()
+    if np := sys.modules.get("numpy"):  # no value is numpy's before it has been imported
+        if isinstance(value, np.ndarray) and np.ndarray in (kind, *parts):
+            return value
+        if isinstance(value, (np.generic, np.ndarray)):
+            value = value.tolist()
     if get_origin(kind) in (Union, UnionType):
         for part in parts:
             try:
