@@ -11,7 +11,7 @@ from featprobe.leaderboard import cost, uncertainty
 from featprobe.leaderboard.board import Row
 from featprobe.leaderboard.columns import with_interval
 from featprobe.leaderboard.rank_legend import legend
-from featprobe.leaderboard.row_labels import SEEN, Among, probe_name, setting
+from featprobe.leaderboard.row_labels import SEEN, Among, probe_name, row
 from featprobe.metrics import measures as metrics
 
 RANDOM = "random: weights drawn from a seed, not pretrained"
@@ -76,7 +76,7 @@ def gaps(results: Sequence[Result]) -> list[str]:
         by = metrics.ranking(r.task)
         if by in r.gap:
             lines.append(
-                f"{r.dataset} / {r.backbone}, {setting(r)}: {metrics.about(by).label} "
+                f"{row(r)}: {metrics.about(by).label} "
                 f"{gap(r, by)} against the test items of {r.settings['source']}"
             )
     return lines
@@ -98,10 +98,7 @@ def subgroups(results: Sequence[Result]) -> list[str]:
         worst = f"; worst {r.subgroups['worst']}" if r.subgroups["worst"] is not None else ""
         without = r.subgroups["without"]
         worst += f"; {without} items without a value" if without else ""
-        lines.append(
-            f"{r.dataset} / {r.backbone}, {setting(r)}: {label} by {r.subgroups['column']}: "
-            f"{', '.join(parts)}{worst}"
-        )
+        lines.append(f"{row(r)}: {label} by {r.subgroups['column']}: {', '.join(parts)}{worst}")
     return lines
 
 
@@ -114,7 +111,7 @@ def components(results: Sequence[Result]) -> list[str]:
             continue
         sd = {k: math.sqrt(v) for k, v in r.components[by].items()}
         lines.append(
-            f"{r.dataset} / {r.backbone}, {setting(r)}: standard deviation of "
+            f"{row(r)}: standard deviation of "
             f"{metrics.about(by).label} {sd['tries']:.3f} between tries, {sd['mean']:.3f} left in "
             f"their mean, {sd['patients']:.3f} from patients"
         )

@@ -105,6 +105,11 @@ def _training(r: Result) -> list[str]:
     return [*rate, *own, *changed, *(["refit"] if r.settings.get("refit") else [])]
 
 
+def row(r: Result) -> str:
+    """Which row a sentence is of: ``films / resnet50, k=20``."""
+    return ", ".join(filter(None, (f"{r.dataset} / {r.backbone}", setting(r))))
+
+
 def _text(name: str, value: object) -> str:
     parts = f"{value:.3g}" if isinstance(value, float) else str(value)
     parts = "+".join(map(str, value)) if isinstance(value, (list, tuple)) else parts

@@ -9,7 +9,7 @@ import numpy as np
 
 from featprobe.core.display import ends
 from featprobe.evaluation.results import Result
-from featprobe.leaderboard.row_labels import setting
+from featprobe.leaderboard.row_labels import row
 from featprobe.metrics import measures as metrics
 from featprobe.metrics.operating_point import OperatingPoint
 
@@ -27,10 +27,7 @@ def threshold_metrics(results: Sequence[Result]) -> list[str]:
             for n in OperatingPoint.NAMES
             if not math.isnan(r.metrics.get(n, math.nan))
         ]
-        lines.append(
-            f"{r.dataset} / {r.backbone}, {setting(r)}: {_where(r)}: "
-            f"{', '.join(reached) or 'not defined'}"
-        )
+        lines.append(f"{row(r)}: {_where(r)}: {', '.join(reached) or 'not defined'}")
     return lines
 
 

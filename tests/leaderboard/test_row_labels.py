@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from featprobe.finetuning.settings import Training
-from featprobe.leaderboard.row_labels import backbone_name, probe_name, setting
+from featprobe.leaderboard.row_labels import backbone_name, probe_name, row, setting
 from tests.evaluation.test_results import result
 
 
@@ -81,3 +81,10 @@ def test_features_of_a_training_mark_no_backbone() -> None:
     every = [*frozen, *trained]
     assert [backbone_name(r, every) for r in trained] == ["net", "net"]
     assert all(backbone_name(r, every).startswith("net #") for r in frozen)
+
+
+def test_a_sentence_names_its_row_with_or_without_a_setting() -> None:
+    plain, searched = result(probe="ridge", params={}, searched=[]), result()
+    assert setting(plain) == ""
+    assert row(plain) == f"{plain.dataset} / {plain.backbone}"
+    assert row(searched) == f"{searched.dataset} / {searched.backbone}, k=20"
