@@ -82,8 +82,8 @@ def test_a_round_trip_reaches_what_the_grid_allows(
 ):
     """The share of cells, back by interpolation, against the best labels of the same cells.
 
-    For shapes at least four cells across: interpolation does not keep what is smaller, of which the
-    best labels keep some.
+    For shapes at least four cells across of which the crop leaves most: interpolation does not keep
+    what is smaller, of which the best labels keep some, nor does it go on beyond the crop's edge.
     """
     grid = grid_of(shape, preprocess, fit, affine, plane=plane, spacing=spacing)
     rng = np.random.default_rng(seed)
@@ -106,7 +106,7 @@ def test_a_round_trip_reaches_what_the_grid_allows(
         values = sum(d**2 for d in distance) <= 1
     values = values.astype(np.uint8)
     labels, found = best_labels(grid, values, size)
-    assume(found[1] > 0.3)  # most of it is not cropped away
+    assume(found[1] > 0.75)  # most of it is not cropped away
     assert dice(grid.to_voxels(labels), values) == pytest.approx(found[1])
     back = grid.to_voxels(occupancy(grid, values, size, 2)).argmax(0)
     # interpolation rounds the corners of boxes that fill cells exactly
