@@ -70,9 +70,11 @@ def _spread(config: Any) -> Iterator[None]:
     stated = getattr(config, "initializer_range", USUAL_SPREAD)
     if stated < LEAST_SPREAD:
         config.initializer_range = USUAL_SPREAD
-    yield
-    if stated < LEAST_SPREAD:
-        config.initializer_range = stated
+    try:
+        yield
+    finally:
+        if stated < LEAST_SPREAD:
+            config.initializer_range = stated
 
 
 def described(config: Any) -> dict[str, Any]:

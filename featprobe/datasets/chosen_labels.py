@@ -58,13 +58,13 @@ def _merge(data: Labelled, merged: dict[str, str]) -> None:
     assert y is not None
     if y.ndim == 2:
         parts = [y[:, code == k] for k in range(len(classes))]
-        data.targets = np.stack([_any(p) for p in parts], axis=1)
+        data.targets = np.stack([any_present(p) for p in parts], axis=1)
     else:
         data.targets = np.where(y < 0, -1, code[np.maximum(y, 0)])
     data.classes = classes
 
 
-def _any(parts: np.ndarray) -> np.ndarray:
+def any_present(parts: np.ndarray) -> np.ndarray:
     """Of labels (N, P) whether any is present: 1, 0, or NaN where that is not known."""
     present, unknown = (parts == 1).any(1), np.isnan(parts).any(1)
     return np.where(present, 1.0, np.where(unknown, np.nan, 0.0))

@@ -8,7 +8,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.sources import FileSource
 from featprobe.images import files
 
-TEXTS = (".csv", ".tsv", ".tab", ".txt", ".json", ".xlsx", ".xls", ".parquet")
+_TABLES = (".csv", ".tsv", ".tab", ".txt", ".json", ".xlsx", ".xls", ".parquet")
 _MOST = 100
 
 
@@ -16,7 +16,7 @@ def tables_in(path: Path) -> tuple[Path, ...]:
     """The file itself, or the tables that lie directly in a folder (at most 100 of them)."""
     if path.is_file():
         return (path,)
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() in TEXTS and p.is_file())
+    found = sorted(p for p in path.iterdir() if p.suffix.lower() in _TABLES and p.is_file())
     return tuple(found[:_MOST])
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from featprobe.core.errors import InputError, UnknownName, nearest
+from featprobe.datasets.chosen_labels import any_present
 from featprobe.evaluation.findings.cells import listed
 from featprobe.features.feature_set import FeatureSet
 from featprobe.store.format import Items
@@ -128,15 +129,8 @@ def _items(
         labels = (codes[:, None] == np.arange(len(common))).astype(np.float64)
         labels[y < 0] = np.nan
     else:
-        labels = np.stack([_any(y[:, place[:-1] == k]) for k in range(len(common))], axis=1)
+        labels = np.stack([any_present(y[:, place[:-1] == k]) for k in range(len(common))], 1)
     return replace(items, targets=labels, classes=classes, task=task)
-
-
-def _any(columns: np.ndarray) -> np.ndarray:
-    """(N,) whether any label (N, k) is positive; unknown where none is and one may be."""
-    positive = (columns == 1).any(1)
-    unknown = np.isnan(columns).any(1) & ~positive
-    return np.where(unknown, np.nan, positive.astype(np.float64))
 
 
 def _said(

@@ -120,12 +120,13 @@ def find(
             why = f"{newer.path.name} holds the same features and was used last"
         notes.append(f"{store.path.name}: {why}; 'featprobe cache rm {store.path.name}' removes it")
     kept = [s for s in chosen if s not in old]
-    return kept, notes + [text for s in kept if (text := stale(s) or outrun(s))]
+    now = observed.Looks()
+    return kept, notes + [text for s in kept if (text := stale(s) or outrun(s, now))]
 
 
-def outrun(store: FeatureStore) -> str:
+def outrun(store: FeatureStore, now: observed.Looks) -> str:
     """Note on a store whose files are not as they were at its last extraction, empty otherwise."""
-    found = observed.changes(store.path)
+    found = observed.changes(store.path, now)
     return found and (
         f"{store.path.name}: files of {store.dataset} are not as they were when it was extracted: "
         f"{found}; run its extract again, which reads what has changed, labels too"

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from featprobe.store.storage_path import StoragePath
@@ -39,20 +40,27 @@ def remember(store: StoragePath, files: Sequence[Name], tables: Sequence[Name] =
         file(store).write(json.dumps(value).encode(), sync=False)
 
 
-def changes(store: StoragePath) -> str:
+class Looks:
+    """How files and folders look now, each asked once: the stores of a data set are of the same."""
+
+    def __init__(self) -> None:
+        self.file, self.entries = lru_cache(None)(_look), lru_cache(None)(_entries)
+
+
+def changes(store: StoragePath, now: Looks) -> str:
     """What has changed since, in a sentence; empty where nothing has, or nothing is known.
 
     Files that are gone altogether, as of a disk that is not there, say nothing of the features.
     """
     value = _read(store)
-    looks = [(name, old, _look(name)) for name, old in value.get("files", {}).items()]
+    looks = [(name, old, now.file(name)) for name, old in value.get("files", {}).items()]
     other = [name for name, old, new in looks if new and list(new) != old]
     gone = [name for name, _, new in looks if not new]
     if len(gone) == len(looks):
         return ""
     grown = [
         name for name, n in value.get("folders", {}).items() if os.path.isdir(name)
-        and _entries(name) > n
+        and now.entries(name) > n
     ]  # fmt: skip
     parts = [
         *_part(other, "changed"),

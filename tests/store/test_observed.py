@@ -108,4 +108,14 @@ def test_of_many_files_some_are_looked_at(tmp_path: Path, monkeypatch) -> None:
     observed.remember(store, paths)
     for path in paths:
         path.write_text("longer")
-    assert observed.changes(store).startswith("5 changed (")
+    assert observed.changes(store, observed.Looks()).startswith("5 changed (")
+
+
+def test_files_of_several_stores_are_asked_once(films, cache, monkeypatch) -> None:
+    for seed in range(3):
+        extract(make_tiny(seed), load_dataset(films / "labels.csv"), cache=cache)
+    asked: list[str] = []
+    look = observed._look
+    monkeypatch.setattr(observed, "_look", lambda path: asked.append(str(path)) or look(path))
+    assert len(find(cache)[0]) == 3
+    assert sorted(asked) == sorted({str(p) for p in films.iterdir()})
