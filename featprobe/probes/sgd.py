@@ -41,10 +41,10 @@ class SGDProbe(Probe):
     out of the fit to tell when to stop. ``device``: ``auto`` is a GPU where there is one.
 
     Two classes are two columns of one softmax, or with ``two_classes="sigmoid"`` one column and a
-    sigmoid (its steps are half as long: the other column does not move away). Multi-label targets are a sigmoid each, unknown ones
-    masked, the loss averaged over those known. A rate at which training diverges scores every item
-    by how often each class occurs, and :meth:`notes` says so. ``fit`` alone chooses among
-    several rates on a stratified tenth and refits on all.
+    sigmoid (its steps are half as long: the other column does not move away). Multi-label targets
+    are a sigmoid each, unknown ones masked, the loss averaged over those known. A rate at which
+    training diverges scores every item by how often each class occurs, and :meth:`notes` says so.
+    ``fit`` alone chooses among several rates on a stratified tenth and refits on all.
     """
 
     name = "sgd"

@@ -56,6 +56,10 @@ def summed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return each.mean(1).sum()
 
 
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
 def one_sigmoid(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return F.binary_cross_entropy_with_logits(logits[:, 0], y.float())
 
@@ -63,8 +67,8 @@ def one_sigmoid(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("y", "columns", "loss", "shown"),
     [(Y, C, F.cross_entropy, lambda z: torch.tensor(z).softmax(1).numpy()),
-     (LABELS, C, summed, lambda z: 1 / (1 + np.exp(-z))),
-     (Y % 2, 1, one_sigmoid, lambda z: np.stack([1 / (1 + np.exp(z)), 1 / (1 + np.exp(-z))], 1)[..., 0])],
+     (LABELS, C, summed, sigmoid),
+     (Y % 2, 1, one_sigmoid, lambda z: np.concatenate([sigmoid(-z), sigmoid(z)], 1))],
     ids=["classes", "labels", "two classes"],
 )  # fmt: skip
 def test_rads_sweep(y, columns, loss, shown) -> None:
