@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from featprobe.cli.common import choice_options
+from featprobe.cli.feature_sets import cached_sets
 from featprobe.cli.level_options import level_by_option
 from featprobe.cli.probing import (
     bootstrap_options,
-    cached_sets,
     draw_options,
     feature_options,
     note,

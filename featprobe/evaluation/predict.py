@@ -22,6 +22,7 @@ from featprobe.evaluation.applicable import (
 from featprobe.evaluation.findings.cells import listed
 from featprobe.evaluation.score_predictions import PredictionScores, score_predictions
 from featprobe.features.feature_set import FeatureSet
+from featprobe.features.joined import JoinedFeatures
 from featprobe.features.labeled_items import ExcludedItem, LabeledItems
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.probes.base import Probe
@@ -67,7 +68,8 @@ def source_of(
 def source_of_items(
     features: LabeledItems, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
 ) -> FeatureSource:
-    """Describe features that are not stored, in a named view."""
+    """Describe features that need not be stored, in a named view."""
+    parts = features.parts if isinstance(features, JoinedFeatures) else {}
     origin = dict(features.provenance.get("backbone") or {})
     name = origin.get("name") or ""
     if name not in models() and os.path.exists(name):  # a folder, from wherever one looks
@@ -83,6 +85,7 @@ def source_of_items(
         classes=features.classes,
         kinds=features.kinds,
         thresholds={n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)},
+        parts={n: source_of_items(f, f.default_view, pool) for n, f in parts.items()},
     )
 
 
@@ -104,13 +107,29 @@ def reload_backbone(
     source: FeatureSource, *, model: str | None = None,
     weights: Sequence[str | os.PathLike[str]] = (), revision: str | None = None,
     beside: str | os.PathLike[str] | None = None,
-) -> Backbone:  # fmt: skip
-    """Load the backbone that a probe was made with, at the same input size.
+) -> Backbone | dict[str, Backbone]:  # fmt: skip
+    """Load the backbone that a probe was made with, at the same input size; of joined features
+    those of all parts by name.
 
     ``model``, ``weights`` and ``revision`` say where it is now, when that is elsewhere; the folder
     ``backbone`` in ``beside``, that of the probe's file, is tried where a folder is gone. Whether
     it has the same weights is seen by :func:`predict`.
     """
+    if not source.parts:
+        return _reloaded(source, model, weights, revision, beside)
+    if model or weights or revision:
+        raise InputError(
+            f"the probe is of {len(source.parts)} backbones ({', '.join(source.parts)}): --model, "
+            "--weights and --revision cannot say which one they are of"
+        )
+    parts = source.parts.items()
+    return {n: _reloaded(part, None, (), part.origin.get("revision"), beside) for n, part in parts}
+
+
+def _reloaded(
+    source: FeatureSource, model: str | None, weights: Sequence[str | os.PathLike[str]],
+    revision: str | None, beside: str | os.PathLike[str] | None,
+) -> Backbone:  # fmt: skip
     from featprobe.backbones.load import load_backbone
 
     origin = source.origin
@@ -147,20 +166,39 @@ def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
 
 
 def predict(
-    saved: SavedProbe, backbone: Backbone, dataset: Dataset, *,
+    saved: SavedProbe, backbone: Backbone | Mapping[str, Backbone],
+    dataset: Dataset | Mapping[str, Dataset], *,
     cache: str | os.PathLike[str] | None = None, **options: Any,
 ) -> Predictions:  # fmt: skip
     """Extract what the probe needs of a data set, labelled or not, and predict.
 
     Features are stored in the cache as by ``extract``, whose ``options`` these are, at the
     precision and in the type of the probe's own; other images than those of training that have
-    their name are stored under another. Raises :class:`InputError` when weights, architecture,
+    their name are stored under another. A probe of joined features takes the backbones of its
+    parts by name, as :func:`reload_backbone` gives them, and by name also data sets, where frames
+    are cut for each in another way. Raises :class:`InputError` when weights, architecture,
     preprocessing or frame recipe differ from the probe's, naming which.
     """
+    source = features_of(saved, "the saved probe")
+    parts = source.parts or {"": source}
+    made, notes = {}, []
+    for name, part in parts.items():
+        of = backbone[name] if isinstance(backbone, Mapping) else backbone
+        data = dataset[name] if isinstance(dataset, Mapping) else dataset
+        made[name], said = _extracted(part, of, data, cache, options)
+        notes += [text for text in said if text not in notes]
+    found = predict_features(saved, JoinedFeatures(made) if source.parts else made[""])
+    return replace(found, notes=notes + found.notes)
+
+
+def _extracted(
+    source: FeatureSource, backbone: Backbone, dataset: Dataset,
+    cache: str | os.PathLike[str] | None, options: Mapping[str, Any],
+) -> tuple[FeatureSet, list[str]]:  # fmt: skip
+    """The features of one backbone as a probe takes them, and what to say of them."""
     from featprobe.datasets.shared_intensity import as_made
     from featprobe.extraction.local import extract
 
-    source = features_of(saved, "the saved probe")
     key = FeatureKey(**source.key)
     as_made(dataset, FrameRecipe(**key.recipe))
     refuse_other_features(source, backbone, dataset)
@@ -170,8 +208,7 @@ def predict(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
         features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
     )  # fmt: skip
-    found = predict_features(saved, features)
-    return replace(found, notes=notes + found.notes)
+    return features, notes
 
 
 def predict_features(saved: SavedProbe, features: FeatureSet) -> Predictions:

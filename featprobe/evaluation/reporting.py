@@ -229,6 +229,8 @@ def _several(views: Sequence[View]) -> dict[str, Any]:
 
 def _overlap(provenance: dict[str, Any], dataset: str) -> str:
     """Why the backbone has seen the data set in training; random weights have seen nothing."""
+    if parts := provenance.get("parts"):
+        return "; ".join(f"{n}: {text}" for n, p in parts.items() if (text := _overlap(p, dataset)))
     if provenance.get("random"):
         return ""
     return seen_in_training(provenance.get("backbone") or {}, dataset)
