@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError, UnknownName, nearest
-from featprobe.core.fingerprint import digest
 from featprobe.core.numeric import unit_rows
 from featprobe.features.bags import Bags
 from featprobe.features.feature_set import FeatureSet
@@ -39,8 +38,9 @@ class JoinedFeatures(FeatureSet):
         first = next(iter(self.parts.values()))
         self._order = {name: _matched(first, f) for name, f in self.parts.items()}
         data = dict.fromkeys(f.dataset for f in self.parts.values())
+        key = FeatureKey.joined({n: f.key for n, f in self.parts.items()})
         store = MemoryStore(
-            _joint_key(self.parts), {}, first.items, JOIN.join(data), JOIN.join(self.parts),
+            key, {}, first.items, JOIN.join(data), JOIN.join(self.parts),
             _joint_provenance(self.parts),
         )  # fmt: skip
         super().__init__(store)
@@ -176,27 +176,6 @@ def _equal(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     if a is None or b is None:
         return a is b
     return a.shape == b.shape and np.array_equal(a.astype(float), b.astype(float), equal_nan=True)
-
-
-def _joint_key(parts: Mapping[str, FeatureSet]) -> FeatureKey:
-    """The keys of all parts in one; what all have alike is said of the whole."""
-    keys = [f.key for f in parts.values()]
-
-    def alike(name: str, otherwise: Any) -> Any:
-        values = [getattr(k, name) for k in keys]
-        return values[0] if all(v == values[0] for v in values) else otherwise
-
-    return FeatureKey(
-        weights=digest([k.weights for k in keys]),
-        config=digest([k.config for k in keys]),
-        preprocess=alike("preprocess", {}),
-        recipe=alike("recipe", {}),
-        outputs={},
-        precision=alike("precision", "several"),
-        dtype=alike("dtype", "float32"),
-        dataset=alike("dataset", digest([k.dataset for k in keys])),
-        parts={name: f.key.to_dict() for name, f in parts.items()},
-    )
 
 
 def _joint_provenance(parts: Mapping[str, FeatureSet]) -> dict[str, Any]:

@@ -55,6 +55,27 @@ class FeatureKey:
         if self.dtype not in DTYPES:
             raise InputError(f"unknown dtype {self.dtype!r}: use one of {', '.join(DTYPES)}")
 
+    @classmethod
+    def joined(cls, keys: Mapping[str, FeatureKey]) -> FeatureKey:
+        """The keys of several ``parts`` in one; what all have alike is said of the whole."""
+        every = list(keys.values())
+
+        def alike(name: str, otherwise: Any) -> Any:
+            values = [getattr(k, name) for k in every]
+            return values[0] if all(v == values[0] for v in values) else otherwise
+
+        return cls(
+            weights=digest([k.weights for k in every]),
+            config=digest([k.config for k in every]),
+            preprocess=alike("preprocess", {}),
+            recipe=alike("recipe", {}),
+            outputs={},
+            precision=alike("precision", "several"),
+            dtype=alike("dtype", "float32"),
+            dataset=alike("dataset", digest([k.dataset for k in every])),
+            parts={name: k.to_dict() for name, k in keys.items()},
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of ``FeatureKey(**d)``.
 
