@@ -133,14 +133,14 @@ def command(
     saved = read_saved(probe_file)
     if probabilities:
         raise click.UsageError(f"--probabilities is of a decoder; {probe_file} is a probe")
-    from featprobe.evaluation.predict import features_of, predict, reload_backbone
+    from featprobe.evaluation.predict import features_of, predict, reload_backbones
 
     source = features_of(saved, str(probe_file))
     values = {**rest, "root": root, "name": name}
     datasets, unread = _opened_for(source, data, cache, values)
     for text in unread:
         note(text)
-    found = predict(saved, reload_backbone(source, **where), datasets, **how)
+    found = predict(saved, reload_backbones(source, **where), datasets, **how)
     for text in found.notes:
         note(text)
     if source.thresholds:

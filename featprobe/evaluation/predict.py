@@ -107,29 +107,13 @@ def reload_backbone(
     source: FeatureSource, *, model: str | None = None,
     weights: Sequence[str | os.PathLike[str]] = (), revision: str | None = None,
     beside: str | os.PathLike[str] | None = None,
-) -> Backbone | dict[str, Backbone]:  # fmt: skip
-    """Load the backbone that a probe was made with, at the same input size; of joined features
-    those of all parts by name.
+) -> Backbone:  # fmt: skip
+    """Load the backbone that a probe was made with, at the same input size.
 
     ``model``, ``weights`` and ``revision`` say where it is now, when that is elsewhere; the folder
     ``backbone`` in ``beside``, that of the probe's file, is tried where a folder is gone. Whether
     it has the same weights is seen by :func:`predict`.
     """
-    if not source.parts:
-        return _reloaded(source, model, weights, revision, beside)
-    if model or weights or revision:
-        raise InputError(
-            f"the probe is of {len(source.parts)} backbones ({', '.join(source.parts)}): --model, "
-            "--weights and --revision cannot say which one they are of"
-        )
-    parts = source.parts.items()
-    return {n: _reloaded(part, None, (), part.origin.get("revision"), beside) for n, part in parts}
-
-
-def _reloaded(
-    source: FeatureSource, model: str | None, weights: Sequence[str | os.PathLike[str]],
-    revision: str | None, beside: str | os.PathLike[str] | None,
-) -> Backbone:  # fmt: skip
     from featprobe.backbones.load import load_backbone
 
     origin = source.origin
@@ -160,6 +144,23 @@ def _reloaded(
     return backbone
 
 
+def reload_backbones(
+    source: FeatureSource, *, beside: str | os.PathLike[str] | None = None, **where: Any
+) -> Backbone | dict[str, Backbone]:
+    """As :func:`reload_backbone`, of joined features the backbones of all parts by name.
+
+    Raises :class:`InputError` for joined features where ``where`` says something.
+    """
+    if not source.parts:
+        return reload_backbone(source, beside=beside, **where)
+    if any(where.values()):
+        raise InputError(
+            f"the probe is of {len(source.parts)} backbones ({', '.join(source.parts)}): --model, "
+            "--weights and --revision cannot say which one they are of"
+        )
+    return {name: reload_backbone(part, beside=beside) for name, part in source.parts.items()}
+
+
 def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
     found: Any = preprocess.get("pad") or preprocess.get("crop") or preprocess["resize"]
     return tuple(found)
@@ -175,7 +176,7 @@ def predict(
     Features are stored in the cache as by ``extract``, whose ``options`` these are, at the
     precision and in the type of the probe's own; other images than those of training that have
     their name are stored under another. A probe of joined features takes the backbones of its
-    parts by name, as :func:`reload_backbone` gives them, and by name also data sets, where frames
+    parts by name, as :func:`reload_backbones` gives them, and by name also data sets, where frames
     are cut for each in another way. Raises :class:`InputError` when weights, architecture,
     preprocessing or frame recipe differ from the probe's, naming which.
     """
