@@ -56,8 +56,8 @@ def command(
             problems.append(error)
     if not made:
         raise problems[0]
-    for error in problems:
-        note(f"left aside: {error}")
+    for why in problems:
+        note(f"left aside: {why}")
     if as_json:
         for result in made:
             print(result.to_json(), flush=True)
