@@ -49,6 +49,7 @@ head_options = options(
 Examples:
   featprobe linear
   featprobe linear --data nih_cxr --features cls mean cls+mean
+  featprobe linear --features "dinov2_vits14:cls + resnet50:mean"   side by side
   featprobe linear --C 0.01 1 100 --no-refit
   featprobe linear --select balanced_accuracy --data ham10000
   featprobe linear --subset 0.01 0.1 1   with 1 %, 10 % and all of the patients of train and val

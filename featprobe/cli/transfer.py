@@ -8,10 +8,10 @@ import click
 
 from featprobe.cli.asked_probe import AskedProbe, preset_option
 from featprobe.cli.common import choice_options
+from featprobe.cli.feature_sets import cached_sets
 from featprobe.cli.level_options import level_by_option
 from featprobe.cli.probing import (
     bootstrap_options,
-    cached_sets,
     draw_options,
     feature_options,
     note,

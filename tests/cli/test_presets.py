@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from featprobe.backbones.load import load_backbone
-from featprobe.cli.probing import cached_sets
+from featprobe.cli.feature_sets import cached_sets
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.local import extract
 from featprobe.features.feature_set import FeatureSet
