@@ -22,6 +22,8 @@ def depths(features: FeatureSet, view: View, blocks: Sequence[str]) -> list[View
     from featprobe.core.errors import InputError
     from featprobe.features.view_names import single_block
 
+    if not features.store.layout.arrays:  # joined, where a block is said of each part
+        raise InputError("--each-block is of one backbone; name blocks in the view: 'a:cls@6 + b'")
     bases = [view or features.default_view] if view is None or isinstance(view, str) else view
     out: list[View] = []
     for base in bases:

@@ -25,6 +25,7 @@ VERBS = {
     "predict": "Classes of new images by a saved probe.",
     "zeroshot": "Classes described by texts, for image-text models.",
     "retrieval": "How well images find their captions, and captions their images.",
+    "ensemble": "Average the scores of several results on the same test items.",
     "leaderboard": "Rank all results in one table.",
     "study": "Run a published study, its numbers beside ours.",
     "report": "One HTML page of all results, and their figures as files.",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from featprobe.datasets.base import Dataset
     from featprobe.evaluation.predict import Predictions
     from featprobe.evaluation.score_predictions import PredictionScores
+    from featprobe.probes.saving import FeatureSource
 
 
 @click.command(
@@ -132,14 +133,14 @@ def command(
     saved = read_saved(probe_file)
     if probabilities:
         raise click.UsageError(f"--probabilities is of a decoder; {probe_file} is a probe")
-    from featprobe.evaluation.predict import features_of, predict, reload_backbone
+    from featprobe.evaluation.predict import features_of, predict, reload_backbones
 
     source = features_of(saved, str(probe_file))
-    values = {**rest, "root": root, "name": name, **source.key["recipe"]}
-    dataset, unread = opened(data, cache, values, source.task)
+    values = {**rest, "root": root, "name": name}
+    datasets, unread = _opened_for(source, data, cache, values)
     for text in unread:
         note(text)
-    found = predict(saved, reload_backbone(source, **where), dataset, **how)
+    found = predict(saved, reload_backbones(source, **where), datasets, **how)
     for text in found.notes:
         note(text)
     if source.thresholds:
@@ -160,6 +161,24 @@ def command(
     with out.open("w", encoding="utf-8", newline="") as f:
         _write(found, f)
     print(f"wrote {out}: {len(found.ids)} items, {source.backbone}, {saved.probe.name}")
+
+
+def _opened_for(
+    source: FeatureSource, data: str, cache: str | None, given: dict[str, Any]
+) -> tuple[dict[str, Dataset], list[str]]:
+    """The data set as each part of the probe's features takes it, opened once for each recipe."""
+    datasets: dict[str, Dataset] = {}
+    notes: list[str] = []
+    recipes: list[tuple[dict[str, Any], Dataset]] = []
+    for name, part in (source.parts or {"": source}).items():
+        recipe = part.key["recipe"]
+        known = next((d for r, d in recipes if r == recipe), None)
+        if known is None:
+            known, said = opened(data, cache, {**given, **recipe}, source.task)
+            recipes.append((recipe, known))
+            notes += [text for text in said if text not in notes]
+        datasets[name] = known
+    return datasets, notes
 
 
 def opened(

@@ -18,6 +18,7 @@ from featprobe.cli.common import (
     split_version_option,
 )
 from featprobe.cli.depths import depths
+from featprobe.cli.feature_sets import feature_sets
 from featprobe.cli.level_options import level_options, read_level
 from featprobe.cli.saving import can_save, save
 from featprobe.cli.seeds import called, joined, seeded, seeds_option
@@ -26,7 +27,6 @@ from featprobe.cli.verb import options
 if TYPE_CHECKING:
     from featprobe.evaluation.results import Result
     from featprobe.features.feature_set import FeatureSet
-    from featprobe.store.base import FeatureStore
 
 R = TypeVar("R", bound=Any)
 
@@ -52,7 +52,8 @@ feature_options = options(
     click.option(
         "--features", "view", multiple=True, metavar="VIEW...",
         help="cls, mean, cls:4 (last 4 blocks joined), cls+mean, cls@6 (the sixth block alone), "
-        "cls@-3 (the third from the end), ...; of several, val chooses."
+        "cls@-3 (the third from the end), ...; of several backbones side by side 'A:cls + B:mean', "
+        "each row of a part at length 1 as 'unit(A:cls)'; of several, val chooses."
         "  [default: cls, or mean]",
     ),
     options(
@@ -152,17 +153,17 @@ def run_probe(
     from featprobe.core.errors import FeatprobeError
     from featprobe.evaluation.evaluate import evaluate
 
-    stores = cached_sets(data, model, cache)
-    can_save(save_to, len(stores), len(protocols), requested)
+    sets = feature_sets(data, model, requested["view"], cache)
+    can_save(save_to, len(sets), len(protocols), requested)
     if save_to and requested["each_block"]:
         raise click.UsageError("--save is of one view: leave --each-block out")
     reported = {**_reported(requested), **(how or {})}
     blocks = requested["each_block"]
 
-    def run(features: FeatureSet) -> list[Result]:
+    def run(features: FeatureSet, asked: Any) -> list[Result]:
         out: list[Result] = []
         problems = []
-        for protocol, view in product(protocols, depths(features, reported["view"], blocks)):
+        for protocol, view in product(protocols, depths(features, asked, blocks)):
             made = seeded(probe(features), protocols, protocol)
             options = {**reported, "view": view}
             try:
@@ -181,54 +182,30 @@ def run_probe(
             note(f"left aside: {where}, {called(protocol, protocols)}: {text}")
         return joined(out, protocols, cache)
 
-    show_results(on_each(stores, run, as_json), as_json, title)
-
-
-def cached_sets(
-    data: Sequence[str], model: Sequence[str], cache: str | None, output: str = ""
-) -> list[FeatureStore]:
-    """The complete stores of these data sets and backbones, those that hold ``output`` if named."""
-    from featprobe.core import paths as settings
-    from featprobe.core.errors import InputError
-    from featprobe.features.lookup import data_named, model_named
-    from featprobe.store.cache import find
-
-    root = settings.feature_root(cache)
-    stores, notes = find(root, data, model, (data_named, model_named))
-    for text in notes:
-        note(f"left aside: {text}")
-    able = [s for s in stores if not output or output in s.layout.arrays]
-    if not able:
-        wanted = f" with a {output}" if output else ""
-        named = " among those named" if stores else ""
-        example = "clip_vitb32" if output == "projection" else "MODEL"
-        raise InputError(
-            f"no complete feature set{wanted}{named} in {root}; make one with "
-            f"'featprobe extract --model {example} --data DATA'"
-        )
-    return able
+    show_results(on_each(sets, run, as_json), as_json, title)
 
 
 def on_each(
-    stores: Sequence[FeatureStore], run: Callable[[FeatureSet], Sequence[R]], as_json: bool
-) -> list[R]:
-    """What ``run`` gives on each feature set; with ``as_json`` each is printed when it is there.
+    sets: Sequence[tuple[FeatureSet, Any]], run: Callable[[FeatureSet, Any], Sequence[R]],
+    as_json: bool,
+) -> list[R]:  # fmt: skip
+    """What ``run`` gives on each feature set with the views asked of it; with ``as_json`` each is
+    printed when it is there.
 
     A set on which it fails is named on standard error and the rest goes on; when all fail, the
     first reason is the error.
     """
     from featprobe.core.errors import FeatprobeError
-    from featprobe.features.feature_set import FeatureSet
 
     done: list[R] = []
     problems: list[FeatprobeError] = []
-    for store in stores:
+    for features, view in sets:
         try:
-            found = run(FeatureSet(store))
+            found = run(features, view)
         except FeatprobeError as error:
             problems.append(error)
-            if len(stores) > 1:
-                where = f"{store.dataset} / {store.backbone}"
+            if len(sets) > 1:
+                where = f"{features.dataset} / {features.backbone}"
                 line = str(error) if where in str(error) else f"{where}: {error}"
                 note(f"left aside: {line}")
             continue

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from featprobe.cli.feature_sets import projections
 from featprobe.cli.imagetext_options import data_options
-from featprobe.cli.probing import bootstrap_options, cached_sets, on_each
+from featprobe.cli.probing import bootstrap_options, on_each
 from featprobe.cli.verb import Verb
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def command(
 
     ids, texts = read_captions(captions)
 
-    def run(features: FeatureSet) -> list[Retrieval]:
+    def run(features: FeatureSet, _: None) -> list[Retrieval]:
         return [
             retrieve(features, ids, texts, checkpoint=checkpoint, resamples=resamples, seed=seed)
         ]
 
-    shown = on_each(cached_sets(data, model, cache, "projection"), run, as_json)
+    shown = on_each(projections(data, model, cache), run, as_json)
     if not as_json:
         _print(shown)
 

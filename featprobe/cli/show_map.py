@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featprobe.cli.common import cache_option, json_option, loading_options, note, open_dataset
-from featprobe.cli.probing import cached_sets
+from featprobe.cli.feature_sets import cached_sets
 from featprobe.cli.verb import Verb, options
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from featprobe.cli.common import split_version_option
+from featprobe.cli.feature_sets import projections
 from featprobe.cli.imagetext_options import data_options
-from featprobe.cli.probing import bootstrap_options, cached_sets, on_each, show_results
+from featprobe.cli.probing import bootstrap_options, on_each, show_results
 from featprobe.cli.verb import Verb
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ def command(
             return read_prompts(prompts, features.classes)
         return from_templates(features.classes, template, negative) if template else None
 
-    def run(features: FeatureSet) -> list[Result]:
+    def run(features: FeatureSet, _: None) -> list[Result]:
         result = zero_shot(
             features, prompts_for(features), checkpoint=checkpoint, resamples=resamples, seed=seed,
             split_version=split_version, cache=cache, save=True,
         )  # fmt: skip
         return [result]
 
-    shown = on_each(cached_sets(data, model, cache, "projection"), run, as_json)
+    shown = on_each(projections(data, model, cache), run, as_json)
     show_results(shown, as_json, "zero-shot")

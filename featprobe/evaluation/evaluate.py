@@ -205,7 +205,7 @@ def requested_views(
 def idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
     """What to say of poolings that were asked for where every item has one frame."""
     pools = sorted({v.pool for v in views} - {"mean", "bag"})
-    if not pools or features.store.layout.frames > len(features.store.items().ids):
+    if not pools or features.several_frames:
         return []
     return [f"pool={','.join(pools)} has no effect: every item has one frame"]
 

@@ -22,6 +22,7 @@ from featprobe.evaluation.applicable import (
 from featprobe.evaluation.findings.cells import listed
 from featprobe.evaluation.score_predictions import PredictionScores, score_predictions
 from featprobe.features.feature_set import FeatureSet
+from featprobe.features.joined import JoinedFeatures
 from featprobe.features.labeled_items import ExcludedItem, LabeledItems
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.probes.base import Probe
@@ -67,7 +68,8 @@ def source_of(
 def source_of_items(
     features: LabeledItems, view: str, pool: str, thresholds: Mapping[str, Any] | None = None
 ) -> FeatureSource:
-    """Describe features that are not stored, in a named view."""
+    """Describe features that need not be stored, in a named view."""
+    parts = features.parts if isinstance(features, JoinedFeatures) else {}
     origin = dict(features.provenance.get("backbone") or {})
     name = origin.get("name") or ""
     if name not in models() and os.path.exists(name):  # a folder, from wherever one looks
@@ -83,6 +85,7 @@ def source_of_items(
         classes=features.classes,
         kinds=features.kinds,
         thresholds={n: float(t) for n, t in (thresholds or {}).items() if np.isfinite(t)},
+        parts={n: source_of_items(f, f.default_view, pool) for n, f in parts.items()},
     )
 
 
@@ -141,26 +144,62 @@ def reload_backbone(
     return backbone
 
 
+def reload_backbones(
+    source: FeatureSource, *, beside: str | os.PathLike[str] | None = None, **where: Any
+) -> Backbone | dict[str, Backbone]:
+    """As :func:`reload_backbone`, of joined features the backbones of all parts by name.
+
+    Raises :class:`InputError` for joined features where ``where`` says something.
+    """
+    if not source.parts:
+        return reload_backbone(source, beside=beside, **where)
+    if any(where.values()):
+        raise InputError(
+            f"the probe is of {len(source.parts)} backbones ({', '.join(source.parts)}): --model, "
+            "--weights and --revision cannot say which one they are of"
+        )
+    return {name: reload_backbone(part, beside=beside) for name, part in source.parts.items()}
+
+
 def _size(preprocess: dict[str, Any]) -> tuple[int, int]:
     found: Any = preprocess.get("pad") or preprocess.get("crop") or preprocess["resize"]
     return tuple(found)
 
 
 def predict(
-    saved: SavedProbe, backbone: Backbone, dataset: Dataset, *,
+    saved: SavedProbe, backbone: Backbone | Mapping[str, Backbone],
+    dataset: Dataset | Mapping[str, Dataset], *,
     cache: str | os.PathLike[str] | None = None, **options: Any,
 ) -> Predictions:  # fmt: skip
     """Extract what the probe needs of a data set, labelled or not, and predict.
 
     Features are stored in the cache as by ``extract``, whose ``options`` these are, at the
     precision and in the type of the probe's own; other images than those of training that have
-    their name are stored under another. Raises :class:`InputError` when weights, architecture,
+    their name are stored under another. A probe of joined features takes the backbones of its
+    parts by name, as :func:`reload_backbones` gives them, and by name also data sets, where frames
+    are cut for each in another way. Raises :class:`InputError` when weights, architecture,
     preprocessing or frame recipe differ from the probe's, naming which.
     """
+    source = features_of(saved, "the saved probe")
+    parts = source.parts or {"": source}
+    made, notes = {}, []
+    for name, part in parts.items():
+        of = backbone[name] if isinstance(backbone, Mapping) else backbone
+        data = dataset[name] if isinstance(dataset, Mapping) else dataset
+        made[name], said = _extracted(part, of, data, cache, options)
+        notes += [text for text in said if text not in notes]
+    found = predict_features(saved, JoinedFeatures(made) if source.parts else made[""])
+    return replace(found, notes=notes + found.notes)
+
+
+def _extracted(
+    source: FeatureSource, backbone: Backbone, dataset: Dataset,
+    cache: str | os.PathLike[str] | None, options: Mapping[str, Any],
+) -> tuple[FeatureSet, list[str]]:  # fmt: skip
+    """The features of one backbone as a probe takes them, and what to say of them."""
     from featprobe.datasets.shared_intensity import as_made
     from featprobe.extraction.local import extract
 
-    source = features_of(saved, "the saved probe")
     key = FeatureKey(**source.key)
     as_made(dataset, FrameRecipe(**key.recipe))
     refuse_other_features(source, backbone, dataset)
@@ -170,8 +209,7 @@ def predict(
         backbone, dataset, cache=cache, dtype=key.dtype, precision=key.precision,
         features=[f"{name}:{blocks}" for name, blocks in key.outputs.items()], **options,
     )  # fmt: skip
-    found = predict_features(saved, features)
-    return replace(found, notes=notes + found.notes)
+    return features, notes
 
 
 def predict_features(saved: SavedProbe, features: FeatureSet) -> Predictions:

@@ -36,47 +36,39 @@ def keep(
 ) -> None:  # fmt: skip
     """Append a result and its scores to the cache; where that fails, a note says so."""
     test = data.split.test
+    kept = kept_scores(cell.scores, cell.rows, len(test), data.columns)
     try:
         results.append(
             root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
-            scores=_stacked(cell, len(test), data.columns), fold=_folds(cell, len(test)),
-            tested=_tested(cell, len(test)), unit=reading.unit, classes=labeled.classes,
-            cuts=cell.cuts,
+            unit=reading.unit, classes=labeled.classes, cuts=cell.cuts, **kept,
         )  # fmt: skip
     except InputError as error:  # the numbers are worth more than their file
         result.notes.append(f"{results.NOT_KEPT}{error}")
 
 
-def _stacked(cell: Cell, items: int, classes: int) -> np.ndarray:
-    """Scores (tries, N, C), NaN where a try does not test an item; the folds of a cross-validation
-    are one try together."""
-    if cell.rows is None:
-        return np.stack(cell.scores)
-    folds = _folds(cell, items) is not None
-    out = np.full((1 if folds else len(cell.scores), items, classes), np.nan)
-    for t, (rows, p) in enumerate(zip(cell.rows, cell.scores)):
-        out[0 if folds else t, rows] = p
-    return out
+def kept_scores(
+    tries: Sequence[np.ndarray], rows: Sequence[np.ndarray] | None, items: int, classes: int
+) -> dict[str, Any]:
+    """Scores (n, C) of tries, and the ``rows`` of the test items that each is of, as
+    :func:`~featprobe.evaluation.results.append` takes them.
 
-
-def _folds(cell: Cell, items: int) -> np.ndarray | None:
-    """(N,) fold in which each item was tested, None without folds, or where they overlap."""
-    if cell.rows is None or sum(map(len, cell.rows)) > items:
-        return None
-    out = np.empty(items, dtype=np.int64)
-    for fold, rows in enumerate(cell.rows):
-        out[rows] = fold
-    return out
-
-
-def _tested(cell: Cell, items: int) -> np.ndarray | None:
-    """(tries, N) whether a try tests an item, where tries test several items each but not all."""
-    if cell.rows is None or _folds(cell, items) is not None:
-        return None
-    out = np.zeros((len(cell.rows), items), dtype=bool)
-    for t, rows in enumerate(cell.rows):
-        out[t, rows] = True
-    return out
+    ``scores`` (tries, N, C), NaN where a try does not test an item; ``fold`` (N,) in which each
+    item was tested: the folds of a cross-validation are one try together; ``tested`` (tries, N)
+    where tries test several items each but not all.
+    """
+    if rows is None:
+        return {"scores": np.stack(tries), "fold": None, "tested": None}
+    folds = sum(map(len, rows)) <= items
+    scores = np.full((1 if folds else len(tries), items, classes), np.nan)
+    tested = np.zeros((len(tries), items), dtype=bool)
+    for t, (at, p) in enumerate(zip(rows, tries)):
+        scores[0 if folds else t, at] = p
+        tested[t, at] = True
+    return {
+        "scores": scores,
+        "fold": tested.argmax(0) if folds else None,
+        "tested": None if folds else tested,
+    }
 
 
 def of_test(
@@ -229,6 +221,8 @@ def _several(views: Sequence[View]) -> dict[str, Any]:
 
 def _overlap(provenance: dict[str, Any], dataset: str) -> str:
     """Why the backbone has seen the data set in training; random weights have seen nothing."""
+    if parts := provenance.get("parts"):
+        return "; ".join(f"{n}: {text}" for n, p in parts.items() if (text := _overlap(p, dataset)))
     if provenance.get("random"):
         return ""
     return seen_in_training(provenance.get("backbone") or {}, dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from featprobe.core.fingerprint import array_digest, digest
 from featprobe.datasets.encode import GIVEN, encode, split_column, text_column
 from featprobe.datasets.groups import NO_GROUPS
 from featprobe.features.bags import Bags
+from featprobe.features.joined_views import joined_parts
 from featprobe.features.labeled_items import ExcludedItem, LabeledItems
 from featprobe.features.view_names import is_output, one_block, view_part
 from featprobe.images.decoded_image import FrameRecipe
@@ -81,7 +83,7 @@ class FeatureSet(Displayable, LabeledItems):
 
     def labelled_as(self, items: Items) -> FeatureSet:
         """The same features under another table of the same items, which is not written."""
-        out = type(self)(self.store)
+        out = copy(self)
         vars(out)["items"] = items
         return out
 
@@ -125,6 +127,11 @@ class FeatureSet(Displayable, LabeledItems):
     @property
     def rows(self) -> np.ndarray:
         return self._rows[0]
+
+    @property
+    def several_frames(self) -> bool:
+        """Whether an item has more than one frame, so that pooling does something."""
+        return self.store.layout.frames > len(self.items.ids)
 
     def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
         shapes = self.store.layout.arrays.items()
@@ -217,6 +224,11 @@ class FeatureSet(Displayable, LabeledItems):
 
     def _vectors(self, view: str | None) -> np.ndarray:
         """(F, D') float32 of all frames, those of items that are left out included."""
+        if view and joined_parts(view):
+            raise InputError(
+                f"view {view!r} names backbones, and these are features of {self.backbone} alone; "
+                "linear, knn, fewshot and leaderboards join them, JoinedFeatures in Python"
+            )
         parts = [self._part(p) for p in (view or self.default_view).split("+")]
         read = [(self.store.read(n, b), one) for n, b, one in parts]
         rows = [(x[:, 0] if one else x).reshape(self.store.layout.frames, -1) for x, one in read]

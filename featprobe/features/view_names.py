@@ -6,6 +6,7 @@ import re
 
 from featprobe.core.errors import InputError
 
+PART = r"[a-z]+(?::\d+|@-?\d+)?"  # of a view, as a regular expression
 _PART = re.compile(r"^(?P<name>[a-z]+)(?::(?P<blocks>\d+)|@(?P<at>-?\d+))?$")
 
 

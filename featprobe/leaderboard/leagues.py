@@ -105,12 +105,12 @@ def distinctions(results: Sequence[Result], across: Collection[str] = ()) -> dic
         ]  # fmt: skip
         shots = len({r.shots for r in members.values()}) > 1
         for key, r in members.items():
-            words = [_short(found[key][n]) for n in differ]
+            words = [short(found[key][n]) for n in differ]
             words += [f"{r.shots} shots"] if shots and r.shots is not None else []
             out[key] = ", ".join(filter(None, words))
     return out
 
 
-def _short(words: str) -> str:
-    """Digests by their first characters."""
+def short(words: str) -> str:
+    """Words of an :func:`identity`, digests by their first characters."""
     return " ".join(w[:8] if len(w) >= 16 and w.isalnum() else w for w in words.split(" "))

@@ -16,6 +16,7 @@ from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import Criterion
 
 SEEN = "†"
+ENSEMBLE = "ensemble"  # as the probe of a Result
 SAID = 3  # unusual parameters named in a table
 
 
@@ -126,6 +127,8 @@ def probe_name(r: Result) -> str:
     if "label" in r.settings:
         return str(r.settings["label"])
     name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
+    if r.probe == ENSEMBLE:
+        return f"{ENSEMBLE} {_counted(r.params.get('probes', ()))}".strip()
     if finetuned(r):
         name = f"finetune {r.params.get('recipe', '')}".strip()
         if "decoder" in r.params:  # of masks, from the tokens that it takes
@@ -135,6 +138,12 @@ def probe_name(r: Result) -> str:
         return f"{few}segment {r.params.get('decoder', '')}".strip()
     # of several views, the one that was chosen is part of the setting
     return named(name, *(("", "") if "views" in r.settings else (_unusual_view(r), r.pool)))
+
+
+def _counted(probes: Sequence[str]) -> str:
+    """``3 linear``, ``knn + linear``."""
+    counted = {name: list(probes).count(name) for name in dict.fromkeys(probes)}
+    return " + ".join(f"{n} {name}" if n > 1 else name for name, n in counted.items())
 
 
 def _unusual_view(r: Result) -> str:

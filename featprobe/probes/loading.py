@@ -46,8 +46,7 @@ def read_saved(path: str | os.PathLike[str]) -> SavedProbe:
         probe = _Reader(tensors).probe(header["probe"])
         source = header["features"]
         if source is not None:
-            lists = {n: tuple(source.get(n, ())) for n in ("classes", "kinds")}
-            source = FeatureSource(**{**source, **lists})
+            source = FeatureSource.from_dict(source)
     return SavedProbe(probe, source, {"featprobe": str(header.get("featprobe"))})
 
 

@@ -25,6 +25,7 @@ from featprobe.probes.registry import PROBES
 FORMAT_VERSION = 1
 HEADER = "featprobe-probe"
 SUFFIX = ".safetensors"
+LATER = ("thresholds", "kinds", "parts")  # of a FeatureSource, which the first files do not have
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class FeatureSource:
     provenance says; ``key``: the store's FeatureKey as a dict. ``classes``: names of the columns,
     in order; none for values. ``thresholds``: class -> that of its score for decisions, where some
     were chosen. ``kinds``: which readers the items of training had, empty where it is not known.
+    ``parts``: of joined features, those of each part.
     """
 
     dataset: str
@@ -47,6 +49,19 @@ class FeatureSource:
     classes: tuple[str, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
+    parts: dict[str, FeatureSource] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its fields, without those that earlier versions do not know where they are empty."""
+        values = asdict(self) | {"parts": {n: part.to_dict() for n, part in self.parts.items()}}
+        return {k: v for k, v in values.items() if k not in LATER or v}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FeatureSource:
+        """The inverse of :meth:`to_dict`, also of what earlier versions wrote."""
+        lists = {n: tuple(values.get(n, ())) for n in ("classes", "kinds")}
+        parts = {name: cls.from_dict(part) for name, part in values.get("parts", {}).items()}
+        return cls(**{**values, **lists, "parts": parts})
 
 
 class Savable:
@@ -90,15 +105,10 @@ def save_probe(
         "format": FORMAT_VERSION,
         "featprobe": __version__,
         "probe": writer.probe(probe),
-        "features": None if features is None else _text(features),
+        "features": None if features is None else features.to_dict(),
     }
     write_sealed(file, HEADER, header, writer.tensors)
     return file
-
-
-def _text(features: FeatureSource) -> dict[str, Any]:
-    """Its fields, without those that earlier versions do not know where they are empty."""
-    return {k: v for k, v in asdict(features).items() if k not in ("thresholds", "kinds") or v}
 
 
 def write_sealed(

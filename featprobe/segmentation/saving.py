@@ -54,7 +54,7 @@ def save_decoder(saved: SavedDecoder, path: str | os.PathLike[str]) -> Path:
         "format": FORMAT_VERSION, "featprobe": __version__, "decoder": decoder.name,
         "options": decoder.to_dict(), "candidate": saved.fitted.candidates[0],
         "shape": asdict(saved.shape), "classes": list(saved.classes),
-        "multilabel": saved.multilabel, "features": asdict(saved.source),
+        "multilabel": saved.multilabel, "features": saved.source.to_dict(),
     }  # fmt: skip
     write_sealed(file, HEADER, header, arrays)
     return file
@@ -94,11 +94,8 @@ def _made(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> SavedDecoder
         network = decoder.network(shape).eval()
         network.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in arrays.items()})
         fitted = Networks(decoder, [network], [candidate], multilabel, [])
-    source = header["features"]
-    return SavedDecoder(
-        fitted, FeatureSource(**{**source, "classes": tuple(source["classes"])}), shape,
-        tuple(header["classes"]), multilabel,
-    )  # fmt: skip
+    source = FeatureSource.from_dict(header["features"])
+    return SavedDecoder(fitted, source, shape, tuple(header["classes"]), multilabel)
 
 
 def saved_of(fitted: Fitted, items: Any, source: FeatureSource) -> SavedDecoder:

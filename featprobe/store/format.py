@@ -19,6 +19,7 @@ DTYPES = ("float16", "float32", "int8", "float8")
 SHARD_BYTES = 4 << 20
 BACKBONE_PARTS = ("backbone", "code")  # of a key's versions; the others are of pixels
 COLUMNS = ("ids", "groups", "split")
+LATER = ("versions", "reduction", "parts")  # of a key, which the first ones do not have
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class FeatureKey:
     last blocks; ``precision`` of the forward pass; ``dtype`` on disk; ``dataset``: fingerprint of
     ids and contents. ``versions``: of the code that made them, by part (``reader dicom``,
     ``frames``, ``backbone``, ``code``); a part that is absent reads as 1. ``reduction``: ``dim``
-    principal components of an ``output`` and a digest of the ``items`` they are learnt from. Two
+    principal components of an ``output`` and a digest of the ``items`` they are learnt from.
+    ``parts``: of joined features, name -> key of each; no store has such a key. Two
     extractions with equal keys give equal features on the same device.
     """
 
@@ -45,6 +47,7 @@ class FeatureKey:
     format: int = FORMAT_VERSION
     versions: dict[str, int | str] = field(default_factory=dict)
     reduction: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         kept = {part: v for part, v in self.versions.items() if v != 1}
@@ -52,14 +55,35 @@ class FeatureKey:
         if self.dtype not in DTYPES:
             raise InputError(f"unknown dtype {self.dtype!r}: use one of {', '.join(DTYPES)}")
 
+    @classmethod
+    def joined(cls, keys: Mapping[str, FeatureKey]) -> FeatureKey:
+        """The keys of several ``parts`` in one; what all have alike is said of the whole."""
+        every = list(keys.values())
+
+        def alike(name: str, otherwise: Any) -> Any:
+            values = [getattr(k, name) for k in every]
+            return values[0] if all(v == values[0] for v in values) else otherwise
+
+        return cls(
+            weights=digest([k.weights for k in every]),
+            config=digest([k.config for k in every]),
+            preprocess=alike("preprocess", {}),
+            recipe=alike("recipe", {}),
+            outputs={},
+            precision=alike("precision", "several"),
+            dtype=alike("dtype", "float32"),
+            dataset=alike("dataset", digest([k.dataset for k in every])),
+            parts={name: k.to_dict() for name, k in keys.items()},
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of ``FeatureKey(**d)``.
 
-        Without ``versions`` where all are 1, and without a ``reduction`` where there is none, as in
-        keys made before there were any.
+        Without ``versions`` where all are 1, and without ``reduction`` and ``parts`` where there is
+        none, as in keys made before there were any.
         """
         values = asdict(self)
-        return {k: v for k, v in values.items() if v or k not in ("versions", "reduction")}
+        return {k: v for k, v in values.items() if v or k not in LATER}
 
     @property
     def digest(self) -> str:
@@ -90,6 +114,8 @@ def without_pixels(key: Mapping[str, Any]) -> dict[str, Any]:
     """A key without the contents of the data set and without the versions of what reads them."""
     kept = {p: v for p, v in key.get("versions", {}).items() if p in BACKBONE_PARTS}
     rest = {k: v for k, v in key.items() if k not in ("dataset", "versions")}
+    if "parts" in key:
+        rest["parts"] = {name: without_pixels(part) for name, part in key["parts"].items()}
     return {**rest, "versions": kept} if kept else rest
 
 

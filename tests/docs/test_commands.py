@@ -24,6 +24,12 @@ STANDS_FOR = {
     "dinov2_vits14": ("tiny_vit14",),
     "dinov2_vitb14": ("tiny_vit14",),
     "resnet50": ("tiny_vit14", "--init", "random"),
+    "dinov2_vits14:cls + resnet50:mean": ("tiny_vit14@28:cls + tiny_vit14@28-random0:mean",),
+    "unit(dinov2_vits14:cls) + unit(resnet50:mean)": (
+        "unit(tiny_vit14@28:cls) + unit(tiny_vit14@28-random0:mean)",
+    ),
+    "dinov2_vits14/linear": ("tiny_vit14@28/linear",),
+    "dinov2_vits14/linear mean": ("tiny_vit14@28/linear mean",),
     "112": ("56",),
     "128": ("8",),  # components: there are few films here
 }

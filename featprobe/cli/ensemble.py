@@ -1,0 +1,64 @@
+"""featprobe ensemble"""
+
+from __future__ import annotations
+
+import click
+
+from featprobe.cli.common import note
+from featprobe.cli.probing import bootstrap_options, show_results
+from featprobe.cli.verb import Verb
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Examples:
+  featprobe ensemble dinov2_vitb14 resnet50 --data nih_cxr
+  featprobe ensemble dinov2_vitb14/linear dinov2_vitb14/knn
+  featprobe ensemble 3f2a91bc 91bc03de --combine logits    ids, as of leaderboard --json
+""",
+)
+@click.argument("members", nargs=-1, required=True, metavar="MEMBER...")
+@click.option("--data", multiple=True, metavar="NAME...", help="Only these data sets.")
+@click.option(
+    "--combine", default="probabilities", show_default=True,
+    type=click.Choice(["probabilities", "logits"]),
+    help="What is averaged; logits: the geometric mean of probabilities.",
+)  # fmt: skip
+@bootstrap_options
+def command(
+    members: tuple[str, ...], data: tuple[str, ...], combine: str, resamples: int,
+    cache: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Average the scores of results on the same test items; the mean is a result like others.
+
+    A MEMBER is a backbone, BACKBONE/PROBE, or the id of a result. All weigh the same, and nothing
+    is fitted or calibrated. Members of other test items, labels, splits or draws are refused.
+    """
+    from featprobe.core import paths as settings
+    from featprobe.core.errors import InputError
+    from featprobe.evaluation import results
+    from featprobe.evaluation.result_list import Results
+    from featprobe.leaderboard.board import choose
+    from featprobe.leaderboard.ensemble_members import ensembles_of
+    from featprobe.leaderboard.ensembles import ensemble
+
+    if len(members) < 2:
+        raise InputError(f"an ensemble has two members or more, not only {members[0]!r}")
+    root = settings.cache_root(cache)
+    found = choose(results.latest(results.read(root, note)), data, (), root)
+    made = Results()
+    problems = []
+    for several in ensembles_of(found, members):
+        try:
+            made.append(ensemble(root, several, combine, resamples=resamples, save=True))
+        except InputError as error:
+            problems.append(error)
+    if not made:
+        raise problems[0]
+    for why in problems:
+        note(f"left aside: {why}")
+    if as_json:
+        for result in made:
+            print(result.to_json(), flush=True)
+    show_results(made, as_json, f"ensemble, mean of {combine}")

@@ -1,0 +1,76 @@
+"""Which cached features a verb works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from featprobe.cli.common import note
+
+if TYPE_CHECKING:
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.store.base import FeatureStore
+
+
+def feature_sets(
+    data: Sequence[str], model: Sequence[str], view: Any, cache: str | None
+) -> list[tuple[FeatureSet, Any]]:
+    """Feature sets, each with the views that are asked of it: of one backbone, or joined.
+
+    Views and names of ``--model`` may be joined ones, see :mod:`featprobe.features.joined_views`.
+    """
+    from featprobe.core import paths as settings
+    from featprobe.core.errors import InputError
+    from featprobe.features.feature_set import FeatureSet
+    from featprobe.features.joining import joined_sets, joined_views
+
+    typed = list(view) if isinstance(view, (list, tuple)) else []  # else it is of a preset
+    asked = joined_views(typed)
+    of_models = [parts for m in model if (parts := joined_views([m]))]
+    if not asked and not of_models:
+        return [(FeatureSet(s), view or None) for s in cached_sets(data, model, cache)]
+    if (asked and model) or (of_models and (typed or len(of_models) < len(model))):
+        raise InputError(
+            "features that are joined name their backbones: give --features alone, or --model alone"
+        )
+    out = []
+    for views in [asked] if asked else of_models:
+        found, notes = joined_sets(settings.feature_root(cache), views, data)
+        for text in notes:
+            note(f"left aside: {text}")
+        out += found
+    return out
+
+
+def cached_sets(
+    data: Sequence[str], model: Sequence[str], cache: str | None, output: str = ""
+) -> list[FeatureStore]:
+    """The complete stores of these data sets and backbones, those that hold ``output`` if named."""
+    from featprobe.core import paths as settings
+    from featprobe.core.errors import InputError
+    from featprobe.features.lookup import data_named, model_named
+    from featprobe.store.cache import find
+
+    root = settings.feature_root(cache)
+    stores, notes = find(root, data, model, (data_named, model_named))
+    for text in notes:
+        note(f"left aside: {text}")
+    able = [s for s in stores if not output or output in s.layout.arrays]
+    if not able:
+        wanted = f" with a {output}" if output else ""
+        named = " among those named" if stores else ""
+        example = "clip_vitb32" if output == "projection" else "MODEL"
+        raise InputError(
+            f"no complete feature set{wanted}{named} in {root}; make one with "
+            f"'featprobe extract --model {example} --data DATA'"
+        )
+    return able
+
+
+def projections(
+    data: Sequence[str], model: Sequence[str], cache: str | None
+) -> list[tuple[FeatureSet, None]]:
+    """The feature sets of image-text models, which have one view."""
+    from featprobe.features.feature_set import FeatureSet
+
+    return [(FeatureSet(s), None) for s in cached_sets(data, model, cache, "projection")]
