@@ -123,10 +123,10 @@ def series(folder: Path, count: int) -> None:
 
 
 def films(folder: Path, count: int) -> None:
-    """Single images of a study each, a thousand a folder."""
+    """Single images of a study each in two classes."""
     whole = template()
     for i in range(count):
-        where = folder / f"f{i // 1000:06d}"
+        where = folder / "ab"[i % 2]
         where.mkdir(exist_ok=True)
         _write(where / f"{i:07d}.dcm", whole, i, i, 0)
 
