@@ -9,6 +9,7 @@ import numpy as np
 
 from featprobe.core.devices import check_device
 from featprobe.core.options import Needs
+from featprobe.features.augmented import AugmentedRows
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.single_class import shares
 from featprobe.probes.standardizer import Standardizer
@@ -29,7 +30,9 @@ class SGDProbe(Probe):
     intercepts of 0 to start from, one softmax. Its 52 heads are these rates on the views ``cls``,
     ``cls+mean``, ``cls:4`` and ``cls:4+mean``, where ``mean`` is that of the last block's patch
     tokens alone. What differs on cached features: images are not augmented, so every epoch sees the
-    same vectors; a set smaller than a batch is one batch; features are standardised on the training
+    same vectors, unless several views of each frame are stored
+    (:class:`~featprobe.features.augmented.AugmentedRows`): epoch e then sees view e modulo their
+    number; a set smaller than a batch is one batch; features are standardised on the training
     rows unless ``standardize`` is off, because no rate of the list suits features of any scale.
 
     ``lr``: candidates; None is DINOv2's list. ``scale_lr``: multiply them with batch / 256.
@@ -45,6 +48,7 @@ class SGDProbe(Probe):
     """
 
     name = "sgd"
+    epochs_of_views: ClassVar[bool] = True
     needs: ClassVar[Needs] = {
         "momentum": ("optimizer", ("sgd",)),
         "iterations": ("epochs", (None,)),
@@ -94,10 +98,11 @@ class SGDProbe(Probe):
         scale = self.batch / 256 if self.scale_lr else 1.0
         rates = [c["lr"] * scale for c in self.candidates()]
         self._labels = y.ndim == 2
-        self._standardize = Standardizer.of(x) if self.standardize else None
+        views = x.views if isinstance(x, AugmentedRows) else (x,)
+        self._standardize = Standardizer.of(views[0]) if self.standardize else None
         parts = None if self.patience is None else self.held_out(y)
         self._heads = train_heads(
-            x,
+            views,
             y,
             rates,
             self._recipe(),
@@ -111,7 +116,7 @@ class SGDProbe(Probe):
         return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
-        logits = self._heads(float32_rows(x, self._standardize))
+        logits = self._heads(float32_rows(AugmentedRows.first(x), self._standardize))
         p = probabilities(logits, "sigmoid" if self._labels else "softmax")
         if hasattr(self, "_share"):  # 0.5 of a label would count as a finding
             p[self._heads.diverged] = self._share
