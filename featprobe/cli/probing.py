@@ -189,7 +189,7 @@ def run_probe(
             where = f"{features.dataset} / {features.backbone}"
             text = str(why).removeprefix(f"{where}: ")
             note(f"left aside: {where}, {called(protocol, protocols)}: {text}")
-        return joined(out, protocols, cache)
+        return joined(out, [p.seed for p in protocols], cache)
 
     show_results(on_each(sets, run, as_json), as_json, title)
 

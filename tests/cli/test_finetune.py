@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from featprobe.backbones import load
+from featprobe.evaluation import results
 from featprobe.finetuning import export as exporting
 from tests.extraction.commands import save_tiny
 from tests.extraction.films import class_films
@@ -61,6 +64,29 @@ def test_json_is_one_result_for_each_subset(place: Path, run) -> None:
     assert half["settings"]["subset"] == 0.5
     assert half["params"]["recipe"] == "bitfit"
     assert half["cost"]["trainable"] < half["cost"]["parameters"]
+
+
+@pytest.mark.slow
+def test_several_seeds_are_one_row_of_their_mean(place: Path, run, cache) -> None:
+    asked = quick(place, "--recipe", "bitfit", "--seed", 0, 1, "--subset", 0.6, 1)
+    code, out, err = run(*asked, "--json")
+    assert code == 0, err
+    shown = [json.loads(line) for line in out.splitlines()]
+    kept = results.read(cache)
+    assert len(kept) == 4
+    assert [len(r["seeds"]) for r in shown] == [2, 2]
+    for mean, subset in zip(shown, (0.6, 1.0)):
+        singles = [r for r in kept if r.settings.get("subset", 1.0) == subset]
+        assert mean["seeds"] == {str(r.settings["seed"]): r.id for r in singles}
+        values = [r.metrics["auroc"] for r in singles]
+        assert mean["metrics"]["auroc"] == pytest.approx(np.mean(values))
+        assert mean["spread"]["auroc"] == pytest.approx(np.std(values, ddof=1))
+        assert len({r.split["digest"] for r in singles}) == 2  # no split is official
+        assert len({r.provenance["folder"] for r in singles}) == 2
+    code, out, _ = run(*asked)  # finished: scored alone
+    assert code == 0
+    assert re.search(r"2 seeds.* ± ", out)
+    assert len(results.latest(results.read(cache))) == 4
 
 
 def test_a_preset_with_changes(place: Path, run) -> None:
