@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from featprobe.evaluation.protocols import CrossVal, FewShot, Full
     from featprobe.evaluation.result_list import Results
     from featprobe.evaluation.results import Result
+    from featprobe.evaluation.transfer import transfer
     from featprobe.extraction.local import extract
     from featprobe.features.feature_set import FeatureSet
     from featprobe.figures.embedding.embedding_map import embedding_map
@@ -79,6 +80,7 @@ _WHERE = {
     "logistic_path": "solvers.logistic",
     "make_recipe": "finetuning.recipes.named",
     "register": "core.plugins",
+    "transfer": "evaluation.transfer",
 }
 
 __all__ = [
@@ -113,6 +115,7 @@ __all__ = [
     "logistic_path",
     "make_recipe",
     "register",
+    "transfer",
 ]
 
 __getattr__, __dir__ = lazily(__name__, _WHERE, __all__)

@@ -140,7 +140,7 @@ def test_values_that_results_record_use_the_words_of_the_glossary() -> None:
 
 
 def test_keys_of_the_file_of_a_leaderboard_use_the_words_of_the_glossary() -> None:
-    keys = set(grid.TOP) | set(yaml_entries.LOADING) | set(yaml_entries.MODEL)
+    keys = set(grid.TOP) | set(yaml_entries.ENTRY) | set(yaml_entries.MODEL)
     assert not {k: w for k in keys if (w := wrong(k))}
 
 

@@ -41,6 +41,13 @@ def _crop(
     return Preprocess(edge, (size, size), interpolation, *of)
 
 
+def _library(
+    size: int, edge: int, interpolation: str = "bicubic", of: Statistics = IMAGENET
+) -> Preprocess:
+    """As timm, open_clip and torchvision have it, which the entry is loaded by."""
+    return replace(_crop(size, edge, interpolation, of), centre="even")
+
+
 def _square(size: int, interpolation: str = "bicubic", of: Statistics = IMAGENET) -> Preprocess:
     return Preprocess((size, size), None, interpolation, *of)
 
@@ -119,12 +126,12 @@ TABLE = (
     ),
     Authors("clip_*", _crop(224, 224, of=CLIP), "openai/CLIP clip/clip.py"),
     Authors(
-        "openclip_vitb16_laion2b", _crop(224, 224, of=CLIP),
-        "mlfoundations/open_clip src/open_clip/pretrained.py", hub=_crop(224, 224, of=CLIP),
+        "openclip_vitb16_laion2b", _library(224, 224, of=CLIP),
+        "mlfoundations/open_clip src/open_clip/pretrained.py", hub=_library(224, 224, of=CLIP),
     ),
     Authors(
-        "eva02_clip_vitb16", _crop(224, 224, of=CLIP),
-        "baaivision/EVA EVA-02/asuka/eva_clip/eva_clip.py", hub=_crop(224, 224, of=CLIP),
+        "eva02_clip_vitb16", _library(224, 224, of=CLIP),
+        "baaivision/EVA EVA-02/asuka/eva_clip/eva_clip.py", hub=_library(224, 224, of=CLIP),
     ),
     *(
         Authors(
@@ -141,8 +148,8 @@ TABLE = (
         "salesforce/BLIP data/__init__.py, configs/retrieval_coco.yaml",
     ),
     Authors(
-        "resnet50_a1", _crop(288, 288), f"{_TIMM}/resnet.py _rcfg (its size in tests)",
-        hub=_crop(224, 235),
+        "resnet50_a1", _library(288, 288), f"{_TIMM}/resnet.py _rcfg (its size in tests)",
+        hub=_library(224, 235),
     ),
     Authors(
         "resnet*", None, "",
@@ -218,33 +225,34 @@ TABLE = (
         "nothing is cropped there: frames keep their aspect",
     ),
     Authors(
-        "densenet121", _crop(288, 303), f"{_TIMM}/densenet.py (its size in tests)", hub=_256
+        "densenet121", _library(288, 303), f"{_TIMM}/densenet.py (its size in tests)",
+        hub=_library(224, 256),
     ),
-    Authors("densenet*", _crop(224, 256, "bilinear"), _TV, hub=_256),
-    Authors("vgg*", _crop(224, 256, "bilinear"), _TV, hub=_crop(224, 256, "bilinear")),
-    Authors("alexnet", _crop(224, 256, "bilinear"), _TV, hub=_crop(224, 256, "bilinear")),
+    Authors("densenet*", _library(224, 256, "bilinear"), _TV, hub=_library(224, 256)),
+    Authors("vgg*", _library(224, 256, "bilinear"), _TV, hub=_library(224, 256, "bilinear")),
+    Authors("alexnet", _library(224, 256, "bilinear"), _TV, hub=_library(224, 256, "bilinear")),
     Authors(
-        "inception_v3", _crop(299, 342, "bilinear", HALVES),
+        "inception_v3", _library(299, 342, "bilinear", HALVES),
         "pytorch/vision torchvision/models/inception.py (crop_size=299, resize_size=342, "
-        "transform_input)", hub=_crop(299, 341, of=HALVES),
+        "transform_input)", hub=_library(299, 341, of=HALVES),
     ),
     Authors(
         "inception_v4", _tensorflow(299),
         "tensorflow/models research/slim/preprocessing/inception_preprocessing.py", _SMOOTH,
-        hub=_crop(299, 341, of=HALVES),
+        hub=_library(299, 341, of=HALVES),
     ),
     Authors(
-        "efficientnet_b4_ra2", _crop(384, 384), f"{_TIMM}/efficientnet.py (its size in tests)",
-        hub=_crop(320, 365),
+        "efficientnet_b4_ra2", _library(384, 384), f"{_TIMM}/efficientnet.py (its size in tests)",
+        hub=_library(320, 365),
     ),
     Authors(
-        "eva02_*_448", _crop(448, 448, of=CLIP),
+        "eva02_*_448", _library(448, 448, of=CLIP),
         "baaivision/EVA EVA-02/asuka/datasets.py, README.md",
         hub=Preprocess((448, 448), (448, 448), "bicubic", *CLIP),
     ),
     Authors(
-        "eva02_*", _crop(224, 256, of=CLIP), "baaivision/EVA EVA-02/asuka/datasets.py",
-        hub=_crop(224, 248, of=CLIP),
+        "eva02_*", _library(224, 256, of=CLIP), "baaivision/EVA EVA-02/asuka/datasets.py",
+        hub=_library(224, 248, of=CLIP),
     ),
 )  # fmt: skip
 

@@ -254,7 +254,7 @@ def preprocess(given: dict[str, Any], size: tuple[int, int], text: str) -> Prepr
         raise InputError(f"{text}: resizes the {mode} edge to {size[0]} x {size[1]}: not supported")
     shape: dict[str, Any] = {"resize": size, "crop": None}
     if mode == "shortest":
-        shape = {"resize": size[0], "crop": size}
+        shape = {"resize": size[0], "crop": size, "centre": "even"}
     return Preprocess(
         **shape, interpolation=filter_, mean=tuple(cfg["mean"]), std=tuple(cfg["std"])
     )

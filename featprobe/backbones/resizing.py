@@ -89,14 +89,17 @@ def field_of_view(height: int, width: int, preprocess: Preprocess, fit: str = "s
     lines = []
     for old, new, n in zip((height, width), target, size):
         scale = old / new
-        before = 0 if preprocess.pad and fit == "stretch" else _before(new, n)
+        padded = preprocess.pad and fit == "stretch"
+        before = 0 if padded else _before(new, n, preprocess.centre)
         lines.append(Line((before + 0.5) * scale - 0.5, scale))
     return View(size, lines[0], lines[1])
 
 
-def _before(size: int, wanted: int) -> int:
+def _before(size: int, wanted: int, centre: str) -> int:
     """What :func:`crop` cuts off an axis in front of what it keeps; less than 0: what it adds."""
-    return (size - wanted) // 2 if size >= wanted else -((wanted - size) // 2)
+    if size < wanted:
+        return -((wanted - size) // 2)
+    return round((size - wanted) / 2) if centre == "even" else (size - wanted) // 2
 
 
 def resized(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
@@ -138,5 +141,5 @@ def crop(x: Tensor, preprocess: Preprocess) -> Tensor:
     if missing_h or missing_w:
         top, left = missing_h // 2, missing_w // 2
         x = F.pad(x, (left, missing_w - left, top, missing_h - top))
-    top, left = (x.shape[-2] - h) // 2, (x.shape[-1] - w) // 2
+    top, left = (_before(n, k, preprocess.centre) for n, k in zip(x.shape[-2:], (h, w)))
     return x[..., top : top + h, left : left + w]

@@ -43,7 +43,9 @@ class Preprocess:
     and read by the first channel of the patch embedding alone, the others being 0. ``pad``:
     (height, width) or None, as SAM has it: then ``resize`` is the length of the longer edge,
     nothing is cropped, and the normalised frame is filled up with zeros at the right and at the
-    bottom.
+    bottom. ``centre``: what a crop leaves off before the centre where the margin is odd: half of it
+    rounded ``down``, as image processors of transformers do, or to the next ``even`` number, as
+    torchvision's CenterCrop does, and timm, open_clip and most authors with it.
     """
 
     resize: int | tuple[int, int] | None
@@ -53,6 +55,7 @@ class Preprocess:
     std: tuple[float, float, float] = IMAGENET_STD
     pad: tuple[int, int] | None = None
     channels: int = 3
+    centre: str = "down"
 
     def __post_init__(self) -> None:
         for name, kind in annotations_of(Preprocess).items():
@@ -68,6 +71,8 @@ class Preprocess:
                 f"interpolation {self.interpolation!r} is none of "
                 f"{', '.join(INTERPOLATIONS.values())}"
             )
+        if self.centre not in ("down", "even"):
+            raise InputError(f"preprocessing centre {self.centre!r} is neither down nor even")
         if self.channels not in (1, 3):
             raise InputError(f"preprocessing channels {self.channels} are neither 1 nor 3")
         if any(s <= 0 for s in self.std):
@@ -103,13 +108,12 @@ class Preprocess:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; ``pad`` and ``channels`` only where they say something: older keys
-        keep their digest."""
+        """Plain JSON values; ``pad``, ``channels`` and ``centre`` only where they say something:
+        older keys keep their digest."""
         d = asdict(self)
-        if self.pad is None:
-            del d["pad"]
-        if self.channels == 3:
-            del d["channels"]
+        for name, usual in (("pad", None), ("channels", 3), ("centre", "down")):
+            if d[name] == usual:
+                del d[name]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in d.items()}
 
     @classmethod
@@ -139,6 +143,8 @@ class Preprocess:
         }
         if self.channels == 1:
             out["first_channel_only"] = True  # of featprobe alone
+        if self.centre != "down":
+            out["centre"] = self.centre  # likewise
         if self.crop:
             out["crop_size"] = box
         if self.pad:
@@ -183,6 +189,7 @@ class Preprocess:
             std=_three(std) if normalize else (1.0, 1.0, 1.0),
             pad=(pad, pad) if isinstance(pad, int) else pad,
             channels=1 if config.get("first_channel_only") else 3,
+            centre=config.get("centre", "down"),
         )
 
 

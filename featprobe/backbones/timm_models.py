@@ -143,4 +143,5 @@ def preprocess(timm: Any, net: nn.Module, text: str) -> Preprocess:
     return Preprocess(
         resize=edges[0] if mode == "center" else edges, crop=(height, width),
         interpolation=interpolation, mean=tuple(cfg["mean"]), std=tuple(cfg["std"]),
+        centre="even" if mode == "center" else "down",
     )  # fmt: skip

@@ -101,7 +101,7 @@ def load(source: Source) -> Loaded:
     preprocess = Preprocess(
         resize=transform.resize_size[0], crop=(transform.crop_size[0],) * 2,
         interpolation=transform.interpolation.value,
-        mean=tuple(transform.mean), std=tuple(transform.std),
+        mean=tuple(transform.mean), std=tuple(transform.std), centre="even",
     )  # fmt: skip
     return Loaded(
         net, _adapter(net, source.text), source.preprocess or preprocess,

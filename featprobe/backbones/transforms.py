@@ -10,6 +10,7 @@ the checkpoint's own:
 ``shorter=N``            the shorter edge to N pixels
 ``none``                 no resize: with ``--fit pad-mean`` frames are placed whole
 ``crop=N``, ``crop=none``    of the centre
+``centre=even``, ``centre=down``    where an odd margin is halved, see :class:`Preprocess`
 ``nearest``, ``bilinear``, ``bicubic``
 ``mean=A``, ``std=A``    of values in [0, 1], one number or ``A/B/C``
 ``stats=NAME``           both, see :data:`STATISTICS`
@@ -39,8 +40,20 @@ STUDIES: dict[str, dict[str, Any]] = {
     "rad-linear": {"resize": _CROP, "crop": None, "interpolation": "bicubic", "pad": None},
     "rad-seg": {"resize": (448, 448), "crop": None, "interpolation": "bicubic", "pad": None},
     "wacv": {"resize": (256, 256), "crop": _CROP, "interpolation": "bilinear", "pad": None},
-    "freeze": {"resize": 256, "crop": _CROP, "interpolation": "bilinear", "pad": None},
-    "dinov2": {"resize": 256, "crop": _CROP, "interpolation": "bicubic", "pad": None},
+    "freeze": {
+        "resize": 256,
+        "crop": _CROP,
+        "interpolation": "bilinear",
+        "pad": None,
+        "centre": "even",
+    },
+    "dinov2": {
+        "resize": 256,
+        "crop": _CROP,
+        "interpolation": "bicubic",
+        "pad": None,
+        "centre": "even",
+    },
     "medmnist": {"resize": None, "crop": _CROP, "pad": None},
 }
 # mean and std: of checkpoints, and of the data sets of WACV (defaults/datasets.py)
@@ -54,7 +67,7 @@ STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "ddsm": ((0.286,), (0.267,)),
 }
 _FILTERS = ("nearest", "bilinear", "bicubic")
-_PARTS = ("squash", "shorter", "crop", "mean", "std", "stats", "channels")
+_PARTS = ("squash", "shorter", "crop", "centre", "mean", "std", "stats", "channels")
 
 
 def transformed(base: Preprocess, text: str, spec: ModelSpec | None = None) -> Preprocess:
@@ -87,6 +100,7 @@ def spelled(preprocess: Preprocess) -> str:
     parts = [f"longer={p.resize} padded to {p.pad[0]}" if p.pad else _resizing(p.resize)]
     if not p.pad:
         parts.append("crop=none" if p.crop is None else f"crop={p.crop[0]}")
+        parts += ["centre=even"] if p.centre == "even" else []
     every = {(_three(mean), _three(std)): n for n, (mean, std) in STATISTICS.items()}
     named = every.get((p.mean, p.std))
     numbers = ("/".join(f"{v:g}" for v in values) for values in (p.mean, p.std))
@@ -143,6 +157,8 @@ def _part(part: str) -> Mapping[str, Any]:
         return {"mean": _three(mean), "std": _three(std)}
     if name in ("mean", "std"):
         return {name: _three(_numbers(part, value))}
+    if name == "centre":
+        return {"centre": value}
     if name == "channels":
         return {"channels": _size(part, value)}
     if name == "crop":

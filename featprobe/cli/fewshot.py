@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from featprobe.cli.probing import probe_options, run_probe, set_option, values
+from featprobe.cli.asked_probe import AskedProbe, preset_option
+from featprobe.cli.probing import probe_options, run_probe, set_option
 from featprobe.cli.seeds import under_each
 from featprobe.cli.verb import Verb
 
@@ -21,6 +22,7 @@ Examples:
   featprobe fewshot --probe prototype --by patient --data nih_cxr
   featprobe fewshot --probe ridge --set alphas=100
   featprobe fewshot --draw first --shots-by patient --choose-on-val    as RAD does
+  featprobe fewshot --draw first --shots-by patient --preset rad-linear
 """,
 )
 @click.option(
@@ -42,21 +44,26 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--choose-on-val", is_flag=True,
-    help="Val chooses the candidate of each try, as RAD does; else it is not looked at.",
+    help="Val chooses the candidate of each try, as RAD does; else it is not looked at. With "
+    "--preset it always does.",
 )  # fmt: skip
 @click.option(
     "--probe", default="logistic", show_default=True, metavar="NAME",
     help="logistic, ridge, prototype, knn, labelprop (transductive), or another probe.",
 )  # fmt: skip
+@preset_option
 @set_option
 @probe_options
+@click.pass_context
 def command(
+    ctx: click.Context,
     shots: tuple[int, ...],
     tries: int,
     by: str,
     draw: str,
     choose_on_val: bool,
     probe: str,
+    preset: str | None,
     settings: tuple[str, ...],
     seeds: tuple[int, ...],
     split_version: int,
@@ -66,13 +73,17 @@ def command(
 
     Neither val nor test is touched by a draw; the logistic probe uses C = 1 unless val chooses.
     """
-    from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import FewShot
+    from featprobe.probes.presets import preset as preset_named
+
+    asked = AskedProbe.of(ctx, probe, settings, preset_named(preset) if preset else None)
+    common["view"] = asked.views(common["view"])
 
     def way(seed: int) -> list[FewShot]:
         of = tuple(sorted(set(shots)))
-        return [FewShot(of, tries, by, seed, split_version, draw, choose_on_val)]
+        choose = choose_on_val or preset is not None
+        return [FewShot(of, tries, by, seed, split_version, draw, choose)]
 
-    made = make_probe(probe, **values(settings, probe))
-    protocols = under_each(seeds, way)
-    run_probe(lambda _: made.fresh(), protocols, title=f"few-shot, {probe}", **common)
+    run_probe(
+        asked.on, under_each(seeds, way), title=f"few-shot, {asked.title}", how=asked.how, **common
+    )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from featprobe.cli.probing import probe_options, run_probe, save_option, set_option, values
+from featprobe.cli.asked_probe import AskedProbe
+from featprobe.cli.probing import probe_options, run_probe, save_option, set_option
 from featprobe.cli.protocol_options import one_way, split_protocols, way_options
 from featprobe.cli.seeds import under_each
 from featprobe.cli.selection_options import chosen_by, select_options
@@ -103,20 +104,10 @@ def command(
     **common: Any,
 ) -> None:
     """A linear (or small) head on cached features; settings chosen on val, refit, one test."""
-    from featprobe.evaluation.evaluate import make_probe
     from featprobe.probes.calibrated import CalibratedProbe
     from featprobe.probes.presets import of_verb
-    from featprobe.probes.registry import PROBES
 
     one_way(repeats, subset, common["save_to"], folds)
-    how: dict[str, Any] = {}
-    refit, title, chosen = not no_refit, f"{probe} probe", None
-    if preset:
-        chosen = of_verb(preset, "linear")
-        if ctx.get_parameter_source("probe") == click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError("--preset names the probe: leave --probe out", ctx)
-        title, refit, how = preset, chosen.refit and not no_refit, chosen.how
-        common["view"] = common["view"] or chosen.views
     own = {
         "Cs": sorted(set(cs)) or None,
         "standardize": False if no_standardize else None,
@@ -125,29 +116,24 @@ def command(
         "tol": tol,
     }
     provided = {k: v for k, v in own.items() if v is not None}
+    study = of_verb(preset, "linear") if preset else None
+    asked = AskedProbe.of(ctx, probe, settings, study, provided, OPTIONS)
+    common["view"] = asked.views(common["view"])
 
-    def made(features: FeatureSet | None = None) -> Probe:
-        study = chosen.on(features) if chosen and features is not None else chosen
-        name = study.probe if study else probe
-        known = PROBES.get(name)().get_params()
-        for option in provided:
-            if option not in known:
-                raise click.UsageError(f"{OPTIONS[option]} is not an option of --probe {name}", ctx)
-        params = {**(study.params if study else {}), **provided, **values(settings, name)}
-        found = make_probe(name, **params)
-        return CalibratedProbe(found) if calibrate and name != "calibrated" else found
-
-    made()  # what cannot be is said before anything is read
+    def made(features: FeatureSet) -> Probe:
+        found = asked.on(features)
+        return CalibratedProbe(found) if calibrate and found.name != "calibrated" else found
 
     def way(seed: int) -> list[Any]:
         return split_protocols(
-            subset, folds, repeats=repeats, refit=refit, seed=seed, split_version=split_version
-        )
+            subset, folds, repeats=repeats, refit=asked.refit and not no_refit, seed=seed,
+            split_version=split_version,
+        )  # fmt: skip
 
     run_probe(
         made,
         under_each(seeds, way),
-        title=title,
-        how=chosen_by(select, one_se, threshold, how),
+        title=preset or f"{probe} probe",
+        how=chosen_by(select, one_se, threshold, asked.how),
         **common,
     )

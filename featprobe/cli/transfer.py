@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from featprobe.cli.asked_probe import AskedProbe, preset_option
 from featprobe.cli.common import choice_options
 from featprobe.cli.feature_sets import cached_sets
 from featprobe.cli.level_options import level_by_option
@@ -17,7 +18,6 @@ from featprobe.cli.probing import (
     notes_of,
     raise_lost,
     set_option,
-    values,
 )
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import MAIN, Verb, options
@@ -33,6 +33,11 @@ set_options = options(
             "NAME) in one; classes of one name are one. Equal names match by themselves.",
         ),
         group=MAIN,
+    ),
+    click.option(
+        "--classes", default="all", show_default=True, type=click.Choice(["all", "pair"]),
+        help="Of several data sets the classes that all of them share, so that every number is of "
+        "one question; or those of each pair.",
     ),
     click.option(
         "--on", default="auto", show_default=True, type=click.Choice(["auto", "test", "all"]),
@@ -69,7 +74,9 @@ Examples:
   featprobe transfer --train nih --test chexpert
   featprobe transfer --train nih --test chexpert --map 'Pleural Effusion=Effusion'
   featprobe transfer --data nih chexpert mimic     every ordered pair, and a matrix
+  featprobe transfer --data nih chexpert mimic --classes pair
   featprobe transfer --train nih --test chexpert --probe knn --set k=[5,20] --shared drop
+  featprobe transfer --train nih --test chexpert --preset rad-linear
 """,
 )
 @set_options
@@ -77,6 +84,7 @@ Examples:
     "--probe", default="logistic", show_default=True, metavar="NAME",
     help="logistic, knn, ridge, mlp, or another probe.",
 )  # fmt: skip
+@preset_option
 @set_option
 @select_options
 @feature_options
@@ -90,16 +98,20 @@ Examples:
 )  # fmt: skip
 @draw_options
 @bootstrap_options
+@click.pass_context
 def command(
+    ctx: click.Context,
     train: tuple[str, ...],
     test: tuple[str, ...],
     data: tuple[str, ...],
     model: tuple[str, ...],
+    classes: str,
     subset: float,
     no_refit: bool,
     seed: int,
     split_version: int,
     probe: str,
+    preset: str | None,
     settings: tuple[str, ...],
     select: str | None,
     one_se: bool | None,
@@ -116,7 +128,6 @@ def command(
     """
     from featprobe.cli.level_options import read_level
     from featprobe.core.errors import FeatprobeError, InputError
-    from featprobe.evaluation.evaluate import make_probe
     from featprobe.evaluation.protocols import Full
     from featprobe.evaluation.results import Result
     from featprobe.evaluation.transfer import transfer
@@ -124,29 +135,33 @@ def command(
     from featprobe.features.lookup import data_named
     from featprobe.features.pairing import trained_and_tested
     from featprobe.leaderboard.transfer_table import print_transfers
+    from featprobe.probes.presets import preset as preset_named
 
     if bool(train or test) == bool(data) or bool(train) != bool(test):
         raise click.UsageError("give --train and --test, or --data for every ordered pair")
+    asked = AskedProbe.of(ctx, probe, settings, preset_named(preset) if preset else None)
     stores = cached_sets(list(dict.fromkeys((*train, *test, *data))), model, cache)
     names = {s.dataset for s in stores}
     fitted, tested = ([data_named(n, names) for n in of or data] for of in (train, test))
     pairs, notes = trained_and_tested(stores, fitted, tested)
     for text in notes:
         note(f"left aside: {text}")
-    protocol = Full(seed, not no_refit, subset, split_version)
-    how = chosen_by(select, one_se, threshold) | {
+    if classes == "pair":
+        pairs = [(source, [target]) for source, targets in pairs for target in targets]
+    protocol = Full(seed, asked.refit and not no_refit, subset, split_version)
+    how = chosen_by(select, one_se, threshold, asked.how) | {
         "level": read_level(
             {"level": level, "level_by": level_by, "study": None, "subgroup": None}
         )["level"]
     }
-    common["view"] = common["view"] or None
-    made = make_probe(probe, **values(settings, probe))
+    common["view"] = asked.views(common["view"]) or None
     done: list[Result] = []
     problems: list[FeatprobeError] = []
     for source, targets in pairs:
+        features = FeatureSet(source)
         try:
             found = transfer(
-                FeatureSet(source), [FeatureSet(t) for t in targets], made.fresh(), protocol,
+                features, [FeatureSet(t) for t in targets], asked.on(features), protocol,
                 cache=cache, save=True, **how, **common,
             )  # fmt: skip
         except InputError as error:

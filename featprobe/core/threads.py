@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_threads(
+    function: Callable[[Item], Found], items: Iterable[Item], threads: int
+) -> Iterator[Found]:
+    """``map`` on so many threads: results in order, and one item made ahead of them."""
+    if threads < 2:
+        yield from map(function, items)
+        return
+    todo, flying = iter(items), deque[Future[Found]]()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            while True:
+                for item in islice(todo, threads + 1 - len(flying)):
+                    flying.append(pool.submit(function, item))
+                if not flying:
+                    return
+                yield flying.popleft().result()
+        finally:
+            for future in flying:
+                future.cancel()
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

@@ -164,9 +164,10 @@ def _too_few(
 ) -> str:
     have = "; ".join(f"{f.dataset}: {listed(own)}" for f, own in zip(sets, names))
     named = f"only {common[0]!r} is" if common else "no class is"
+    pairs = ", or take those of each pair with --classes pair" if len(sets) > 2 else ""
     return (
-        f"{named} shared by all data sets ({have}): say what is the same with --map CLASS=NAME, or "
-        "take the data sets in pairs"
+        f"{named} shared by all data sets ({have}): say what is the same with --map CLASS=NAME"
+        f"{pairs}"
     )
 
 

@@ -33,6 +33,7 @@ from featprobe.features.feature_set import FeatureSet
 from featprobe.features.labeled_items import unlabeled
 from featprobe.features.leakage import THRESHOLD
 from featprobe.features.prepare import Prepare
+from featprobe.features.wanted import Wanted
 from featprobe.metrics.item_scores import ItemScores
 from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
@@ -54,7 +55,7 @@ def transfer(
     patients: str = "auto",
     shared: str = "keep",
     alike: float = THRESHOLD,
-    view: str | Sequence[str] | None = None,
+    view: str | Sequence[str] | Wanted | None = None,
     pool: str | Sequence[str] = "mean",
     normalize: bool = False,
     pca: int | None = None,

@@ -71,9 +71,10 @@ def cells_of(
     for model, works in every.items():
         for kind in (ProbeRequest, FinetuneRequest):
             for d in data:
+                seeing = model.seeing(d)
                 for work in works:
                     if isinstance(work, kind):
-                        out += _under(Cell(d, model, work, protocols[0], 0), protocols, seeds)
+                        out += _under(Cell(d, seeing, work, protocols[0], 0), protocols, seeds)
     return out
 
 

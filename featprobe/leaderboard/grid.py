@@ -1,7 +1,7 @@
 """The YAML of a leaderboard, read and checked before anything runs.
 
     include: common.yaml
-    data: [digits, {data: ./films, name: films, group: folder}]
+    data: [digits, {data: ./films, name: films, group: folder, transform: "mean=0.5,std=0.3"}]
     models: [tiny_vit14, {model: tiny_vit14, init: random}]
     image_size: [28, 56]
     extract: {blocks: 4, batch_size: 16}

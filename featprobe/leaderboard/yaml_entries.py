@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -39,6 +39,7 @@ LOADING = {
 FRAMES = get_type_hints(FrameRecipe) | {
     "spacing": float | Sequence[float], "modalities": tuple[str, ...],
 }  # fmt: skip
+ENTRY = LOADING | FRAMES | {"transform": str}
 MODEL = {
     "model": str, "revision": str, "weights": tuple[str, ...], "init": str, "seed": int,
     "strip_prefix": str, "ignore_keys": tuple[str, ...], "transform": str,
@@ -53,11 +54,13 @@ EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": st
 
 @dataclass(frozen=True)
 class Data:
-    """A data set; ``place`` is where the file names it."""
+    """A data set; ``place`` is where the file names it. ``transform``: what backbones see of it
+    (:mod:`featprobe.backbones.transforms`), over what each has or is given."""
 
     place: str
     text: str
     loading: Mapping[str, Any]
+    transform: str | None = None
 
     @property
     def name(self) -> str:
@@ -96,6 +99,18 @@ class Model:
         except FeatprobeError:
             return self.text
 
+    def seeing(self, data: Data) -> Model:
+        """The backbone with the transform of a data set over its own; an error names the place."""
+        if data.transform is None:
+            return self
+        options = dict(self.options)
+        own = options.get("transform")
+        options["transform"] = f"{own},{data.transform}" if own else data.transform
+        with at(data.place):
+            spec = resolve(self.text).spec
+            transformed(Preprocess((224, 224), None), options["transform"], spec)
+        return replace(self, options=tuple(sorted(options.items())))
+
     @cached_property
     def offer(self) -> Offer | None:
         """What the catalog says that it has; None of others."""
@@ -116,7 +131,8 @@ class Model:
 
 def make_data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     """The data set of an entry, paths relative to the folder; errors name the place."""
-    given = checked(entry, LOADING | FRAMES, place)
+    given = checked(entry, ENTRY, place)
+    transform = given.pop("transform", None)
     if "data" not in given:
         raise InputError(f"{place}: 'data' is needed, a catalog name or a path")
     text = given.pop("data")
@@ -138,7 +154,7 @@ def make_data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     loading = given.pop("option", {}) | given
     with at(place):
         understood(text, named, {k: v for k, v in loading.items() if k not in ("root", "split")})
-    return Data(place, text, loading)
+    return Data(place, text, loading, transform)
 
 
 def make_models(

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.metrics.sums import by_group, ratio
+from featprobe.metrics.sums import by_group, ratio, running
 
 _POINT = re.compile(r"(sens_at_(?P<spec>\d{1,2})spec|spec_at_(?P<sens>\d{1,2})sens)")
+STEPS = 1024  # thresholds at a time
+EXACT = 2**24  # below it float32 holds every whole number
 _EPS = 1e-9  # of a count: 5 of 100 false positives are a specificity of 0.95
 
 
@@ -36,7 +38,8 @@ class Curve:
     ``positive`` (N,) bool, ``score`` (N,), ``code`` (N,) group of each sample. Only the distinct
     scores of positives are thresholds: between two of them no sensitivity changes. The weight of
     positives and negatives from each threshold up to the next is one sparse product with the
-    counts, the curve a cumulative sum.
+    counts, the curve a cumulative sum. Both go from high to low over so many thresholds at a time
+    that what is done with them stays near the processor.
     """
 
     NAMES = ("auroc", "ap", "sens_at_95spec", "spec_at_95sens")
@@ -44,19 +47,38 @@ class Curve:
     def __init__(
         self, positive: np.ndarray, score: np.ndarray, code: np.ndarray, groups: int
     ) -> None:
-        pos, neg = np.flatnonzero(positive), np.flatnonzero(~positive)
-        cut = np.unique(score[pos])
-        n = self._cuts = len(cut)
-        # thresholds from high to low, then one row of the negatives below all of them
-        at = np.searchsorted(cut, score[neg], side="right") - 1
-        row = np.r_[n - 1 - np.searchsorted(cut, score[pos]), 2 * n - 1 - at]
-        self._steps = by_group(2 * n + 1, row, np.r_[pos, neg], 1.0, code, groups)
-        level = (at >= 0) & (cut[at] == score[neg]) if n else np.zeros(len(neg), dtype=bool)
-        self._tied, place = np.unique(n - 1 - at[level], return_inverse=True)
-        self._ties = by_group(len(self._tied), place, neg[level], 1.0, code, groups)
+        order = np.argsort(score)[::-1]
+        hit, sorted_score = positive[order], score[order]
+        level = np.cumsum(np.diff(sorted_score, prepend=sorted_score[:1]) != 0)
+        is_cut = np.bincount(level[hit], minlength=level.max(initial=-1) + 1) > 0
+        step: np.ndarray = (np.cumsum(is_cut) - is_cut)[
+            level
+        ]  # the first threshold that a sample is above
+        tied = is_cut[level] & ~hit
+        n = int(is_cut.sum())
+        below = order[step == n] if n else order  # the negatives below all thresholds
+        rest = by_group(1, np.zeros_like(below), below, 1.0, code, groups)
+        self._rest = rest.astype(np.float32)
+        of_class = (np.bincount(code[k], minlength=groups) for k in (positive, ~positive))
+        self._totals = np.stack(list(of_class)).astype(np.float32)
+        starts = np.searchsorted(step, np.arange(0, n + STEPS, STEPS).clip(max=n))
+        self._parts = []
+        for start, a, b in zip(range(0, n, STEPS), starts, starts[1:]):
+            k = min(STEPS, n - start)
+            at, item, level_with = step[a:b] - start, order[a:b], np.flatnonzero(tied[a:b])
+            ties, row = np.unique(at[level_with], return_inverse=True)
+            steps = by_group(
+                2 * k + len(ties), np.r_[np.where(hit[a:b], at, k + at), 2 * k + row],
+                np.r_[item, item[level_with]], 1.0, code, groups,
+            )  # fmt: skip
+            # how often a sample is there is exact in the short dtype, too
+            self._parts.append((k, ties, steps.astype(np.float32)))
 
     def __call__(self, counts: np.ndarray, names: Sequence[str] = NAMES) -> dict[str, np.ndarray]:
         """Name -> (B,), for ``counts`` (G, B); NaN where a class that it needs has no weight.
+
+        Counts of float32 are whole numbers (those of a bootstrap) of which no sum reaches
+        :data:`EXACT`, so that all are exact; other weights have to come as float64.
 
         ``auroc``: area under the ROC curve, ties counted half (Mann-Whitney). ``ap``: average
         precision, the sum over thresholds of precision times the step of recall.
@@ -65,29 +87,35 @@ class Curve:
         whose sensitivity is at least 0.95; other percentages likewise (:func:`operating`). No point
         between two thresholds is interpolated. ``positive``: the weight of the positives.
         """
-        steps = self._steps @ counts
-        pos = steps[: self._cuts]
-        below = np.cumsum(steps[self._cuts :], axis=0)
-        n_pos, n_neg, fp = pos.sum(0), below[-1], below[:-1]
-        both = (n_pos > 0) & (n_neg > 0)
-        out = {"positive": n_pos}
         points = {n: at for n in names if (at := operating(n))}
-        if "auroc" in names:
-            won = n_pos * n_neg - np.einsum("sb,sb->b", pos, fp)
-            if len(self._tied):
-                won += np.einsum("sb,sb->b", pos[self._tied], self._ties @ counts) / 2
-            out["auroc"] = ratio(won, n_pos * n_neg)
-        if points or "ap" in names:
-            tp = np.cumsum(pos, axis=0)
-        if "ap" in names:
-            precision = tp / np.maximum(tp + fp, 1e-300)
-            out["ap"] = ratio(np.einsum("sb,sb->b", pos, precision), n_pos)
-        for name, (fixed, value) in points.items():
-            if fixed == "spec":
-                allowed = fp <= (1 - value) * n_neg + _EPS
-                found = ratio(np.where(allowed, tp, 0.0).max(0, initial=0.0), n_pos)
-            else:
-                enough = tp >= value * n_pos - _EPS
-                found = 1 - ratio(np.where(enough, fp, np.inf).min(0, initial=np.inf), n_neg)
-            out[name] = np.where(both, found, np.nan)
+        all_pos, all_neg = self._totals @ counts if points else (0.0, 0.0)
+        n = counts.shape[1]
+        n_pos, lost, precise = np.zeros((3, n))
+        best = {p: np.full(n, np.inf if f == "sens" else 0.0) for p, (f, _) in points.items()}
+        tp = fp = np.zeros((1, n))
+        for k, ties, matrix in self._parts:
+            steps = (matrix @ counts).astype(np.float64)
+            pos, tied = steps[:k], steps[2 * k :]
+            fp = running(steps[k : 2 * k], fp[-1])
+            n_pos += pos.sum(0)
+            if "auroc" in names:
+                lost += (pos * fp).sum(0) - (pos[ties] * tied).sum(0) / 2
+            if points or "ap" in names:
+                tp = running(pos.copy(), tp[-1])
+            if "ap" in names:
+                precise += (pos * (tp / np.maximum(tp + fp, 1e-300))).sum(0)
+            for name, (fixed, value) in points.items():
+                if fixed == "spec":
+                    allowed = fp <= (1 - value) * all_neg + _EPS
+                    best[name] = np.maximum(best[name], np.where(allowed, tp, 0.0).max(0))
+                else:
+                    enough = tp >= value * all_pos - _EPS
+                    best[name] = np.minimum(best[name], np.where(enough, fp, np.inf).min(0))
+        n_neg = fp[-1] + (self._rest @ counts)[0]
+        area = ratio(n_pos * n_neg - lost, n_pos * n_neg)
+        out = {"positive": n_pos, "auroc": area, "ap": ratio(precise, n_pos)}
+        both = (n_pos > 0) & (n_neg > 0)
+        for name, (fixed, _) in points.items():
+            reached = ratio(best[name], n_pos if fixed == "spec" else n_neg)
+            out[name] = np.where(both, reached if fixed == "spec" else 1 - reached, np.nan)
         return {n: out[n] for n in names}

@@ -14,7 +14,8 @@ import numpy as np
 
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.plugins import loaded
-from featprobe.metrics.curve import Curve, operating, point_name
+from featprobe.core.threads import cores, on_threads
+from featprobe.metrics.curve import EXACT, Curve, operating, point_name
 from featprobe.metrics.decisions import TOP, Multiclass, Multilabel
 from featprobe.metrics.known import METRICS, ON_REQUEST, TASKS, Metric
 from featprobe.metrics.one_vs_one import OneVsOne
@@ -25,6 +26,7 @@ from featprobe.metrics.sums import nan_mean, weighted_mean
 from featprobe.metrics.values import Regression
 
 WEIGHTED = "auroc_weighted"
+LARGE = 1_000_000  # scores, or counts of items, from which a thread for each core pays
 
 
 def names(task: str) -> tuple[str, ...]:
@@ -139,6 +141,7 @@ class Measure:
             raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
         code = np.arange(len(y)) if code is None else code
         groups = len(y) if groups is None else groups
+        self._sizes = np.bincount(code, minlength=groups).astype(np.float32)
         self._classes, self._every = list(classes), wanted is None
         self._curves: list[Curve] = []
         points = sorted(b for b in bases if operating(b) and b not in Curve.NAMES)
@@ -158,10 +161,14 @@ class Measure:
             self._others = Segmentation(p, code, groups)
             return
         if self._on_curves or self._weighted:
-            for c in range(p.shape[1]):
+
+            def sort(c: int) -> Curve:
                 known = ~np.isnan(y[:, c]) if y.ndim == 2 else slice(None)
                 positive = y[known, c] == 1 if y.ndim == 2 else y == c
-                self._curves.append(Curve(positive, p[known, c], code[known], groups))
+                return Curve(positive, p[known, c], code[known], groups)
+
+            threads = cores() if p.size >= LARGE else 1
+            self._curves = list(on_threads(sort, range(p.shape[1]), threads))
         if cut is not None and bases & set(OperatingPoint.NAMES):
             self._decided = OperatingPoint(y, p, code, groups, cut)
         if OneVsOne.NAME in bases:
@@ -172,10 +179,14 @@ class Measure:
             self._others = kind(y, p, code, groups)
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """Name -> (B,) under ``counts`` (G, B) of the groups."""
-        found = {} if self._others is None else self._others(counts)
-        found |= {} if self._decided is None else self._decided(counts)
-        found |= {} if self._registered is None else self._registered(counts)
+        """Name -> (B,) under ``counts`` (G, B) of the groups; of float32 only whole numbers, which
+        curves are faster with (:class:`~featprobe.metrics.curve.Curve`)."""
+        found: dict[str, np.ndarray] = {}
+        for part in (self._others, self._decided, self._registered):
+            if part is not None:
+                found |= part(counts.astype(np.float64, copy=False))
+        if counts.dtype == np.float32 and (self._sizes @ counts).max(initial=0) >= EXACT:
+            counts = counts.astype(np.float64)
         found |= {} if self._pairs is None else self._pairs(counts)
         more = ("auroc", "positive") if self._weighted else ()
         curves = [curve(counts, (*self._on_curves, *more)) for curve in self._curves]

@@ -38,6 +38,11 @@ class CalibratedProbe(Probe):
         return tuple(t for t in self._inner().tasks if t != "regression")
 
     @property
+    def transductive(self) -> bool:  # type: ignore[override]
+        """As the probe."""
+        return self._inner().transductive
+
+    @property
     def bags(self) -> bool:  # type: ignore[override]
         """As the probe."""
         return self._inner().bags

@@ -89,7 +89,11 @@ _ALL = (
     Preset(
         "dinov2-logreg",
         "logistic",
-        {"Cs": tuple(float(10 ** (-6 + 11 * i / 44)) for i in range(45)), "standardize": False},
+        {
+            "Cs": tuple(float(10 ** (-6 + 11 * i / 44)) for i in range(45)),
+            "standardize": False,
+            "tol": 1e-12,
+        },
         STUDIES["dinov2"],
         True,
         "Oquab et al. 2023, facebookresearch/dinov2 dinov2/eval/log_regression.py: C is chosen on "
@@ -99,12 +103,20 @@ _ALL = (
     Preset(
         "rad-linear",
         "sgd",
-        {**_SGD, "lr": (1e-3, 5e-3, 1e-2, 5e-2), "scale_lr": False, "epochs": 10},
+        {
+            **_SGD,
+            "lr": (1e-3, 5e-3, 1e-2, 5e-2),
+            "scale_lr": False,
+            "epochs": 10,
+            "reduction": "sum",
+            "two_classes": "sigmoid",
+        },
         STUDIES["rad-linear"],
         True,
         "Baharoon et al. 2023, arXiv 2312.02366, MohammedSB/DINOv2ForRadiology "
-        "dinov2/eval/classification/linear.py: for multi-label targets the loss there is summed "
-        "over the batch, so that its steps are 128 times as long; two classes are one sigmoid.",
+        "dinov2/eval/classification/linear.py: the loss of labels is summed over the batch, two "
+        "classes are one sigmoid. Of several classes each is scored by a sigmoid there, all by "
+        "the softmax here.",
         select="auroc",
     ),
     Preset(

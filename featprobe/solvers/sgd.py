@@ -42,6 +42,8 @@ class Recipe:
     linearly. ``clip``: largest gradient norm of a head, intercept included. ``weight_decay``: as in
     torch, coupled for SGD and decoupled for AdamW, on the intercept too. ``patience``: epochs
     without a lower loss on held-out rows after which a head rests; its best epoch is kept.
+    ``reduction``: of labels, ``mean`` over the known ones of a batch, or ``sum`` over its rows of
+    that mean, whose steps are as many times longer as there are rows; of classes it is the mean.
     """
 
     optimizer: str = "sgd"
@@ -55,9 +57,14 @@ class Recipe:
     clip: float | None = None
     patience: int | None = None
     seed: int = 0
+    reduction: str = "mean"
 
     def __post_init__(self) -> None:
-        for name, known in (("optimizer", ("sgd", "adamw")), ("schedule", ("cosine", "constant"))):
+        choices = {
+            "optimizer": ("sgd", "adamw"), "schedule": ("cosine", "constant"),
+            "reduction": ("mean", "sum"),
+        }  # fmt: skip
+        for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise InputError(
                     f"{name} {getattr(self, name)!r} is unknown: use {' or '.join(known)}"
@@ -118,7 +125,7 @@ def train_heads(
     (e = 0, 1, ...) sees the one of number e modulo theirs; ``transform`` standardises blocks of
     rows. ``y`` int (N,) classes 0 .. C-1:
     softmax cross-entropy, the mean over the batch; or float (N, C) of 0, 1 and NaN: sigmoid
-    cross-entropy, the mean over the known labels of the batch. ``parts``: masks of the rows to fit
+    cross-entropy, by ``recipe.reduction``. ``parts``: masks of the rows to fit
     and of those held out, for ``recipe.patience``.
 
     Weights start from one normal draw for all heads, of standard deviation 0.01 and from
@@ -152,6 +159,7 @@ def train_heads(
     residuals = _softmax_residuals if softmax else _sigmoid_residuals
     steps, epoch = recipe.steps(n), steps_per_epoch(n, recipe.batch)
     batch = torch.empty(min(recipe.batch, n), width, device=target)
+    summed = len(batch) if recipe.reduction == "sum" and not softmax else 1
     with torch.inference_mode():
         for step, index in enumerate(batches(n, recipe.batch, steps, recipe.seed)):
             chosen = torch.from_numpy(index).to(target)
@@ -161,7 +169,7 @@ def train_heads(
                 at = chosen + torch.from_numpy(passes * n).to(target)
             torch.index_select(rows, 0, at, out=batch)
             logits = (weights @ batch.T).view(heads, classes, -1)
-            r = residuals(logits, labels[chosen]).view(len(weights), -1)
+            r = residuals(logits, labels[chosen]).view(len(weights), -1).mul_(summed)
             optimizer.step(r, batch, recipe.factor(step, steps))
             looking = (step + 1) % epoch == 0 or step + 1 == steps
             if watch is not None and looking and watch.all_rest(weights):

@@ -6,21 +6,26 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from featprobe.core.threads import cores, on_threads
 from featprobe.metrics.item_scores import ItemScores
+from featprobe.metrics.measures import LARGE, custom, names
 
 RESAMPLES = 1000
 LEVEL = 0.95
 _BLOCK = 2_000_000  # counts of samples at a time: what is done with them stays near the processor
+_FEWEST = 32  # resamples at a time: a line of memory that is fetched for one serves them all
+_PIECE, _TURNED = 65_536, 1024  # draws, and columns that become rows, at a time
 
 
 def block_size(samples: int, resamples: int) -> int:
     """Number of weightings of ``samples`` to compute at a time, so that they stay in cache."""
-    return min(resamples, max(8, _BLOCK // max(1, samples)))
+    return min(resamples, max(_FEWEST, _BLOCK // max(1, samples)))
 
 
 def draws(
-    patients: int, resamples: int, rng: np.random.Generator, block: int | None = None
-) -> Iterator[np.ndarray]:
+    patients: int, resamples: int, rng: np.random.Generator, block: int | None = None,
+    dtype: type[np.floating] = np.float64,
+) -> Iterator[np.ndarray]:  # fmt: skip
     """Yield blocks (patients, b) of the number of times that each patient is drawn.
 
     As many are drawn, with replacement, as there are (Davison and Hinkley 1997, section 3.8), and
@@ -28,10 +33,16 @@ def draws(
     """
     block = block or block_size(patients, resamples)
     for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        drawn = rng.integers(0, patients, (size, patients)) + patients * np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * patients).reshape(size, patients)
-        yield np.ascontiguousarray(counts.T, dtype=np.float64)
+        # in a byte they fit the cache; nobody is drawn 256 times but once in 10^500 resamples
+        counts = np.zeros((min(block, resamples - start), patients), dtype=np.uint8)
+        for of_one in counts:
+            for first in range(0, patients, _PIECE):
+                size = min(_PIECE, patients - first)
+                np.add.at(of_one, rng.integers(0, patients, size), np.uint8(1))
+        out = np.empty(counts.shape[::-1], dtype)
+        for first in range(0, patients, _TURNED):
+            out[first : first + _TURNED] = counts[:, first : first + _TURNED].T
+        yield out
 
 
 def bootstrap(
@@ -51,7 +62,10 @@ def bootstrap(
     rng = np.random.default_rng([seed, 0xB007])
     measure = scored.measure(wanted)
     block = block_size(len(scored.ids), resamples)
-    found = [measure(counts) for counts in draws(scored.patients, resamples, rng, block)]
+    drawn = draws(scored.patients, resamples, rng, block, np.float32)
+    # functions of other packages may not be ready for two threads
+    alone = block * len(scored.ids) < LARGE or {*(wanted or names(scored.task))} & {*custom()}
+    found = list(on_threads(measure, drawn, 1 if alone else cores()))
     return {n: np.concatenate([f[n] for f in found]) for n in found[0]}
 
 

@@ -17,6 +17,7 @@ from featprobe.backbones.authors import TABLE, Authors, of
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.catalog import CATALOG
 from featprobe.backbones.load import label_of, load_backbone, resolve
+from featprobe.backbones.resizing import crop, field_of_view
 from featprobe.backbones.spec import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from featprobe.backbones.transforms import STATISTICS, STUDIES, spelled, transformed
 from featprobe.cli.models import command
@@ -55,7 +56,7 @@ def photo(height: int, width: int, colour: bool = True) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["rad", "rad-linear", "wacv", "freeze", "dinov2"])
-@pytest.mark.parametrize("size", [(300, 400), (512, 260), (224, 224)])
+@pytest.mark.parametrize("size", [(300, 400), (512, 260), (224, 224), (400, 333)])
 def test_the_preprocessing_of_a_study_is_that_of_pillow(name: str, size: tuple[int, int]) -> None:
     """Resized in float, as here; in bytes, as the studies do, Pillow rounds and cuts off behind
     either direction: a grey level or two apart, a quarter of one on average."""
@@ -67,7 +68,7 @@ def test_the_preprocessing_of_a_study_is_that_of_pillow(name: str, size: tuple[i
     else:  # torchvision's Resize(256): the other edge is cut to a whole number
         short = min(width, height)
         target = tuple(int(resize * n / short) for n in (width, height))
-    left, top = (target[0] - 224) // 2, (target[1] - 224) // 2
+    left, top = (round((n - 224) / 2) for n in target)  # as torchvision's CenterCrop
     box, filter_ = (left, top, left + 224, top + 224), PIL_FILTER[made.interpolation]
     channels = [Image.fromarray(np.float32(frame[..., c])) for c in range(3)]
     exact = np.stack([np.asarray(c.resize(target, filter_).crop(box)) for c in channels], -1)
@@ -203,6 +204,7 @@ def test_a_backbone_of_another_transform_has_another_name_and_says_so() -> None:
         ("mean=1/2", "needs one number, or three"),
         ("stats=apto", "Did you mean 'aptos'"),
         ("channels=2", "neither 1 nor 3"),
+        ("centre=up", "neither down nor even"),
         ("std=0", "must be positive"),
     ],
 )
@@ -260,12 +262,36 @@ def test_dinos_two_transforms() -> None:
 @given(
     st.one_of(st.none(), st.integers(8, 600), st.integers(8, 600).map(lambda n: (n, n))),
     st.integers(8, 600), st.sampled_from(["nearest", "bilinear", "bicubic"]),
-    st.sampled_from(sorted(STATISTICS)), st.sampled_from([1, 3]),
+    st.sampled_from(sorted(STATISTICS)), st.sampled_from([1, 3]), st.sampled_from(["down", "even"]),
 )  # fmt: skip
-def test_what_is_spelled_is_read_again(resize, crop, interpolation, stats, channels) -> None:
+def test_what_is_spelled_is_read_again(
+    resize, crop, interpolation, stats, channels, centre
+) -> None:
     mean, std = (v * 3 if len(v) == 1 else v for v in STATISTICS[stats])
-    made = Preprocess(resize, (crop, crop), interpolation, mean, std, channels=channels)
+    made = Preprocess(
+        resize, (crop, crop), interpolation, mean, std, channels=channels, centre=centre
+    )
     assert transformed(BASE, spelled(made)) == made
+    assert Preprocess.from_dict(made.to_dict()) == made
+    assert ("centre" in made.to_dict()) == (centre == "even")  # keys of before stay
+    if isinstance(resize, int):
+        assert Preprocess.from_hf(made.to_hf()).centre == centre
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 40))
+def test_odd_margins_are_halved_as_by_transformers_or_by_torchvision(h, w, size) -> None:
+    frame = torch.arange(h * w, dtype=torch.float32).view(1, 1, h, w) + 1
+    for centre, before in (("down", lambda n: n // 2), ("even", lambda n: round(n / 2))):
+        made = Preprocess(None, (size, size), centre=centre)
+        found = crop(frame, made)
+        assert found.shape[-2:] == (size, size)
+        top, left = (before(n - size) if n > size else -((size - n) // 2) for n in (h, w))
+        inside = frame[..., max(top, 0) : top + size, max(left, 0) : left + size]
+        at_top, at_left = max(-top, 0), max(-left, 0)
+        there = found[..., at_top : at_top + inside.shape[-2], at_left : at_left + inside.shape[-1]]
+        assert torch.equal(there, inside)
+        view = field_of_view(h, w, made)  # masks follow the same rule
+        assert (view.rows.start, view.columns.start) == (top, left)
 
 
 @pytest.mark.parametrize(

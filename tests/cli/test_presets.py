@@ -83,6 +83,25 @@ def test_knn_presets_run_on_all(preset: str, views: dict[str, str], cache: Path,
     assert views.items() <= found.items()
 
 
+@pytest.mark.parametrize(
+    ("preset", "probe", "views"),
+    [("rad-linear", "sgd", {"cnn": "mean", "sam": "mean"}), ("dinov2-knn", "knn", {"vit": "cls"}),
+     ("medmnist-knn", "knn", {"sam": "neck"})],
+)  # fmt: skip
+def test_few_shots_take_the_presets_of_all_verbs(
+    preset: str, probe: str, views: dict[str, str], cache: Path, run
+) -> None:
+    short = ["--set", "epochs=1"] if probe == "sgd" else ["--set", "k=[3,5]"]
+    code, out, err = run(
+        "fewshot", "--preset", preset, *short, "--shots", 4, "--tries", 2, "--model", *views,
+        "--cache", cache, "--json", "--resamples", 10,
+    )  # fmt: skip
+    assert code == 0, err
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert {r["backbone"]: r["view"].split("/")[0] for r in rows} == views
+    assert {(r["probe"], r["settings"]["choose"]) for r in rows} == {(probe, True)}
+
+
 def test_features_come_before_a_presets_views(cache: Path, run) -> None:
     line = "knn --preset medmnist --k 3 --model sam --features mean --json --resamples 10"
     code, out, err = run(*line.split(), "--cache", cache)

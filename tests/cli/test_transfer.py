@@ -89,6 +89,30 @@ def test_what_has_no_partner_is_named(run, sets) -> None:
     assert " net " in out
 
 
+def test_classes_of_each_pair_where_all_share_too_few(run, sets) -> None:
+    three = ("transfer", "--data", "nih", "pad", "kids", "--model", "net", "--json")
+    code, out, err = run(*three, "--resamples", 20)
+    assert (code, out) == (2, "")
+    assert "or take those of each pair with --classes pair" in err
+    code, out, err = run(*three, "--classes", "pair", "--resamples", 20)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(r["settings"]["source"], r["dataset"]) for r in rows] == [
+        ("nih", "nih"), ("nih", "pad"), ("pad", "pad"), ("pad", "nih"),
+    ]  # fmt: skip
+    assert "left aside: nih / net: only 'sick' is shared by all data sets" in err
+
+
+def test_a_preset_brings_probe_views_and_refit(run, sets) -> None:
+    code, out, err = run("transfer", "--train", "nih", "--test", "pad", "--model", "net",
+                         "--preset", "wacv-linear", "--set", "epochs=2", "--json",
+                         "--resamples", 20)  # fmt: skip
+    assert code == 0, err
+    for r in map(json.loads, out.splitlines()):
+        assert (r["probe"], r["view"], r["settings"]["refit"]) == ("sgd", "cls", False)
+        assert (r["params"]["lr"], r["params"]["epochs"]) == (1e-4, 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -99,6 +123,11 @@ def test_what_has_no_partner_is_named(run, sets) -> None:
         (["--train", "nih", "--test", "kids", "--model", "net"], "only 'sick' is shared by all"),
         (["--train", "nih", "--test", "pad", "--map", "ill=sick"], "--map: no class 'ill'"),
         (["--train", "nih", "--test", "pad", "--probe", "nearest"], "nearest"),
+        (["--train", "nih", "--test", "pad", "--preset", "rad"], "unknown preset 'rad'"),
+        (
+            ["--train", "nih", "--test", "pad", "--preset", "rad-linear", "--probe", "knn"],
+            "--preset names the probe",
+        ),
     ],
 )
 def test_mistakes_are_one_line(run, sets, arguments, said) -> None:

@@ -47,8 +47,8 @@ def _entry(section: str, **known: Any) -> Made:
 
 SECTIONS: dict[str, tuple[Made, Mapping[str, Any]]] = {
     "top": (lambda key, value: {**LEAST, key: value}, grid.TOP),
-    "data": (_entry("data", data="digits"), OF.LOADING | OF.FRAMES),
-    "data of one's own": (_entry("data", data="films"), OF.LOADING | OF.FRAMES),
+    "data": (_entry("data", data="digits"), OF.ENTRY),
+    "data of one's own": (_entry("data", data="films"), OF.ENTRY),
     "models": (_entry("models", model="tiny_vit14"), OF.MODEL),
     "extract": (lambda key, value: {**LEAST, "extract": {key: value}}, OF.EXTRACT),
     "exclude": (_entry("exclude"), EXCLUDE),

@@ -180,6 +180,11 @@ def test_other_features_and_useless_requests_are_refused() -> None:
         ([away], {"shared": "maybe"}, "share is keep or drop, not 'maybe'"),
         ([away], {"protocol": fp.Full(repeats=3)}, "transfer fits once"),
         ([away], {"probe": "labelprop"}, "scores items by those tested with them"),
+        (
+            [away],
+            {"probe": fp.CalibratedProbe("labelprop")},
+            "scores items by those tested with them",
+        ),
     ):
         with pytest.raises(InputError, match=why):
             transfer(home, targets, **how)

@@ -440,3 +440,24 @@ def test_a_backbone_with_another_transform_is_another_row(tmp_path: Path) -> Non
     (tmp_path / "cells.yaml").write_text(lines.replace("freeze", "frieze"))
     with pytest.raises(FeatprobeError, match="models, entry 2: --transform 'frieze'.*'freeze'"):
         read(tmp_path / "cells.yaml")
+
+
+def test_a_data_set_has_a_transform_of_its_own_over_that_of_each_backbone(tmp_path: Path) -> None:
+    """WACV: mean and deviation of each data set; mammograms and chest films as one channel."""
+    lines = (
+        "data: [digits, {data: digits, name: grey, transform: 'stats=chexpert,channels=1'}]\n"
+        "models: [tiny_vit14, {model: dinov2_vits14, transform: wacv}]\nprobes: knn\n"
+        "finetune: [{recipe: frozen}, {recipe: frozen, model: tiny_vit14, name: own}]\n"
+        "exclude: {model: tiny_vit14, probe: knn, data: digits}\n"
+    )
+    (tmp_path / "cells.yaml").write_text(lines)
+    found = {(c.data.name, c.model.name) for c in read(tmp_path / "cells.yaml").cells}
+    assert found == {
+        ("digits", "tiny_vit14"), ("digits", "dinov2_vits14@wacv"),
+        ("grey", "tiny_vit14@statschexpert-channels1"),
+        ("grey", "dinov2_vits14@wacv-statschexpert-channels1"),
+    }  # fmt: skip
+    for wrong, message in (("chexpret", "Did you mean 'chexpert'"), ("chexpert,", "''")):
+        (tmp_path / "cells.yaml").write_text(lines.replace("chexpert", wrong))
+        with pytest.raises(FeatprobeError, match=f"data, entry 2: --transform .*{message}"):
+            read(tmp_path / "cells.yaml")

@@ -10,6 +10,7 @@ import pytest
 
 import featprobe as fp
 from featprobe.cli.main import main
+from featprobe.core import paths
 from featprobe.core.errors import InputError, Unfinished
 from featprobe.evaluation import results
 from featprobe.leaderboard import cell_work
@@ -18,6 +19,7 @@ from featprobe.leaderboard.grid import read
 from featprobe.leaderboard.ledger import Outcome
 from featprobe.leaderboard.running import run
 from featprobe.leaderboard.yaml_entries import Model
+from featprobe.store.cache import entries
 
 PROBES = """
 data: digits
@@ -325,3 +327,14 @@ def test_a_training_of_another_version_of_splits_is_another_cell(cells, trained)
     assert [t["split_version"] for t in trained] == [1, 1, 2, 2]
     with pytest.raises(InputError, match="split_version: split version 3: there are 1 and 2"):
         read(cells(TUNED + "split_version: 3\n"))
+
+
+def test_features_under_the_transform_of_a_data_set_have_keys_of_their_own(cells, cache) -> None:
+    text = ONE.replace("data: digits", "data: {data: digits, transform: 'mean=0.2,channels=1'}")
+    done = run(read(cells(text)))
+    there = run(read(cells(ONE)))
+    (own,), (plain,) = ({r.backbone for _, rs in o.cells for r in rs} for o in (done, there))
+    assert (own, plain) == ("tiny_vit14@mean0.2-channels1@14", "tiny_vit14@14")
+    keys = {e.store.backbone: e.store.key.preprocess for e in entries(paths.feature_root(None))}
+    assert (keys[own]["mean"], keys[own]["channels"]) == ([0.2, 0.2, 0.2], 1)
+    assert keys[plain]["mean"] != keys[own]["mean"]

@@ -12,6 +12,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from featprobe.metrics.item_scores import ItemScores
+from featprobe.stats import resampling
 from featprobe.stats.resampling import bootstrap, draws, interval
 
 
@@ -44,6 +45,32 @@ def test_as_many_patients_are_drawn_as_there_are_whatever_the_block() -> None:
     assert once.var(1) == pytest.approx(np.full(6, 5 / 6), abs=0.2)  # multinomial
     blocks = np.concatenate(list(draws(6, 500, np.random.default_rng(0), block=7)), axis=1)
     assert (blocks == once).all()
+
+
+@pytest.mark.parametrize("patients", [1, 2, 300, 70_000])
+def test_the_draws_of_a_seed_stay_what_they_were(patients: int) -> None:
+    """Intervals in files that were written before are of the same resamples."""
+    drawn = np.random.default_rng(5).integers(0, patients, (9, patients))
+    told = np.stack([np.bincount(row, minlength=patients) for row in drawn], axis=1)
+    for dtype in (np.float32, np.float64):
+        found = list(draws(patients, 9, np.random.default_rng(5), 4, dtype))
+        assert {block.dtype for block in found} == {np.dtype(dtype)}
+        np.testing.assert_array_equal(np.concatenate(found, axis=1), told)
+
+
+def test_blocks_on_several_threads_give_what_one_gives(monkeypatch) -> None:
+    rng = np.random.default_rng(2)
+    y, p = (rng.random((400, 3)) < 0.2).astype(float), rng.random((400, 3)).round(2)
+    y[rng.random(y.shape) < 0.1] = np.nan
+    of = scored(y, p, rng.integers(0, 90, 400), "multilabel")
+    monkeypatch.setattr(resampling, "_BLOCK", 0)
+    alone = bootstrap(of, resamples=100)
+    monkeypatch.setattr(resampling, "LARGE", 1)
+    monkeypatch.setattr(resampling, "cores", lambda: 3)
+    several = bootstrap(of, resamples=100)
+    assert several.keys() == alone.keys()
+    for name in alone:
+        np.testing.assert_array_equal(several[name], alone[name], err_msg=name)
 
 
 @settings(max_examples=10, deadline=None)

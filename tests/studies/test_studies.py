@@ -9,6 +9,7 @@ import pytest
 
 from featprobe.cli.main import main
 from featprobe.studies.study import studies, study
+from tests.backbones.test_timm import in_a_process
 from tests.studies import synthetic
 from tests.support.reduced import reduce
 
@@ -88,13 +89,22 @@ def test_a_study_runs_to_its_last_table(name: str, place, capsys, monkeypatch) -
         assert all(r["difference"] == pytest.approx(r["ours"] - r["theirs"]) for r in theirs)
     if name == "medplus":
         assert {r["protocol"] for r in rows if not r["why"]} == {"mean of 3 seeds"}
-        assert any("published of pneumoniamnist-224" in r["notes"] for r in rows)
+        theirs = {(r["data"], r["model"].partition("@")[0], r["probe"], r["metric"]): r["theirs"]
+                  for r in rows}  # fmt: skip
+        assert theirs["pneumoniamnist-28", "sam_vitb16", "medmnist-linear", "accuracy"] == 0.625
+        assert theirs["pneumoniamnist-64", "vit_b16", "medmnist-knn", "accuracy"] == 0.7788
+        assert theirs["pneumoniamnist-64", "alexnet", "medmnist-linear", "auroc"] == 0.9489
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
 def test_a_study_runs_with_every_backbone(name, place, capsys, monkeypatch) -> None:
     check(name, PARTS[name][0][:1], whole(name)[1], place, capsys, monkeypatch)
+
+
+@pytest.mark.slow
+def test_backbones_that_libraries_build_run_where_the_libraries_are() -> None:
+    in_a_process("../studies/library_cases.py", "timm", "open_clip")
 
 
 @pytest.mark.slow
@@ -158,6 +168,15 @@ def test_mistakes_are_one_line(arguments: list[str], match: str, capsys) -> None
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
     assert match in err
+
+
+def test_a_number_of_another_size_is_said_to_be() -> None:
+    cells = study("medplus").grid().cells
+    found = [p for p in study("medplus").published if p.data == "breastmnist"]
+    assert {p.named for p in found} == {"breastmnist-224"}
+    beside = {c.data.name for p in found for c in cells if p.is_of(c, None)}
+    exact = {c.data.name for p in found for c in cells if p.is_of(c, None) and p.exact(c)}
+    assert (len(beside), exact) == (4, {"breastmnist-224"})
 
 
 STUDY = """\
