@@ -123,10 +123,9 @@ def train_heads(
 
     ``x`` (N, D), or several views (N, D) of the same rows, of which the e-th pass over the rows
     (e = 0, 1, ...) sees the one of number e modulo theirs; ``transform`` standardises blocks of
-    rows. ``y`` int (N,) classes 0 .. C-1:
-    softmax cross-entropy, the mean over the batch; or float (N, C) of 0, 1 and NaN: sigmoid
-    cross-entropy, by ``recipe.reduction``. ``parts``: masks of the rows to fit
-    and of those held out, for ``recipe.patience``.
+    rows. ``y`` int (N,) classes 0 .. C-1: softmax cross-entropy, the mean over the batch; or float
+    (N, C) of 0, 1 and NaN: sigmoid cross-entropy, by ``recipe.reduction``. ``parts``: masks of the
+    rows to fit and of those held out, for ``recipe.patience``.
 
     Weights start from one normal draw for all heads, of standard deviation 0.01 and from
     ``numpy.random.default_rng([seed, 0])``, and intercepts from 0, so that a head does not depend
