@@ -27,7 +27,7 @@ from featprobe.evaluation.protocols import (
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.result_list import Results
 from featprobe.evaluation.run_protocol import run_protocol
-from featprobe.features.feature_set import FeatureSet
+from featprobe.features.feature_set import TOKENS, FeatureSet
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
 from featprobe.features.wanted import Wanted
@@ -200,7 +200,9 @@ def requested_views(
     pools = [pool] if isinstance(pool, str) else list(pool)
     if probe.bags:
         pools = ["bag"]
-    return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
+    stored = features.store.layout.outputs
+    usual = TOKENS if probe.tokens and TOKENS in stored else features.default_view
+    return [View(n or usual, p) for n in names or [None] for p in pools or ["mean"]]
 
 
 def idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:

@@ -24,6 +24,7 @@ from featprobe.store.format import DONE, FAILED, FeatureKey, Items, array_of
 from featprobe.store.memory import MemoryStore
 
 POOLS = ("mean", "max", "mean+std")
+TOKENS = "tokens"
 OWN = "features"  # the output of an array that has no name
 
 
@@ -205,12 +206,24 @@ class FeatureSet(Displayable, LabeledItems):
     def bags(self, view: str | None = None) -> Bags:
         """Features of every frame, a bag an item in the order of :attr:`ids`, for probes that pool.
 
-        ``view`` as of :meth:`x`. The frames of all modalities of a study are one bag.
+        ``view`` as of :meth:`x`, or ``tokens``: then a bag is of all patch tokens of all frames, in
+        raster order, of several blocks (``tokens:2``) joined. The frames of all modalities of a
+        study are one bag.
         """
         item = self.store.frame_item()
         offsets = np.searchsorted(item, np.unique(item))
         kept = np.searchsorted(item[offsets], self._rows[0])
-        return Bags(self._vectors(view), np.r_[offsets, len(item)])[kept]
+        tokens = (view or "").split("+")[0].startswith(TOKENS)
+        rows = self._tokens(view or "") if tokens else self._vectors(view)
+        each = len(rows) // max(1, len(item))
+        return Bags(rows, np.r_[offsets, len(item)] * each)[kept]
+
+    def _tokens(self, view: str) -> np.ndarray:
+        """(F h w, L D) float32, the patch tokens of all frames."""
+        name, blocks, one = self._part(view, tokens=True)
+        grid = self.store.read(name, blocks)[:, : 1 if one else None]
+        grid = np.moveaxis(grid, 1, 3)  # (F, h, w, L, D)
+        return grid.reshape(int(np.prod(grid.shape[:3])), -1).astype(np.float32)
 
     def frames(
         self, output: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
@@ -238,17 +251,17 @@ class FeatureSet(Displayable, LabeledItems):
         rows = [(x[:, 0] if one else x).reshape(self.store.layout.frames, -1) for x, one in read]
         return np.concatenate(rows, axis=1).astype(np.float32)
 
-    def _part(self, text: str) -> tuple[str, int, bool]:
+    def _part(self, text: str, tokens: bool = False) -> tuple[str, int, bool]:
         """Output, last blocks to read, and whether the first of these alone is meant."""
         arrays = self.store.layout.outputs
         have = ", ".join(f"{n} ({s[0]} block{'s' * (s[0] > 1)})" for n, s in arrays.items())
         depth = (self.provenance.get("outputs") or {}).get(text.partition("@")[0])
         name, blocks = view_part(text, text, depth)
         where = f"{self.dataset} / {self.backbone}"
-        if name == "tokens":
+        if name == TOKENS and not tokens:
             raise InputError(
-                "tokens are a grid for every frame, not one vector: 'mean' is their average, and "
-                "FeatureSet.frames('tokens') reads them"
+                "tokens are a grid for every frame, not one vector: 'mean' is their average, the "
+                "probes transformer and attentive take them, and FeatureSet.frames reads them"
             )
         if name not in arrays:
             raise UnknownName(f"{where} has no {name!r}.{nearest(name, arrays)} It has: {have}")

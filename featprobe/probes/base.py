@@ -50,6 +50,7 @@ class Probe(Parameters, Savable):
     report_all: ClassVar[bool] = False  # every candidate is a row, not only the chosen one
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
+    tokens: ClassVar[bool] = False  # its bags are of patch tokens where these are stored
     epochs_of_views: ClassVar[bool] = False  # may be trained on augmented views, one an epoch
     transductive: bool = False  # scores of items depend on which are scored together
     criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
