@@ -6,7 +6,7 @@ nothing else: not the batch, the shard or the device. So a resumed extraction gi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def described(views: int, names: Sequence[str] = USUAL, seed: int = 0) -> dict[s
     return {} if views == 1 else {"views": views, "seed": seed, "draws": draws}
 
 
-def view_of(x: Tensor, view: int, frames: Sequence[int], augmented: Mapping[str, Any]) -> Tensor:
+def view_of(x: Tensor, view: int, frames: Iterable[int], augmented: Mapping[str, Any]) -> Tensor:
     """A view of frames (F, C, h, w) in [0, 1], each by draws of its own.
 
     ``frames`` (F,): which frames of the data set they are; ``augmented``: see :func:`described`.
@@ -44,7 +44,7 @@ def view_of(x: Tensor, view: int, frames: Sequence[int], augmented: Mapping[str,
     if view == 0:
         return x
     names = list(augmented["draws"])
-    seeds = [_seed(augmented["seed"], view, frame) for frame in frames]
+    seeds = [_seed(augmented["seed"], view, int(frame)) for frame in frames]
     made = [
         augment(x[i : i + 1], names, torch.Generator().manual_seed(seed))
         for i, seed in enumerate(seeds)

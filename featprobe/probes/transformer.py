@@ -30,7 +30,8 @@ class TransformerProbe(BagNetwork):
 
     ``x`` is :class:`~featprobe.features.bags.Bags`, of the view ``tokens`` (every token of every
     frame of an item) or of another (one vector a frame: attention over slices). ``depth``: blocks.
-    ``width``: None is that of the tokens. ``heads``: of attention, None is one for 64 numbers.
+    ``width``: None is that of the tokens. ``heads``: of attention in a given width, None is about
+    one for 64 numbers.
     ``positions``: places in a bag have learnt vectors; without, order does not matter.
     ``weight_decay``: candidates. ``lr``, ``batch`` (items), ``epochs``, ``patience``, ``seed``,
     ``device``: as of :class:`~featprobe.probes.mlp.MLPProbe`.
@@ -62,6 +63,8 @@ class TransformerProbe(BagNetwork):
             raise InputError("depth, width and heads of the transformer must be at least 1")
         if self.width is not None:
             self._heads(self.width)
+        elif self.heads is not None:
+            raise InputError("heads divide a width that is given: set width, too")
         super().check()
 
     def look(self, bags: Bags) -> None:
