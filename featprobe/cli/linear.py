@@ -34,7 +34,7 @@ head_options = options(
     click.option(
         "--tol", type=click.FloatRange(0, 1, min_open=True, max_open=True),
         help="Of logistic: how far from its minimum, as a part of it, the objective may end.  "
-        "[default: 1e-8]",
+        "[default: 1e-8, of large features 1e-7]",
     ),
     click.option(
         "--calibrate", is_flag=True, help="Scale the scores by a temperature (Guo et al. 2017)."

@@ -33,7 +33,6 @@ _RECORD = np.dtype(
      ("kind", "S16"), ("start", "<u8"), ("size", "<u4")]
 )  # fmt: skip
 _SEAL = 32  # bytes at the end of a memory
-Block = tuple[np.ndarray, list[bytes]]  # records, and the facts of each where asked for
 StrPath = str | os.PathLike[str]
 Describe = Callable[[Path], tuple[str, Any]]
 
@@ -57,6 +56,7 @@ class FileIndex:
         self._table, self._texts = self._load()
         self._requested = np.zeros(len(self._table), bool)
         self.kinds: set[str] = set()
+        self._state = hashlib.sha256()
         self._read: list[tuple[np.ndarray, bytes]] = []  # blocks that are not in the table yet
 
     def digests(
@@ -64,7 +64,7 @@ class FileIndex:
     ) -> Generator[str]:
         """sha256 (hex) of each file; ``progress`` is told the number of files done."""
         n = 0
-        for records, _ in self._all(paths, True):
+        for records in self._all(paths, True):
             text = records["digest"].tobytes().hex()
             for i, whole in enumerate(records["whole"].tolist()):
                 yield text[64 * i : 64 * i + 64] if whole else UNREADABLE
@@ -72,11 +72,17 @@ class FileIndex:
             if progress:
                 progress(n)
 
-    def facts(self, paths: Iterable[StrPath]) -> Iterator[tuple[str, Any]]:
-        """What ``describe`` says of each file: its kind and its facts."""
-        for records, texts in self._all(paths, False):
-            for kind, text in zip(records["kind"].tolist(), texts):
-                yield kind.decode(), json.loads(text)
+    def look(self, paths: Iterable[StrPath]) -> Iterator[str]:
+        """What ``describe`` says the kind of each file is; :meth:`known` has its facts then."""
+        for records in self._all(paths, False):
+            self._state.update(records["key"].tobytes() + records["stamp"].tobytes())
+            for kind in records["kind"].tolist():
+                yield kind.decode()
+
+    @property
+    def state(self) -> bytes:
+        """Another one where a file that was looked at is another, or has changed."""
+        return self._state.digest()
 
     def known(self, paths: Sequence[StrPath]) -> list[Any]:
         """The facts of files that were looked at before, None of others. No file is asked."""
@@ -85,11 +91,10 @@ class FileIndex:
 
     # -- looking --------------------------------------------------------------------------------
 
-    def _all(self, paths: Iterable[StrPath], whole: bool) -> Iterator[Block]:
-        """The records of paths, block by block in order, with their facts where ``whole`` is not
-        asked for."""
+    def _all(self, paths: Iterable[StrPath], whole: bool) -> Iterator[np.ndarray]:
+        """The records of paths, block by block in order."""
         todo = iter(paths)
-        flying: deque[Future[Block]] = deque()
+        flying: deque[Future[np.ndarray]] = deque()
         try:
             with ThreadPoolExecutor(self.threads) as pool:
                 while True:
@@ -97,13 +102,13 @@ class FileIndex:
                         flying.append(pool.submit(self._block, block, whole))
                     if not flying:
                         return
-                    records, texts = flying.popleft().result()
+                    records = flying.popleft().result()
                     self.kinds |= {k.decode() for k in np.unique(records["kind"]).tolist()}
-                    yield records, texts
+                    yield records
         finally:
             self._keep()  # also what was read before an interruption
 
-    def _block(self, paths: Sequence[StrPath], whole: bool) -> Block:
+    def _block(self, paths: Sequence[StrPath], whole: bool) -> np.ndarray:
         out = np.zeros(len(paths), _RECORD)
         out["key"], out["stamp"] = _keys(paths), np.array([_stamp(p) for p in paths], np.int64)
         rows = self._rows(out["key"])
@@ -114,14 +119,12 @@ class FileIndex:
             same &= (old["size"] > 0) | (self.describe is None)
             out[same] = old[same]
             self._requested[rows[same]] = True
-        texts = [self._text(r) if ok and not whole else b"" for r, ok in zip(rows, same)]
         fresh = np.flatnonzero(~same & (out["stamp"][:, 0] >= 0)).tolist()
-        for i in fresh:
-            texts[i] = self._open(Path(paths[i]), out[i : i + 1], whole)
+        texts = [self._open(Path(paths[i]), out[i : i + 1], whole) for i in fresh]
         if fresh:
-            out["size"][fresh] = [len(texts[i]) for i in fresh]
-            self._read.append((out[fresh], b"".join(texts[i] for i in fresh)))
-        return out, [t or b"null" for t in texts]
+            out["size"][fresh] = [len(t) for t in texts]
+            self._read.append((out[fresh], b"".join(texts)))
+        return out
 
     def _open(self, path: Path, record: np.ndarray, whole: bool) -> bytes:
         """The facts of a file, and its digest in its ``record`` (1,), in one opening."""

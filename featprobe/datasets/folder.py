@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from featprobe.datasets import tree
 from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
 from featprobe.datasets.class_order import ordered
 from featprobe.datasets.derived import MASK, sort_out
+from featprobe.datasets.dicom_items import gather
 from featprobe.datasets.file_paths import FilePaths
 from featprobe.datasets.groups import infer_groups, label_texts
 from featprobe.datasets.layout import read_layout
@@ -29,9 +29,8 @@ from featprobe.datasets.mask_layouts import (
 )
 from featprobe.datasets.patient_names import scheme_of
 from featprobe.datasets.read_options import ReadOptions
-from featprobe.images import dicom, facts, files
+from featprobe.images import facts, files
 from featprobe.images.decoded_image import FrameRecipe
-from featprobe.images.facts import header_in
 
 # Files that lie beside images and are none: a folder of such is no class that was lost.
 TEXTS = {
@@ -124,16 +123,17 @@ def collect(
     """
     found = _Found()
     names = [n for n in tree.names(root) if not (without and _below(Path(root, n), without))]
-    kinds, headers = _kinds(root, names, memory)
+    index = FileIndex(memory, facts.describe, facts.version())
+    kinds = _kinds(root, names, index)
     made = {} if derived == "keep" else sort_out(n for n, kind in zip(names, kinds) if kind)
-    slices: list[Path] = []
+    slices: list[str] = []
     for name, kind in zip(names, kinds):
         if name in made:
             found.skip(made[name])
             if made[name] == MASK:
                 found.masks.append(Path(root, name))
         elif kind == "dicom":
-            slices.append(Path(root, name))
+            slices.append(name)
         elif kind:
             found.paths.append((name,))
             found.patients.append("")
@@ -141,19 +141,13 @@ def collect(
             path = Path(root, name)
             found.skip(f"not an image ({path.suffix.lower() or 'no suffix'})")
             found.others.append(path)
-    scanned = dicom.scan(slices, derived == "keep", lambda p: header_in(p, headers.pop(p, None)))
-    found.notes, found.warnings = scanned.notes, scanned.warnings
-    found.skip("DICOM slice at a position that another of its series has", len(scanned.surplus))
-    for what, several in scanned.derived.items():
-        found.skip(what, len(several))
-    found.skip("DICOM object without pixels", len(scanned.skipped))
-    found.skip("second copy of a DICOM slice", len(scanned.duplicates))
-    for series in scanned.series:
-        found.paths.append(tuple(h.path.relative_to(root).as_posix() for h in series))
-        found.patients.append(series[0].patient)
-    for path, _ in scanned.unreadable:  # an item all the same: extraction names it with its reason
-        found.paths.append((path.relative_to(root).as_posix(),))
-        found.patients.append("")
+    if slices:
+        gathered = gather(root, slices, derived == "keep", index.state, memory, index.known)
+        found.notes, found.warnings = gathered.notes, gathered.warnings
+        for what, several in gathered.counts.items():
+            found.skip(what, several)
+        found.paths += [tuple(slices[i] for i in item) for item in gathered.items]
+        found.patients += gathered.patients
     order = sorted(range(len(found.paths)), key=lambda i: _first(found.paths[i]))
     found.paths = [found.paths[i] for i in order]
     found.patients = [found.patients[i] for i in order]
@@ -165,20 +159,14 @@ def collect(
     return found
 
 
-def _kinds(
-    root: Path, names: Sequence[str], memory: Path | None
-) -> tuple[list[str | None], dict[Path, Any]]:
-    """The kind of each file, and what is known of the headers of those that were looked into."""
+def _kinds(root: Path, names: Sequence[str], index: FileIndex) -> list[str | None]:
+    """The kind of each file by its name, or by its header where the name does not tell it."""
     kinds = [files.kind_of_name(name) for name in names]
     asked = [i for i, k in enumerate(kinds) if k == "dicom" or not (k or files.is_other(names[i]))]
-    headers: dict[Path, Any] = {}
-    if asked:
-        index = FileIndex(memory, facts.describe, facts.version())
-        paths = [Path(root, names[i]) for i in asked]
-        for i, path, (kind, known) in zip(asked, paths, index.facts(paths)):
-            kinds[i] = kinds[i] or kind
-            headers[path] = known
-    return kinds, headers
+    base = os.path.join(root, "")
+    for i, kind in zip(asked, index.look(base + names[i] for i in asked)):
+        kinds[i] = kinds[i] or kind
+    return kinds
 
 
 def _below(path: Path, folders: Sequence[Path]) -> bool:

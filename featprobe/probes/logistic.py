@@ -36,10 +36,11 @@ class LogisticProbe(Probe):
     ``class_weight``: None, ``balanced`` (N / (classes * count); of each label N / (2 * count), by
     its known samples), or a mapping from class code to weight. ``solver``: ``batched``, or
     ``sklearn``, a loop of scikit-learn's fits, to compare with. ``tol``: how far from the minimum,
-    as a part of it, the objective may end. None is 1e-8 (of few-shot draws 1e-6, of scikit-learn's
-    loop its own 1e-6): the mean Kullback-Leibler divergence of the probabilities of the training
-    items from the optimum's is then at most 1e-7 of their log-loss, which changes no metric in its
-    third decimal. Coefficients themselves agree to about the square root of ``tol``.
+    as a part of it, the objective may end. None is 1e-8 (1e-7 of more than 2 million values, 1e-6
+    of few-shot draws and of scikit-learn's loop): the mean Kullback-Leibler divergence of the
+    probabilities of the training items from the optimum's is then about 1e-7 of their log-loss,
+    which changes no metric in its third decimal. Coefficients themselves agree to about the square
+    root of ``tol``.
     """
 
     name = "logistic"

@@ -8,14 +8,15 @@ from featprobe.solvers.curvature import Curvature, Inverse
 from featprobe.solvers.problem import Problem
 
 EAGER = 0.3  # of the price of a model, which rounds without it have to cost
+FEW = 12  # rounds that the best model needs as well: only those beyond count
 
 
 class Hessians:
     """What is known of the Hessian along a path.
 
     A model that is turned to the weighted samples, or the Hessian itself, is made when the rounds
-    before cost about as much: of a path, most rounds are still to come. Costs are counted in
-    multiplications, so that nothing depends on a clock.
+    before that it could have spared cost about as much: of a path, most rounds are still to come.
+    Costs are counted in multiplications, so that nothing depends on a clock.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -41,5 +42,5 @@ class Hessians:
     def spend(self, rounds: float, count: int) -> None:
         """Take note of the mean ``rounds`` of a group of ``count`` problems."""
         if not self._exact:
-            self.plain = rounds * self.problem.cost(count)
+            self.plain = max(rounds - FEW, 0) * self.problem.cost(count)
             self.spent += self.plain

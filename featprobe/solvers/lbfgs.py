@@ -26,7 +26,8 @@ class Minima:
     """Where P problems ended: points ``x`` (P, M), ``value`` (P,), ``gradient`` (P, M).
 
     ``decrement`` (P,): half of g' H g, H the last inverse Hessian estimate: about how far the value
-    lies above the minimum. ``evaluations`` (P,), ``converged`` (P,).
+    lies above the minimum. ``evaluations`` (P,), ``converged`` (P,), and of these ``near`` (P,):
+    ended within the tolerance, and not because the value stopped to fall.
     """
 
     x: np.ndarray
@@ -35,6 +36,7 @@ class Minima:
     decrement: np.ndarray
     evaluations: np.ndarray
     converged: np.ndarray
+    near: np.ndarray
 
 
 class History:
@@ -104,6 +106,7 @@ def minimize(
     out = Minima(
         x.copy(), value.copy(), gradient.copy(), np.full(count, np.inf),
         np.ones(count, dtype=np.int64), np.zeros(count, dtype=bool),
+        np.zeros(count, dtype=bool),
     )  # fmt: skip
     direction = history.direction(gradient)
     slope = _dot(gradient, direction)
@@ -112,13 +115,14 @@ def minimize(
     for turn in range(most):
         falls[:, turn % patience] = value
         oldest = falls[:, (turn + 1) % patience]
-        done = -slope / 2 * (turn + 1) <= tolerance * np.abs(value)
-        done |= oldest - value <= 2 * slack * np.abs(value)
+        near = -slope / 2 * (turn + 1) <= tolerance * np.abs(value)
+        done = near | (oldest - value <= 2 * slack * np.abs(value))
         done &= turn > 0  # strongly regularised weights change no value, but they rank
         if done.any():
             gone, who = done, left[done]
             out.x[who], out.value[who], out.gradient[who] = x[gone], value[gone], gradient[gone]
             out.decrement[who], out.converged[who] = -slope[gone] / 2, True
+            out.near[who] = near[gone]
             stay = np.flatnonzero(~gone)
             if not len(stay):
                 return out

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -29,11 +29,13 @@ from featprobe.solvers.problem import Problem
 from featprobe.solvers.targets import Targets
 
 TOLERANCE = 1e-8  # of the value, see lbfgs.minimize
+LOOSE = 1e-7  # where features are kept in float32
 ROUGH = 1e-6  # the same in float32
 SINGLE = 40_000_000  # multiplications of a round from which two precisions are worth their calls
 COLUMNS = 96  # of one product: more C at once start further from their optimum
 MANY = 500_000_000  # multiplications from which BLAS may use all threads
 TOGETHER = 9  # values of C
+APART = 5  # of long rounds: fewer start nearer to their optimum
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def logistic_path(
     softmax), or float (N, K) of 0, 1 and NaN: independent labels, unknown ones masked. ``Cs``
     positive. ``sample_weight`` (N,), or (N, K) for labels, multiplies each log-loss (class weights
     are weights of samples). ``tolerance``: the estimated distance from the optimum relative to the
-    objective at which a problem ends, by default 1e-8.
+    objective at which a problem ends, by default 1e-8, and 1e-7 for more than 2 million values.
 
     Raises :class:`InputError` for a C that is not positive, or weights that are negative.
     """
@@ -89,7 +91,9 @@ def logistic_path(
         with nullcontext() if long else one_blas_thread():
             problem = Problem(x, Targets.of(y, sample_weight), pool)
         with one_blas_thread():
-            solved = _follow(problem, grid[order], TOLERANCE if tolerance is None else tolerance)
+            if tolerance is None:
+                tolerance = LOOSE if problem.large else TOLERANCE
+            solved = _follow(problem, grid[order], tolerance)
     back = np.argsort(order)
     coef, intercept, objective, gradient, steps, done = (column[back] for column in solved)
     return LogisticPath(grid, coef, intercept, objective, gradient, steps, done, problem.joint)
@@ -99,7 +103,7 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
     """Coefficients, intercepts, objectives, gradients, evaluations, whether converged, per C."""
     per, width, count = problem.per, problem.size, len(Cs)
     ridges = 1 / (Cs * problem.n)
-    together = int(np.clip(COLUMNS // problem.classes, 1, TOGETHER))
+    together = int(np.clip(COLUMNS // problem.classes, 1, APART if problem.large else TOGETHER))
     state = np.empty((count, per, width))
     value, gradient = np.empty((count, per)), np.empty((count, per))
     steps, done = np.empty((count, per), np.int64), np.empty((count, per), bool)
@@ -126,17 +130,29 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
 def _solve(
     problem: Problem, evaluate: Evaluate, start: np.ndarray, inverse: Inverse, tolerance: float
 ) -> Minima:
-    """The minima, in float64; where a round is long, most of them in float32."""
+    """The minima, in float64; where a round is long, most of them in float32.
+
+    Where features themselves are in float32, only problems whose value stopped to fall before they
+    were near enough go on in float64.
+    """
+    double = np.dtype(np.float64)
     if problem.cost(len(start)) < SINGLE:
-        history = History(inverse.astype(np.dtype(np.float64)))
-        return minimize(evaluate, start, history, tolerance=tolerance)
+        return minimize(evaluate, start, History(inverse.astype(double)), tolerance=tolerance)
     rough = minimize(
-        evaluate, start.astype(np.float32), History(inverse), tolerance=max(tolerance, ROUGH),
-        patience=4,
+        evaluate, start.astype(np.float32), History(inverse),
+        tolerance=tolerance if problem.large else max(tolerance, ROUGH), patience=4,
     )  # fmt: skip
-    history = History(inverse.astype(np.dtype(np.float64)))
-    fine = minimize(evaluate, rough.x.astype(np.float64), history, tolerance=tolerance)
-    return replace(fine, evaluations=fine.evaluations + rough.evaluations)
+    out = replace(rough, x=rough.x.astype(double), gradient=rough.gradient.astype(double))
+    left = np.flatnonzero(~rough.near) if problem.large else np.arange(len(start))
+    if len(left):
+        history = History(inverse.take(left).astype(double))
+        fine = minimize(
+            lambda which, v: evaluate(left[which], v), out.x[left], history, tolerance=tolerance
+        )
+        for field in fields(Minima):
+            getattr(out, field.name)[left] = getattr(fine, field.name)
+        out.evaluations[left] += rough.evaluations[left]
+    return out
 
 
 def _ahead(state: np.ndarray, at: np.ndarray, now: np.ndarray) -> np.ndarray:

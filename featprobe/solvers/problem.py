@@ -32,7 +32,8 @@ class Problem:
     """
 
     def __init__(self, x: np.ndarray, targets: Targets, pool: ThreadPoolExecutor) -> None:
-        precise = np.dtype(np.float64 if x.size <= DOUBLE else np.float32)
+        self.large = x.size > DOUBLE
+        precise = np.dtype(np.float32 if self.large else np.float64)
         self.basis = Eigenbasis.of(x, precise)
         single: np.dtype = np.dtype(np.float32)
         self.z: dict[np.dtype, np.ndarray] = {

@@ -44,7 +44,8 @@ def test_what_is_unchanged_is_not_read_again(tmp_path: Path) -> None:
     assert found == [file_digest(p) for p in paths]
     index = FileIndex(memory, second)
     assert list(index.digests(paths)) == found
-    assert list(index.facts(paths)) == [("plain", {"size": 1}), ("plain", {"size": 2}), ("", None)]
+    assert list(index.look(paths)) == ["plain", "plain", ""]
+    assert index.known(paths) == [{"size": 1}, {"size": 2}, None]
     assert index.known([str(paths[1]), tmp_path / "other"]) == [{"size": 2}, None]
     assert (sorted(first.asked), second.asked, index.kinds) == (["a", "b", "c"], [], {"plain", ""})
 
@@ -79,7 +80,8 @@ def test_headers_are_known_before_large_files_are_hashed(tmp_path: Path, monkeyp
     )
     describe = Facts()
     index = FileIndex(tmp_path / "x.index", describe)
-    assert [facts for _, facts in index.facts(paths)] == [{"size": 4}, {"size": 5}]
+    assert list(index.look(paths)) == ["plain", "plain"]
+    assert index.known(paths) == [{"size": 4}, {"size": 5}]
     assert hashed == ["small"]
     again = FileIndex(tmp_path / "x.index", describe)
     assert list(again.digests(paths)) == [file_digest(p) for p in paths]
@@ -89,9 +91,9 @@ def test_headers_are_known_before_large_files_are_hashed(tmp_path: Path, monkeyp
 
 def test_facts_of_another_version_are_forgotten(tmp_path: Path) -> None:
     paths = files(tmp_path, a=b"1")
-    list(FileIndex(tmp_path / "x.index", Facts(), 1).facts(paths))
+    list(FileIndex(tmp_path / "x.index", Facts(), 1).look(paths))
     describe = Facts()
-    list(FileIndex(tmp_path / "x.index", describe, 2).facts(paths))
+    list(FileIndex(tmp_path / "x.index", describe, 2).look(paths))
     assert describe.asked == ["a"]
 
 

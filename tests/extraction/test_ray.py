@@ -29,9 +29,11 @@ class Nodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        # a loaded machine is slow, not broken: Ray's patience decides nothing here
+        # a loaded machine is slow, not broken: Ray's patience decides nothing here, and its actors,
+        # which it makes nice by 15, get their share beside processes that never sleep
         os.environ |= {
             "RAY_worker_register_timeout_seconds": "1200", "RAY_health_check_timeout_ms": "600000",
+            "RAY_worker_niceness": "0",
         }  # fmt: skip
         memory = 100 << 20
         self.cluster = Cluster(

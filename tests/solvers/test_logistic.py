@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from featprobe.solvers import logistic, problem
+from featprobe.solvers import hessians, logistic, problem
 from featprobe.solvers.logistic import logistic_path
 from tests.benchmarks.rivals import objective, objective_of
 from tests.benchmarks.solvers import APART, Cell, data
@@ -62,6 +62,41 @@ def test_two_precisions_end_where_one_does(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(logistic, "SINGLE", 0)
     two = logistic_path(x, y, CS)
     np.testing.assert_allclose(one.objective, two.objective, rtol=1e-6)
+
+
+@pytest.mark.parametrize("apart", sorted(APART))
+@pytest.mark.parametrize("standardized", [True, False])
+def test_features_in_single_precision_end_at_newtons_objective(
+    apart: str, standardized: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problem, "DOUBLE", 0)
+    monkeypatch.setattr(logistic, "SINGLE", 0)
+    x, y = data(Cell("path", 500, 60, 4, apart, standardized))
+    path = logistic_path(x, y, CS)
+    assert path.converged.all()
+    for i in (0, 14, 28):
+        theirs = LogisticRegression(C=CS[i], solver="newton-cholesky", tol=1e-10, max_iter=200)
+        best = objective(theirs.fit(x.astype(float), y), x, y, CS[i])
+        ours = objective_of(path.coef[i], path.intercept[i], x, y, CS[i])
+        assert ours <= best * (1 + 1e-6)
+
+
+def test_a_model_of_the_hessian_is_made_only_where_it_spares_rounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+    turned = problem.Problem.turned
+    monkeypatch.setattr(problem.Problem, "turned", lambda *given: made.append(1) or turned(*given))
+    rng = np.random.default_rng(0)
+    scale = np.arange(1, 201) ** -0.5
+    y = rng.integers(0, 5, 2_000)
+    easy = (rng.normal(size=(5, 200))[y] + rng.normal(size=(2_000, 200))) * scale
+    path = logistic_path(easy / easy.std(0), y, np.geomspace(1e-6, 1e-2, 20))
+    assert path.iterations.max() <= hessians.FEW
+    assert not made
+    x, y = data(Cell("path", 1_000, 100, 2, "weak", True))
+    logistic_path(x, y, np.geomspace(1e-6, 1e5, 45))
+    assert made
 
 
 def test_a_looser_tolerance_takes_fewer_rounds_and_changes_no_decision_that_matters() -> None:
