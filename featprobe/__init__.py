@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from featprobe.probes.prototype import PrototypeProbe
     from featprobe.probes.ridge import RidgeProbe
     from featprobe.probes.sgd import SGDProbe
+    from featprobe.probes.transformer import TransformerProbe
     from featprobe.solvers.logistic import logistic_path
 
 _WHERE = {
@@ -70,6 +71,7 @@ _WHERE = {
     "SGDProbe": "probes.sgd",
     "Segmentation": "finetuning.dense.settings",
     "Training": "finetuning.settings",
+    "TransformerProbe": "probes.transformer",
     "embedding_map": "figures.embedding.embedding_map",
     "evaluate": "evaluation.evaluate",
     "extract": "extraction.local",
@@ -104,6 +106,7 @@ __all__ = [
     "SGDProbe",
     "Segmentation",
     "Training",
+    "TransformerProbe",
     "__version__",
     "embedding_map",
     "evaluate",

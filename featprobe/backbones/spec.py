@@ -19,6 +19,7 @@ LIBRARIES = ("timm", "open_clip", "torchvision")  # which have the preprocessing
 OUTPUTS = ("cls", "mean", "tokens", "prelogits", "logits", "projection", "neck")
 # of a network that does not say what its classifier sees: the first of these that it has
 POOLED = ("prelogits", "cls", "projection", "mean", "logits")
+AUGMENTATIONS = ("flip", "vflip", "crop", "rotate", "brightness", "contrast", "noise", "erase")
 INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # PIL's numbers
 
 

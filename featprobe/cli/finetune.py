@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,8 +121,10 @@ run_options = options(
             "[default: 1]",
         ),
         click.option(
-            "--seed", default=0, show_default=True, type=click.IntRange(min=0),
-            help="Of the split, the order of items and random weights.",
+            "--seed", "seeds", multiple=True, default=(0,), show_default=True,
+            type=click.IntRange(min=0), metavar="SEED...",
+            help="Of the split, the order of items and what is drawn; --init random has the first. "
+            "Of several each is a training, and the mean over them is shown.",
         ),
         split_version_option,
         select_option,
@@ -157,6 +161,7 @@ Examples:
   featprobe finetune --model dinov2_vitb14 --data aptos --lr 1e-4 1e-5 --layer-decay 0.7
   featprobe finetune --model resnet50 --init random --data ./chest_xrays      from scratch
   featprobe finetune --model dinov2_vitl14 --data nih --preset rad-lora --subset 0.01 0.1 1
+  featprobe finetune --model dinov2_vits14 --data aptos --seed 0 1 2      their mean, with SD
   featprobe finetune --model dinov2_vits14 --data ./hippocampus --task segmentation --decoder conv
   torchrun --nproc-per-node 4 -m featprobe.cli.main finetune --model ... --data ...
 
@@ -176,8 +181,9 @@ frozen. Presets: rad-full, rad-lora, rad-bitfit, wacv, freeze, medmnist.
 def command(
     data: str, recipe: str | None, preset: str | None, lr: tuple[float, ...], balanced: bool,
     augment: tuple[str, ...], checkpointing: bool, refit: bool, more: tuple[str, ...],
-    subset: tuple[float, ...], seed: int, split_version: int, folder: Path | None, title: str,
-    device: str, workers: int | None, quiet: bool, resamples: int, cache: str | None, as_json: bool,
+    subset: tuple[float, ...], seeds: tuple[int, ...], split_version: int, folder: Path | None,
+    title: str, device: str, workers: int | None, quiet: bool, resamples: int,
+    cache: str | None, as_json: bool,
     model: str, revision: str | None, weights: tuple[Path, ...], init: str | None,
     strip_prefix: str, ignore_keys: tuple[str, ...], transform: str | None,
     image_size: int | None, decoder: str | None, loss: str | None, log: tuple[str, ...],
@@ -203,21 +209,26 @@ def command(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as of extract
     from featprobe.backbones.load import load_backbone
     from featprobe.cli.probing import show_results
+    from featprobe.cli.seeds import joined
     from featprobe.core.stopwatch import Stopwatch
     from featprobe.core.threads import cores
     from featprobe.finetuning.dense.settings import segmentation_of
     from featprobe.finetuning.request import request
     from featprobe.finetuning.run import PROBLEMS, finetune
 
-    values = {**values, "seed": seed, **read_settings(more)}
+    seeds = tuple(dict.fromkeys(seeds))
+    settings = read_settings(more)
+    if len(seeds) > 1 and "seed" in settings:
+        raise click.UsageError("--seed names several: leave seed out of --set")
+    values = {**values, "seed": seeds[0], **settings}
     dense, values = (
         segmentation_of(recipe, preset, decoder, loss, values) if masks else (None, values)
     )
     wanted = request(recipe, preset, values)
-    if folder is not None and len(subset) > 1:
-        raise click.UsageError("--run is the folder of one training, not of several --subset")
+    if folder is not None and len(subset) * len(seeds) > 1:
+        raise click.UsageError("--run is of one training, not of several --subset or --seed")
     backbone = load_backbone(
-        model, init=init, seed=seed, image_size=image_size, weights=list(weights),
+        model, init=init, seed=seeds[0], image_size=image_size, weights=list(weights),
         revision=revision, strip_prefix=strip_prefix, ignore_keys=ignore_keys, transform=transform,
     )  # fmt: skip
     for text in unused_keys(backbone.origin):
@@ -229,9 +240,10 @@ def command(
         **wanted.recipe.to_dict(), **wanted.training.to_dict(),
     }  # fmt: skip
     with Stopwatch() as watch, mirrored(log, "finetune", config, cache):
-        for fraction in subset:
+        for fraction, seed in product(subset, seeds):
+            training = wanted.training if len(seeds) == 1 else replace(wanted.training, seed=seed)
             made = finetune(
-                backbone, dataset, wanted.recipe, wanted.training, lrs=wanted.lrs, subset=fraction,
+                backbone, dataset, wanted.recipe, training, lrs=wanted.lrs, subset=fraction,
                 split_version=split_version, cache=cache, folder=folder, device=device,
                 resamples=resamples, **reported, label=title or Path(preset or "").stem,
                 workers=min(8, cores()) if workers is None else workers,
@@ -240,16 +252,20 @@ def command(
             if int(os.environ.get("RANK", "0")):
                 continue  # one of several processes speaks
             found += made
-            if as_json:
+            if as_json and len(seeds) == 1:
                 for result in made:
                     print(result.to_json(), flush=True)
         track_results(found)
+    shown = joined(found, seeds, cache)
+    if as_json and len(seeds) > 1:
+        for result in shown:
+            print(result.to_json(), flush=True)
     if found and not quiet:
         note(f"time: {watch.summary()}")
     if found and not as_json:
         named = f"finetune {preset or wanted.recipe.name}"
         named += "" if dense is None else f" {dense.network.name}"
-        show_results(found, False, title or named)
+        show_results(shown, False, title or named)
         _name_what_is_kept(found)
     problems = [text for result in found for text in result.provenance.get(PROBLEMS, ())]
     if problems:

@@ -56,6 +56,7 @@ Examples:
   featprobe linear --preset dinov2-linear --model dinov2_vits14
   featprobe linear --probe ridge --pca 64
   featprobe linear --probe mlp --seed 0 1 2   mean, deviation, interval under new seeds and patients
+  featprobe linear --probe transformer --features tokens --set depth=2   blocks on frozen tokens
   featprobe linear --probe mlp --set width=[64,256] --data aptos
   featprobe linear --data nih_cxr --model dinov2_vitb14 --save nih.safetensors
 """,
@@ -63,7 +64,7 @@ Examples:
 @click.option(
     "--probe", default="logistic", show_default=True, metavar="NAME",
     help="logistic, ridge, sgd (heads trained by gradient steps), ordinal, mlp, attentive (weighs "
-    "slices), or another probe.",
+    "slices), transformer (blocks on frozen tokens), or another probe.",
 )  # fmt: skip
 @click.option(
     "--preset", metavar="NAME",

@@ -86,9 +86,18 @@ depth_option = options(
     ),
     group="Features",
 )  # fmt: skip
+augmented_option = options(
+    click.option(
+        "--augmented", type=click.Choice(["train", "test", "both"]), default=None,
+        help="What the views of 'extract --views' are for: epochs of sgd (train), the mean score "
+        "of each item (test).  [default: none, frames as they are]",
+    ),
+    group="Features",
+)  # fmt: skip
 probe_options = options(
     choice_options,
     feature_options,
+    augmented_option,
     depth_option,
     level_options,
     options(seeds_option, split_version_option, group="Split and selection"),
@@ -180,7 +189,7 @@ def run_probe(
             where = f"{features.dataset} / {features.backbone}"
             text = str(why).removeprefix(f"{where}: ")
             note(f"left aside: {where}, {called(protocol, protocols)}: {text}")
-        return joined(out, protocols, cache)
+        return joined(out, [p.seed for p in protocols], cache)
 
     show_results(on_each(sets, run, as_json), as_json, title)
 
@@ -247,6 +256,7 @@ def raise_lost(shown: Sequence[Result]) -> None:
 def _reported(options: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of ``evaluate`` that the options stand for."""
     provided = {n: options[n] for n in ("pool", "normalize", "pca", "resamples")}
+    provided["augmented"] = options["augmented"] or ""
     return {**provided, "view": options["view"] or None, **read_level(options)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def save(
     from featprobe.evaluation.predict import source_of
     from featprobe.evaluation.protocols import Full
     from featprobe.evaluation.refitting import fit_chosen
+    from featprobe.features.augmented import BOTH, TEST
     from featprobe.probes.saving import save_probe
 
     if not isinstance(protocol, Full):
@@ -47,4 +49,5 @@ def save(
     best = next(r for r in found if r.selected)
     fitted = fit_chosen(features, probe, protocol, best)
     source = source_of(features, best.view, best.pool, best.thresholds)
-    return save_probe(fitted, path, source)
+    averaged = best.settings.get("augmented", "") in (TEST, BOTH)
+    return save_probe(fitted, path, replace(source, augmented=averaged))

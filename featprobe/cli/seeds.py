@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,12 +46,12 @@ def _draws(probe: Any) -> bool:
     return "seed" in probe.get_params(deep=False)
 
 
-def joined(found: Sequence[Result], protocols: Sequence[Any], cache: str | None) -> list[Result]:
+def joined(found: Sequence[Result], seeds: Iterable[int], cache: str | None) -> list[Result]:
     """Results of several seeds as their means, what val has chosen alone; of one seed as they are.
 
     See :mod:`featprobe.evaluation.seed_means`; what cannot be joined is said.
     """
-    if len({p.seed for p in protocols}) < 2:
+    if len(set(seeds)) < 2:
         return list(found)
     from featprobe.core import paths
     from featprobe.evaluation.seed_means import over_seeds

@@ -70,11 +70,12 @@ def show(
     from featprobe.studies.text import print_study
 
     s = study(name)
-    grid = chosen(s.grid(), only, models, frozen)
+    grid, decodings = chosen(s, only, models, frozen)
     if as_json:
-        print(json.dumps(_facts(s, grid)))
+        segmented = {"segmented": [d.name for d in decodings]}
+        print(json.dumps(_facts(s, grid) | segmented))
     else:
-        print_study(s, grid)
+        print_study(s, grid, decodings)
 
 
 @command.command(
@@ -132,9 +133,9 @@ def run(
     from featprobe.studies.study import study
 
     s = study(name)
-    grid = chosen(s.grid(), only, models, frozen)
-    grid = with_options(grid, _files(weights), init, image_size)
-    part = of_this_machine(grid, cache, download)
+    grid, decodings = chosen(s, only, models, frozen)
+    grid, decodings = with_options(grid, decodings, _files(weights), init, image_size)
+    part = of_this_machine(grid, decodings, cache, download)
     if dry_run:
         _foretell(part, cache, as_json)
         return
@@ -161,11 +162,16 @@ def _foretell(part: Part, cache: str | None, as_json: bool) -> None:
 
     found = forecast(part.grid, cache)
     if as_json:
-        told = {"missing": dict(part.missing), "without": len(part.without)}
+        told = {
+            "missing": dict(part.missing), "without": len(part.without) + len(part.undecoded),
+            "segmented": [d.name for d in part.decodings],
+        }  # fmt: skip
         print(json.dumps(found.to_dict() | told, allow_nan=False))
         return
     print_forecast(found)
-    print_missing(part.missing, len(part.without))
+    if part.decodings:
+        print("and segmented:", *(f"  {d.name}" for d in part.decodings), sep="\n")
+    print_missing(part.missing, len(part.without) + len(part.undecoded))
 
 
 def _print(report: StudyRun, as_json: bool) -> None:
@@ -177,7 +183,8 @@ def _print(report: StudyRun, as_json: bool) -> None:
             print(json.dumps(row.to_dict(), allow_nan=False))
         rest = {
             "study": report.study.name, "differs": list(report.study.differs),
-            "missing": dict(report.part.missing), "without": len(report.part.without),
+            "missing": dict(report.part.missing),
+            "without": len(report.part.without) + len(report.part.undecoded),
             "failures": report.outcome.failures, "elsewhere": list(report.study.elsewhere),
         }  # fmt: skip
         print(json.dumps(rest))

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
 from inspect import signature
 from typing import Any
-
-import numpy as np
 
 from featprobe.core import paths as settings
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import plain
 from featprobe.evaluation import levels, model_selection
-from featprobe.evaluation.fitted import Data, View
+from featprobe.evaluation.fitted import View
+from featprobe.evaluation.labelled import labelled
 from featprobe.evaluation.protocols import (
     CrossVal,
     FewShot,
@@ -30,7 +27,7 @@ from featprobe.evaluation.protocols import (
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.result_list import Results
 from featprobe.evaluation.run_protocol import run_protocol
-from featprobe.features.feature_set import FeatureSet, unlabeled
+from featprobe.features.feature_set import TOKENS, FeatureSet
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.prepare import Prepare
 from featprobe.features.wanted import Wanted
@@ -39,10 +36,7 @@ from featprobe.metrics.thresholds import NONE, YOUDEN, has_thresholds, rule_of
 from featprobe.probes.base import Probe
 from featprobe.probes.registry import PROBES
 from featprobe.probes.selection import AUTO, Criterion
-from featprobe.splits.partition import VERSION, Partitioner, known_targets
 from featprobe.stats.resampling import RESAMPLES
-
-KEPT_VIEWS, SMALL = 8, 20_000  # of sets with so few items several views stay in memory
 
 
 def make_probe(probe: str | Probe, **params: Any) -> Probe:
@@ -70,6 +64,7 @@ def evaluate(
     one_se: bool = True,
     metric: str | None = None,
     threshold: str | float = YOUDEN,
+    augmented: str = "",
 ) -> Results:
     """Probe a feature set.
 
@@ -96,6 +91,10 @@ def evaluate(
     :class:`~featprobe.probes.selection.Criterion`. ``threshold``: how those of decisions between
     two classes and of labels are chosen on val, see :func:`~featprobe.metrics.thresholds.rule_of`.
 
+    ``augmented``: what the stored augmented views of frames (``extract(views=8)``) are for:
+    ``train``, epoch e of a probe that is trained in epochs sees view e modulo their number;
+    ``test``, scores are the mean over all views of an item; ``both``.
+
     Raises :class:`InputError` when the features cannot be probed: no labels, one class, too few
     patients to split, targets that the probe is not for.
     """
@@ -103,14 +102,14 @@ def evaluate(
     criterion = criterion_of(features, chosen, select, one_se, metric)
     made = make_probe(probe).fresh().choosing_by(criterion)
     views = requested_views(features, made, view, pool)
-    data = labelled(features, chosen, views, made, Prepare(normalize, pca))
+    data = labelled(features, chosen, views, made, Prepare(normalize, pca), augmented)
     data.select, rule = criterion, rule_of(threshold)
     data.decides = rule != NONE and has_thresholds(data.task, data.classes)
     reading = levels.read(level, subgroups, of_test(features, data, []))
     request_digest = request(
         features, made, chosen, view=view, pool=pool, normalize=normalize, pca=pca, level=level,
         subgroups=subgroups, resamples=resamples, select=select, one_se=one_se, metric=metric,
-        threshold=threshold,
+        threshold=threshold, augmented=augmented,
     )  # fmt: skip
     idle = [*made.idle(), *idle_pool(features, views), *model_selection.idle(made, data)]
     idle += thresholds.idle(rule, data.decides and isinstance(chosen, (Full, CrossVal)))
@@ -165,6 +164,8 @@ def request(
         depends_on |= criterion.to_dict()
     if rule != YOUDEN:
         depends_on["threshold"] = rule
+    if o["augmented"]:
+        depends_on["augmented"] = o["augmented"]
     return digest(plain(depends_on))
 
 
@@ -199,7 +200,9 @@ def requested_views(
     pools = [pool] if isinstance(pool, str) else list(pool)
     if probe.bags:
         pools = ["bag"]
-    return [View(n or features.default_view, p) for n in names or [None] for p in pools or ["mean"]]
+    stored = features.store.layout.outputs
+    usual = TOKENS if probe.tokens and TOKENS in stored else features.default_view
+    return [View(n or usual, p) for n in names or [None] for p in pools or ["mean"]]
 
 
 def idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
@@ -212,84 +215,3 @@ def idle_pool(features: FeatureSet, views: Sequence[View]) -> list[str]:
 
 def _fields(protocol: Protocol) -> dict[str, Any]:
     return {k: getattr(protocol, k) for k in protocol.__dataclass_fields__ if k != "name"}
-
-
-def labelled(
-    features: FeatureSet, protocol: Protocol, views: Sequence[View], probe: Probe | None = None,
-    prepare: Prepare | None = None,
-) -> Data:  # fmt: skip
-    """Select the items with a known label, under the split of a protocol, with their features.
-
-    Raises :class:`InputError` for what cannot be probed (see :func:`evaluate`).
-    """
-    data, rows = split_items(features, protocol, probe)
-    where = f"{features.dataset} / {features.backbone}"
-
-    @lru_cache(maxsize=KEPT_VIEWS if len(rows) <= SMALL else 1)
-    def read(view: View) -> Any:
-        bags = view.pool == "bag"
-        x: Any = features.bags(view.name) if bags else features.x(view.name, view.pool)
-        x = x if len(rows) == len(x) else x[rows]
-        finite = np.isfinite(x.frames if bags else x).all(1)
-        bad = np.flatnonzero(~(np.logical_and.reduceat(finite, x.offsets[:-1]) if bags else finite))
-        if len(bad):
-            raise InputError(
-                f"{where}: features of {len(bad)} items are NaN or infinite, first "
-                f"{str(data.ids[bad[0]])!r}; extract again, or leave such items out"
-            )
-        return x
-
-    return replace(data, read=read, views=views, prepare=prepare or Prepare())
-
-
-def split_items(
-    labeled: LabeledItems, protocol: Protocol, probe: Probe | None = None
-) -> tuple[Data, np.ndarray]:
-    """Select the items with a known label, without features; also returns their rows.
-
-    Raises as :func:`labelled`.
-    """
-    problem = unlabeled(labeled)
-    if problem:
-        raise InputError(problem)
-    y, task = labeled.y, labeled.task
-    assert y is not None
-    assert task is not None
-    where = f"{labeled.dataset} / {labeled.backbone}"
-    if probe is not None and task not in probe.tasks:
-        able = [n for n, kind in PROBES.all().items() if task in kind().tasks]
-        raise InputError(
-            f"{where}: {probe.name} is not for {task} targets; use one of {', '.join(able)}"
-        )
-    known = known_targets(y)
-    if not known.any():
-        raise InputError(f"{where}: every label is unknown")
-    if np.isinf(y).any():
-        first = labeled.ids[np.flatnonzero(np.isinf(y.reshape(len(y), -1)).any(1))[0]]
-        raise InputError(f"{where}: the target of {str(first)!r} is infinite; relabel it")
-    y, groups, ids = y[known], labeled.groups[known], labeled.ids[known]
-    try:
-        partitioner = Partitioner(
-            y, groups, ids, getattr(protocol, "split_version", VERSION),
-            labeled.items.group_origin, labeled.classes,
-        )  # fmt: skip
-        split = protocol.split(partitioner, labeled.split[known], labeled.items.split_origin)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    if y.ndim == 1 and task != "regression":
-        for part in ("train", "test"):
-            rows = getattr(split, part)
-            present = np.unique(y[rows] if len(rows) else y)
-            if len(present) < 2:
-                raise InputError(
-                    f"{where}: {part} holds one class only "
-                    f"({labeled.classes[present[0]] if len(present) else 'none'})"
-                )
-    data = Data(
-        _none, (), y, groups, ids, task, len(labeled.classes), split, int((~known).sum())
-    )  # fmt: skip
-    return data, np.flatnonzero(known)
-
-
-def _none(view: View) -> Any:
-    raise AssertionError("these items have no features")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from featprobe.evaluation.protocols import Split
+from featprobe.features.augmented import BOTH, TEST, TRAIN, AugmentedRows
 from featprobe.features.prepare import Prepare
 from featprobe.probes.base import Probe
 from featprobe.probes.selection import Criterion
@@ -26,12 +27,14 @@ class View(NamedTuple):
 class Data:
     """The labelled items of a feature set under a split.
 
-    ``read`` gives their features (N, D), or Bags, in a view; ``views`` are those among which
-    validation data choose. ``select``: by what they do; None is the default of the task.
+    ``read`` gives their features (N, D), or Bags, in a view, and as second argument in which of
+    the stored augmented views, 0 without augmentation; ``views`` are those among which validation
+    data choose. ``augmented``: for what (``train``, ``test``, ``both``) the ``stored`` augmented
+    views are used; empty for none. ``select``: by what they do; None is the default of the task.
     ``decides``: scores on val are wanted of what is chosen, for thresholds of decisions.
     """
 
-    read: Callable[[View], Any]
+    read: Callable[..., Any]
     views: Sequence[View]
     y: np.ndarray
     groups: np.ndarray
@@ -43,12 +46,26 @@ class Data:
     prepare: Prepare = field(default_factory=Prepare)
     select: Criterion | None = None
     decides: bool = False
+    augmented: str = ""
+    stored: int = 1
     found: dict[Any, list[str]] = field(default_factory=dict, init=False)  # found of features
 
     @property
     def criterion(self) -> Criterion:
         """Criterion by which candidates are compared."""
         return self.select or Criterion.of(self.task)
+
+    def in_training(self, view: View) -> Any:
+        """What is fitted to: the features in a view, in all augmented views where these are for
+        training."""
+        return self._all(view) if self.augmented in (TRAIN, BOTH) else self.read(view)
+
+    def in_test(self, view: View) -> list[Any]:
+        """What is scored, to be averaged: the features in a view, or in each augmented view."""
+        return list(self._all(view).views) if self.augmented in (TEST, BOTH) else [self.read(view)]
+
+    def _all(self, view: View) -> AugmentedRows:
+        return AugmentedRows(tuple(self.read(view, v) for v in range(self.stored)))
 
     @property
     def columns(self) -> int:
@@ -61,17 +78,29 @@ class FittedProbe:
 
     def __init__(self, probe: Probe, data: Data, view: View, rows: np.ndarray) -> None:
         self.data, self.view = data, view
-        self.x, y = data.read(view), data.y[rows]
-        fit = self.x[rows]
-        self.prepare = data.prepare.fitted(fit)
+        fit, y = data.in_training(view)[rows], data.y[rows]
+        self.prepare = data.prepare.fitted(AugmentedRows.first(fit))
         self.codes, self.present = codes_of(y)
         self.probe = probe.within(len(rows))
-        self.probe.learn(self.prepare(fit), self.codes, data.groups[rows])
+        self.probe.learn(prepared(fit, self.prepare), self.codes, data.groups[rows])
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
-        """(G, n, C) scores of items, see :func:`complete`."""
-        raw = self.probe.score_candidates(self.prepare(self.x[rows]))
-        return complete(raw, self.codes, self.present, self.data.columns)
+        """(G, n, C) scores of items, see :func:`complete`; the mean over augmented views where
+        these are for testing."""
+        several = [
+            self.probe.score_candidates(self.prepare(x[rows])) for x in self.data.in_test(self.view)
+        ]
+        return complete(averaged(several), self.codes, self.present, self.data.columns)
+
+
+def averaged(several: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of scores of the same items; of one bit for bit itself."""
+    return several[0] if len(several) == 1 else np.mean(several, axis=0)
+
+
+def prepared(x: Any, prepare: Callable[[Any], Any]) -> Any:
+    """Rows, or rows in several views, as they are prepared."""
+    return x.mapped(prepare) if isinstance(x, AugmentedRows) else prepare(x)
 
 
 def complete(raw: np.ndarray, fitted: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:

@@ -186,10 +186,19 @@ def predict(
     for name, part in parts.items():
         of = backbone[name] if isinstance(backbone, Mapping) else backbone
         data = dataset[name] if isinstance(dataset, Mapping) else dataset
-        made[name], said = _extracted(part, of, data, cache, options)
+        views = FeatureKey(**part.key).augmented if source.augmented else {}
+        made[name], said = _extracted(part, of, data, cache, {**options, **_asked(views)})
         notes += [text for text in said if text not in notes]
     found = predict_features(saved, JoinedFeatures(made) if source.parts else made[""])
     return replace(found, notes=notes + found.notes)
+
+
+def _asked(augmented: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of an extraction for the augmented views of a key; none for none."""
+    if not augmented:
+        return {}
+    draws, views, seed = (augmented[n] for n in ("draws", "views", "seed"))
+    return {"views": views, "augment": list(draws), "view_seed": seed}
 
 
 def _extracted(
@@ -215,14 +224,17 @@ def _extracted(
 def predict_features(saved: SavedProbe, features: FeatureSet) -> Predictions:
     """Predict items whose features are there, which must be those that the probe takes."""
     source, probe = features_of(saved, "the saved probe"), saved.probe
-    x = features.x(source.view, source.pool)
+    views = range(features.augmented_views if source.augmented else 1)
+    seen = [features.x(source.view, source.pool, v) for v in views]
+    x = seen[0]
     notes = [*probe.notes(), *far_outside(probe, x)]
     if not hasattr(probe, "classes_"):
-        values = np.asarray(probe.predict(x), dtype=float)
+        values = np.mean([probe.predict(v) for v in seen], axis=0, dtype=float)
         predicted, none = [f"{v:.6g}" for v in values], np.empty((len(x), 0))
         worth = score_predictions(features, source.task, (), values[:, None])
         return Predictions(features.ids, (), none, predicted, features.left_out, notes, worth)
-    names, scores = _named(probe, source, probe.predict_proba(x))
+    p = [probe.predict_proba(v) for v in seen]
+    names, scores = _named(probe, source, p[0] if len(p) == 1 else np.mean(p, axis=0))
     predicted = _decided(source, names, scores)
     notes += _unlearnt(probe, source, names)
     worth = score_predictions(features, source.task, names, scores)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from featprobe.evaluation.evaluate import labelled, make_probe
+from featprobe.evaluation.evaluate import make_probe
 from featprobe.evaluation.fitted import View
+from featprobe.evaluation.labelled import labelled
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.results import Result
+from featprobe.features.augmented import AugmentedRows
 from featprobe.features.feature_set import FeatureSet
 from featprobe.probes.base import Probe
 from featprobe.probes.feature_range import FeatureRange
@@ -24,11 +26,12 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
         one_se = bool(result.settings.get("one_se", True))
         made.choosing_by(Criterion(result.task, result.settings["select"], one_se))
     view = View(result.view, result.pool)
-    data = labelled(features, protocol, [view], made)
+    augmented = str(result.settings.get("augmented", ""))
+    data = labelled(features, protocol, [view], made, augmented=augmented)
     rows = np.r_[data.split.train, data.split.val] if protocol.refit else data.split.train
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
-    x = data.read(view)[rows]
+    x = data.in_training(view)[rows]
     fitted = made.fresh(**kept).fit(x, data.y[rows], groups=data.groups[rows])
     if not made.bags:
-        fitted.range_ = FeatureRange.of(x, data.groups[rows])
+        fitted.range_ = FeatureRange.of(AugmentedRows.first(x), data.groups[rows])
     return fitted

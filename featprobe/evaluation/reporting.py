@@ -138,6 +138,7 @@ def result_of(
             **reading.level.to_dict(),
             **data.prepare.to_dict(),
             **_several(data.views),
+            **({"augmented": data.augmented} if data.augmented else {}),
             **cell.select,
             **({"threshold": threshold} if len(cell.cuts) else {}),
         },

@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.evaluation.fitted import Data, FittedProbe, View, codes_of, complete
+from featprobe.evaluation.fitted import (
+    Data,
+    FittedProbe,
+    View,
+    averaged,
+    codes_of,
+    complete,
+    prepared,
+)
 from featprobe.evaluation.model_selection import choose, diverged, edge, on_val
 from featprobe.evaluation.protocols import CrossVal, FewShot, Full, LeaveOneOut, Protocol
+from featprobe.features.augmented import AugmentedRows
 from featprobe.probes.base import Probe
 
 
@@ -110,21 +119,22 @@ def _fewshot(probe: Probe, data: Data, protocol: FewShot) -> list[Cell]:
     s, view = data.split, data.views[0]
     if protocol.choose:
         return [_shots_by_val(probe, data, protocol, shots) for shots in protocol.shots]
-    x = data.read(view)
-    prepare = data.prepare.fitted(x[s.train])
-    x = prepare(x)
+    x = data.in_training(view)
+    prepare = data.prepare.fitted(AugmentedRows.first(x)[s.train])
+    x = prepared(x, prepare)
+    queries = [prepare(v[s.test]) for v in data.in_test(view)]
     codes, present = data.y, np.arange(data.classes)
     if data.y.ndim == 1:
         present = np.unique(data.y[s.train])
         codes = np.searchsorted(present, data.y)
     return [
-        _shots(probe, data, protocol, shots, x, codes, present) for shots in protocol.shots
-    ]  # fmt: skip
+        _shots(probe, data, protocol, shots, x, queries, codes, present) for shots in protocol.shots
+    ]
 
 
 def _shots(
-    probe: Probe, data: Data, protocol: FewShot, shots: int, x: Any, codes: np.ndarray,
-    present: np.ndarray,
+    probe: Probe, data: Data, protocol: FewShot, shots: int, x: Any, queries: list[Any],
+    codes: np.ndarray, present: np.ndarray,
 ) -> Cell:  # fmt: skip
     s, notes = data.split, []
     draw = protocol.draws(data.y, data.groups, s.train, data.ids)
@@ -132,9 +142,10 @@ def _shots(
     params = _settled(probe, shots)
     one = probe.fresh(**params).within(min(len(rows) for rows in tries))
     with one.with_groups(data.groups):
+        several = zip(*(one.score_tries(x, codes, tries, q) for q in queries))
         scores = [
-            complete(raw, codes[rows], present, data.classes)
-            for rows, raw in zip(tries, one.score_tries(x, codes, tries, x[s.test]))
+            complete(averaged(raw), codes[rows], present, data.classes)
+            for rows, raw in zip(tries, several)
         ]
     if protocol.by == "item" and data.y.ndim == 1:
         fewest = int(np.bincount(codes[s.train]).min())
@@ -204,6 +215,8 @@ def _leave_one_out(probe: Probe, data: Data) -> list[Cell]:
         raise InputError(
             f"leave-one-out is for knn, which need not be fitted anew, not {probe.name}"
         )
+    if data.augmented:
+        raise InputError("leave-one-out reads each item once: leave --augmented out")
     x = data.read(data.views[0])
     x = data.prepare.fitted(x)(x)
     codes, present = codes_of(data.y)

@@ -16,12 +16,12 @@ from featprobe.evaluation.class_maps import renames, shared_classes
 from featprobe.evaluation.evaluate import (
     criterion_of,
     idle_pool,
-    labelled,
     make_probe,
     request,
     requested_views,
 )
 from featprobe.evaluation.fitted import Data
+from featprobe.evaluation.labelled import labelled
 from featprobe.evaluation.model_selection import idle
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.reporting import keep, of_test, result_of
@@ -29,7 +29,8 @@ from featprobe.evaluation.result_list import Results
 from featprobe.evaluation.results import Result
 from featprobe.evaluation.run_protocol import Cell, run_protocol
 from featprobe.evaluation.transfer_protocol import Transfer, tested_on
-from featprobe.features.feature_set import FeatureSet, unlabeled
+from featprobe.features.feature_set import FeatureSet
+from featprobe.features.labeled_items import unlabeled
 from featprobe.features.leakage import THRESHOLD
 from featprobe.features.prepare import Prepare
 from featprobe.features.wanted import Wanted

@@ -18,11 +18,13 @@ WORTH_A_LINE = 100e6  # bytes from which it is worth a line
 
 
 def sizes(layout: Layout, dtype: str) -> dict[str, int]:
-    """Bytes of each output of all frames on disk."""
+    """Bytes of each output of all frames on disk, those of its augmented views with it."""
     item = np.dtype(stored_type(dtype)).itemsize
-    return {
-        n: layout.frames * prod(stored_shape(s, dtype)) * item for n, s in layout.arrays.items()
-    }
+    out = dict.fromkeys(layout.outputs, 0)
+    for name, shape in layout.arrays.items():
+        output = name.partition(".")[0]
+        out[output] += layout.frames * prod(stored_shape(shape, dtype)) * item
+    return out
 
 
 def check_disk_space(path: StoragePath, layout: Layout, dtype: str, progress: Any = False) -> None:
@@ -34,14 +36,16 @@ def check_disk_space(path: StoragePath, layout: Layout, dtype: str, progress: An
     total = sum(parts.values())
     free = _free(path)
     of = ", ".join(f"{n} {_gigabytes(b)}" for n, b in parts.items() if b > total / 100)
-    text = f"{layout.frames} frames take {_gigabytes(total)} ({of})"
+    views = len(layout.arrays) // len(layout.outputs)
+    seen = f" in {views} views" if views > 1 else ""
+    text = f"{layout.frames} frames{seen} take {_gigabytes(total)} ({of})"
     if free is not None and total > free:
         raise InputError(
             f"{path.stem}: {text}, and {_gigabytes(free)} are free there: keep less with --frames "
-            "foreground or n=16, --dim N, --dtype int8, fewer blocks, a smaller --image-size, or "
-            "name another --cache"
+            "foreground or n=16, --dim N, --dtype int8, fewer blocks or --views, a smaller "
+            "--image-size, or name another --cache"
         )
-    if progress is True and total > WORTH_A_LINE:
+    if progress is True and (total > WORTH_A_LINE or views > 1):
         there = "" if free is None else f", {_gigabytes(free)} are free"
         print(f"{path.stem}: {text}{there}", file=sys.stderr, flush=True)
 

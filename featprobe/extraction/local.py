@@ -9,6 +9,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from typing import Any
 
+from featprobe.backbones.augmented_views import USUAL, described
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.reduced import Reduction, reduced
 from featprobe.core.errors import InputError, StoreError, Unfinished
@@ -42,6 +43,9 @@ def extract(
     blocks: int = BLOCKS,
     dim: int | None = None,
     components: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    views: int = 1,
+    augment: Sequence[str] = USUAL,
+    view_seed: int = 0,
     **options: Any,
 ) -> FeatureSet:
     """Run a backbone once over a data set; reuse and resume what the cache holds.
@@ -51,11 +55,14 @@ def extract(
     most what there is; of ``tokens`` one is kept, ``tokens:5`` keeps five. ``dtype``: on disk,
     float16, float32, or int8 or float8 (a byte a value, a scale a vector). ``dim``: tokens on so
     many principal components, learnt from training items alone; ``components``: on those of another
-    set, its ``key.reduction`` and ``provenance["reduction"]``. ``precision``: of the forward pass,
-    float32 on a CPU and bf16 on a GPU by default. ``store``: ``zarr`` or ``hdf5``; a complete store
-    of the other kind is used instead, and ``summary.notes`` says so. ``device``: ``cpu``, ``cuda``
-    or ``cuda:N``; a GPU where there is one by default. Further ``options`` are the fields of
-    :class:`Options`.
+    set, its ``key.reduction`` and ``provenance["reduction"]``. ``views``: of each frame, the first
+    as it is, the others changed by ``augment`` (names of
+    :data:`~featprobe.backbones.spec.AUGMENTATIONS`) with draws that follow ``view_seed``; all are
+    in one store, see :func:`~featprobe.backbones.augmented_views.described`. ``precision``: of the
+    forward pass, float32 on a CPU and bf16 on a GPU by default. ``store``: ``zarr`` or ``hdf5``; a
+    complete store of the other kind is used instead, and ``summary.notes`` says so. ``device``:
+    ``cpu``, ``cuda`` or ``cuda:N``; a GPU where there is one by default. Further ``options`` are
+    the fields of :class:`Options`.
 
     Returns the :class:`~featprobe.features.feature_set.FeatureSet`; its ``summary`` is the
     :class:`Summary` of this run. Raises :class:`~featprobe.core.errors.InputError` when no item at
@@ -64,11 +71,12 @@ def extract(
     start = time.perf_counter()
     o = settle(Options(**options))
     outputs = choose_outputs(backbone, features, blocks)
+    augmented = described(views, augment, view_seed)
     with decoded_elsewhere(dataset):
         settle_range(dataset)
     opened = open_store(
         backbone, dataset, outputs, o, cache=cache, store=store, dtype=dtype, dim=dim,
-        components=components,
+        components=components, augmented=augmented,
     )  # fmt: skip
     if opened.key.reduction:
         found = opened.attributes["provenance"]["reduction"]

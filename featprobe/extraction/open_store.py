@@ -25,7 +25,7 @@ from featprobe.store import containers
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import store_path
 from featprobe.store.containers import SUFFIXES
-from featprobe.store.format import FeatureKey, Items, Layout, plan_shard
+from featprobe.store.format import FeatureKey, Items, Layout, array_of, plan_shard
 from featprobe.store.moved import find_moved
 from featprobe.store.storage_path import StoragePath
 
@@ -36,13 +36,14 @@ def open_store(
     backbone: Backbone, dataset: Dataset, outputs: Mapping[str, int], o: Settings, *,
     cache: str | os.PathLike[str] | None, store: str, dtype: str, dim: int | None = None,
     components: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    augmented: Mapping[str, Any] | None = None,
 ) -> FeatureStore:  # fmt: skip
     """The store that the key of this extraction names; made from headers when there is none.
 
     ``outputs``: name -> last blocks. ``store``: the kind of container; a complete store of another
     kind is returned before one is made or completed. ``dim``: principal components of tokens, which
     are learnt here when a store is made and lie in its provenance; ``components``: those of another
-    store, what its key and its provenance say of them.
+    store, what its key and its provenance say of them. ``augmented``: views, as of the key.
     """
     if store not in SUFFIXES:
         raise InputError(f"unknown store {store!r}: use one of {', '.join(SUFFIXES)}")
@@ -59,6 +60,7 @@ def open_store(
         dataset=fingerprint,
         versions=versions_of_key(backbone, dataset),
         reduction=dict(components[0]) if components else reduction_key(dataset, outputs, dim),
+        augmented=dict(augmented or {}),
     )
     root = settings.feature_root(cache)
     paths = {k: store_path(root, dataset.name, backbone.name, key.digest, k) for k in SUFFIXES}
@@ -135,7 +137,9 @@ def _create(
     if key.reduction:
         name, dim = key.reduction["output"], key.reduction["dim"]
         arrays[name] = (*arrays[name][:-1], dim)
-    layout = Layout(len(plan), plan_shard(len(plan), arrays, key.dtype, o.batch_size), arrays)
+    shard = plan_shard(len(plan), arrays, key.dtype, o.batch_size)
+    every = {array_of(n, view): s for view in range(key.views) for n, s in arrays.items()}
+    layout = Layout(len(plan), shard, every)
     check_disk_space(path, layout, key.dtype, o.progress)
     if key.reduction:
         learnt["reduction"] = (

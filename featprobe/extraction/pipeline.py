@@ -16,17 +16,18 @@ from functools import partial
 import numpy as np
 import torch
 
+from featprobe.backbones.augmented_views import view_of
 from featprobe.backbones.base import Backbone
-from featprobe.core.errors import StoreError, UnreadableItem
+from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.base import Dataset
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
 from featprobe.extraction.device import Forward, OnHost, Pending
 from featprobe.extraction.plan import FramePlan
+from featprobe.extraction.shard import Shard
 from featprobe.extraction.times import Times
 from featprobe.images.appearance import Appearance
 from featprobe.store.base import FeatureStore
-from featprobe.store.format import DONE, FAILED
-from featprobe.store.quantised import written
+from featprobe.store.format import FeatureKey, array_of
 
 BEHIND = 2  # shards that wait to be written
 
@@ -55,70 +56,19 @@ class Outcome:
         return self
 
 
-class Shard:
-    """The features of one shard while they are made."""
-
-    def __init__(self, number: int, store: FeatureStore) -> None:
-        self.number, self.store = number, store
-        self.start, self.stop = store.layout.bounds(number)
-        frames = self.stop - self.start
-        self.arrays = {
-            name: np.zeros((frames, *shape), dtype=written(store.key.dtype))
-            for name, shape in store.layout.arrays.items()
-        }
-        self.status = np.full(frames, DONE, dtype=np.uint8)
-        self.reasons = [""] * frames
-        self.left = frames  # rows without features yet
-
-    def rows(self, plan: FramePlan, item: int) -> np.ndarray:
-        """Rows of this shard that are frames of an item."""
-        inside = plan.item[self.start : self.stop]
-        return np.arange(*np.searchsorted(inside, [item, item + 1]))
-
-    def fail(self, rows: np.ndarray) -> None:
-        """Record rows that have no pixels."""
-        self.status[rows] = FAILED
-        self.left -= len(rows)
-
-    def fill(self, rows: list[int], features: dict[str, np.ndarray]) -> None:
-        """Store features of rows; those that are not finite are recorded as failed.
-
-        Raises :class:`StoreError` for finite features that the dtype on disk cannot hold.
-        """
-        for name, values in features.items():
-            with np.errstate(over="ignore"):
-                stored = values.astype(written(self.store.key.dtype))
-            fine = np.isfinite(stored).reshape(len(stored), -1).all(1)
-            if not fine.all():
-                if np.isfinite(values[~fine]).all():
-                    raise StoreError(
-                        f"{self.store.dataset} / {self.store.backbone}: {name} features reach "
-                        f"{np.abs(values).max():.3g}, beyond {self.store.key.dtype}; extract with "
-                        "--dtype float32"
-                    )
-                for row in np.asarray(rows)[~fine]:
-                    self.status[row] = FAILED
-                    self.reasons[row] = "the backbone returned NaN or infinite features"
-                stored[~fine] = 0
-            self.arrays[name][rows] = stored
-        self.left -= len(rows)
-
-    def write(self, times: Times) -> None:
-        """Commit."""
-        start = time.perf_counter()
-        self.store.write_shard(self.number, self.arrays, self.status, self.reasons)
-        times.write += time.perf_counter() - start
-
-
 class Device:
     """Queues frames, sends full batches through the backbone and hands features to their shard."""
 
-    def __init__(self, backbone: Backbone, forward: Forward, batch: int, times: Times) -> None:
+    def __init__(
+        self, backbone: Backbone, forward: Forward, batch: int, times: Times, key: FeatureKey
+    ) -> None:
         self.backbone, self.forward, self.batch, self.times = backbone, forward, batch, times
-        self._frames: list[torch.Tensor] = []
+        self.augmented, self.views = key.augmented, range(key.views)
+        self._frames: list[list[torch.Tensor]] = [[] for _ in self.views]
         self._rows: list[int] = []
-        self._flying: deque[tuple[Shard, list[int], OnHost | Pending]] = deque()
+        self._flying: deque[tuple[Shard, list[int], list[OnHost | Pending]]] = deque()
 
+    @torch.inference_mode()
     def add(self, shard: Shard, decoded: Decoded, rows: np.ndarray, index: np.ndarray) -> None:
         """Queue the frames ``index`` of an item for ``rows`` of a shard."""
         assert decoded.pixels is not None
@@ -126,8 +76,13 @@ class Device:
         for start in range(0, len(rows), self.batch):  # a large volume never goes up whole
             part = slice(start, start + self.batch)
             low, high = decoded.levels
+            at = shard.start + rows[part]
             for frames in decoded.alike(index[part]):
-                self._frames.append(self.backbone.prepare(frames, low, high, decoded.fit))
+                shown = self.backbone.render(frames, low, high, decoded.fit)
+                for view in self.views:
+                    x = view_of(shown, view, at[: len(shown)], self.augmented)
+                    self._frames[view].append(self.backbone.normalised(x))
+                at = at[len(shown) :]
             self._rows.extend(rows[part].tolist())
             while len(self._rows) >= self.batch:
                 self._send(shard)
@@ -144,13 +99,20 @@ class Device:
         """Wait until at most ``most`` batches are on their way back."""
         while len(self._flying) > most:
             shard, rows, pending = self._flying.popleft()
-            shard.fill(rows, pending.arrays())
+            shard.fill(rows, {
+                array_of(name, view): values
+                for view, one in enumerate(pending) for name, values in one.arrays().items()
+            })  # fmt: skip
 
     def _send(self, shard: Shard) -> None:
-        x = torch.cat(self._frames) if len(self._frames) > 1 else self._frames[0]
         rows, self._rows = self._rows[: self.batch], self._rows[self.batch :]
-        self._frames = [x[self.batch :]] if len(x) > self.batch else []
-        self._flying.append((shard, rows, self.forward(x[: self.batch])))
+        pending = []
+        for view in self.views:
+            frames = self._frames[view]
+            x = torch.cat(frames) if len(frames) > 1 else frames[0]
+            self._frames[view] = [x[self.batch :]] if len(x) > self.batch else []
+            pending.append(self.forward(x[: self.batch]))
+        self._flying.append((shard, rows, pending))
         self.land(self.forward.flying)  # the next batch is prepared while these are under way
 
 
@@ -203,7 +165,7 @@ def run(
     outcome = Outcome()
     times = outcome.times
     forward = forward or Forward(backbone, store.key.outputs, store.key.precision, batch)
-    device = Device(backbone, forward, batch, times)
+    device = Device(backbone, forward, batch, times, store.key)
     counts = np.bincount(plan.item, minlength=len(dataset))
     order: deque[tuple[int, list[int]]] = deque()  # shards whose items have been sent to decode
 

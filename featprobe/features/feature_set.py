@@ -20,10 +20,11 @@ from featprobe.features.labeled_items import ExcludedItem, LabeledItems
 from featprobe.features.view_names import is_output, one_block, view_part
 from featprobe.images.decoded_image import FrameRecipe
 from featprobe.store.base import FeatureStore
-from featprobe.store.format import DONE, FAILED, FeatureKey, Items
+from featprobe.store.format import DONE, FAILED, FeatureKey, Items, array_of
 from featprobe.store.memory import MemoryStore
 
 POOLS = ("mean", "max", "mean+std")
+TOKENS = "tokens"
 OWN = "features"  # the output of an array that has no name
 
 
@@ -129,12 +130,17 @@ class FeatureSet(Displayable, LabeledItems):
         return self._rows[0]
 
     @property
+    def augmented_views(self) -> int:
+        """How many views of each frame are stored; the first is the frame without augmentation."""
+        return self.key.views
+
+    @property
     def several_frames(self) -> bool:
         """Whether an item has more than one frame, so that pooling does something."""
         return self.store.layout.frames > len(self.items.ids)
 
     def facts(self) -> tuple[Sequence[str], dict[str, Any]]:
-        shapes = self.store.layout.arrays.items()
+        shapes = self.store.layout.outputs.items()
         outputs = " ".join(f"{n}:{'x'.join(map(str, s))}" for n, s in shapes)
         known = {"items": len(self), "outputs": outputs, "task": self.task}
         return (self.dataset, self.backbone), known | {"classes": len(self.classes)}
@@ -154,11 +160,11 @@ class FeatureSet(Displayable, LabeledItems):
     @property
     def default_view(self) -> str:
         """``cls`` where it is stored, otherwise ``mean``, otherwise the first other vector."""
-        arrays = self.store.layout.arrays
+        arrays = self.store.layout.outputs
         vectors = [n for n in arrays if n != "tokens"]
         return next((n for n in ("cls", "mean") if n in arrays), next(iter(vectors), "tokens"))
 
-    def x(self, view: str | None = None, pool: str = "mean") -> np.ndarray:
+    def x(self, view: str | None = None, pool: str = "mean", augmented: int = 0) -> np.ndarray:
         """Features (N, D') float32, one row an item.
 
         ``view``: outputs joined by ``+``, each optionally with how many last blocks are joined:
@@ -166,12 +172,13 @@ class FeatureSet(Displayable, LabeledItems):
         end, ``cls@6`` from the first; None is :attr:`default_view`. ``pool``: how
         the frames of an item become one row: ``mean``, ``max`` or ``mean+std``. Views of late
         fusion are pooled apart and joined; for a missing one stands the mean of those there.
+        ``augmented``: which of the stored :attr:`augmented_views` of the frames, 0 as they are.
 
         Raises :class:`UnknownName` for a view that the store lacks, naming what it has.
         """
         if pool not in POOLS:
             raise InputError(f"unknown pooling {pool!r}: use one of {', '.join(POOLS)}")
-        frames = self._vectors(view)
+        frames = self._vectors(view, augmented)
         _, first, count = self._rows
         runs = FrameRecipe(**self.key.recipe).parts  # modalities are pooled apart and joined
         if (count == 1).all() and runs == 1 and pool != "mean+std":
@@ -199,12 +206,24 @@ class FeatureSet(Displayable, LabeledItems):
     def bags(self, view: str | None = None) -> Bags:
         """Features of every frame, a bag an item in the order of :attr:`ids`, for probes that pool.
 
-        ``view`` as of :meth:`x`. The frames of all modalities of a study are one bag.
+        ``view`` as of :meth:`x`, or ``tokens``: then a bag is of all patch tokens of all frames, in
+        raster order, of several blocks (``tokens:2``) joined. The frames of all modalities of a
+        study are one bag.
         """
         item = self.store.frame_item()
         offsets = np.searchsorted(item, np.unique(item))
         kept = np.searchsorted(item[offsets], self._rows[0])
-        return Bags(self._vectors(view), np.r_[offsets, len(item)])[kept]
+        tokens = (view or "").split("+")[0].startswith(TOKENS)
+        rows = self._tokens(view or "") if tokens else self._vectors(view)
+        each = len(rows) // max(1, len(item))
+        return Bags(rows, np.r_[offsets, len(item)] * each)[kept]
+
+    def _tokens(self, view: str) -> np.ndarray:
+        """(F h w, L D) float32, the patch tokens of all frames."""
+        name, blocks, one = self._part(view, tokens=True)
+        grid = self.store.read(name, blocks)[:, : 1 if one else None]
+        grid = np.moveaxis(grid, 1, 3)  # (F, h, w, L, D)
+        return grid.reshape(int(np.prod(grid.shape[:3])), -1).astype(np.float32)
 
     def frames(
         self, output: str, blocks: int | None = None, frames: slice | np.ndarray | None = None
@@ -214,37 +233,35 @@ class FeatureSet(Displayable, LabeledItems):
         Frames of items that could not be read are zero. ``blocks`` takes the last ones only;
         ``frames``, a slice or an ascending index (n,), some frames only: then few bytes are read.
         """
-        if output not in self.store.layout.arrays:
-            have = self.store.layout.arrays
+        if output not in self.store.layout.outputs:
+            have = self.store.layout.outputs
             raise UnknownName(
                 f"{self.dataset} / {self.backbone} has no {output!r}.{nearest(output, have)} "
                 f"It has: {', '.join(have)}"
             )
         return self.store.read(output, blocks, frames)
 
-    def _vectors(self, view: str | None) -> np.ndarray:
+    def _vectors(self, view: str | None, augmented: int = 0) -> np.ndarray:
         """(F, D') float32 of all frames, those of items that are left out included."""
         if view and joined_parts(view):
-            raise InputError(
-                f"view {view!r} names backbones, and these are features of {self.backbone} alone; "
-                "linear, knn, fewshot and leaderboards join them, JoinedFeatures in Python"
-            )
+            only = f"these are features of {self.backbone} alone"
+            raise InputError(f"view {view!r} names backbones, and {only}; linear and knn join some")
         parts = [self._part(p) for p in (view or self.default_view).split("+")]
-        read = [(self.store.read(n, b), one) for n, b, one in parts]
+        read = [(self.store.read(array_of(n, augmented), b), one) for n, b, one in parts]
         rows = [(x[:, 0] if one else x).reshape(self.store.layout.frames, -1) for x, one in read]
         return np.concatenate(rows, axis=1).astype(np.float32)
 
-    def _part(self, text: str) -> tuple[str, int, bool]:
+    def _part(self, text: str, tokens: bool = False) -> tuple[str, int, bool]:
         """Output, last blocks to read, and whether the first of these alone is meant."""
-        arrays = self.store.layout.arrays
+        arrays = self.store.layout.outputs
         have = ", ".join(f"{n} ({s[0]} block{'s' * (s[0] > 1)})" for n, s in arrays.items())
         depth = (self.provenance.get("outputs") or {}).get(text.partition("@")[0])
         name, blocks = view_part(text, text, depth)
         where = f"{self.dataset} / {self.backbone}"
-        if name == "tokens":
+        if name == TOKENS and not tokens:
             raise InputError(
-                "tokens are a grid for every frame, not one vector: 'mean' is their average, and "
-                "FeatureSet.frames('tokens') reads them"
+                "tokens are a grid for every frame, not one vector: 'mean' is their average, the "
+                "probes transformer and attentive take them, and FeatureSet.frames reads them"
             )
         if name not in arrays:
             raise UnknownName(f"{where} has no {name!r}.{nearest(name, arrays)} It has: {have}")
@@ -276,21 +293,3 @@ def _pool(frames: np.ndarray, pool: str) -> np.ndarray:
         return frames.max(0)
     mean = frames.mean(0, dtype=np.float32)
     return np.concatenate([mean, frames.std(0)]) if pool == "mean+std" else mean
-
-
-def unlabeled(features: LabeledItems) -> str:
-    """Why a probe cannot run on a feature set or other labelled items, or an empty string."""
-    where = f"{features.dataset} / {features.backbone}"
-    y = features.y
-    if y is None:
-        return f"{where}: the data set has no labels, so there is nothing to probe"
-    if not len(features):
-        return f"{where}: no item could be read"
-    if features.task == "multiclass":
-        found = np.unique(y[y >= 0])
-        if not len(found):
-            return f"{where}: every label is unknown"
-        if len(found) == 1:
-            name = features.classes[found[0]]
-            return f"{where}: one class only ({name}), a probe needs two"
-    return ""

@@ -79,14 +79,19 @@ class JoinedFeatures(FeatureSet):
         return any(f.several_frames for f in self.parts.values())
 
     @property
+    def augmented_views(self) -> int:
+        """As many as every part has."""
+        return min(f.augmented_views for f in self.parts.values())
+
+    @property
     def findings(self) -> list[str]:
         return [f"{n}: {text}" for n, f in self.parts.items() for text in f.findings]
 
-    def x(self, view: str | None = None, pool: str = "mean") -> np.ndarray:
+    def x(self, view: str | None = None, pool: str = "mean", augmented: int = 0) -> np.ndarray:
         """Features (N, D') float32 of the parts of a view side by side, one row an item."""
         blocks = []
         for part, f, name in self._read(view):
-            x = f.x(part.view or None, pool)[self._places[name][self.rows]]
+            x = f.x(part.view or None, pool, augmented)[self._places[name][self.rows]]
             blocks.append(unit_rows(x) if part.unit else x)
         return np.concatenate(blocks, axis=1)
 

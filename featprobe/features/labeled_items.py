@@ -89,3 +89,21 @@ class LabeledItems(ABC):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def unlabeled(features: LabeledItems) -> str:
+    """Why a probe cannot run on a feature set or other labelled items, or an empty string."""
+    where = f"{features.dataset} / {features.backbone}"
+    y = features.y
+    if y is None:
+        return f"{where}: the data set has no labels, so there is nothing to probe"
+    if not len(features):
+        return f"{where}: no item could be read"
+    if features.task == "multiclass":
+        found = np.unique(y[y >= 0])
+        if not len(found):
+            return f"{where}: every label is unknown"
+        if len(found) == 1:
+            name = features.classes[found[0]]
+            return f"{where}: one class only ({name}), a probe needs two"
+    return ""

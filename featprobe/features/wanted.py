@@ -59,7 +59,7 @@ class Wanted:
         """The views of a feature set; raises :class:`InputError` also where the backbone has them
         and the store does not, with what extracts them."""
         views = self.of(offer_of(features))
-        needed, there = outputs_of(views), features.store.layout.arrays
+        needed, there = outputs_of(views), features.store.layout.outputs
         lacking = [n for n, b in needed.items() if n not in there or there[n][0] < b]
         if not lacking:
             return views
@@ -84,7 +84,7 @@ class Wanted:
 
 def offer_of(features: FeatureSet) -> Offer:
     """What the backbone of a feature set has; of stores that do not say, what is stored."""
-    stored = {n: shape[0] for n, shape in features.store.layout.arrays.items()}
+    stored = {n: shape[0] for n, shape in features.store.layout.outputs.items()}
     said = features.provenance.get("outputs") or {}
     blocks = said | {n: max(b, said.get(n, 0)) for n, b in stored.items()}
     return Offer.of(features.backbone, blocks, features.provenance.get("pooled") or "")

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from featprobe.backbones.augment import augment_both
 from featprobe.core.errors import Unfinished
 from featprobe.core.progress import Progress
 from featprobe.core.stopwatch import spent
 from featprobe.finetuning import checkpoint
-from featprobe.finetuning.augment import augment_both
 from featprobe.finetuning.average import Average, statistics
 from featprobe.finetuning.checks import Gradients
 from featprobe.finetuning.experiment import Experiment

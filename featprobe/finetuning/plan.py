@@ -19,7 +19,7 @@ from featprobe.core.stopwatch import spent
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.shared_intensity import settle
 from featprobe.evaluation import levels
-from featprobe.evaluation.evaluate import split_items
+from featprobe.evaluation.labelled import split_items
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.reporting import of_test
 from featprobe.extraction.elsewhere import decoded_elsewhere

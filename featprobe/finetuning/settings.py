@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from featprobe.backbones.spec import known_outputs
+from featprobe.backbones.spec import AUGMENTATIONS, known_outputs
 from featprobe.core.display import changed_fields
 from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.options import Checked, Needs
@@ -18,7 +18,6 @@ POOLS = ("mean", "max", "attention")
 PRECISIONS = ("float32", "bf16", "fp16")
 KEEP = ("best", "last")
 HEAD_LR = 1e-3  # where neither a training nor its recipe says another
-AUGMENTATIONS = ("flip", "vflip", "crop", "rotate", "brightness", "contrast", "noise", "erase")
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,8 @@ class Training(Checked):
     head sees features scaled by the mean and deviation that those of the training items have at the
     start. ``view``: the outputs that the head sees, None for the backbone's ``cls`` or ``mean``.
     ``pool``: how the frames of an item become one row. ``train_frames``: at most so many frames of
-    an item, drawn anew at each step. ``augment``: names of :data:`AUGMENTATIONS`. ``refit``: train
+    an item, drawn anew at each step. ``augment``: names of
+    :data:`~featprobe.backbones.spec.AUGMENTATIONS`. ``refit``: train
     once more on train and val, for as long as was best. ``precision``: float32, bf16 or fp16.
     ``checkpointing``: blocks are computed again in the backward pass instead of kept. ``select``:
     by what epochs and rates are compared on val, see

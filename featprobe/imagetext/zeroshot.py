@@ -14,8 +14,8 @@ from featprobe.core.errors import InputError
 from featprobe.core.numeric import softmax, unit_rows
 from featprobe.core.versions import versions_of
 from featprobe.evaluation import levels
-from featprobe.evaluation.evaluate import labelled
 from featprobe.evaluation.fitted import View
+from featprobe.evaluation.labelled import labelled
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.reporting import keep, of_test, result_of
 from featprobe.evaluation.results import Result

@@ -84,7 +84,7 @@ class KnownFeatures:
         """Of one frame's outputs: as a store of the same backbone has them, or as the catalog says
         them; None where neither does."""
         for store in reversed(self.stores):
-            there = store.layout.arrays
+            there = store.layout.outputs
             wanted = self.outputs(tuple(there))
             same = store.backbone == model.name and wanted.keys() == there.keys()
             if same and all(there[n][0] <= blocks for n, blocks in wanted.items()):

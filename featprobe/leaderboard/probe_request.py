@@ -27,8 +27,10 @@ NAMES = str | Sequence[str]
 PROBE = {
     "probe": str, "preset": str, "features": NAMES, "pool": NAMES, "normalize": bool, "pca": int,
     "refit": bool, "select": str, "one_se": bool, "threshold": str | float,
+    "augmented": str,
 }  # fmt: skip
-OWN = ("normalize", "pca", "select", "one_se", "threshold")  # given on to ``evaluate`` as they are
+# given on to ``evaluate`` as they are
+OWN = ("normalize", "pca", "select", "one_se", "threshold", "augmented")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ def unusual(r: Result) -> list[str]:
         return _shortened(_decoding(r), 2 * SAID)
     parts = [n for n in ("normalize",) if r.settings.get(n)]
     parts += [f"pca={r.settings['pca']}"] if r.settings.get("pca") else []
+    parts += [f"views in {r.settings['augmented']}"] if r.settings.get("augmented") else []
     parts += ["no refit"] if r.settings.get("refit") is False else []
     usual = _usual(r.probe)
     for name, value in r.params.items():

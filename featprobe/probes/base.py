@@ -50,6 +50,8 @@ class Probe(Parameters, Savable):
     report_all: ClassVar[bool] = False  # every candidate is a row, not only the chosen one
     tasks: ClassVar[tuple[str, ...]] = ("multiclass", "ordinal", "multilabel")
     bags: ClassVar[bool] = False  # takes the frames of each item (Bags), not one row
+    tokens: ClassVar[bool] = False  # its bags are of patch tokens where these are stored
+    epochs_of_views: ClassVar[bool] = False  # may be trained on augmented views, one an epoch
     transductive: bool = False  # scores of items depend on which are scored together
     criterion: Criterion | None = None  # by what :meth:`choose` compares; None: the default
     _groups: np.ndarray | None = None  # patients of the rows, while they are fitted
@@ -177,7 +179,7 @@ class Probe(Parameters, Savable):
         name = type(self).__name__
         if y is None:
             raise InputError(f"{name} requires y to be passed, but the target y is None")
-        x, y = check_x(x, self.bags), np.asarray(y)
+        x, y = check_x(x, self.bags, self.epochs_of_views), np.asarray(y)
         if y.ndim not in (1, 2):
             raise InputError(f"targets are an (N,) or (N, C) array, not of shape {y.shape}")
         if len(x) != len(y):

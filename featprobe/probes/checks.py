@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.features.augmented import AugmentedRows
 from featprobe.features.bags import Bags
 
 
@@ -15,11 +16,16 @@ def is_regression(y: np.ndarray) -> bool:
     return y.ndim == 1 and y.dtype.kind == "f"
 
 
-def check_x(x: Any, bags: bool = False) -> Any:
+def check_x(x: Any, bags: bool = False, views: bool = False) -> Any:
     """Features as a finite (N, D) array; :class:`InputError` says which row is not finite.
 
-    :class:`~featprobe.features.bags.Bags`, where ``bags`` allows them, are returned as they are.
+    :class:`~featprobe.features.bags.Bags`, where ``bags`` allows them, are returned as they are,
+    as are :class:`~featprobe.features.augmented.AugmentedRows` where ``views`` does.
     """
+    if isinstance(x, AugmentedRows):
+        if not views:
+            raise InputError("this probe takes one view of each item: give it views[0]")
+        return x.mapped(check_x)
     if hasattr(x, "toarray"):
         raise InputError("sparse features are not supported: pass them as x.toarray()")
     if isinstance(x, Bags):

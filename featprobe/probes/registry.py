@@ -5,6 +5,7 @@ from __future__ import annotations
 from featprobe.core.registry import Registry
 
 NONE = (  # what probes share, and what is done with them
+    "bag_networks",
     "base",
     "checks",
     "feature_range",

@@ -25,7 +25,8 @@ from featprobe.probes.registry import PROBES
 FORMAT_VERSION = 1
 HEADER = "featprobe-probe"
 SUFFIX = ".safetensors"
-LATER = ("thresholds", "kinds", "parts")  # of a FeatureSource, which the first files do not have
+# of a FeatureSource, which the first files do not have
+LATER = ("thresholds", "kinds", "parts", "augmented")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class FeatureSource:
     provenance says; ``key``: the store's FeatureKey as a dict. ``classes``: names of the columns,
     in order; none for values. ``thresholds``: class -> that of its score for decisions, where some
     were chosen. ``kinds``: which readers the items of training had, empty where it is not known.
-    ``parts``: of joined features, those of each part.
+    ``parts``: of joined features, those of each part. ``augmented``: whether scores are means over
+    the augmented views of the key.
     """
 
     dataset: str
@@ -50,6 +52,7 @@ class FeatureSource:
     thresholds: dict[str, float] = field(default_factory=dict)
     kinds: tuple[str, ...] = ()
     parts: dict[str, FeatureSource] = field(default_factory=dict)
+    augmented: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Its fields, without those that earlier versions do not know where they are empty."""

@@ -11,6 +11,7 @@ import numpy as np
 from featprobe.core.devices import check_device
 from featprobe.core.errors import InputError
 from featprobe.core.options import Needs
+from featprobe.features.augmented import AugmentedRows
 from featprobe.probes.base import Probe, choose_held_out
 from featprobe.probes.single_class import shares
 from featprobe.probes.standardizer import Standardizer
@@ -31,7 +32,9 @@ class SGDProbe(Probe):
     intercepts of 0 to start from, one softmax. Its 52 heads are these rates on the views ``cls``,
     ``cls+mean``, ``cls:4`` and ``cls:4+mean``, where ``mean`` is that of the last block's patch
     tokens alone. What differs on cached features: images are not augmented, so every epoch sees the
-    same vectors; a set smaller than a batch is one batch; features are standardised on the training
+    same vectors, unless several views of each frame are stored
+    (:class:`~featprobe.features.augmented.AugmentedRows`): epoch e then sees view e modulo their
+    number; a set smaller than a batch is one batch; features are standardised on the training
     rows unless ``standardize`` is off, because no rate of the list suits features of any scale.
 
     ``lr``: candidates; None is DINOv2's list. ``scale_lr``: multiply them with batch / 256.
@@ -48,6 +51,7 @@ class SGDProbe(Probe):
     """
 
     name = "sgd"
+    epochs_of_views: ClassVar[bool] = True
     needs: ClassVar[Needs] = {
         "momentum": ("optimizer", ("sgd",)),
         "iterations": ("epochs", (None,)),
@@ -107,10 +111,11 @@ class SGDProbe(Probe):
         self._one = not self._labels and self.two_classes == "sigmoid" and columns_of(y) == 2
         if self._one:
             recipe = replace(recipe, reduction="mean")  # the other is of labels
-        self._standardize = Standardizer.of(x) if self.standardize else None
+        views = x.views if isinstance(x, AugmentedRows) else (x,)
+        self._standardize = Standardizer.of(views[0]) if self.standardize else None
         parts = None if self.patience is None else self.held_out(y)
         self._heads = train_heads(
-            x,
+            views,
             y[:, None].astype(float) if self._one else y,
             rates,
             recipe,
@@ -124,7 +129,7 @@ class SGDProbe(Probe):
         return self
 
     def score_candidates(self, x: np.ndarray) -> np.ndarray:
-        logits = self._heads(float32_rows(x, self._standardize))
+        logits = self._heads(float32_rows(AugmentedRows.first(x), self._standardize))
         p = probabilities(logits, "sigmoid" if self._labels or self._one else "softmax")
         if self._one:
             p = np.concatenate([1 - p, p], axis=2)

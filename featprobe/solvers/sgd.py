@@ -115,16 +115,17 @@ class Heads:
 
 
 def train_heads(
-    x: np.ndarray, y: np.ndarray, rates: Sequence[float], recipe: Recipe, *,
+    x: np.ndarray | Sequence[np.ndarray], y: np.ndarray, rates: Sequence[float], recipe: Recipe, *,
     transform: Transform | None = None,
     parts: tuple[np.ndarray, np.ndarray] | None = None, device: str = "auto",
 ) -> Heads:  # fmt: skip
     """Train a head with each learning rate.
 
-    ``x`` (N, D); ``transform`` standardises blocks of its rows. ``y`` int (N,) classes 0 .. C-1:
-    softmax cross-entropy, the mean over the batch; or float (N, C) of 0, 1 and NaN: sigmoid
-    cross-entropy, by ``recipe.reduction``. ``parts``: masks of the rows to fit
-    and of those held out, for ``recipe.patience``.
+    ``x`` (N, D), or several views (N, D) of the same rows, of which the e-th pass over the rows
+    (e = 0, 1, ...) sees the one of number e modulo theirs; ``transform`` standardises blocks of
+    rows. ``y`` int (N,) classes 0 .. C-1: softmax cross-entropy, the mean over the batch; or float
+    (N, C) of 0, 1 and NaN: sigmoid cross-entropy, by ``recipe.reduction``. ``parts``: masks of the
+    rows to fit and of those held out, for ``recipe.patience``.
 
     Weights start from one normal draw for all heads, of standard deviation 0.01 and from
     ``numpy.random.default_rng([seed, 0])``, and intercepts from 0, so that a head does not depend
@@ -137,13 +138,17 @@ def train_heads(
         raise InputError(f"every learning rate must be positive and finite, not {list(rates)}")
     target, heads, classes = choose_device(device), len(rates), columns_of(y)
     softmax = objective_of(y) == "softmax"
+    views = [x] if isinstance(x, np.ndarray) else list(x)
     watch: _Watch | None = None
     if recipe.patience is not None and parts is not None:
         fit, held = parts
-        watch = _Watch(*_tensors(x[held], y[held], transform, target), heads, recipe.patience)
-        x, y = x[fit], y[fit]
-    rows, labels = _tensors(x, y, transform, target)
-    n, width = rows.shape
+        first = _tensors(views[0][held], y[held], transform, target)
+        watch = _Watch(*first, heads, recipe.patience)
+        views, y = [v[fit] for v in views], y[fit]
+    seen = [_tensors(v, y, transform, target) for v in views]
+    labels = seen[0][1]
+    rows = seen[0][0] if len(seen) == 1 else torch.cat([each for each, _ in seen])
+    n, width = len(labels), rows.shape[1]
     draw = np.random.default_rng([recipe.seed, 0]).normal(0, INIT_STD, (classes, width - 1))
     start = np.concatenate([draw, np.zeros((classes, 1))], 1).astype(np.float32)
     weights = torch.from_numpy(start).to(target).repeat(heads, 1)  # (G C, D + 1)
@@ -157,7 +162,11 @@ def train_heads(
     with torch.inference_mode():
         for step, index in enumerate(batches(n, recipe.batch, steps, recipe.seed)):
             chosen = torch.from_numpy(index).to(target)
-            torch.index_select(rows, 0, chosen, out=batch)
+            at = chosen
+            if len(views) > 1:  # a batch may end one pass and begin the next
+                passes = (step * len(index) + np.arange(len(index))) // n % len(views)
+                at = chosen + torch.from_numpy(passes * n).to(target)
+            torch.index_select(rows, 0, at, out=batch)
             logits = (weights @ batch.T).view(heads, classes, -1)
             r = residuals(logits, labels[chosen]).view(len(weights), -1).mul_(summed)
             optimizer.step(r, batch, recipe.factor(step, steps))

@@ -19,7 +19,8 @@ DTYPES = ("float16", "float32", "int8", "float8")
 SHARD_BYTES = 4 << 20
 BACKBONE_PARTS = ("backbone", "code")  # of a key's versions; the others are of pixels
 COLUMNS = ("ids", "groups", "split")
-LATER = ("versions", "reduction", "parts")  # of a key, which the first ones do not have
+# of a key, which the first ones do not have
+LATER = ("versions", "reduction", "parts", "augmented")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class FeatureKey:
     ids and contents. ``versions``: of the code that made them, by part (``reader dicom``,
     ``frames``, ``backbone``, ``code``); a part that is absent reads as 1. ``reduction``: ``dim``
     principal components of an ``output`` and a digest of the ``items`` they are learnt from.
-    ``parts``: of joined features, name -> key of each; no store has such a key. Two
+    ``parts``: of joined features, name -> key of each; no store has such a key. ``augmented``: how
+    many ``views`` of each frame there are beside the frame itself, which is the first, their
+    ``seed``, and the ``draws`` of each augmentation. Two
     extractions with equal keys give equal features on the same device.
     """
 
@@ -48,6 +51,7 @@ class FeatureKey:
     versions: dict[str, int | str] = field(default_factory=dict)
     reduction: dict[str, Any] = field(default_factory=dict)
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    augmented: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         kept = {part: v for part, v in self.versions.items() if v != 1}
@@ -79,8 +83,8 @@ class FeatureKey:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, the inverse of ``FeatureKey(**d)``.
 
-        Without ``versions`` where all are 1, and without ``reduction`` and ``parts`` where there is
-        none, as in keys made before there were any.
+        Without ``versions`` where all are 1, and without ``reduction``, ``parts`` and ``augmented``
+        where there are none, as in keys made before there were any.
         """
         values = asdict(self)
         return {k: v for k, v in values.items() if v or k not in LATER}
@@ -89,6 +93,11 @@ class FeatureKey:
     def digest(self) -> str:
         """sha256 (hex) of the key; its first 12 digits name the store."""
         return digest(self.to_dict())
+
+    @property
+    def views(self) -> int:
+        """How many views of each frame are stored, that without augmentation included."""
+        return int(self.augmented.get("views", 1))
 
     @property
     def variant(self) -> str:
@@ -123,14 +132,24 @@ def _parts(key: Mapping[str, Any]) -> dict[str, Any]:
     return {f"version of {part}": v for part, v in key.get("versions", {}).items()}
 
 
+def array_of(output: str, view: int = 0) -> str:
+    """What the array of an output is called in one of the augmented views: ``cls``, ``cls.1``."""
+    return f"{output}.{view}" if view else output
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Shapes on disk. ``arrays``: name -> (L, D), or (L, h, w, D) for tokens. ``shard``: frames in
-    the unit of commit."""
+    """Shapes on disk. ``arrays``: name -> (L, D), or (L, h, w, D) for tokens; those of augmented
+    views as of :func:`array_of`. ``shard``: frames in the unit of commit."""
 
     frames: int
     shard: int
     arrays: dict[str, tuple[int, ...]]
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The arrays of the frames as they are."""
+        return {name: shape for name, shape in self.arrays.items() if "." not in name}
 
     @property
     def shards(self) -> int:

@@ -13,8 +13,10 @@ from featprobe.evaluation.results import Result
 from featprobe.evaluation.seed_means import over_seeds
 from featprobe.leaderboard.cells import Cell
 from featprobe.metrics import measures as metrics
-from featprobe.studies.published import Published
+from featprobe.studies.decoding import Decoding
+from featprobe.studies.published import MEANS, Published
 
+DECODED = ("pooled_dice", "pooled_jaccard")  # what a study's part of segmentation is shown with
 ROUNDING = 5e-4  # published numbers have three places
 
 
@@ -117,6 +119,34 @@ def _row(cell: Cell, r: Result, metric: str, near: Published | None) -> Row:
         near.value if near else None, near.table if near else "", notes=tuple(notes),
         exact=exact,
     )  # fmt: skip
+
+
+def decoded(
+    d: Decoding, made: Sequence[Result], published: Sequence[Published], why: str = ""
+) -> list[Row]:
+    """Rows of what a decoding has reached, or of what was published of it, and ``why`` it did not
+    run. A mean of metrics has no interval."""
+    out = []
+    for r in made:
+        near = {p.metric: p for p in published if p.is_decoded(d, r.shots)}
+        protocol = "" if r.shots is None else f"{r.shots} shots"
+        notes = ("random weights, not the pretrained ones",) if r.random else ()
+        for m in dict.fromkeys((*DECODED, *near)):
+            values = [r.metrics.get(n, math.nan) for n in MEANS.get(m, (m,))]
+            value = sum(values) / len(values)
+            theirs = near.get(m)
+            out.append(Row(
+                r.dataset, r.backbone, d.preset, protocol, m,
+                None if math.isnan(value) else value, r.ci.get(m),
+                theirs.value if theirs else None, theirs.table if theirs else "", notes=notes,
+            ))  # fmt: skip
+    if not made:
+        for p in published:
+            if p.is_decoded(d, p.shots):
+                protocol = "" if p.shots is None else f"{p.shots} shots"
+                out.append(Row(p.data, p.model, p.probe, protocol, p.metric, theirs=p.value,
+                               table=p.table, why=why))  # fmt: skip
+    return out
 
 
 def name_of(cell: Cell) -> str:

@@ -17,40 +17,54 @@ from featprobe.datasets.load import entry_named
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.grid import Grid
 from featprobe.leaderboard.yaml_entries import Data, Model
+from featprobe.studies.decoding import Decoding
+from featprobe.studies.study import Study
 
 Cache = str | os.PathLike[str] | None
 
 
 @dataclass(frozen=True)
 class Part:
-    """The cells of a grid that can run here; ``missing``: of the others, data set or backbone ->
-    why, and where it is to be had; ``without``: cells that lack one of them."""
+    """What of a study can run here: cells and ``decodings``; ``missing``: of the others, data set
+    or backbone -> why, and where it is to be had; ``without``, ``undecoded``: what lacks one."""
 
     grid: Grid
     missing: Mapping[str, str]
     without: tuple[Cell, ...] = ()
+    decodings: tuple[Decoding, ...] = ()
+    undecoded: tuple[Decoding, ...] = ()
 
 
-def chosen(grid: Grid, data: Sequence[str], models: Sequence[str], frozen: bool = False) -> Grid:
-    """The cells with these data sets (their common names too) and backbones, by default all;
-    ``frozen``: without trainings. Raises :class:`UnknownName` for one that no cell has."""
+def chosen(
+    study: Study, data: Sequence[str], models: Sequence[str], frozen: bool = False
+) -> tuple[Grid, tuple[Decoding, ...]]:
+    """The cells and decodings with these data sets (their common names too) and backbones, by
+    default all; ``frozen``: without trainings. Raises :class:`UnknownName` for one that none has.
+    """
+    grid = study.grid()
     known = {n for c in grid.cells for n in c.called["data"]}
-    grid = grid.only([d if d in known else entry_named(d) or d for d in data], models)
-    cells = [c for c in grid.cells if c.probes or not frozen]
-    if not cells:
+    own = {n for d in study.decodings for n in (d.data.name, d.data.text)}
+    data = [d if d in known | own else entry_named(d) or d for d in data]
+    decodings = [d for d in study.decodings if d.is_of(data, models)]
+    rest = [d for d in data if d in known or d not in own]
+    cells = grid.only(rest, models).cells if rest or not data else ()
+    cells = tuple(c for c in cells if c.probes or not frozen)
+    if not cells and not decodings:
         raise InputError(f"{grid.file}: nothing is left to run")
-    return replace(grid, cells=tuple(cells))
+    return replace(grid, cells=cells), tuple(decodings)
 
 
 def with_options(
-    grid: Grid, weights: Mapping[str, Sequence[str]], init: str | None, image_size: int | None
-) -> Grid:
+    grid: Grid, decodings: Sequence[Decoding], weights: Mapping[str, Sequence[str]],
+    init: str | None, image_size: int | None,
+) -> tuple[Grid, tuple[Decoding, ...]]:  # fmt: skip
     """Other options of :func:`~featprobe.backbones.load.load_backbone` for the backbones.
 
     ``weights``: name -> checkpoint files; ``init`` and ``image_size`` are of all without files.
     Raises :class:`InputError` for a name that no cell has.
     """
-    names = {n: None for c in grid.cells for n in c.called["model"]}
+    every = [*(c.model for c in grid.cells), *(d.model for d in decodings)]
+    names = {n: None for model in every for n in model.names}
     for name in weights:
         if name not in names:
             raise InputError(
@@ -70,26 +84,35 @@ def with_options(
         return replace(model, options=tuple(sorted(options.items())))
 
     cells = tuple(replace(c, model=changed(c.model)) for c in grid.cells)
-    return replace(grid, cells=cells, models=tuple(map(changed, grid.models)))
+    grid = replace(grid, cells=cells, models=tuple(map(changed, grid.models)))
+    return grid, tuple(replace(d, model=changed(d.model)) for d in decodings)
 
 
-def of_this_machine(grid: Grid, cache: Cache = None, download: bool = False) -> Part:
+def of_this_machine(
+    grid: Grid, decodings: Sequence[Decoding] = (), cache: Cache = None, download: bool = False
+) -> Part:
     """What can run here. Data sets are opened, no pixel is decoded; of weights is only looked
     whether they are there. ``download``: weights that can be downloaded count as here."""
+    parts: list[Cell | Decoding] = [*grid.cells, *decodings]
     missing: dict[str, str] = {}
     gone: set[str | Model] = set()
-    for data in dict.fromkeys((c.data.place, c.data.name) for c in grid.cells):
-        where = next(c.data for c in grid.cells if c.data.place == data[0])
+    for where in {c.data.place: c.data for c in parts}.values():
         if why := _data_missing(where, cache):
             missing[f"data {where.name}"] = why
             gone.add(where.place)
-    for model in dict.fromkeys(c.model for c in grid.cells):
+    for model in dict.fromkeys(c.model for c in parts):
         if why := _weights_missing(model, download):
             missing[f"weights {model.text}"] = why
             gone.add(model)
-    able = [c for c in grid.cells if c.data.place not in gone and c.model not in gone]
-    without = tuple(c for c in grid.cells if c.data.place in gone or c.model in gone)
-    return Part(replace(grid, cells=tuple(able)), missing, without)
+
+    def lacks(part: Cell | Decoding) -> bool:
+        return part.data.place in gone or part.model in gone
+
+    return Part(
+        replace(grid, cells=tuple(c for c in grid.cells if not lacks(c))), missing,
+        tuple(filter(lacks, grid.cells)), tuple(d for d in decodings if not lacks(d)),
+        tuple(filter(lacks, decodings)),
+    )  # fmt: skip
 
 
 def _data_missing(data: Data, cache: Cache) -> str:

@@ -10,7 +10,9 @@ from featprobe.core.errors import InputError
 from featprobe.core.yaml_file import at, checked
 from featprobe.leaderboard.cells import Cell
 from featprobe.metrics import measures as metrics
+from featprobe.studies.decoding import Decoding
 
+MEANS = {"pooled_dice_jaccard": ("pooled_dice", "pooled_jaccard")}  # of metrics, as RAD's
 CELL = {
     "data": str, "model": str, "probe": str, "shots": int, "subset": float, "named": str,
 }  # fmt: skip
@@ -43,6 +45,11 @@ class Published:
         """Whether it is of the very data set of a cell, not of another size of it."""
         return self.named in ("", cell.data.name)
 
+    def is_decoded(self, d: Decoding, shots: int | None) -> bool:
+        """Whether a result of a decoding with so many shots stands beside it."""
+        named = self.data in (d.data.name, d.data.text) and self.model in d.model.names
+        return named and self.probe == d.preset and self.shots == shots
+
     def is_of(self, cell: Cell, shots: int | None) -> bool:
         """Whether a result of a cell with so many shots stands beside it."""
         called = cell.called
@@ -54,6 +61,13 @@ class Published:
             and self.subset == cell.protocol.subset
             and cell.protocol.kind == ("full" if shots is None else "fewshot")
         )
+
+
+def label(metric: str) -> str:
+    """What a metric, or a mean of several, is called; :class:`UnknownName` for another."""
+    if metric in MEANS:
+        return "mean of " + " and ".join(metrics.about(m).label for m in MEANS[metric])
+    return metrics.about(metric).label
 
 
 def numbers_of(tables: Sequence[Any], place: str) -> list[Published]:
@@ -74,7 +88,7 @@ def numbers_of(tables: Sequence[Any], place: str) -> list[Published]:
             if key not in given:
                 raise InputError(f"{here}: {key!r} is needed")
         with at(here):
-            metrics.about(given["metric"])
+            label(given["metric"])
         columns = [checked(c, CELL, f"{here}: columns") for c in given["columns"]]
         common = {k: v for k, v in given.items() if k in CELL}
         scale = 100 if given.get("percent") else 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from featprobe.core import paths as settings
+from featprobe.core.errors import FeatprobeError, reason
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.ledger import Outcome, Report
 from featprobe.leaderboard.running import run as run_cells
-from featprobe.studies.beside import Beside, beside
+from featprobe.studies.beside import Beside, beside, decoded
+from featprobe.studies.decoding import Decoding
 from featprobe.studies.here import Cache, Part
 from featprobe.studies.study import Study
 
@@ -36,10 +38,22 @@ def run(
     lacking = [(cell, _why(cell, part)) for cell in part.without]
     lacking += [(cell, "it failed, see below") for cell in grid.cells if id(cell) not in done]
     found = beside(settings.cache_root(cache), outcome.cells, study.published, grid.metric, lacking)
+    for d in part.decodings:
+        report(d.name)
+        try:
+            made, ran = d.run(cache, progress)
+        except FeatprobeError as error:
+            outcome.failures.append(f"{d.name}: {reason(error)}")
+            found.rows += decoded(d, [], study.published, "it failed, see below")
+            continue
+        outcome.ran, outcome.there = outcome.ran + ran, outcome.there + (not ran)
+        found.rows += decoded(d, made, study.published)
+    for d in part.undecoded:
+        found.rows += decoded(d, [], study.published, _why(d, part))
     return StudyRun(study, part, outcome, found)
 
 
-def _why(cell: Cell, part: Part) -> str:
+def _why(cell: Cell | Decoding, part: Part) -> str:
     keys = (f"data {cell.data.name}", f"weights {cell.model.text}")
     lost = [k.partition(" ")[0] for k in keys if k in part.missing]
     return f"no {' and no '.join(lost)} here"

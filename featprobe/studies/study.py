@@ -10,7 +10,8 @@
 
 ``board`` is the leaderboard's file, or the name of a ready one: data sets with label set and split,
 backbones, preprocessing, probes (whose presets know the view of each kind of backbone), draws,
-seeds and metric. ``tables``: see :func:`~featprobe.studies.published.numbers_of`.
+seeds and metric. ``segment``: see :mod:`featprobe.studies.decoding`. ``tables``: see
+:func:`~featprobe.studies.published.numbers_of`.
 """
 
 from __future__ import annotations
@@ -25,18 +26,21 @@ from featprobe.core.paths import expanded
 from featprobe.core.yaml_file import checked, read_yaml
 from featprobe.leaderboard.grid import Grid, read
 from featprobe.leaderboard.includes import named_file
+from featprobe.studies.decoding import Decoding, decodings_of
 from featprobe.studies.published import Published, numbers_of
 
 FILES = Path(__file__).parent / "files"
 KEYS = {
     "title": str, "paper": str, "code": str, "board": str, "tables": Sequence[Any],
+    "segment": Sequence[Any],
     "differs": tuple[str, ...], "elsewhere": tuple[str, ...],
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study. ``differs``: what differs by intention; ``elsewhere``: what other commands run."""
+    """A study. ``differs``: what differs by intention; ``elsewhere``: what other commands run;
+    ``decodings``: what is segmented."""
 
     name: str
     title: str
@@ -46,6 +50,7 @@ class Study:
     code: str = ""
     differs: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    decodings: tuple[Decoding, ...] = ()
 
     def grid(self) -> Grid:
         """Its leaderboard, read and checked; nothing is opened."""
@@ -81,4 +86,7 @@ def study(text: str) -> Study:
             raise InputError(f"{path}: {key!r} is needed")
     found = numbers_of(given.pop("tables", ()), f"{path}: tables")
     board = named_file(given.pop("board"), path.parent)
-    return Study(name=path.stem, board=board, published=tuple(found), **given)
+    decodings = decodings_of(given.pop("segment", ()), path.parent, f"{path}: segment")
+    return Study(
+        path.stem, board=board, published=tuple(found), decodings=tuple(decodings), **given
+    )

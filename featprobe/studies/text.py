@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from featprobe.leaderboard.grid import Grid
 from featprobe.leaderboard.probe_request import ProbeRequest
 from featprobe.leaderboard.terminal import make_table, show
-from featprobe.metrics import measures as metrics
 from featprobe.studies.beside import Row
+from featprobe.studies.decoding import Decoding
+from featprobe.studies.published import label
 from featprobe.studies.run import StudyRun
 from featprobe.studies.study import Study
 
 
-def print_study(study: Study, grid: Grid) -> None:
+def print_study(study: Study, grid: Grid, decodings: Sequence[Decoding] = ()) -> None:
     """What it is, its settings, and its published numbers."""
     print(f"{study.name}: {study.title}")
     for text in filter(None, (study.paper, study.code and f"code: {study.code}")):
@@ -36,6 +37,8 @@ def print_study(study: Study, grid: Grid) -> None:
     for name in dict.fromkeys(t.name for _, t in grid.finetune):
         views.add_row(name, "-", "trained end to end")
     show(views)
+    if decodings:
+        print("segmented:", *(f"  {d.name}" for d in decodings), sep="\n")
     _print_published(study)
     _print_words(study, grid)
 
@@ -55,7 +58,7 @@ def _print_published(study: Study) -> None:
         for p in study.published:
             if p.table == name:
                 part = "all" if p.shots is None else f"{p.shots} shots"
-                table.add_row(p.model, p.data, part, metrics.about(p.metric).label, _text(p.value))
+                table.add_row(p.model, p.data, part, label(p.metric), _text(p.value))
         show(table)
 
 
@@ -68,7 +71,8 @@ def print_report(report: StudyRun) -> None:
         if held:
             print(f"{sum(held)} of {len(held)} published numbers lie in our 95 % intervals.")
     _print_words(study, report.part.grid)
-    print_missing(report.part.missing, len(report.part.without))
+    part = report.part
+    print_missing(part.missing, len(part.without) + len(part.undecoded))
 
 
 def _table(title: str, rows: Sequence[Row]) -> object:
@@ -79,7 +83,7 @@ def _table(title: str, rows: Sequence[Row]) -> object:
     for r in rows:
         ends = r.interval if r.interval and r.interval[0] == r.interval[0] else None
         table.add_row(
-            r.data, r.model, r.probe, r.protocol or "all", metrics.about(r.metric).label,
+            r.data, r.model, r.probe, r.protocol or "all", label(r.metric),
             "-" if r.ours is None else _text(r.ours),
             f"{_text(ends[0])} to {_text(ends[1])}" if ends else "-",
             "-" if r.theirs is None else _text(r.theirs),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from featprobe.backbones import load
+from featprobe.evaluation import results
 from featprobe.finetuning import export as exporting
 from tests.extraction.commands import save_tiny
 from tests.extraction.films import class_films
@@ -63,6 +66,29 @@ def test_json_is_one_result_for_each_subset(place: Path, run) -> None:
     assert half["cost"]["trainable"] < half["cost"]["parameters"]
 
 
+@pytest.mark.slow
+def test_several_seeds_are_one_row_of_their_mean(place: Path, run, cache) -> None:
+    asked = quick(place, "--recipe", "bitfit", "--seed", 0, 1, "--subset", 0.6, 1)
+    code, out, err = run(*asked, "--json")
+    assert code == 0, err
+    shown = [json.loads(line) for line in out.splitlines()]
+    kept = results.read(cache)
+    assert len(kept) == 4
+    assert [len(r["seeds"]) for r in shown] == [2, 2]
+    for mean, subset in zip(shown, (0.6, 1.0)):
+        singles = [r for r in kept if r.settings.get("subset", 1.0) == subset]
+        assert mean["seeds"] == {str(r.settings["seed"]): r.id for r in singles}
+        values = [r.metrics["auroc"] for r in singles]
+        assert mean["metrics"]["auroc"] == pytest.approx(np.mean(values))
+        assert mean["spread"]["auroc"] == pytest.approx(np.std(values, ddof=1))
+        assert len({r.split["digest"] for r in singles}) == 2  # no split is official
+        assert len({r.provenance["folder"] for r in singles}) == 2
+    code, out, _ = run(*asked)  # finished: scored alone
+    assert code == 0
+    assert re.search(r"2 seeds.* ± ", out)
+    assert len(results.latest(results.read(cache))) == 4
+
+
 def test_a_preset_with_changes(place: Path, run) -> None:
     asked = quick(place, "--preset", "rad-lora", "--lr", 1e-3, "--set", "rank=3", "--json")
     code, out, _ = run(*asked)
@@ -100,7 +126,9 @@ def test_patients_and_subgroups_are_reported(place: Path, tmp_path: Path, run) -
         (["--features", "clss"], "unknown output 'clss'. Did you mean 'cls'?"),
         (["--features", "cls:9"], "has 2 blocks of cls, not 9"),
         (["--accumulate", 3], "a batch of 4 cannot be cut into 3 equal parts"),
-        (["--subset", 0.5, 1, "--run", "x"], "--run is the folder of one training"),
+        (["--subset", 0.5, 1, "--run", "x"], "--run is of one training, not of several --subset"),
+        (["--seed", 0, 1, "--run", "x"], "not of several --subset or --seed"),
+        (["--seed", 0, 1, "--set", "seed=3"], "--seed names several: leave seed out of --set"),
         (["--subset", 0], "subset"),
         (["--subset", 1.5], "subset"),
         (["--level-by", "max"], "--level-by joins the items of a patient or a study: add --level"),

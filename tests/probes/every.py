@@ -16,7 +16,10 @@ QUICK: dict[str, dict[str, Any]] = {
     "mlp": {"width": 16, "weight_decay": 0.01, "lr": 0.03, "epochs": 15, "device": "cpu"},
     "sgd": {"lr": 0.1, "iterations": 50, "device": "cpu"},
     "smoothed": {"probe": "prototype", "k": 3},
-}
+    "transformer": {
+        "depth": 1, "width": 16, "lr": 0.01, "batch": 16, "epochs": 20, "device": "cpu",
+    },
+}  # fmt: skip
 
 
 def quick(name: str) -> Probe:

@@ -27,8 +27,12 @@ SEVERAL: dict[str, dict[str, Any]] = {  # what makes a probe split its rows once
     "ridge": {"alphas": [0.1, 1.0]},
     "sgd": {"lr": [0.1, 0.01], "patience": 2},
     "smoothed": {"probe": "ridge"},
+    "transformer": {"weight_decay": [0.01, 0.1], "patience": 2},
 }
-SPLIT = {"attentive", "calibrated", "logistic", "mlp", "ordinal", "ridge", "sgd", "smoothed"}
+SPLIT = {
+    "attentive", "calibrated", "logistic", "mlp", "ordinal", "ridge", "sgd", "smoothed",
+    "transformer",
+}  # fmt: skip
 
 
 def several(name: str) -> Probe:
@@ -78,7 +82,7 @@ def test_protocols_hand_patients_on(name: str, protocol: Any, inner: list[np.nda
     run_protocol(several(name), data, protocol)
     for asked in inner:
         assert (np.unique(asked, return_counts=True)[1] == 4).all()
-    if name in ("attentive", "calibrated", "mlp", "sgd"):
+    if name in ("attentive", "calibrated", "mlp", "sgd", "transformer"):
         assert inner
 
 

@@ -290,13 +290,15 @@ ORDERS = {
     "attentive": ("weight_decay", 1), "calibrated": ("probe__Cs", -1), "knn": ("k", 1),
     "logistic": ("Cs", -1), "mlknn": ("k", 1), "mlp": ("weight_decay", 1), "ordinal": ("Cs", -1),
     "ridge": ("alphas", 1), "sgd": ("lr", -1), "labelprop": None, "prototype": None,
-    "smoothed": None,
+    "smoothed": None, "transformer": ("weight_decay", 1),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PROBES.names())
 def test_of_candidates_that_are_alike_the_more_regularised_is_simpler(name: str) -> None:
-    probe = make_probe(name, **({"k": [3, 20]} if name in ("knn", "mlknn") else {}))
+    several = {"transformer": {"weight_decay": [0.01, 0.1]}}
+    several |= {neighbours: {"k": [3, 20]} for neighbours in ("knn", "mlknn")}
+    probe = make_probe(name, **several.get(name, {}))
     order = probe.simplicity()
     if ORDERS[name] is None:
         assert order is None

@@ -35,6 +35,7 @@ ONLY = {
     "mlp": TRAINED,
     "ordinal": {"check_classifiers_train": "its blobs are not graded along a line"},
     "sgd": TRAINED,
+    "transformer": TRAINED,
     "smoothed": {"check_methods_subset_invariance": "smoothed over the items scored together"},
 }
 

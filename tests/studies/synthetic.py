@@ -163,11 +163,27 @@ def medmnist(root: Path) -> None:
         np.savez(root / f"{file}.npz", **arrays)
 
 
+def montgomery(root: Path) -> None:
+    for i in range(138):
+        name = f"MCUCXR_{i:04d}_{i % 2}.png"
+        film = np.full((16, 16), 40)
+        for side, columns in (("left", slice(9, 14)), ("right", slice(2, 7))):
+            mask = np.zeros((16, 16), np.uint8)
+            mask[3 + i % 2 : 12, columns] = 255
+            film[mask > 0] = 120 if side == "left" else 190
+            path = root / "ManualMask" / f"{side}Mask" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(path)
+        film = np.clip(film + RNG.normal(0, 5, film.shape), 0, 255).astype(np.uint8)
+        (root / "CXR_png").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(film).save(root / "CXR_png" / name)
+
+
 MADE: dict[str, Callable[[Path], None]] = {
     "nih_chestxray14": nih, "chexpert": chexpert, "brain_tumor_figshare": figshare,
     "glioma_grading": glioma, "sars_cov_2_ct": sars, "aptos2019": aptos, "isic2019": isic,
     "cbis_ddsm": cbis, "kermany_cxr": kermany, "ichallenge_amd": ichallenge, "ham10000": ham,
-    "medmnist": medmnist,
+    "medmnist": medmnist, "montgomery": montgomery,
 }  # fmt: skip
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from featprobe.cli.main import main
+from featprobe.segmentation import presets
 from featprobe.studies.study import studies, study
 from tests.backbones.test_timm import in_a_process
 from tests.studies import synthetic
@@ -92,8 +94,12 @@ def test_a_study_runs_to_its_last_table(name: str, place, capsys, monkeypatch) -
         theirs = {(r["data"], r["model"].partition("@")[0], r["probe"], r["metric"]): r["theirs"]
                   for r in rows}  # fmt: skip
         assert theirs["pneumoniamnist-28", "sam_vitb16", "medmnist-linear", "accuracy"] == 0.625
-        assert theirs["pneumoniamnist-64", "vit_b16", "medmnist-knn", "accuracy"] == 0.7788
-        assert theirs["pneumoniamnist-64", "alexnet", "medmnist-linear", "auroc"] == 0.9489
+        assert theirs["pneumoniamnist-64", "vit_b16", "medmnist-knn", "accuracy"] == pytest.approx(
+            0.7788
+        )
+        assert theirs["pneumoniamnist-64", "alexnet", "medmnist-linear", "auroc"] == pytest.approx(
+            0.9489
+        )
 
 
 @pytest.mark.slow
@@ -129,6 +135,47 @@ def test_what_is_not_here_is_listed_and_nothing_else_runs(place: Path, capsys) -
     assert "--download" in rest["missing"]["weights dinov2_vitl14"]
 
 
+@pytest.mark.slow
+def test_rads_lung_masks_are_segmented_once(place: Path, capsys, monkeypatch) -> None:
+    reduce(monkeypatch, "dinov2_vitl14")
+    synthetic.make(place, "montgomery")
+    short = {"lr": (1e-2, 1e-1), "epochs": 1, "scale": 4}
+    for name in ("rad-seg-linear", "rad-seg-unet"):
+        made = presets.PRESETS[name]
+        shorter = replace(made, training=made.training | short)
+        monkeypatch.setitem(presets.PRESETS, name, shorter)
+    how = ["run", "rad", "--only", "montgomery", "--init", "random", "--image-size", 56, "--json"]
+    code, out, err = run(capsys, *how)
+    assert code == 0, err
+    *rows, rest = map(json.loads, out.splitlines())
+    assert (rest["missing"], rest["failures"]) == ({}, [])
+    mean = "pooled_dice_jaccard"
+    protocols = ["", *(f"{n} shots" for n in (1, 2, 4, 8, 16))]
+    for preset in ("rad-seg-linear", "rad-seg-unet"):
+        mine = {(r["protocol"], r["metric"]): r for r in rows if r["probe"] == preset}
+        assert [mine[p, mean]["theirs"] for p in protocols] == [
+            0.974, 0.929, 0.941, 0.962, 0.961, 0.961,
+        ]  # fmt: skip
+        for p in protocols:
+            both = [mine[p, m]["ours"] for m in ("pooled_dice", "pooled_jaccard")]
+            assert mine[p, mean]["ours"] == pytest.approx(sum(both) / 2)
+            assert mine[p, "pooled_dice"]["interval"]
+    code, again, err = run(capsys, *how)
+    assert (code, again) == (0, out)
+    assert "0 cells ran, 2 were in the cache" in err
+
+
+def test_lung_masks_that_are_not_here_are_listed(place: Path, capsys) -> None:
+    code, out, _ = run(capsys, "run", "rad", "--only", "montgomery", "--json")
+    *rows, rest = map(json.loads, out.splitlines())
+    assert code == 0
+    assert [r["theirs"] for r in rows][:6] == [0.929, 0.941, 0.962, 0.961, 0.961, 0.974]
+    assert {r["why"] for r in rows} == {"no data and no weights here"}
+    assert (len(rest["missing"]), rest["without"]) == (2, 2)
+    code, out, _ = run(capsys, "show", "rad", "--only", "montgomery", "--json")
+    assert json.loads(out)["segmented"][1].endswith("/ rad-seg-unet")
+
+
 def test_what_it_would_take_is_told_and_nothing_runs(place: Path, capsys, monkeypatch) -> None:
     reduce(monkeypatch, "resnet18")
     synthetic.make(place, "medmnist")
@@ -150,7 +197,7 @@ def test_list_and_show(capsys) -> None:
     for text in ("labels 15, split rad", "rad-linear", "0.718", "what differs by intention"):
         assert text in out
     code, out, _ = run(capsys, "show", "medplus", "--json")
-    assert len(json.loads(out)["published"]) == 26
+    assert len(json.loads(out)["published"]) == 220
 
 
 @pytest.mark.parametrize(
@@ -218,6 +265,10 @@ def test_a_study_of_ones_own(tmp_path: Path, place: Path, capsys) -> None:
 @pytest.mark.parametrize(
     "old, new, match",
     [
+        ("differs:", "segment: [{data: digits, models: tiny_vit14}]\ndiffers:",
+         "'presets' is needed"),
+        ("differs:", "segment: [{data: digits, models: tiny_vit14, presets: rad-seg}]\ndiffers:",
+         "segment, entry 1: unknown preset 'rad-seg'. Did you mean 'rad-seg-unet'"),
         ("title: Ours\n", "", "'title' is needed"),
         ("metric: accuracy", "metric: acuracy", "entry 1: no metric 'acuracy'"),
         ("[91.5, null]", "[91.5]", "tiny_vit14 has 1 numbers for 2 columns"),

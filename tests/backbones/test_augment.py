@@ -14,8 +14,7 @@ from PIL import Image, ImageEnhance
 from scipy import ndimage
 from torch.nn import functional as F
 
-from featprobe.core.errors import UnknownName
-from featprobe.finetuning.augment import (
+from featprobe.backbones.augment import (
     augment,
     augment_both,
     brightened,
@@ -26,7 +25,8 @@ from featprobe.finetuning.augment import (
     warp,
     window,
 )
-from featprobe.finetuning.settings import AUGMENTATIONS
+from featprobe.backbones.spec import AUGMENTATIONS
+from featprobe.core.errors import UnknownName
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from featprobe.backbones.spec import AUGMENTATIONS
 from featprobe.core.errors import UnknownName, nearest
-from featprobe.finetuning.settings import AUGMENTATIONS
 from featprobe.images.grids import VOID
 
 FLIP = 0.5
@@ -76,7 +76,7 @@ def augment_both(
 def augment(x: Tensor, names: Sequence[str], generator: torch.Generator) -> Tensor:
     """Pictures (B, C, h, w), float32 in [0, 1], each changed by draws of its own.
 
-    ``names`` of :data:`~featprobe.finetuning.settings.AUGMENTATIONS`; their order does not matter:
+    ``names`` of :data:`~featprobe.backbones.spec.AUGMENTATIONS`; their order does not matter:
     a picture is rotated, cropped, mirrored, then changed in brightness, contrast, noise, and
     erased. ``generator``: the CPU's, so that every device sees the same draws; the noise itself is
     drawn on the device of ``x`` under a seed from it. Returns a new tensor of the same shape, type
