@@ -46,7 +46,7 @@ class Row:
     @property
     def agrees(self) -> bool | None:
         """Whether our interval holds the published number; None where one of them is missing, or
-        the number is of another size of the data set."""
+        the number is of another size of the data set or of weights, ours being random."""
         if not self.exact or self.interval is None or self.theirs is None:
             return None
         if math.isnan(self.interval[0]):
@@ -117,7 +117,7 @@ def _row(cell: Cell, r: Result, metric: str, near: Published | None) -> Row:
         r.dataset, r.backbone, name_of(cell), ", ".join(filter(None, told)), metric,
         None if math.isnan(value) else value, r.ci.get(metric),
         near.value if near else None, near.table if near else "", notes=tuple(notes),
-        exact=exact,
+        exact=exact and not r.random,
     )  # fmt: skip
 
 
@@ -139,6 +139,7 @@ def decoded(
                 r.dataset, r.backbone, d.preset, protocol, m,
                 None if math.isnan(value) else value, r.ci.get(m),
                 theirs.value if theirs else None, theirs.table if theirs else "", notes=notes,
+                exact=not r.random,
             ))  # fmt: skip
     if not made:
         for p in published:

@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cache", help="a folder that keeps what parts have made")
     parser.add_argument("--minutes", type=float, help="end in about this time (gpu: 9)")
     parser.add_argument("--cpu", action="store_true", help="compare seconds of the processor")
+    parser.add_argument("--against", help="another checkout (of startup)")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     parser.add_argument("--dry", action="store_true", help="of gpu: its code, on a CPU, in small")
     parser.add_argument(
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         run = importlib.import_module(f"tests.benchmarks.{name}").rows
         able = inspect.signature(run).parameters
         more = {"parts": given.part, "cache": given.cache, "minutes": given.minutes}
-        more["cpu"] = given.cpu
+        more |= {"cpu": given.cpu, "against": given.against}
         for row in run(given.runs, **{k: v for k, v in more.items() if v and k in able}):
             missed += row.reached is False
             if given.json:

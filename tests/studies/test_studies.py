@@ -260,6 +260,12 @@ def test_a_study_of_ones_own(tmp_path: Path, place: Path, capsys) -> None:
     assert code == 0
     assert "Table 2" in out
     assert "Digits are no chest films" in out
+    assert "published numbers lie in our" in out
+    code, out, err = run(capsys, "run", tmp_path / "ours.yaml", "--json", "--init", "random")
+    assert code == 0, err
+    rows = [json.loads(line) for line in out.splitlines()[:-1]]
+    (row,) = [r for r in rows if r["metric"] == "accuracy"]
+    assert (row["theirs"], row["agrees"]) == (0.915, None)  # an agreement would be an accident
 
 
 @pytest.mark.parametrize(

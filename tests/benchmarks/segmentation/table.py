@@ -58,8 +58,8 @@ class Table:
         if model in MODELS:
             yield from self._frozen(name, model, int(size))
         else:
-            made = {"unet": self._unet, "tuned": self._tuned}[model]
-            yield made(name, int(size))
+            made = {"unet": self._unets, "tuned": self._tuned}[model]
+            yield from made(name, int(size))
 
     def _tokens(self, model: str, size: int) -> Any:
         """Tokens, extracted in this process unless they are there."""
@@ -97,14 +97,22 @@ class Table:
             r = self._segmented(part, name, decoder, items, Training(lr=rates, epochs=epochs))
             yield self._row(part, name, r, base)
 
-    def _unet(self, part: str, size: int) -> Row:
-        """MONAI's U-Net on the pixels of the input for as many CPU seconds as tokens took."""
+    def _unets(self, part: str, size: int) -> Iterator[Row]:
+        """MONAI's U-Net on the pixels of the input, and on images of one pixel a cell."""
+        from featprobe.segmentation.items import SCALE
+
+        patch = size // self._tokens("tiny_vit14", size).grid[0]
+        yield self._unet(part, size, "unet2d", patch)
+        yield self._unet(part, size, "unet2d small", SCALE)
+
+    def _unet(self, part: str, size: int, name: str, scale: int) -> Row:
+        """For as many CPU seconds as tokens and the slowest decoder took."""
         from featprobe.segmentation.decoders.named import make_decoder
         from featprobe.segmentation.items import MaskedItems
         from featprobe.segmentation.training import Training, train
 
         budget, tokens = self._budget(size), self._tokens("tiny_vit14", size)
-        whole = MaskedItems(tokens, scale=tokens.size[0] // tokens.grid[0])
+        whole = MaskedItems(tokens, scale=scale)
         unet, rows = make_decoder("unet2d"), np.flatnonzero(whole.split == "train")
         frames = sum(whole.frames(int(i)) for i in rows)
         for i in rows:  # decoded once, which is not training
@@ -117,11 +125,12 @@ class Table:
             each = (time.process_time() - start) / (32 * steps)
         epochs = max(budget / each / frames, 32 / frames)
         t = Training(lr=(UNET,), epochs=epochs, min_steps=1)
-        r = self._segmented(part, "unet2d", unet, whole, t)
-        said = f"unet2d, {r.params['epochs']:.2g} epochs from scratch"
+        r = self._segmented(part, name, unet, whole, t)
+        side = whole.size[0]
+        said = f"{name}, {side} x {side}, {r.params['epochs']:.2g} epochs from scratch"
         return self._row(part, said, r, self._prior(size))
 
-    def _tuned(self, part: str, size: int) -> Row:
+    def _tuned(self, part: str, size: int) -> Iterator[Row]:
         """The whole backbone with the decoder ``conv``, for about as many CPU seconds."""
         import featprobe as fp
         from featprobe.segmentation.decoders.named import make_decoder
@@ -143,7 +152,7 @@ class Table:
             begun = time.process_time()
             (kept,) = fp.finetune(backbone, self.data, "full", t, **how)
             self._spent(part, "full conv", time.process_time() - begun)
-        return self._row(part, "full conv", kept, self._prior(size))
+        yield self._row(part, "full conv", kept, self._prior(size))
 
     # -- what is kept ---------------------------------------------------------------------------
 
