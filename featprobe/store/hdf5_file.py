@@ -39,6 +39,7 @@ def build(arrays: Mapping[str, np.ndarray], texts: Mapping[str, list[str]]) -> l
             made.set_layout(h5py.h5d.CONTIGUOUS)
             made.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
             made.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            made.set_obj_track_times(False)  # the same numbers are the same bytes, whenever written
             space = h5py.h5s.create_simple(values.shape)
             kind = h5py.h5t.py_create(values.dtype)
             offsets[name] = h5py.h5d.create(f.id, name.encode(), kind, space, made).get_offset()
