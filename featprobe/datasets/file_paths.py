@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
+
+# what os.fsdecode asks for anew each time
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class FilePaths(Sequence[tuple[Path, ...]]):
@@ -46,8 +50,14 @@ class FilePaths(Sequence[tuple[Path, ...]]):
         """The paths of all items in turn as text, several times as fast as ``Path``s are made."""
         start, base = 0, os.path.join(self._folder, "") if self._folder != "." else ""
         for end in self._ends[1:].tolist():
-            yield base + os.fsdecode(self._text[start:end])
+            yield base + self._text[start:end].decode(_ENCODING, _ERRORS)
             start = end
+
+    def texts(self, i: int) -> list[str]:
+        """The paths of one item as text."""
+        base = os.path.join(self._folder, "") if self._folder != "." else ""
+        at = self._ends[self._items[i] : self._items[i + 1] + 1].tolist()
+        return [base + self._text[a:b].decode(_ENCODING, _ERRORS) for a, b in pairwise(at)]
 
     @overload
     def __getitem__(self, i: int) -> tuple[Path, ...]: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.file_paths import FilePaths
 from featprobe.datasets.sources import FileSource
 from featprobe.images import files
 
@@ -26,6 +27,7 @@ def files_of(data: Dataset, most: int) -> list[str]:
     source = data.source
     if not isinstance(source, FileSource):
         return [str(path) for path in getattr(source, "files", ())]
-    step = -(-len(source.paths) // most) or 1
-    chosen = (source.paths[i] for i in range(0, len(source.paths), step))
-    return [name for paths in chosen for name in files.parts([str(path) for path in paths])]
+    paths = FilePaths.of(source.paths)
+    step = -(-len(paths) // most) or 1
+    chosen = range(0, len(paths), step)
+    return [name for i in chosen for name in files.parts(paths.texts(i))]

@@ -51,14 +51,15 @@ def kinds_of(paths: Iterable[str | Path], opened: bool = True) -> set[str]:
     found: set[str] = set()
     named: dict[str, str | Path] = {}
     for name in paths:
-        suffix = os.path.splitext(name)[1].lower()
+        base = os.path.basename(name)
+        suffix = os.path.splitext(base)[1].lower()
         if suffix in PLAIN:
             found.add("picture")
         elif suffix == ".png":
             if "raster" not in found:  # one is enough
                 found.add("raster" if opened and _deep_colour(Path(name)) else "picture")
         else:
-            ends = os.path.basename(name).lstrip(".").split(".")[1:][-2:]
+            ends = base.lstrip(".").split(".")[1:][-2:]
             named.setdefault("" if suffix[1:].isdigit() else ".".join(ends), name)
     return found | {kind for name in named.values() if (kind := kind_of(Path(name)))}
 

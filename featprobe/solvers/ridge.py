@@ -42,10 +42,12 @@ def ridge_path(x: np.ndarray, y: np.ndarray, alphas: Sequence[float]) -> RidgePa
     x, known = np.asarray(x, dtype=np.float64), ~np.isnan(y)
     coef = np.zeros((len(grid), y.shape[1], x.shape[1]))
     intercept = np.zeros((len(grid), y.shape[1]))
-    patterns, which = np.unique(known, axis=1, return_inverse=True)
-    for p, rows in enumerate(patterns.T):  # targets known in the same rows are solved together
+    together: dict[bytes, list[int]] = {}  # targets known in the same rows are solved at once
+    for k, rows in enumerate(known.T):  # numpy.unique makes a field of a record of each row
+        together.setdefault(np.packbits(rows).tobytes(), []).append(k)
+    for of in together.values():
+        rows = known[:, of[0]]
         if rows.any():
-            of = np.flatnonzero(which.reshape(-1) == p)
             coef[:, of], intercept[:, of] = complete(x[rows], y[np.ix_(rows, of)], grid)
     return RidgePath(grid, coef, intercept)
 

@@ -30,8 +30,9 @@ def file(store: StoragePath) -> StoragePath:
 def remember(store: StoragePath, files: Sequence[Name], tables: Sequence[Name] = ()) -> None:
     """Keep how ``files`` of items and ``tables`` of labels and splits look now."""
     step = -(-len(files) // MOST) or 1
-    seen = {os.path.abspath(path): _look(path) for path in [*tables, *files[::step]]}
-    folders = sorted({os.path.dirname(os.path.abspath(path)) for path in files[::step]})
+    names = [os.path.abspath(path) for path in files[::step]]
+    seen = {name: _look(name) for name in [*map(os.path.abspath, tables), *names]}
+    folders = sorted({os.path.dirname(name) for name in names})
     value = {
         "files": {name: look for name, look in seen.items() if look},
         "folders": {name: _entries(name) for name in folders[:MOST]},

@@ -1,6 +1,8 @@
-"""A plan of ten million frames: made, written, reopened and resumed, with a stub of a backbone.
+"""Growth with the number of records, where no pixels are, with a stub of a backbone.
 
-And a complete store of a million, recognised by ``extract``.
+A plan of ten million frames: made, written, reopened and resumed. A complete store of a million,
+recognised by ``extract``. Each stage that looks at all records, at 10^5, 10^6 and 10^7 of them. The
+requests of each stage to an object store, counted.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tests.benchmarks.rows import Row
 
@@ -104,6 +106,92 @@ with tempfile.TemporaryDirectory() as folder:
     print(json.dumps({"complete": time.perf_counter() - begin}))
 """
 
+STAGES = """
+from featprobe.extraction.open_store import open_store
+from featprobe.extraction.options import Options
+from featprobe.extraction.plan import plan_frames
+from featprobe.extraction.resolve import settle
+from featprobe.probes.ridge import RidgeProbe
+from featprobe.splits.assign import assign
+from featprobe.store import containers
+from featprobe.testing.cases import fill
+
+records = int(sys.argv[1])
+out = {}
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def stage(name, run):
+    begin = time.process_time()
+    found = run()
+    out[name] = time.process_time() - begin
+    out[name + " MiB"] = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return found
+
+with tempfile.TemporaryDirectory() as folder:
+    o = settle(Options(batch_size=256))
+    plan = stage("plan", lambda: plan_frames(data))
+    assert len(plan) == records
+    make = lambda: open_store(backbone, data, {"cls": 1}, o, cache=folder, store="zarr",
+                              dtype="float16")
+    store = stage("index", make)
+    rows = np.random.default_rng(0).normal(size=(records, 1, 8)).astype(np.float16)
+    fill(store, {"cls": rows})
+    stage("status", lambda: containers.open_store(store.path).pending())
+    damage = stage("verify", lambda: containers.open_store(store.path).verify())
+    assert damage == []
+    del store, rows, plan
+ids = np.arange(records).astype("U8")
+targets = np.arange(records) % 2
+patients = (np.arange(records) // 10).astype("U8")
+parts = stage("split", lambda: assign(targets, patients, ids=ids))
+assert np.bincount(parts).min() > 0
+del ids, patients, parts
+x = np.random.default_rng(1).normal(size=(records, 8)).astype(np.float32)
+stage("probe", lambda: RidgeProbe(alphas=1.0).fit(x, targets))
+print(json.dumps(out))
+"""
+
+REQUESTS = """
+import fsspec
+from featprobe.extraction.open_store import open_store
+from featprobe.extraction.options import Options
+from featprobe.extraction.resolve import settle
+from featprobe.store import containers
+from featprobe.testing.cases import fill, make_features
+
+kind = type(fsspec.filesystem("memory"))
+count = {}
+
+def counted(name):
+    real = getattr(kind, name)
+    def call(*given, **named):
+        count[name] = count.get(name, 0) + 1
+        return real(*given, **named)
+    setattr(kind, name, call)
+
+for name in ("pipe_file", "cat_file", "ls", "info"):
+    counted(name)
+out = {}
+
+def stage(name, run):
+    count.clear()
+    found = run()
+    out[name] = sum(count.values())
+    return found
+
+o = settle(Options(batch_size=64))
+store = stage("make", lambda: open_store(
+    backbone, data, {"cls": 1}, o, cache="memory://cache", store="zarr", dtype="float16"))
+out["shards"] = store.layout.shards
+features = make_features(store.layout)
+stage("extract", lambda: fill(store, features))
+stage("finish", lambda: store.finish({}))
+stage("status", lambda: containers.open_store(store.path).pending())
+stage("read", lambda: containers.open_store(store.path).read("cls"))
+stage("verify", lambda: containers.open_store(store.path).verify())
+print(json.dumps(out))
+"""
+
 
 def measured(code: str, frames: int, each: int) -> dict[str, float]:
     """What a program prints that runs with items of so many frames each."""
@@ -129,3 +217,28 @@ def rows(runs: int = 3) -> Iterator[Row]:
                 f"{what}, plan of 10^{len(str(large)) - 1} frames against 10^{len(str(small)) - 1}"
             )
             yield Row(name, b[what], a[what], unit)
+    yield from stages(sizes)
+    yield from requests()
+
+
+def stages(sizes: Sequence[int]) -> Iterator[Row]:
+    """CPU time and memory at each size, against the size before; linear is the goal, with a quarter
+    for noise and 50 ms for what is done once."""
+    found = [measured(STAGES, n, 100) for n in sizes]
+    for stage in ("plan", "index", "status", "verify", "split", "probe"):
+        for n, here, before, smaller in zip(sizes[1:], found[1:], found, sizes):
+            name = f"{stage}, 10^{len(str(n)) - 1} records against 10^{len(str(smaller)) - 1}"
+            most = 1.25 * n / smaller + 0.05 / before[stage]
+            note = f"({1e9 * here[stage] / n:.3g} ns, peak {here[stage + ' MiB']:.0f} MiB)"
+            yield Row(name, here[stage], before[stage], "s", most, more=False, note=note)
+
+
+def requests() -> Iterator[Row]:
+    """Requests to an object store for each shard of one array, by the difference of two stores."""
+    few, many = (measured(REQUESTS, n, 100) for n in (6_400, 64_000))
+    shards = many["shards"] - few["shards"]
+    for stage in ("make", "extract", "finish", "status", "read", "verify"):
+        each = (many[stage] - few[stage]) / shards
+        at_all = few[stage] - each * few["shards"]
+        note = f"a shard, beside {at_all:.0f} at all ({many['shards']:.0f} shards)"
+        yield Row(f"requests, {stage}", each, 1, "", note=note)

@@ -1,0 +1,25 @@
+"""datasets/file_paths.py: as a list of tuples of paths, and as text."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from featprobe.datasets.file_paths import FilePaths
+
+NAMES = st.binary(min_size=1, max_size=6).filter(lambda b: not set(b) & set(b"\0/."))
+ITEMS = st.lists(st.lists(NAMES.map(os.fsdecode), max_size=3).map(tuple), max_size=5)
+
+
+@given(ITEMS, st.sampled_from(["", ".", "a folder/ä"]))
+def test_text_and_paths_are_those_that_were_given(items, folder: str) -> None:
+    """Also names that are no text in the encoding of the file system."""
+    found = FilePaths(items, folder)
+    assert list(found) == [tuple(Path(folder, n) for n in item) for item in items]
+    texts = [found.texts(i) for i in range(len(found))]
+    assert [tuple(map(Path, item)) for item in texts] == list(found)
+    assert [n for item in texts for n in item] == list(found.names())
+    assert found.sizes() == list(map(len, items))
