@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from featprobe.cli.asked_probe import AskedProbe, preset_option
 from featprobe.cli.probing import probe_options, run_probe, set_option
+from featprobe.cli.requested_probe import RequestedProbe, preset_option
 from featprobe.cli.seeds import under_each
-from featprobe.cli.verb import Verb
+from featprobe.cli.verb import Verb, options
 
 DRAWS = ("drawn", "first", "spaced", "dinov2")  # of featprobe.splits.study_draws
 
@@ -42,10 +42,13 @@ Examples:
     help="At random; first: RAD's first patients of each class; spaced: so many items of train, "
     "evenly spaced; dinov2: by torch's generator, as DINOv2's kNN.",
 )  # fmt: skip
-@click.option(
-    "--choose-on-val", is_flag=True,
-    help="Val chooses the candidate of each try, as RAD does; else it is not looked at. With "
-    "--preset it always does.",
+@options(
+    click.option(
+        "--choose-on-val", is_flag=True,
+        help="Val chooses the candidate of each try, as RAD does; else it is not looked at. With "
+        "--preset it always does.",
+    ),
+    group="Split and selection",
 )  # fmt: skip
 @click.option(
     "--probe", default="logistic", show_default=True, metavar="NAME",
@@ -76,7 +79,7 @@ def command(
     from featprobe.evaluation.protocols import FewShot
     from featprobe.probes.presets import preset as preset_named
 
-    asked = AskedProbe.of(ctx, probe, settings, preset_named(preset) if preset else None)
+    asked = RequestedProbe.of(ctx, probe, settings, preset_named(preset) if preset else None)
     common["view"] = asked.views(common["view"])
 
     def way(seed: int) -> list[FewShot]:

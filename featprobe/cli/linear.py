@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from featprobe.cli.asked_probe import AskedProbe
 from featprobe.cli.probing import probe_options, run_probe, save_option, set_option
 from featprobe.cli.protocol_options import one_way, split_protocols, way_options
+from featprobe.cli.requested_probe import RequestedProbe
 from featprobe.cli.seeds import under_each
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import Verb, options
@@ -118,7 +118,7 @@ def command(
     }
     provided = {k: v for k, v in own.items() if v is not None}
     study = of_verb(preset, "linear") if preset else None
-    asked = AskedProbe.of(ctx, probe, settings, study, provided, OPTIONS)
+    asked = RequestedProbe.of(ctx, probe, settings, study, provided, OPTIONS)
     common["view"] = asked.views(common["view"])
 
     def made(features: FeatureSet) -> Probe:

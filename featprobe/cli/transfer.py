@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from featprobe.cli.asked_probe import AskedProbe, preset_option
 from featprobe.cli.common import choice_options
 from featprobe.cli.feature_sets import cached_sets
 from featprobe.cli.level_options import level_by_option
@@ -19,6 +18,7 @@ from featprobe.cli.probing import (
     raise_lost,
     set_option,
 )
+from featprobe.cli.requested_probe import RequestedProbe, preset_option
 from featprobe.cli.selection_options import chosen_by, select_options
 from featprobe.cli.verb import MAIN, Verb, options
 
@@ -139,7 +139,7 @@ def command(
 
     if bool(train or test) == bool(data) or bool(train) != bool(test):
         raise click.UsageError("give --train and --test, or --data for every ordered pair")
-    asked = AskedProbe.of(ctx, probe, settings, preset_named(preset) if preset else None)
+    asked = RequestedProbe.of(ctx, probe, settings, preset_named(preset) if preset else None)
     stores = cached_sets(list(dict.fromkeys((*train, *test, *data))), model, cache)
     names = {s.dataset for s in stores}
     fitted, tested = ([data_named(n, names) for n in of or data] for of in (train, test))

@@ -26,7 +26,7 @@ preset_option = click.option(
 
 
 @dataclass(frozen=True)
-class AskedProbe:
+class RequestedProbe:
     """What was asked for.
 
     ``name``: of ``--probe``; ``settings``: the texts of ``--set``; ``study``: the preset, which
@@ -44,7 +44,7 @@ class AskedProbe:
     def of(
         cls, ctx: click.Context, name: str, settings: tuple[str, ...], study: Preset | None,
         provided: Mapping[str, Any] | None = None, options: Mapping[str, str] | None = None,
-    ) -> AskedProbe:  # fmt: skip
+    ) -> RequestedProbe:  # fmt: skip
         """The same, looked at before anything is read.
 
         Raises :class:`click.UsageError` for ``--probe`` beside ``--preset`` and for an option that
