@@ -25,16 +25,16 @@ def feature_sets(
     from featprobe.features.joining import joined_sets, joined_views
 
     typed = list(view) if isinstance(view, (list, tuple)) else []  # else it is of a preset
-    asked = joined_views(typed)
+    requested = joined_views(typed)
     of_models = [parts for m in model if (parts := joined_views([m]))]
-    if not asked and not of_models:
+    if not requested and not of_models:
         return [(FeatureSet(s), view or None) for s in cached_sets(data, model, cache)]
-    if (asked and model) or (of_models and (typed or len(of_models) < len(model))):
+    if (requested and model) or (of_models and (typed or len(of_models) < len(model))):
         raise InputError(
             "features that are joined name their backbones: give --features alone, or --model alone"
         )
     out = []
-    for views in [asked] if asked else of_models:
+    for views in [requested] if requested else of_models:
         found, notes = joined_sets(settings.feature_root(cache), views, data)
         for text in notes:
             note(f"left aside: {text}")

@@ -169,10 +169,10 @@ def run_probe(
     reported = {**_reported(requested), **(how or {})}
     blocks = requested["each_block"]
 
-    def run(features: FeatureSet, asked: Any) -> list[Result]:
+    def run(features: FeatureSet, wanted: Any) -> list[Result]:
         out: list[Result] = []
         problems = []
-        for protocol, view in product(protocols, depths(features, asked, blocks)):
+        for protocol, view in product(protocols, depths(features, wanted, blocks)):
             made = seeded(probe(features), protocols, protocol)
             options = {**reported, "view": view}
             try:

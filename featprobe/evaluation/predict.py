@@ -187,13 +187,13 @@ def predict(
         of = backbone[name] if isinstance(backbone, Mapping) else backbone
         data = dataset[name] if isinstance(dataset, Mapping) else dataset
         views = FeatureKey(**part.key).augmented if source.augmented else {}
-        made[name], said = _extracted(part, of, data, cache, {**options, **_asked(views)})
+        made[name], said = _extracted(part, of, data, cache, {**options, **_options_of(views)})
         notes += [text for text in said if text not in notes]
     found = predict_features(saved, JoinedFeatures(made) if source.parts else made[""])
     return replace(found, notes=notes + found.notes)
 
 
-def _asked(augmented: Mapping[str, Any]) -> dict[str, Any]:
+def _options_of(augmented: Mapping[str, Any]) -> dict[str, Any]:
     """Options of an extraction for the augmented views of a key; none for none."""
     if not augmented:
         return {}

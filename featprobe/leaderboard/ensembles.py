@@ -73,7 +73,7 @@ def ensemble(
         draws=first.shots is not None, shared=first.split.get("shared"),
     )  # fmt: skip
     result = replace(
-        _told(members, combine, resamples), metrics=found.values, ci=found.intervals.ci,
+        _in_common(members, combine, resamples), metrics=found.values, ci=found.intervals.ci,
         ci_method=found.intervals.method, spread=found.spread, components=found.components,
     )  # fmt: skip
     result.notes += found.intervals.notes
@@ -137,7 +137,7 @@ def _of_logits(task: str, p: np.ndarray) -> np.ndarray:
     return np.asarray(softmax(log.mean(0)))
 
 
-def _told(members: Sequence[Result], combine: str, resamples: int) -> Result:
+def _in_common(members: Sequence[Result], combine: str, resamples: int) -> Result:
     """All of the Result that is no number: what members have in common, and what they are."""
     first = members[0]
     settings = {
