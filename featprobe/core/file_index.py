@@ -156,7 +156,7 @@ class FileIndex:
         record = self._table[row]
         return bytes(self._texts[record["start"] : record["start"] + record["size"]]) or b"null"
 
-    def _load(self) -> tuple[np.ndarray, bytes]:
+    def _load(self) -> tuple[np.ndarray, bytes | memoryview]:
         """Records by rising key and the texts of all facts; nothing where the memory is absent,
         damaged or of another version: only a memory, made anew."""
         with contextlib.suppress(OSError, ValueError):
@@ -165,7 +165,7 @@ class FileIndex:
             if data.startswith(self._mark) and _sealed(data):
                 count = int.from_bytes(data[start - 8 : start], "little")
                 table = np.frombuffer(data, _RECORD, count, start)
-                return table, data[start + table.nbytes : -_SEAL]
+                return table, memoryview(data)[start + table.nbytes : -_SEAL]
         return np.zeros(0, _RECORD), b""
 
     def _keep(self) -> None:
