@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from featprobe.metrics.sums import by_group, ratio, running
+from featprobe.metrics.sums import ratio, running
 
 _POINT = re.compile(r"(sens_at_(?P<spec>\d{1,2})spec|spec_at_(?P<sens>\d{1,2})sens)")
 STEPS = 1024  # thresholds at a time
@@ -47,32 +47,31 @@ class Curve:
     def __init__(
         self, positive: np.ndarray, score: np.ndarray, code: np.ndarray, groups: int
     ) -> None:
+        from scipy.sparse import csr_array
+
         order = np.argsort(score)[::-1]
         hit, sorted_score = positive[order], score[order]
         level = np.cumsum(np.diff(sorted_score, prepend=sorted_score[:1]) != 0)
         is_cut = np.bincount(level[hit], minlength=level.max(initial=-1) + 1) > 0
-        step: np.ndarray = (np.cumsum(is_cut) - is_cut)[
-            level
-        ]  # the first threshold that a sample is above
+        first: np.ndarray = np.cumsum(is_cut) - is_cut
+        step = first[level]  # the first threshold that a sample is above
         tied = is_cut[level] & ~hit
         n = int(is_cut.sum())
-        below = order[step == n] if n else order  # the negatives below all thresholds
-        rest = by_group(1, np.zeros_like(below), below, 1.0, code, groups)
-        self._rest = rest.astype(np.float32)
         of_class = (np.bincount(code[k], minlength=groups) for k in (positive, ~positive))
         self._totals = np.stack(list(of_class)).astype(np.float32)
         starts = np.searchsorted(step, np.arange(0, n + STEPS, STEPS).clip(max=n))
         self._parts = []
         for start, a, b in zip(range(0, n, STEPS), starts, starts[1:]):
             k = min(STEPS, n - start)
-            at, item, level_with = step[a:b] - start, order[a:b], np.flatnonzero(tied[a:b])
-            ties, row = np.unique(at[level_with], return_inverse=True)
-            steps = by_group(
-                2 * k + len(ties), np.r_[np.where(hit[a:b], at, k + at), 2 * k + row],
-                np.r_[item, item[level_with]], 1.0, code, groups,
-            )  # fmt: skip
-            # how often a sample is there is exact in the short dtype, too
-            self._parts.append((k, ties, steps.astype(np.float32)))
+            at, item, of = step[a:b] - start, order[a:b], hit[a:b]
+            ties, row = np.unique(at[tied[a:b]], return_inverse=True)
+            # samples are sorted: so are the rows of positives, of negatives, and of ties
+            rows = np.r_[at[of], k + at[~of], 2 * k + row]
+            items = np.r_[item[of], item[~of], item[tied[a:b]]]
+            ends = np.cumsum(np.bincount(rows, minlength=2 * k + len(ties)))
+            once = np.ones(len(rows), dtype=np.float32)
+            shape = (2 * k + len(ties), groups)
+            self._parts.append((k, ties, csr_array((once, code[items], np.r_[0, ends]), shape)))
 
     def __call__(self, counts: np.ndarray, names: Sequence[str] = NAMES) -> dict[str, np.ndarray]:
         """Name -> (B,), for ``counts`` (G, B); NaN where a class that it needs has no weight.
@@ -88,16 +87,15 @@ class Curve:
         between two thresholds is interpolated. ``positive``: the weight of the positives.
         """
         points = {n: at for n in names if (at := operating(n))}
-        all_pos, all_neg = self._totals @ counts if points else (0.0, 0.0)
+        n_pos, n_neg = (self._totals @ counts).astype(np.float64)
         n = counts.shape[1]
-        n_pos, lost, precise = np.zeros((3, n))
+        lost, precise = np.zeros((2, n))
         best = {p: np.full(n, np.inf if f == "sens" else 0.0) for p, (f, _) in points.items()}
         tp = fp = np.zeros((1, n))
         for k, ties, matrix in self._parts:
             steps = (matrix @ counts).astype(np.float64)
             pos, tied = steps[:k], steps[2 * k :]
             fp = running(steps[k : 2 * k], fp[-1])
-            n_pos += pos.sum(0)
             if "auroc" in names:
                 lost += (pos * fp).sum(0) - (pos[ties] * tied).sum(0) / 2
             if points or "ap" in names:
@@ -106,12 +104,11 @@ class Curve:
                 precise += (pos * (tp / np.maximum(tp + fp, 1e-300))).sum(0)
             for name, (fixed, value) in points.items():
                 if fixed == "spec":
-                    allowed = fp <= (1 - value) * all_neg + _EPS
+                    allowed = fp <= (1 - value) * n_neg + _EPS
                     best[name] = np.maximum(best[name], np.where(allowed, tp, 0.0).max(0))
                 else:
-                    enough = tp >= value * all_pos - _EPS
+                    enough = tp >= value * n_pos - _EPS
                     best[name] = np.minimum(best[name], np.where(enough, fp, np.inf).min(0))
-        n_neg = fp[-1] + (self._rest @ counts)[0]
         area = ratio(n_pos * n_neg - lost, n_pos * n_neg)
         out = {"positive": n_pos, "auroc": area, "ap": ratio(precise, n_pos)}
         both = (n_pos > 0) & (n_neg > 0)
