@@ -173,8 +173,8 @@ def _unlike(one: Items, two: Items) -> list[str]:
 def _same_groups(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether the same items are together, whatever the groups are called."""
     one, two = (np.unique(g, return_inverse=True)[1] for g in (a, b))
-    pairs = np.unique(np.stack([one, two]), axis=1).shape[1]
-    return pairs == len(np.unique(one)) == len(np.unique(two))
+    ones, twos = (int(g.max(initial=-1)) + 1 for g in (one, two))
+    return len(np.unique(one * twos + two)) == ones == twos
 
 
 def _equal(a: np.ndarray | None, b: np.ndarray | None) -> bool:
