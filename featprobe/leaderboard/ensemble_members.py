@@ -70,8 +70,8 @@ def _meant(found: Sequence[Result], name: str) -> list[Result]:
         return whole
     backbone, _, probe = name.rpartition("/")
     found_so = [r for r in single if called_so(r.backbone, backbone) and probe_name(r) == probe]
-    if found_so:
-        return found_so
+    if found_so:  # a name in full is not the beginning of another's
+        return [r for r in found_so if r.backbone == backbone] or found_so
     known = [*{r.backbone for r in single}, *{f"{r.backbone}/{probe_name(r)}" for r in single}]
     raise UnknownName(
         f"no result of {name!r}.{nearest(name, known)} A member is a backbone, BACKBONE/PROBE or "

@@ -45,6 +45,14 @@ def test_the_verb_takes_backbones_probes_and_ids(run, cache: Path) -> None:
     assert "thresholds" not in out.splitlines()[0]
 
 
+def test_a_name_in_full_is_not_the_beginning_of_another(run, cache: Path) -> None:
+    probed(cache, (0, 1))
+    probed(cache, (2,), backbone="net0-random0")
+    code, out, err = run("ensemble", "net0/linear", "net1", "--resamples", 20, "--json")
+    assert code == 0, err
+    assert json.loads(out)["params"]["of"] == ["net0 / linear", "net1 / linear"]
+
+
 def test_an_ensemble_of_each_number_of_shots_and_data_set(run, cache: Path) -> None:
     probed(cache, (0, 1), fp.FewShot(shots=(1, 4), tries=2))
     probed(cache, (0, 1), fp.FewShot(shots=(1,), tries=2), dataset="others")

@@ -28,6 +28,7 @@ VERBS: dict[str, list[str] | None] = {
     "fewshot": ["--data", "NAME", "--shots", "1", "--tries", "2"],
     "transfer": ["--train", "NAME", "--test", "elsewhere"],
     "compare": ["--data", "NAME", "--between", "probes"],
+    "ensemble": ["dinov2_vits14/knn", "dinov2_vits14/linear", "--data", "NAME"],
     "leaderboard": ["--data", "NAME"],
     "report": ["--data", "NAME"],
     "data relabel": ["NAME", "--targets", "LABELS", "--label", "label"],
@@ -101,7 +102,7 @@ def test_every_verb_knows_every_name(
     verb: str, features: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = features / "kept"
-    if verb in ("compare", "leaderboard", "report"):
+    if verb in ("compare", "ensemble", "leaderboard", "report"):
         for made in ("knn", "linear"):
             assert call(made, FOUND, capsys)[0] == 0
     shutil.copytree(cache, kept)
@@ -133,9 +134,8 @@ def test_every_verb_that_opens_files_knows_them_too(
     probe = tmp_path / "probe.safetensors"
     if verb == "predict":
         monkeypatch.setattr("featprobe.probes.loading.read_saved", lambda _: None)
-        source = type(
-            "Source", (), {"key": {"recipe": {}}, "dataset": "", "task": "", "thresholds": {}}
-        )
+        about = {"key": {"recipe": {}}, "dataset": "", "task": "", "thresholds": {}, "parts": {}}
+        source = type("Source", (), about)
         monkeypatch.setattr("featprobe.evaluation.predict.features_of", lambda *_: source)
     own = {
         "extract": ["--model", "tiny_vit14"], "predict": [str(probe)],

@@ -28,8 +28,8 @@ STANDS_FOR = {
     "unit(dinov2_vits14:cls) + unit(resnet50:mean)": (
         "unit(tiny_vit14@28:cls) + unit(tiny_vit14@28-random0:mean)",
     ),
-    "dinov2_vits14/linear": ("tiny_vit14@28/linear",),
-    "dinov2_vits14/linear mean": ("tiny_vit14@28/linear mean",),
+    "dinov2_vits14/sgd": ("tiny_vit14@28/sgd",),
+    "dinov2_vits14/sgd mean": ("tiny_vit14@28/sgd mean",),
     "112": ("56",),
     "128": ("8",),  # components: there are few films here
 }

@@ -55,7 +55,7 @@ def spied(features, monkeypatch):
     """Features whose rows are numbered, a probe that records, and the two lists."""
     Spy.shared = ([], [])
     monkeypatch.setattr(
-        fp.FeatureSet, "x", lambda self, view=None, pool="mean": np.arange(40.0)[:, None] + [[0, 1]]
+        fp.FeatureSet, "x", lambda self, view=None, *_, **__: np.arange(40.0)[:, None] + [[0, 1]]
     )
     return features, *Spy.shared
 

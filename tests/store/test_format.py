@@ -44,7 +44,8 @@ def test_every_field_of_the_key_changes_its_digest(name: str) -> None:
 
 
 def test_a_key_is_made_of_everything_it_holds() -> None:
-    full = make_key(versions={"frames": 2}, reduction={"dim": 3})
+    more = {"parts": {"a": make_key().to_dict()}, "augmented": {"views": 2}}
+    full = make_key(versions={"frames": 2}, reduction={"dim": 3}, **more)
     assert set(full.to_dict()) == set(FIELDS)
 
 
@@ -54,6 +55,7 @@ def test_every_part_of_preprocessing_and_frame_recipe_is_in_the_key() -> None:
     others = {
         "resize": 30, "crop": (30, 28), "mean": (0.1, 0.456, 0.406), "std": (0.1, 0.224, 0.225),
         "interpolation": "bilinear", "pad": (32, 32), "channels": 1,
+        "centre": "even",
     }  # fmt: skip
     names = [f.name for f in dataclasses.fields(Preprocess)]
     digests = {make_key(preprocess=plain.to_dict()).digest}
