@@ -12,15 +12,18 @@ what was registered what featprobe uses, or says in one line what was expected a
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import re
 import sys
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from featprobe.core.entry_points import may_be_declared
 from featprobe.core.errors import FeatprobeError, InputError, PluginWarning, nearest, reason
+
+if TYPE_CHECKING:
+    import importlib.metadata
 
 T = TypeVar("T")
 
@@ -194,8 +197,12 @@ def _points(kind: str) -> tuple[importlib.metadata.EntryPoint, ...]:
     return tuple(found.values())
 
 
-@cache  # reading the metadata of all distributions takes some 20 ms
+@cache
 def _groups(path: tuple[str, ...]) -> dict[str, tuple[importlib.metadata.EntryPoint, ...]]:
+    if not may_be_declared(path):
+        return {}
+    import importlib.metadata
+
     points = importlib.metadata.entry_points()
     ours = [group for group in points.groups if group.startswith("featprobe.")]
     return {group: tuple(points.select(group=group)) for group in ours}
