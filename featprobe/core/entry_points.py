@@ -45,4 +45,4 @@ def _holds(file: str, section: bytes) -> bool:
             text = f.read()
     except OSError:
         return False
-    return section in b"".join(text.split(b" "))
+    return section in text.replace(b" ", b"")

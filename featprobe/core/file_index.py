@@ -12,9 +12,8 @@ import hashlib
 import itertools
 import json
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from featprobe.core.atomic import written_aside
 from featprobe.core.fingerprint import file_digest
 from featprobe.core.opening import held
+from featprobe.core.threads import on_threads
 
 UNREADABLE = "unreadable"  # instead of a digest
 SMALL = 1 << 20  # bytes: so small a file is read whole where its header is asked for
@@ -94,15 +94,11 @@ class FileIndex:
     def _all(self, paths: Iterable[StrPath], whole: bool) -> Iterator[np.ndarray]:
         """The records of paths, block by block in order."""
         todo = iter(paths)
-        flying: deque[Future[np.ndarray]] = deque()
+        blocks = iter(lambda: list(itertools.islice(todo, BLOCK)), [])
+        read = partial(self._block, whole=whole)
         try:
-            with ThreadPoolExecutor(self.threads) as pool:
-                while True:
-                    while len(flying) < AHEAD and (block := list(itertools.islice(todo, BLOCK))):
-                        flying.append(pool.submit(self._block, block, whole))
-                    if not flying:
-                        return
-                    records = flying.popleft().result()
+            with contextlib.closing(on_threads(read, blocks, self.threads, AHEAD)) as found:
+                for records in found:
                     self.kinds |= {k.decode() for k in np.unique(records["kind"]).tolist()}
                     yield records
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
@@ -20,9 +20,11 @@ def cores() -> int:
 
 
 def on_threads(
-    function: Callable[[Item], Found], items: Iterable[Item], threads: int
-) -> Iterator[Found]:
-    """``map`` on so many threads: results in order, and one item made ahead of them."""
+    function: Callable[[Item], Found], items: Iterable[Item], threads: int,
+    under_way: int | None = None,
+) -> Generator[Found]:  # fmt: skip
+    """``map`` on so many threads: results in order, and at most so many items ``under_way``, by
+    default one more than there are threads. Closed, it waits for those that have begun."""
     if threads < 2:
         yield from map(function, items)
         return
@@ -30,7 +32,7 @@ def on_threads(
     with ThreadPoolExecutor(threads) as pool:
         try:
             while True:
-                for item in islice(todo, threads + 1 - len(flying)):
+                for item in islice(todo, (under_way or threads + 1) - len(flying)):
                     flying.append(pool.submit(function, item))
                 if not flying:
                     return

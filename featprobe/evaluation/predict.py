@@ -20,6 +20,7 @@ from featprobe.evaluation.applicable import (
     refuse_other_features,
 )
 from featprobe.evaluation.findings.cells import listed
+from featprobe.evaluation.fitted import averaged
 from featprobe.evaluation.score_predictions import PredictionScores, score_predictions
 from featprobe.features.feature_set import FeatureSet
 from featprobe.features.joined import JoinedFeatures
@@ -234,7 +235,7 @@ def predict_features(saved: SavedProbe, features: FeatureSet) -> Predictions:
         worth = score_predictions(features, source.task, (), values[:, None])
         return Predictions(features.ids, (), none, predicted, features.left_out, notes, worth)
     p = [probe.predict_proba(v) for v in seen]
-    names, scores = _named(probe, source, p[0] if len(p) == 1 else np.mean(p, axis=0))
+    names, scores = _named(probe, source, averaged(p))
     predicted = _decided(source, names, scores)
     notes += _unlearnt(probe, source, names)
     worth = score_predictions(features, source.task, names, scores)

@@ -12,12 +12,10 @@ from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.numeric import unit_rows
 from featprobe.features.bags import Bags
 from featprobe.features.feature_set import FeatureSet
-from featprobe.features.joined_views import JoinedPart, joined_parts, written
+from featprobe.features.joined_views import JOIN, JoinedPart, joined_parts, written
 from featprobe.features.labeled_items import ExcludedItem
 from featprobe.store.format import FeatureKey, Items
 from featprobe.store.memory import MemoryStore
-
-JOIN = " + "
 
 
 class JoinedFeatures(FeatureSet):

@@ -20,6 +20,7 @@ from featprobe.backbones.spec import OUTPUTS
 from featprobe.core.errors import InputError
 from featprobe.features.view_names import PART
 
+JOIN = " + "  # of the names of what is joined
 _VIEW = rf"{PART}(?:\+{PART})*"
 # the source is as short as it can be: of a:cls:4 it is a, of timm:resnet50:cls timm:resnet50
 _OF_SOURCE = re.compile(rf"^(?P<source>.+?):(?P<view>{_VIEW})$")
@@ -63,7 +64,7 @@ def joined_parts(text: str) -> tuple[JoinedPart, ...]:
 
 def written(parts: Sequence[JoinedPart]) -> str:
     """The view of some parts, the inverse of :func:`joined_parts`."""
-    return " + ".join(map(str, parts))
+    return JOIN.join(map(str, parts))
 
 
 def _pieces(text: str) -> list[str]:

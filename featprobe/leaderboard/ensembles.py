@@ -23,6 +23,7 @@ from featprobe.core.versions import versions_of
 from featprobe.evaluation import results
 from featprobe.evaluation.reporting import NAMED_CLASSES, kept_scores
 from featprobe.evaluation.results import Result
+from featprobe.features.joined_views import JOIN
 from featprobe.leaderboard.kept_scores import called, load
 from featprobe.leaderboard.leagues import identity, short
 from featprobe.leaderboard.row_labels import ENSEMBLE, probe_name
@@ -35,7 +36,6 @@ from featprobe.store.format import FeatureKey
 COMBINE = ("probabilities", "logits")
 MAY_DIFFER = ("image-size", "selection", "seed")  # of members; how they were split may not
 LEAST = 1e-6  # of a probability before its logarithm is taken
-JOIN = " + "
 
 
 def ensemble(

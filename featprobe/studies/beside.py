@@ -17,6 +17,7 @@ from featprobe.studies.decoding import Decoding
 from featprobe.studies.published import MEANS, Published
 
 DECODED = ("pooled_dice", "pooled_jaccard")  # what a study's part of segmentation is shown with
+RANDOM = "random weights, not the pretrained ones"
 ROUNDING = 5e-4  # published numbers have three places
 
 
@@ -93,19 +94,26 @@ def beside(
     for p in published:
         why = next((w for cell, w in lacking if p.is_of(cell, p.shots)), "")
         if p not in told and why:
-            protocol = "" if p.shots is None else f"{p.shots} shots"
-            out.rows.append(
-                Row(p.data, p.model, p.probe, protocol, p.metric, theirs=p.value, table=p.table,
-                    why=why)
-            )  # fmt: skip
+            out.rows.append(_lacking(p, why))
     return out
+
+
+def _lacking(p: Published, why: str) -> Row:
+    """The row of a published number beside which nothing ran."""
+    return Row(
+        p.data, p.model, p.probe, _shots(p.shots), p.metric, theirs=p.value, table=p.table, why=why
+    )
+
+
+def _shots(shots: int | None) -> str:
+    return "" if shots is None else f"{shots} shots"
 
 
 def _row(cell: Cell, r: Result, metric: str, near: Published | None) -> Row:
     value = r.metrics.get(metric, math.nan)
-    told = [cell.protocol.name] if r.shots is None else [f"{r.shots} shots"]
+    told = [_shots(r.shots) or cell.protocol.name]
     told += [f"mean of {len(r.seeds)} seeds"] if r.seeds else []
-    notes = ["random weights, not the pretrained ones"] if r.random else []
+    notes = [RANDOM] if r.random else []
     if not r.random and dict(cell.model.options).get("weights"):
         notes.append("weights of a file that was given")
     exact = near is None or near.exact(cell)
@@ -129,24 +137,19 @@ def decoded(
     out = []
     for r in made:
         near = {p.metric: p for p in published if p.is_decoded(d, r.shots)}
-        protocol = "" if r.shots is None else f"{r.shots} shots"
-        notes = ("random weights, not the pretrained ones",) if r.random else ()
+        notes = (RANDOM,) if r.random else ()
         for m in dict.fromkeys((*DECODED, *near)):
             values = [r.metrics.get(n, math.nan) for n in MEANS.get(m, (m,))]
             value = sum(values) / len(values)
             theirs = near.get(m)
             out.append(Row(
-                r.dataset, r.backbone, d.preset, protocol, m,
+                r.dataset, r.backbone, d.preset, _shots(r.shots), m,
                 None if math.isnan(value) else value, r.ci.get(m),
                 theirs.value if theirs else None, theirs.table if theirs else "", notes=notes,
                 exact=not r.random,
             ))  # fmt: skip
     if not made:
-        for p in published:
-            if p.is_decoded(d, p.shots):
-                protocol = "" if p.shots is None else f"{p.shots} shots"
-                out.append(Row(p.data, p.model, p.probe, protocol, p.metric, theirs=p.value,
-                               table=p.table, why=why))  # fmt: skip
+        out += [_lacking(p, why) for p in published if p.is_decoded(d, p.shots)]
     return out
 
 
