@@ -14,6 +14,8 @@ from collections.abc import Sequence
 NAME = b"featprobe."
 FILES = ("entry_points.txt", "EGG-INFO/entry_points.txt")
 METADATA = (".dist-info", ".egg-info", ".egg")
+# Python's own finder, and the one that its backport adds as soon as some library imports it.
+FOLDER_FINDERS = ("_frozen_importlib_external", "importlib_metadata")
 
 
 def may_be_declared(path: Sequence[str], name: bytes = NAME) -> bool:
@@ -25,7 +27,7 @@ def may_be_declared(path: Sequence[str], name: bytes = NAME) -> bool:
 
 
 def _usual(finder: object) -> bool:
-    return getattr(finder, "__module__", "") == "_frozen_importlib_external"
+    return getattr(finder, "__module__", "") in FOLDER_FINDERS
 
 
 def _in_folder(folder: str, section: bytes) -> bool:

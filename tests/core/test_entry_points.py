@@ -12,6 +12,17 @@ import pytest
 from featprobe.core.entry_points import may_be_declared
 
 
+@pytest.fixture(autouse=True)
+def python_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that other tests import leave finders behind."""
+    usual = [f for f in sys.meta_path if _module(f) == "_frozen_importlib_external"]
+    monkeypatch.setattr(sys, "meta_path", usual)
+
+
+def _module(finder: object) -> str:
+    return str(getattr(finder, "__module__", ""))
+
+
 def declare(folder: Path, text: str, kind: str = "dist-info") -> None:
     info = folder / f"other-1.0.{kind}"
     info.mkdir(parents=True)
@@ -51,3 +62,14 @@ def test_so_are_finders_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder()])
     assert may_be_declared([])
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_backport_of_the_library_finds_no_more_than_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: bool
+) -> None:
+    backport = pytest.importorskip("importlib_metadata")
+    finder = backport.MetadataPathFinder
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder()])
+    declare(tmp_path, "[featprobe.metrics]\nm = a:b\n" if ours else "")
+    assert may_be_declared([str(tmp_path)]) == ours
