@@ -150,7 +150,5 @@ def _optimizer(
 ) -> torch.optim.Optimizer:
     groups = [{"params": list(n.parameters()), "lr": r} for n, r in zip(networks, rates)]
     if t.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, momentum=t.momentum, weight_decay=t.weight_decay, foreach=True
-        )
-    return torch.optim.AdamW(groups, weight_decay=t.weight_decay, foreach=True)
+        return torch.optim.SGD(groups, momentum=t.momentum, weight_decay=t.weight_decay, fused=True)
+    return torch.optim.AdamW(groups, weight_decay=t.weight_decay, fused=True)
