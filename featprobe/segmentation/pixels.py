@@ -71,21 +71,22 @@ class Labels:
         the cross-entropy (G,) where it is asked for."""
         raise NotImplementedError
 
-    def derivative(self, p: Tensor, by_p: Tensor | None) -> Tensor:
-        """Of the loss by the logits; ``by_p``: of Dice by p. Both may be written over."""
+    def derivative(self, p: Tensor, pull: Tensor | None) -> Tensor:
+        """Of the loss by the logits; ``pull``: of Dice by p, times p. Both may be written over."""
         raise NotImplementedError
 
     def __call__(self, z: Tensor, derived: bool) -> tuple[Tensor, Tensor | None]:
         """Losses (G,) of logits (G, B, K, a, b) and, where wanted, their derivatives."""
         p, loss = self.softened(z)
-        by_p = None
+        pull = None
         if self.terms.dice:
-            hit, mass = (p * self.y).sum((1, 3, 4)), p.sum((1, 3, 4)) + self.pixels
+            hits = p * self.y
+            hit, mass = hits.sum((1, 3, 4)), p.sum((1, 3, 4)) + self.pixels
             dice, by_hit, by_mass = self.terms.of_dice(hit, mass)
             loss = dice + loss
-            by_p = (self.y * by_hit).add_(by_mass) if derived else None
+            pull = hits.mul_(by_hit).addcmul_(p, by_mass) if derived else None
         assert isinstance(loss, Tensor)
-        return loss, self.derivative(p, by_p) if derived else None
+        return loss, self.derivative(p, pull) if derived else None
 
 
 class OneOf(Labels):
@@ -125,13 +126,13 @@ class OneOf(Labels):
             ce = lse.flatten(1) @ self.total.flatten() - ce
         return p.mul_(self.known / norm), ce
 
-    def derivative(self, p: Tensor, by_p: Tensor | None) -> Tensor:
-        if by_p is None:
+    def derivative(self, p: Tensor, pull: Tensor | None) -> Tensor:
+        if pull is None:
             out = p.mul_(self.total)
         else:
-            out = by_p.mul_(p)
-            inner = out.sum(2, keepdim=True)
-            out.addcmul_(p, inner.sub_(self.total) if self.terms.ce else inner, value=-1)
+            inner = pull.sum(2, keepdim=True)
+            inner = inner.sub_(self.total) if self.terms.ce else inner
+            out = pull.addcmul_(p, inner, value=-1)
         out = self.terms.down(out)
         return out.sub_(self.t) if self.terms.ce else out
 
@@ -156,8 +157,8 @@ class AnyOf(Labels):
         each = F.binary_cross_entropy_with_logits(z, t, self.scale, reduction="none")
         return p, each.flatten(1).sum(1)
 
-    def derivative(self, p: Tensor, by_p: Tensor | None) -> Tensor:
-        out = torch.zeros_like(p) if by_p is None else by_p.mul_(p).mul_(self.known - p)
+    def derivative(self, p: Tensor, pull: Tensor | None) -> Tensor:
+        out = torch.zeros_like(p) if pull is None else pull.mul_(self.known - p)
         if self.terms.ce:
             out.addcmul_(p - self.t, self.scale)
         return self.terms.down(out)
