@@ -20,6 +20,10 @@ PATIENCE = 16  # evaluations without a fall beyond rounding: the value is as low
 # (indices of the problems (p,), points (p, M)) -> values (p,) float64, gradients (p, M)
 Evaluate = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
+# (indices of the problems that are left (p,), their points (p, M)) -> a better inverse Hessian of
+# these, or None
+Renew = Callable[[np.ndarray, np.ndarray], "Inverse | None"]
+
 
 @dataclass
 class Minima:
@@ -89,6 +93,7 @@ def minimize(
     tolerance: float,
     most: int = 2000,
     patience: int = PATIENCE,
+    renew: Renew | None = None,
 ) -> Minima:
     """Minimise P convex problems from ``start`` (P, M), in its precision.
 
@@ -96,7 +101,8 @@ def minimize(
     has stopped to fall, or after ``most`` evaluations, not converged. How far the minimum is, is
     estimated as the decrement times the evaluations so far: the decrement alone is what one more
     step would gain, and a problem that took a hundred is a hundred such steps away (measured
-    against minima in float64: the estimate is within a factor of 3). ``history`` is extended.
+    against minima in float64: the estimate is within a factor of 3). ``history`` is extended, and
+    begins anew where ``renew`` has a better inverse Hessian after a round.
     """
     count = len(start)
     slack = float(np.finfo(start.dtype).eps) / 2  # values closer than this are equal
@@ -148,6 +154,10 @@ def minimize(
             )
             step = np.where(better, 1.0, shorter)
             value = np.where(better, new_value, value)
+        inverse = renew(left, x) if renew else None
+        if inverse is not None:
+            history, step = History(inverse.astype(x.dtype)), np.ones(len(left))
+            better[:] = True
         fresh = history.direction(gradient)
         direction = fresh if better.all() else np.where(better[:, None], fresh, direction)
         slope = _dot(gradient, direction)

@@ -124,7 +124,7 @@ class Problem:
         for start in range(part[0], part[1], BLOCK):
             rows = slice(start, min(start + BLOCK, part[1]))
             z = self.z[w.dtype][rows].astype(w.dtype, copy=False)
-            cost, residual = self.targets[w.dtype].losses(w @ z.T + b, labels, rows)
+            cost, residual = self.targets[w.dtype].losses(_logits(z, w, b), labels, rows)
             loss += cost
             gradient[:, :-1] += residual @ z
             gradient[:, -1] += residual.sum(1)
@@ -133,5 +133,14 @@ class Problem:
     def unpack(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients (nC, K, D) and intercepts (nC, K) for the features as given."""
         w = state.astype(np.float64).reshape(len(state), self.classes, -1)
-        coef = w[:, :, :-1] @ self.basis.vectors.T
+        coef = self.basis.axes.back(w[:, :, :-1])
         return coef, w[:, :, -1] - coef @ self.basis.mean
+
+
+def _logits(z: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """w z' + b (P, n), rows of samples contiguous.
+
+    BLAS takes a tall matrix in float32 up to twice as fast from the left, and in float64 from the
+    right (OpenBLAS with AVX-512).
+    """
+    return np.add((z @ w.T).T, b, order="C") if w.dtype == np.float32 else w @ z.T + b
