@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featprobe.solvers.symmetric import eigh
+
 SURE = 1e-8  # eigenvalues above this part of the largest are not blurred by rounding of the matrix
 BLOCK = 8192  # rows in float64 at a time
 
@@ -25,9 +27,12 @@ class Axes:
 
     def back(self, w: np.ndarray) -> np.ndarray:
         """Coefficients of the features (..., D) of coefficients (..., r) along the axes."""
-        if self.samples is None or w.size // w.shape[-1] > len(self.samples):
-            return w @ self.whole().T
-        return (w @ self.matrix.T) @ self.samples
+        rows = w.reshape(-1, w.shape[-1])  # one product
+        if self.samples is None or len(rows) > len(self.samples):
+            coef = rows @ self.whole().T
+        else:
+            coef = (rows @ self.matrix.T) @ self.samples
+        return coef.reshape(*w.shape[:-1], -1)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def _basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, Axes]:
         values, axes = _turned(x, mean, None)
     else:
         centred = x - mean
-        values, vectors = np.linalg.eigh(centred @ centred.T / n)
+        values, vectors = eigh(centred @ centred.T / n)
         if (values[1:] > SURE * values[-1]).all():  # centred rows lack one direction
             values, vectors = values[:0:-1], vectors[:, :0:-1]
             return mean, values, Axes(vectors / np.sqrt(n * values), centred)
@@ -99,7 +104,7 @@ def _turned(
         seen = centred if within is None else centred @ within
         covariance += seen.T @ seen
         square += float(np.square(x[rows], dtype=np.float64).sum())
-    values, vectors = np.linalg.eigh(covariance / len(x))
+    values, vectors = eigh(covariance / len(x))
     floor = floor or (4 * np.finfo(np.float64).eps) ** 2 * square / len(x)
     axes = vectors if within is None else within @ vectors
     clear = values > max(SURE * values[-1], floor)

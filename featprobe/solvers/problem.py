@@ -57,20 +57,20 @@ class Problem:
         return ROUND + 2 * n * (r + 20) * count * self.each
 
     def price(self, apart: bool) -> int:
-        """Multiplications of a turned curvature; eigh's of m x m take as long as 12 m^3."""
+        """Multiplications of a turned curvature; eigh's of m x m take as long as 10 m^3."""
         m = leading(self.basis.values)
-        return (self.n * m**2 + 12 * m**3) * (self.per if apart else 1)
+        return (self.n * m**2 + 10 * m**3) * (self.per if apart else 1)
 
     def price_dense(self, ridges: int) -> float:
         """Multiplications of the inverse Hessians of a softmax; infinite if too large."""
         if not self.joint or self.size > LARGEST:
             return np.inf
-        return self.n * self.size**2 + 4 * ridges * self.size**3
+        return self.n * self.size**2 + 2 * ridges * self.size**3
 
     def dense(self, state: np.ndarray, ridges: np.ndarray) -> Dense:
         """The inverse Hessians of a softmax at a state (1, size)."""
         p, weight = self._probabilities(state, slice(None))
-        return dense(self.z[np.dtype(np.float32)], p, weight, ridges)
+        return dense(self.z[np.dtype(np.float32)], p, weight, ridges, self.pool)
 
     def curvature(self, state: np.ndarray, model: Curvature | None = None) -> Curvature:
         """Near a state (per, size), its axes those of ``model``, or of the features."""
