@@ -31,7 +31,7 @@ class Hessians:
         problem, middle = self.problem, start[len(ridges) // 2]
         self.latest, self.ridges, self._turn = start.copy(), ridges, 0
         self._renewed = False
-        self._exact = self.plain > EAGER * problem.price_dense(len(ridges))
+        self._exact = self.plain > problem.price_dense(len(ridges))
         if self._exact:
             self.inverse: Inverse = problem.dense(middle, ridges)
             return self.inverse
@@ -44,11 +44,11 @@ class Hessians:
         return self.inverse
 
     def renew(self, left: np.ndarray, x: np.ndarray) -> Inverse | None:
-        """After a round of the problems ``left``, which are at ``x``: the Hessian itself at the
-        middle one of these, where it pays.
+        """After a round of the problems ``left``, which are at ``x``: a better model, made at the
+        middle one of these, where one pays.
 
-        Not a model that is only near to it, of coupled classes or of several labels: what the
-        rounds have taught is worth more.
+        Of one sigmoid and of each label it is the Hessian itself there. Of a softmax that is too
+        large for this a turned model only comes near to it, and is made once in a group.
         """
         problem = self.problem
         self.latest.reshape(-1, problem.size)[left] = x
@@ -60,7 +60,7 @@ class Hessians:
         middle = self.latest[left[len(left) // 2] // problem.per]
         apart = problem.per > 1
         if problem.joint:
-            self._exact = self.plain > EAGER * problem.price_dense(len(self.ridges))
+            self._exact = self.plain > problem.price_dense(len(self.ridges))
             if self._exact:
                 self.inverse = problem.dense(middle, self.ridges)
             elif self._renewed or self.spent <= EAGER * problem.price(False):

@@ -35,6 +35,7 @@ TOGETHER = 9  # values of C
 APART = 5  # of long rounds: fewer start nearer to their optimum
 WIDE = 2  # times as many where a path is easy: BLAS multiplies with 16 columns twice as fast
 EASY = 4  # rounds of the group before
+SHORT = 6  # rounds in float32 without a fall beyond its rounding
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _solve(
     double = np.dtype(np.float64)
     out = minimize(
         evaluate, start.astype(np.float32), History(hessians.inverse),
-        tolerance=tolerance, patience=4, renew=hessians.renew,
+        tolerance=tolerance, patience=SHORT, renew=hessians.renew,
     )  # fmt: skip
     out = replace(out, x=out.x.astype(double), gradient=out.gradient.astype(double))
     if not problem.large:  # values and gradients are to be said more exactly than they were found

@@ -118,6 +118,18 @@ def test_a_hessian_made_within_a_group_ends_what_would_take_long(
     np.testing.assert_allclose(with_it.objective, without.objective, rtol=1e-5)
 
 
+def test_what_is_the_same_for_all_classes_is_not_left_to_rounding() -> None:
+    """It changes no probability, so that only the ridge could take it back."""
+    x, y = data(Cell("path", 400, 150, 5, "none", True))
+    Cs = [1e2, 1e4, 1e5]
+    path = logistic_path(x, y, Cs)
+    assert np.abs(path.coef.mean(1)).max() < 1e-12 * np.abs(path.coef).max()
+    tight = logistic_path(x, y, Cs, tolerance=1e-12)
+    np.testing.assert_allclose(path.objective, tight.objective, rtol=3e-7)
+    theirs = LogisticRegression(C=1e5, tol=1e-9, max_iter=50_000).fit(x.astype(float), y)
+    assert tight.objective[2] <= objective(theirs, x, y, 1e5) * (1 + 1e-9)
+
+
 def test_a_looser_tolerance_takes_fewer_rounds_and_changes_no_decision_that_matters() -> None:
     x, y = data(Cell("path", 600, 40, 3, "weak", True))
     tight, usual, loose = (logistic_path(x, y, CS, tolerance=t) for t in (1e-12, None, 1e-3))
