@@ -92,9 +92,7 @@ class Forward:
         self.streams = streams
         self.backbone, self.wanted, self.precision = backbone, dict(wanted), precision
         self.batch, self.compiled, self.halved = batch, compiled, 0
-        threads = streams.threads if streams else torch.get_num_threads()
-        size = backbone.preprocess.size
-        self.piece = batch if compiled else frames_at_once(backbone.device, batch, threads, size)
+        self.threads = streams.threads if streams else torch.get_num_threads()
         if compiled:
             backbone.compile(precision)
 
@@ -112,9 +110,11 @@ class Forward:
 
     def _all(self, x: Tensor) -> OnHost:
         parts: list[dict[str, Tensor]] = []
+        size = x.shape[-2], x.shape[-1]
+        most = frames_at_once(self.backbone.device, len(x), self.threads, size)
         start = 0
         while start < len(x):
-            part = x[start : start + min(self.batch, self.piece)]
+            part = x[start : start + (self.batch if self.compiled else min(self.batch, most))]
             try:
                 parts.append(self._run(part))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
