@@ -77,13 +77,14 @@ class Ledger:
         if trace:  # it is no mistake of the user's
             self.report(trace.rstrip())
         first, name = self.cells[task.cells[0]], self.cells[task.cells[0]].name
-        if task.extracts:
-            name = f"{first.data.name} / {first.model.name} ({len(task.cells)} cells)"
-        if task.extracts or not begun:
-            start, self.number = self.number + 1, self.number + len(task.cells)
-            numbers = f"{start} to {self.number}" if len(task.cells) > 1 else f"{start}"
+        cells = self.schedule.failed(task)
+        if task.model is not None:
+            name = f"{first.data.name} / {task.model.name} ({len(task.cells)} cells)"
+        if cells and (task.extracts or not begun):
+            start, self.number = self.number + 1, self.number + len(cells)
+            numbers = f"{start} to {self.number}" if len(cells) > 1 else f"{start}"
             self.report(f"[{numbers}/{len(self.cells)}] {name}")
-        self.failed_cells += len(task.cells)
+        self.failed_cells += len(cells)
         self.failures.append(f"{name}: {' '.join(why.split())}")
         self.report(f"failed: {self.failures[-1]}")
         self.show()

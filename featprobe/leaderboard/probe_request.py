@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from featprobe.backbones.offer import Offer
 from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError
+from featprobe.core.fingerprint import digest
+from featprobe.core.jsonvalues import plain
 from featprobe.core.yaml_file import at, checked
 from featprobe.extraction.options import BLOCKS
 from featprobe.features.feature_set import POOLS, FeatureSet
@@ -65,6 +67,12 @@ class ProbeRequest:
             return tuple(view or ())
         return view.every if offer is None else view.served(offer)
 
+    def of_joined(self) -> ProbeRequest:
+        """The same for joined backbones, whose view is their own."""
+        pools = self.how["pool"]
+        name = named(self.probe.name, "", pools[0] if len(pools) == 1 else "")
+        return replace(self, name=name, how={**self.how, "view": None})
+
     @property
     def choices(self) -> int:
         """Among how many views and poolings val may have to choose."""
@@ -99,13 +107,29 @@ def make_probe_requests(
     return [make_probe_request(e, place) for e in each or [entry]]
 
 
-def deepest(probes: Sequence[ProbeRequest], extract: Mapping[str, Any]) -> None:
-    """Raise :class:`InputError` for a view of more blocks than the file lets be stored."""
+def without_views(probes: Sequence[ProbeRequest]) -> list[ProbeRequest]:
+    """Of probes that differ in their views alone the first."""
+    out: dict[str, ProbeRequest] = {}
+    for p in probes:
+        rest = {k: v for k, v in p.how.items() if k != "view"}
+        study = p.study and p.study.name
+        same = [p.probe.name, p.probe.recorded(), p.refit, rest, study]
+        out.setdefault(digest(plain(same)), p)
+    return list(out.values())
+
+
+def deepest(
+    probes: Sequence[ProbeRequest], extract: Mapping[str, Any], own_views: Iterable[str] = ()
+) -> None:
+    """Raise :class:`InputError` for a view of more blocks than the file lets be stored.
+
+    ``own_views``: those that joined backbones name."""
     usual = extract.get("blocks", BLOCKS)
     parts = (text.partition(":") for text in extract.get("features", ()))
     own = {name: int(deep) for name, _, deep in parts if deep.isdecimal()}
-    named = [p for p in probes if "preset" not in p.fixed]  # of networks of all sizes
-    for view in dict.fromkeys(v for probe in named for v in probe.how["view"] or ()):
+    fixed = [p for p in probes if "preset" not in p.fixed]  # presets: of networks of all sizes
+    of_probes = (v for probe in fixed for v in probe.how["view"] or ())
+    for view in dict.fromkeys([*of_probes, *own_views]):
         for output, blocks in (view_part(part, view) for part in view.split("+")):
             stored = own.get(output, usual)
             if blocks > stored:

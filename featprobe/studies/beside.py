@@ -114,7 +114,7 @@ def _row(cell: Cell, r: Result, metric: str, near: Published | None) -> Row:
     told = [_shots(r.shots) or cell.protocol.name]
     told += [f"mean of {len(r.seeds)} seeds"] if r.seeds else []
     notes = [RANDOM] if r.random else []
-    if not r.random and dict(cell.model.options).get("weights"):
+    if not r.random and any(dict(m.options).get("weights") for m in cell.model.sources):
         notes.append("weights of a file that was given")
     exact = near is None or near.exact(cell)
     if near is not None and not exact:
