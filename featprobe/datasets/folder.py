@@ -207,12 +207,12 @@ def _dataset(
         names = [ids[i] for i, w in layout.left_out.items() if w == why]
         found.skip(f"{why} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})", len(names))
     source = FileSource(FilePaths((found.paths[i] for i in kept), str(root)), memory)
-    names = np.array([ids[i] for i in kept])
+    kept_ids = np.array([ids[i] for i in kept])
     del ids, parts
     found.paths.clear()
     data = Dataset(
-        name=name, ids=names, recipe=recipe, skipped=found.skipped, source=source,
-        groups=np.zeros(len(names), "U1"), notes=[*layout.notes, *found.notes],
+        name=name, ids=kept_ids, recipe=recipe, skipped=found.skipped, source=source,
+        groups=np.zeros(len(kept), "U1"), notes=[*layout.notes, *found.notes],
     )  # fmt: skip
     data.warn("series", found.warnings)
     if any(layout.split):
