@@ -23,11 +23,24 @@ def fits(dtype: np.dtype, low: float, high: float) -> bool:
     return low <= np.iinfo(dtype).min and high >= np.iinfo(dtype).max
 
 
-def windowed(x: Tensor, low: float, high: float) -> Tensor:
-    """Values to [0, 1]: 0 at and below ``low``, 1 at and above ``high``; 0 where they are equal."""
+def windowed(x: Tensor, low: float, high: float, own: bool = False) -> Tensor:
+    """Values to [0, 1]: 0 at and below ``low``, 1 at and above ``high``; 0 where they are equal.
+
+    ``own``: in place; a film of 1024 x 1024 is 4 MB for each array that is not made.
+    """
     if not high > low:
         return torch.zeros_like(x)
-    return ((x - float(low)) / float(high - low)).clamp_(0, 1)
+    x = x.sub_(float(low)) if own else x - float(low)
+    return x.div_(float(high - low)).clamp_(0, 1)
+
+
+def values_on(pixels: np.ndarray, device: Any) -> Tensor:
+    """Pixels of any dtype as float32 on a device, where they go in the file's own few bytes."""
+    pixels = np.ascontiguousarray(pixels)
+    x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+    if pixels.dtype == np.uint16 and torch.device(device).type != "cpu":
+        return (x.view(torch.int16).to(device).int() & 0xFFFF).float()  # torch has little for it
+    return x.to(device).float()
 
 
 def shown(
@@ -35,11 +48,8 @@ def shown(
     device: Any = "cpu",
 ) -> Tensor:  # fmt: skip
     """Frames (F, 1 or 3, h, w) in [0, 1], as :meth:`featprobe.backbones.base.Backbone.render`."""
-    if pixels.dtype == np.uint16:  # torch has no arithmetic for it
-        pixels = pixels.astype(np.int32)
-    pixels = np.ascontiguousarray(pixels)
-    x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
-    x = x.to(device).float()
+    x = values_on(pixels, device)
+    own = pixels.dtype != np.float32  # made here, and not the caller's memory
     x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
     windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
     if preprocess.channels == 1 and x.shape[1] == 3:
@@ -48,7 +58,9 @@ def shown(
         # nothing is cut off, so that windowing may follow the resize, on far fewer values
         x = windowed(resize(x, preprocess, None), *windows[0])
     else:
-        x = torch.cat([windowed(x, *w) for w in windows], dim=1)
+        one = len(windows) == 1
+        seen = [windowed(x, *w, own=own and one) for w in windows]
+        x = seen[0] if one else torch.cat(seen, dim=1)
         x = resize(x, preprocess) if fit == "stretch" else place(x, preprocess, fit == "pad-mean")
     return crop(x, preprocess)
 

@@ -93,7 +93,8 @@ class Forward:
         self.backbone, self.wanted, self.precision = backbone, dict(wanted), precision
         self.batch, self.compiled, self.halved = batch, compiled, 0
         threads = streams.threads if streams else torch.get_num_threads()
-        self.piece = batch if compiled else frames_at_once(backbone.device, batch, threads)
+        size = backbone.preprocess.size
+        self.piece = batch if compiled else frames_at_once(backbone.device, batch, threads, size)
         if compiled:
             backbone.compile(precision)
 
