@@ -318,7 +318,8 @@ def test_a_line_of_progress_names_the_view_that_is_read(
         assert lines == [
             f"{line}{said}" for line in (
                 "tiny_vit14@28-random0 / knn", "resnet18@28-random0 / knn mean",
-                "resnet18@28-random0 / sgd mean", "clip_vitb16@32-random0 / knn",  # random weights have no projection
+                "resnet18@28-random0 / sgd mean",
+                "clip_vitb16@32-random0 / knn",  # random weights have no projection
             )
         ]  # fmt: skip
 
