@@ -239,7 +239,7 @@ def scored(cache: Path, result: Result) -> ItemScores:
     if result.seeds:
         return ItemScores.tried([scored(cache, r) for r in result.by_seed()])
     file = scores_file(cache, result)
-    again = f"run '{command_of(result)}' again to keep them"
+    again = f"run '{command_of(result.probe, result.protocol, result.task)}' again to keep them"
     if not file.is_file():
         raise InputError(f"{file}: the scores of this result are not there; {again}")
     try:

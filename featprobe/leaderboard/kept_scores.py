@@ -94,7 +94,7 @@ def _agreed(cache: Path, r: Result, metric: str, reached: float) -> float:
         raise InputError(
             f"{called(r)}: its kept scores reach {metric} {reached:.6f}, but line {r.id} in "
             f"{results.results_file(cache)} says {value:.6f}, so one of them is of another run or "
-            f"version: run '{command_of(r)}' again, or remove the line"
+            f"version: run '{command_of(r.probe, r.protocol, r.task)}' again, or remove the line"
         )
     return value
 
