@@ -69,7 +69,8 @@ def _remedy(result: Result) -> str:
     if result.protocol in CHOOSING:
         refit = result.protocol == "full" and result.settings.get("refit", True)
         how = ", with --no-refit where one candidate leaves nothing to choose" if refit else ""
-        return f"run '{command_of(result.probe, result.protocol, result.task)}' again to keep them{how}"
+        command = command_of(result.probe, result.protocol, result.task)
+        return f"run '{command}' again to keep them{how}"
     if result.protocol == "fewshot":
         return "few shots look at val where they are run with --choose-on-val"
     return f"{result.protocol} does not look at val"
