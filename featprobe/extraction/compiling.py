@@ -23,7 +23,7 @@ WORTH = 2.0  # so many times that must be saved: rates below are taken, not meas
 # FLOP/s that a network reaches, about: of a card in 16 and 32 bits, and of a core
 RATES = {"half": 1.5e14, "float32": 2e13, "core": 1e11}
 # By how much compiled blocks are faster at the least, by device and what they are made of: on a
-# CPU measured on one core (ResNet-50 1.28, ConvNeXt-T 1.24, ViT-S/14 1.05), on cards not by this code.
+# CPU measured on one core (ResNet-50 1.28, ConvNeXt-T 1.24, ViT-S/14 1.05), of cards not here.
 GAINS = {
     ("cuda", "convolutions"): 1.4, ("cuda", "rotary"): 1.4, ("cuda", "attention"): 1.05,
     ("cpu", "convolutions"): 1.2, ("cpu", "rotary"): 1.0, ("cpu", "attention"): 1.0,
