@@ -40,13 +40,13 @@ class Session:
     """What a process keeps between cells: the backbone and the features that it used last.
 
     ``known``: results that there are; ``begun`` is called when it is known whether a cell is among
-    them, before it is run.
+    them, and what it is called with the view that it reads, before it is run.
     """
 
     grid: Grid
     cache: Cache
     progress: bool = False
-    begun: Callable[[bool], None] = lambda there: None
+    begun: Callable[[bool, str], None] = lambda there, name: None
     share: int = 1
     _open: dict[str, Dataset] = field(default_factory=dict)
     _backbone: tuple[Model, Backbone | Exception] | None = None
@@ -119,12 +119,16 @@ class Session:
 
         ``stores``: the paths of its features, none for a training.
         """
+        name = cell.name
         if cell.probes:
-            requested, protocol, make = self.probe(cell, *self.opened(cell, stores))
+            features, view = self.opened(cell, stores)
+            requested, protocol, make = self.probe(cell, features, view)
+            if isinstance(cell.work, ProbeRequest) and view is None:
+                name = cell.name_with(cell.work.name_of(features))
         else:
             requested, protocol, make = self._tuning(cell)
         found = all_of(self.known.get(requested, {}), protocol)
-        self.begun(found is not None)
+        self.begun(found is not None, name)
         if found is not None:
             return found, False
         made = {r.shots: r for r in make() if r.selected}

@@ -27,7 +27,11 @@ class Cell:
     @property
     def name(self) -> str:
         """``films / dinov2_vits14 / knn, 10 % of train, seed 1``."""
-        said = [self.work.name, self.protocol.name]
+        return self.name_with(self.work.name)
+
+    def name_with(self, work: str) -> str:
+        """The same with what its probe is called where a preset's view of the backbone is known."""
+        said = [work, self.protocol.name]
         said += [f"seed {self.seed}"] if self.among > 1 and self.protocol.seeded else []
         return f"{self.data.name} / {self.model.name} / {', '.join(filter(None, said))}"
 

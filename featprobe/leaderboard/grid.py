@@ -143,7 +143,7 @@ def read(file: Path) -> Grid:
     select = _of(parts, "select", selectable, AUTO)
     version = _of(parts, "split_version", check_version, VERSION)
     _unlike([p.name for p in probes], [pairs[0][1].label for pairs in trained], file)
-    shown = [n for p in probes for n in (p.name, named(p.probe.name))]
+    shown = [n for p in probes for n in (p.name, named(p.probe.name), *p.names)]
     _known(shown + [t.name for _, t in tunings], *last(parts, "against"))
     options = make_extract(extract, f"{where}: extract")
     with at(f"{file}: probes"):

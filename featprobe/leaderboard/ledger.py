@@ -42,13 +42,14 @@ class Ledger:
         self.schedule = Schedule(cells)
         self.found: dict[int, list[Result]] = {}
         self.failures: list[str] = []
+        self._names: dict[int, str] = {}
         self.ran = self.there = self.number = self.failed_cells = self.running = 0
         self.seconds: dict[str, float] = {}
 
-    def begun(self, task: Task, there: bool) -> None:
-        """A cell is run, or is there."""
+    def begun(self, task: Task, there: bool, name: str) -> None:
+        """A cell is run, or is there; it is called by its ``name`` from now on."""
         self.number += 1
-        name = self.cells[task.cells[0]].name
+        self._names[task.cells[0]] = name
         place = f"[{self.number}/{len(self.cells)}] {name}"
         self.report(f"{place}: in the cache" if there else place)
 
@@ -64,7 +65,7 @@ class Ledger:
         self.found[i] = found
         self.ran += ran
         self.there += not ran
-        of = self.cells[i].name.replace("/", "-")
+        of = self._name(i).replace("/", "-")
         for r in found:
             shots = "" if r.shots is None else f" {r.shots} shots"
             track({f"{of}{shots}/{n}": v for n, v in r.metrics.items() if ":" not in n})
@@ -76,7 +77,7 @@ class Ledger:
         """A cell cannot be had, or features and with them all of their cells."""
         if trace:  # it is no mistake of the user's
             self.report(trace.rstrip())
-        first, name = self.cells[task.cells[0]], self.cells[task.cells[0]].name
+        first, name = self.cells[task.cells[0]], self._name(task.cells[0])
         cells = self.schedule.failed(task)
         if task.model is not None:
             name = f"{first.data.name} / {task.model.name} ({len(task.cells)} cells)"
@@ -88,6 +89,9 @@ class Ledger:
         self.failures.append(f"{name}: {' '.join(why.split())}")
         self.report(f"failed: {self.failures[-1]}")
         self.show()
+
+    def _name(self, i: int) -> str:
+        return self._names.get(i) or self.cells[i].name
 
     def show(self) -> None:
         """Bring the progress to where things stand."""

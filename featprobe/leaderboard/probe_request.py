@@ -12,6 +12,7 @@ from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import plain
 from featprobe.core.yaml_file import at, checked
+from featprobe.evaluation.evaluate import requested_views
 from featprobe.extraction.options import BLOCKS
 from featprobe.features.feature_set import POOLS, FeatureSet
 from featprobe.features.prepare import Prepare
@@ -87,6 +88,15 @@ class ProbeRequest:
             return tuple(view or ())
         every = [view, *(v.views for v in self.study.variants)] if self.study else [view]
         return tuple(dict.fromkeys(v for wanted in every for v in wanted.served(offer)))
+
+    def name_of(self, features: FeatureSet) -> str:
+        """What it is called on some features, with the view that its preset has of them."""
+        if not isinstance(self.how["view"], Wanted):
+            return self.name
+        probe = self.on(features)
+        views = requested_views(features, probe, self.how["view"], self.how["pool"])
+        view, pool = views[0] if len(views) == 1 else ("", "")
+        return named(probe.name, view, pool)
 
     def on(self, features: FeatureSet) -> Probe:
         """The probe for a backbone and a task, which a preset may have variants for."""
@@ -167,9 +177,8 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
         Prepare(options.get("normalize", False), options.get("pca"))
     pools = ["bag"] if made.bags else pools
     wanted = study.views if study and not views else None
-    asked = [*wanted.options[0]] if wanted else views
-    lone = len(asked) <= 1 and len(pools) == 1
-    shown = named(name, asked[0] if asked else "", pools[0]) if lone else named(name)
+    lone = len(views) <= 1 and len(pools) == 1  # a preset's view depends on the backbone
+    shown = named(name, views[0] if views else "", pools[0]) if lone else named(name)
     how: dict[str, Any] = {"view": wanted or views or None, "pool": pools}
     with at(place):
         selectable(options.get("select", AUTO))
@@ -177,5 +186,7 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     how |= study.how if study and "select" not in options else {}
     how |= {k: options[k] for k in OWN if k in options}
     refit = options.get("refit", study.refit if study else True)
-    names = dict.fromkeys([shown, named(name), name, *([study.name] if study else [])])
+    first = wanted.options[0] if wanted else ()  # what it was called before backbones were asked
+    once = [named(name, first[0], pools[0])] if len(first) == 1 and len(pools) == 1 else []
+    names = dict.fromkeys([shown, named(name), name, *([study.name] if study else []), *once])
     return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(options), study)

@@ -121,8 +121,9 @@ def _row(cell: Cell, r: Result, metric: str, near: Published | None) -> Row:
         notes.append(f"published of {near.named}")
     if math.isnan(value):
         notes.append(f"{metric} is not defined here")
+    backbone = cell.model.name if cell.model.parts else r.backbone  # joined ones with their views
     return Row(
-        r.dataset, r.backbone, name_of(cell), ", ".join(filter(None, told)), metric,
+        r.dataset, backbone, name_of(cell), ", ".join(filter(None, told)), metric,
         None if math.isnan(value) else value, r.ci.get(metric),
         near.value if near else None, near.table if near else "", notes=tuple(notes),
         exact=exact and not r.random,
