@@ -18,7 +18,7 @@ from featprobe.datasets.mask_audit import MaskAudit
 from featprobe.evaluation.protocols import FewShot
 from featprobe.evaluation.results import Result
 from featprobe.extraction.summary import Summary
-from featprobe.leaderboard import grid, yaml_entries
+from featprobe.leaderboard import grid, yaml_entries, yaml_models
 from featprobe.segmentation.partition import Shots
 from tests.cli.test_verb import COMMANDS
 
@@ -140,7 +140,7 @@ def test_values_that_results_record_use_the_words_of_the_glossary() -> None:
 
 
 def test_keys_of_the_file_of_a_leaderboard_use_the_words_of_the_glossary() -> None:
-    keys = set(grid.TOP) | set(yaml_entries.ENTRY) | set(yaml_entries.MODEL)
+    keys = set(grid.TOP) | set(yaml_entries.ENTRY) | set(yaml_models.MODEL)
     assert not {k: w for k in keys if (w := wrong(k))}
 
 

@@ -15,6 +15,8 @@ from featprobe.cli.verb import Verb
 Examples:
   featprobe ensemble dinov2_vitb14 resnet50 --data nih_cxr
   featprobe ensemble dinov2_vitb14/linear dinov2_vitb14/knn
+  featprobe ensemble dinov2_vitb14 resnet50 --weights 2 1
+  featprobe ensemble dinov2_vitb14 resnet50 --weights val
   featprobe ensemble 3f2a91bc 91bc03de --combine logits    ids, as of leaderboard --json
 """,
 )
@@ -25,15 +27,21 @@ Examples:
     type=click.Choice(["probabilities", "logits"]),
     help="What is averaged; logits: the geometric mean of probabilities.",
 )  # fmt: skip
+@click.option(
+    "--weights", multiple=True, default=("equal",), show_default="equal", metavar="W...",
+    help="A number for each MEMBER, in their order; equal; or val: those of the least loss on the "
+    "members' kept validation scores. Test scores choose nothing.",
+)  # fmt: skip
 @bootstrap_options
 def command(
-    members: tuple[str, ...], data: tuple[str, ...], combine: str, resamples: int,
-    cache: str | None, as_json: bool,
+    members: tuple[str, ...], data: tuple[str, ...], combine: str, weights: tuple[str, ...],
+    resamples: int, cache: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Average the scores of results on the same test items; the mean is a result like others.
 
-    A MEMBER is a backbone, BACKBONE/PROBE, or the id of a result. All weigh the same, and nothing
-    is fitted or calibrated. Members of other test items, labels, splits or draws are refused.
+    A MEMBER is a backbone, BACKBONE/PROBE, or the id of a result. All weigh the same unless
+    --weights says otherwise, and nothing is calibrated. Members of other test items, labels, splits
+    or draws are refused.
     """
     from featprobe.core import paths as settings
     from featprobe.core.errors import InputError
@@ -41,17 +49,21 @@ def command(
     from featprobe.evaluation.result_list import Results
     from featprobe.leaderboard.board import choose
     from featprobe.leaderboard.ensemble_members import ensembles_of
+    from featprobe.leaderboard.ensemble_weights import read_weights
     from featprobe.leaderboard.ensembles import ensemble
 
     if len(members) < 2:
         raise InputError(f"an ensemble has two members or more, not only {members[0]!r}")
     root = settings.cache_root(cache)
+    read_weights(weights, len(members))
     found = choose(results.latest(results.read(root, note)), data, (), root)
     made = Results()
     problems = []
     for several in ensembles_of(found, members):
         try:
-            made.append(ensemble(root, several, combine, resamples=resamples, save=True))
+            made.append(ensemble(
+                root, several, combine, weights=weights, resamples=resamples, save=True
+            ))  # fmt: skip
         except InputError as error:
             problems.append(error)
     if not made:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from featprobe.cli.common import note
@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 def feature_sets(
-    data: Sequence[str], model: Sequence[str], view: Any, cache: str | None
-) -> list[tuple[FeatureSet, Any]]:
+    data: Sequence[str], model: Sequence[str], view: Any, cache: str | None,
+    aside: Callable[[str], None] = lambda text: note(f"left aside: {text}"),
+) -> list[tuple[FeatureSet, Any]]:  # fmt: skip
     """Feature sets, each with the views that are asked of it: of one backbone, or joined.
 
     Views and names of ``--model`` may be joined ones, see :mod:`featprobe.features.joined_views`.
+    ``aside``: is told what is left aside of those that are joined.
     """
     from featprobe.core import paths as settings
     from featprobe.core.errors import InputError
@@ -37,7 +39,7 @@ def feature_sets(
     for views in [requested] if requested else of_models:
         found, notes = joined_sets(settings.feature_root(cache), views, data)
         for text in notes:
-            note(f"left aside: {text}")
+            aside(text)
         out += found
     return out
 

@@ -41,11 +41,6 @@ def save(
 
     if not isinstance(protocol, Full):
         raise InputError("--save fits to train and val: leave --folds and --loo out")
-    if probe.bags:
-        raise InputError(
-            f"--save is for 'featprobe predict', which cannot give {probe.name} the frames of "
-            "items: fit and save it in Python"
-        )
     best = next(r for r in found if r.selected)
     fitted = fit_chosen(features, probe, protocol, best)
     source = source_of(features, best.view, best.pool, best.thresholds)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from featprobe.cli.common import choice_options
-from featprobe.cli.feature_sets import cached_sets
+from featprobe.cli.feature_sets import feature_sets
 from featprobe.cli.level_options import level_by_option
 from featprobe.cli.probing import (
     bootstrap_options,
@@ -77,6 +77,7 @@ Examples:
   featprobe transfer --data nih chexpert mimic --classes pair
   featprobe transfer --train nih --test chexpert --probe knn --set k=[5,20] --shared drop
   featprobe transfer --train nih --test chexpert --preset rad-linear
+  featprobe transfer --train nih --test chexpert --model 'dinov2_vits14:cls + resnet50:mean'
 """,
 )
 @set_options
@@ -131,7 +132,6 @@ def command(
     from featprobe.evaluation.protocols import Full
     from featprobe.evaluation.results import Result
     from featprobe.evaluation.transfer import transfer
-    from featprobe.features.feature_set import FeatureSet
     from featprobe.features.lookup import data_named
     from featprobe.features.pairing import trained_and_tested
     from featprobe.leaderboard.transfer_table import print_transfers
@@ -140,29 +140,32 @@ def command(
     if bool(train or test) == bool(data) or bool(train) != bool(test):
         raise click.UsageError("give --train and --test, or --data for every ordered pair")
     asked = RequestedProbe.of(ctx, probe, settings, preset_named(preset) if preset else None)
-    stores = cached_sets(list(dict.fromkeys((*train, *test, *data))), model, cache)
-    names = {s.dataset for s in stores}
+    every = list(dict.fromkeys((*train, *test, *data)))
+    aside: list[str] = []
+    sets = feature_sets(every, model, asked.views(common.pop("view")), cache, aside.append)
+    names = {f.dataset for f, _ in sets}
     fitted, tested = ([data_named(n, names) for n in of or data] for of in (train, test))
-    pairs, notes = trained_and_tested(stores, fitted, tested)
-    for text in notes:
+    try:
+        pairs, notes = trained_and_tested(sets, fitted, tested)
+    except InputError as error:  # a data set that lacks a part is why
+        raise InputError("; ".join([str(error), *aside])) from None
+    for text in aside + notes:
         note(f"left aside: {text}")
     if classes == "pair":
-        pairs = [(source, [target]) for source, targets in pairs for target in targets]
+        pairs = [(s, [target], views) for s, targets, views in pairs for target in targets]
     protocol = Full(seed, asked.refit and not no_refit, subset, split_version)
     how = chosen_by(select, one_se, threshold, asked.how) | {
         "level": read_level(
             {"level": level, "level_by": level_by, "study": None, "subgroup": None}
         )["level"]
     }
-    common["view"] = asked.views(common["view"]) or None
     done: list[Result] = []
     problems: list[FeatprobeError] = []
-    for source, targets in pairs:
-        features = FeatureSet(source)
+    for source, targets, views in pairs:
         try:
             found = transfer(
-                features, [FeatureSet(t) for t in targets], asked.on(features), protocol,
-                cache=cache, save=True, **how, **common,
+                source, targets, asked.on(source), protocol, view=views, cache=cache, save=True,
+                **how, **common,
             )  # fmt: skip
         except InputError as error:
             problems.append(error)

@@ -53,8 +53,9 @@ class FileIndex:
     ) -> None:  # fmt: skip
         self.memory, self.describe, self.threads = memory, describe, threads
         self._mark = _MARK + version.to_bytes(4, "little")
-        self._table, self._texts = self._load()
-        self._requested = np.zeros(len(self._table), bool)
+        self._table, self._texts = np.zeros(0, _RECORD), memoryview(b"")
+        self._requested = np.zeros(0, bool)
+        self._loaded = False
         self.kinds: set[str] = set()
         self._state = hashlib.sha256()
         self._read: list[tuple[np.ndarray, bytes]] = []  # blocks that are not in the table yet
@@ -86,6 +87,7 @@ class FileIndex:
 
     def known(self, paths: Sequence[StrPath]) -> list[Any]:
         """The facts of files that were looked at before, None of others. No file is asked."""
+        self._open_memory()
         rows = self._rows(_keys(paths))
         return [json.loads(self._text(r)) if r >= 0 else None for r in rows.tolist()]
 
@@ -93,13 +95,14 @@ class FileIndex:
 
     def _all(self, paths: Iterable[StrPath], whole: bool) -> Iterator[np.ndarray]:
         """The records of paths, block by block in order."""
+        self._open_memory()
         todo = iter(paths)
         blocks = iter(lambda: list(itertools.islice(todo, BLOCK)), [])
         read = partial(self._block, whole=whole)
         try:
             with contextlib.closing(on_threads(read, blocks, self.threads, AHEAD)) as found:
                 for records in found:
-                    self.kinds |= {k.decode() for k in np.unique(records["kind"]).tolist()}
+                    self.kinds |= {k.decode() for k in set(records["kind"].tolist())}
                     yield records
         finally:
             self._keep()  # also what was read before an interruption
@@ -152,7 +155,13 @@ class FileIndex:
         record = self._table[row]
         return bytes(self._texts[record["start"] : record["start"] + record["size"]]) or b"null"
 
-    def _load(self) -> tuple[np.ndarray, bytes | memoryview]:
+    def _open_memory(self) -> None:
+        """Load it for the first file that is asked for: pictures are listed without it."""
+        if not self._loaded:
+            self._table, self._texts = self._load()
+            self._requested, self._loaded = np.zeros(len(self._table), bool), True
+
+    def _load(self) -> tuple[np.ndarray, memoryview]:
         """Records by rising key and the texts of all facts; nothing where the memory is absent,
         damaged or of another version: only a memory, made anew."""
         with contextlib.suppress(OSError, ValueError):
@@ -162,7 +171,7 @@ class FileIndex:
                 count = int.from_bytes(data[start - 8 : start], "little")
                 table = np.frombuffer(data, _RECORD, count, start)
                 return table, memoryview(data)[start + table.nbytes : -_SEAL]
-        return np.zeros(0, _RECORD), b""
+        return np.zeros(0, _RECORD), memoryview(b"")
 
     def _keep(self) -> None:
         """Take what was read into the table and write it to the memory.
@@ -171,7 +180,8 @@ class FileIndex:
         """
         if not self._read:
             return
-        texts, parts = [self._texts], []
+        texts: list[bytes | memoryview] = [self._texts]
+        parts = []
         start = len(self._texts)
         for records, text in self._read:
             records["start"] = start + np.cumsum(records["size"], dtype=np.int64) - records["size"]
@@ -185,7 +195,7 @@ class FileIndex:
             old = old[self._requested]
         both = np.concatenate([*parts, old])
         _, first = np.unique(both["key"], return_index=True)  # of a key the newest
-        self._table, self._texts = both[first], b"".join(texts)
+        self._table, self._texts = both[first], memoryview(b"".join(texts))
         self._requested = np.zeros(len(self._table), bool)
         if 2 * int(self._table["size"].sum()) < len(self._texts):
             self._compact()
@@ -194,7 +204,7 @@ class FileIndex:
     def _compact(self) -> None:
         """Leave out the texts that belong to no record."""
         kept = [self._text(r) for r in range(len(self._table))]
-        self._texts = b"".join(kept)
+        self._texts = memoryview(b"".join(kept))
         self._table["size"] = [len(t) for t in kept]
         self._table["start"] = np.cumsum(self._table["size"], dtype=np.int64) - self._table["size"]
 

@@ -14,7 +14,16 @@ import numpy as np
 from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.fingerprint import digest_pairs
-from featprobe.datasets.encode import GIVEN, SPLITS, TASKS, encode, split_column, text_column
+from featprobe.datasets.encode import (
+    GIVEN,
+    SPLITS,
+    TASKS,
+    each_text,
+    encode,
+    no_id_twice,
+    split_column,
+    text_column,
+)
 from featprobe.datasets.file_paths import FilePaths
 from featprobe.datasets.masks import Masks
 from featprobe.datasets.sources import (
@@ -74,12 +83,7 @@ class Dataset(Displayable):
         n = len(self.ids)
         if n == 0:
             raise InputError(f"{self.name}: the data set has no items")
-        names, counts = np.unique(self.ids, return_counts=True)
-        if (counts > 1).any():
-            raise InputError(
-                f"{self.name}: {int((counts > 1).sum())} ids occur more than once, first "
-                f"{str(names[counts > 1][0])!r}; every item needs an id of its own"
-            )
+        no_id_twice(self.ids, self.name)
         if not len(self.groups):
             self.groups = self.ids.copy()
         if not len(self.split):
@@ -95,8 +99,7 @@ class Dataset(Displayable):
         if self.targets is not None and self.task not in TASKS:
             raise InputError(f"{self.name}: task {self.task!r} is none of {', '.join(TASKS)}")
         self.set_masks(self.masks)
-        odd = sorted(set(self.split.tolist()) - {"", *SPLITS})
-        if odd:
+        if odd := sorted({*np.unique(self.split).tolist()} - {"", *SPLITS}):
             raise InputError(f"{self.name}: split {odd[0]!r} is none of {', '.join(SPLITS)}")
 
     @classmethod
@@ -285,15 +288,6 @@ class Dataset(Displayable):
 
     def compute_fingerprint(self, progress: Progress | None = None) -> str:
         """As :attr:`fingerprint`, telling ``progress`` how many files are hashed."""
-        value = digest_pairs(zip(self.ids.tolist(), self.source.contents(progress), strict=True))
+        value = digest_pairs(zip(each_text(self.ids), self.source.contents(progress), strict=True))
         self.__dict__["fingerprint"] = value
         return value
-
-
-def groups_as_codes(values: Sequence[str]) -> np.ndarray:
-    """Patient identifiers as ``patient-0001`` ... in order of appearance.
-
-    Nothing of the identifier is left, so a store can be shared; equal stays equal.
-    """
-    codes: dict[str, str] = {}
-    return np.array([codes.setdefault(v, f"patient-{len(codes) + 1:04d}") for v in values])

@@ -20,6 +20,12 @@ _SUFFIX = re.compile(
 ONLY_MASKS = re.compile(r"^(masks?|segmentations?|labels(Tr)?|ground[ _-]?truth)$", re.I)
 MASK_FOLDER = re.compile(rf"^{_WORDS}(Tr|Ts)?$", re.IGNORECASE)
 IMAGE_FOLDER = re.compile(r"^(images?|imgs?|image(Tr|Ts)|images(Tr|Ts)|scans?|cts?|mris?)$", re.I)
+# How a stem ends, but for a number, that the pattern may match: the search of it takes long.
+_ENDS = (
+    "mask", "masks", "seg", "segs", "segm", "segmentation", "segmentations", "label", "labels",
+    "labelmap", "gt", "truth", "annotation", "annotations", "annotated", "contour", "contours",
+    "roi", "rois", "lesion", "lesions", "overlay", "heatmap", "bbox",
+)  # fmt: skip
 _THUMBNAILS = {"@eadir", "thumbs", "thumbnails", "thumb", ".thumbnails", "_thumbs"}
 
 
@@ -53,7 +59,9 @@ def _masks_in(folder: str, inside: Sequence[str], stems: Mapping[str, list[str]]
     """The masks among the files of one folder."""
     found: dict[str, str] = {}
     above = _images_above(folder, stems)
-    matches = [_SUFFIX.match(stem) for stem in stems[folder]]
+    matches = [_named_mask(stem) for stem in stems[folder]]
+    if not above and not any(matches):
+        return found
     own = set(stems[folder])
     plain = sorted(s for s, match in zip(stems[folder], matches) if not match)
     words: set[str] = set()
@@ -89,8 +97,13 @@ def _images_above(folder: str, stems: Mapping[str, list[str]]) -> set[str]:
 
 def mask_suffix(stem: str) -> str:
     """``x`` of ``x_mask`` and ``x_seg_1``; empty for a name without such a word."""
-    match = _SUFFIX.match(stem)
+    match = _named_mask(stem)
     return match["of"] if match else ""
+
+
+def _named_mask(stem: str) -> re.Match[str] | None:
+    end = stem.rstrip("0123456789 _.-").lower()
+    return _SUFFIX.match(stem) if end.endswith(_ENDS) or not stem.isascii() else None
 
 
 def _in_mask_folder(folder: str, imaged: Collection[str]) -> bool:

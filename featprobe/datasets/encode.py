@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from featprobe.datasets.class_order import ordered
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
 SPLITS = ("train", "val", "test")
 GIVEN = "given in Python"
+_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,27 @@ def text_column(values: Iterable[Any], n: int, what: str) -> np.ndarray:
 def _single(values: Any) -> bool:
     """An array without axes, which holds one value and is no column."""
     return getattr(values, "ndim", 1) == 0
+
+
+def each_text(values: Sequence[str] | np.ndarray) -> Iterator[str]:
+    """The texts of a list, or of an array (N,) of which few are made at a time."""
+    if not isinstance(values, np.ndarray):
+        yield from values
+        return
+    for start in range(0, len(values), _BLOCK):
+        yield from values[start : start + _BLOCK].tolist()
+
+
+def no_id_twice(ids: np.ndarray, name: str) -> None:
+    """Raise :class:`InputError` of a data set in which items share an id."""
+    ordered_ids = np.sort(ids)
+    twice = ordered_ids[1:] == ordered_ids[:-1]
+    if twice.any():
+        found = np.unique(ordered_ids[1:][twice])
+        raise InputError(
+            f"{name}: {len(found)} ids occur more than once, first {str(found[0])!r}; every item "
+            "needs an id of its own"
+        )
 
 
 def split_column(values: Iterable[Any], n: int) -> np.ndarray:

@@ -15,6 +15,8 @@ import numpy as np
 # what os.fsdecode asks for anew each time
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
+_BLOCK = 1024  # names that are decoded at a time
+
 
 class FilePaths(Sequence[tuple[Path, ...]]):
     """The paths of each item, kept as bytes one after the other: a ``Path`` takes ten times that.
@@ -28,7 +30,7 @@ class FilePaths(Sequence[tuple[Path, ...]]):
         text, ends, items = bytearray(), array("q", [0]), array("q", [0])
         for item in names:
             for name in item:
-                text += os.fsencode(name)
+                text += name.encode(_ENCODING, _ERRORS)
                 ends.append(len(text))
             items.append(len(ends) - 1)
         self._text = bytes(text)
@@ -48,10 +50,21 @@ class FilePaths(Sequence[tuple[Path, ...]]):
 
     def names(self) -> Iterator[str]:
         """The paths of all items in turn as text, several times as fast as ``Path``s are made."""
-        start, base = 0, os.path.join(self._folder, "") if self._folder != "." else ""
-        for end in self._ends[1:].tolist():
-            yield base + self._text[start:end].decode(_ENCODING, _ERRORS)
-            start = end
+        base = os.path.join(self._folder, "") if self._folder != "." else ""
+        for first in range(0, len(self._ends) - 1, _BLOCK):
+            ends = self._ends[first : first + _BLOCK + 1].tolist()
+            part = self._text[ends[0] : ends[-1]]
+            if part.isascii():  # then a letter is a byte
+                text = part.decode("ascii")
+                yield from [base + text[a - ends[0] : b - ends[0]] for a, b in pairwise(ends)]
+            else:
+                for a, b in pairwise(ends):
+                    yield base + self._text[a:b].decode(_ENCODING, _ERRORS)
+
+    def mention(self, texts: Iterable[str]) -> bool:
+        """Whether one of these small letters occurs anywhere, in whatever case."""
+        small = self._text.lower()
+        return any(text.encode() in small for text in texts)
 
     def texts(self, i: int) -> list[str]:
         """The paths of one item as text."""

@@ -14,12 +14,13 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.core.file_index import FileIndex
 from featprobe.datasets import tree
-from featprobe.datasets.base import Dataset, FileSource, groups_as_codes
+from featprobe.datasets.base import Dataset, FileSource
 from featprobe.datasets.class_order import ordered
 from featprobe.datasets.derived import MASK, sort_out
 from featprobe.datasets.dicom_items import gather
+from featprobe.datasets.encode import each_text
 from featprobe.datasets.file_paths import FilePaths
-from featprobe.datasets.groups import infer_groups, label_texts
+from featprobe.datasets.groups import groups_as_codes, infer_groups, label_texts
 from featprobe.datasets.layout import read_layout
 from featprobe.datasets.mask_layouts import (
     folders_of,
@@ -161,7 +162,7 @@ def collect(
 
 def _kinds(root: Path, names: Sequence[str], index: FileIndex) -> list[str | None]:
     """The kind of each file by its name, or by its header where the name does not tell it."""
-    kinds = [files.kind_of_name(name) for name in names]
+    kinds = files.kinds_of_names(names)
     asked = [i for i, k in enumerate(kinds) if k == "dicom" or not (k or files.is_other(names[i]))]
     base = os.path.join(root, "")
     for i, kind in zip(asked, index.look(base + names[i] for i in asked)):
@@ -193,19 +194,25 @@ def _dataset(
     root: Path, name: str, found: _Found, recipe: FrameRecipe, reading: ReadOptions,
     memory: Path | None,
 ) -> Dataset:  # fmt: skip
+    """Empties the lists of ``found``: of a million files nothing is held twice."""
     ids = _ids(root, found.paths)
     shared: dict[str, tuple[str, ...]] = {}  # one tuple a folder, not one an item
     above = (item[0].rpartition("/")[0] for item in found.paths)
     parts = [shared.setdefault(f, tuple(f.split("/")) if f else ()) for f in above]
     layout = read_layout(root, ids, parts, found.patients, reading)
-    kept = [i for i in range(len(ids)) if i not in layout.left_out]
+    kept: Sequence[int] = range(len(ids))
+    if layout.left_out:
+        kept = [i for i in kept if i not in layout.left_out]
     for why in dict.fromkeys(layout.left_out.values()):
         names = [ids[i] for i, w in layout.left_out.items() if w == why]
         found.skip(f"{why} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})", len(names))
+    source = FileSource(FilePaths((found.paths[i] for i in kept), str(root)), memory)
+    kept_ids = np.array([ids[i] for i in kept])
+    del ids, parts
+    found.paths.clear()
     data = Dataset(
-        name=name, ids=np.array([ids[i] for i in kept]), recipe=recipe, skipped=found.skipped,
-        source=FileSource(FilePaths((found.paths[i] for i in kept), str(root)), memory),
-        notes=[*layout.notes, *found.notes],
+        name=name, ids=kept_ids, recipe=recipe, skipped=found.skipped, source=source,
+        groups=np.zeros(len(kept), "U1"), notes=[*layout.notes, *found.notes],
     )  # fmt: skip
     data.warn("series", found.warnings)
     if any(layout.split):
@@ -220,6 +227,7 @@ def _dataset(
         data.warn("files", _vanished(root, found.others, layout.depth, data.classes))
     else:
         data.notes.extend(_unread_tables(found.others))
+    del labels
     patients = [found.patients[i] for i in kept]
     folders = [layout.patients[i] for i in kept] if layout.patients else []
     _set_groups(data, patients, folders, reading.group)
@@ -234,12 +242,11 @@ def _set_groups(data: Dataset, headers: Sequence[str], folders: Sequence[str], g
         data.groups, data.group_origin = groups_as_codes(known), "PatientID of the DICOM headers"
         if anonymous:
             data.group_origin += f" ({anonymous} items have none: each its own group)"
-    elif group == "auto" and folders and scheme_of(data.ids.tolist()) is None:
-        data.groups = np.array([f or i for f, i in zip(folders, data.ids.tolist())])
+    elif group == "auto" and folders and scheme_of(data.ids) is None:
+        data.groups = np.array([f or i for f, i in zip(folders, each_text(data.ids))])
         data.group_origin = "folders of patients"
     else:
-        ids = data.ids.tolist()
-        data.groups, data.group_origin = infer_groups(ids, group, label_texts(data))
+        data.groups, data.group_origin = infer_groups(data.ids, group, label_texts(data))
 
 
 def _unread_tables(others: Sequence[Path]) -> list[str]:

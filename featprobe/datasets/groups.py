@@ -10,6 +10,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.base import Dataset
+from featprobe.datasets.encode import each_text
 from featprobe.datasets.patient_names import by_aspect, scheme_of
 
 _INDEX = re.compile(r"^(?P<patient>.+?)[_-](?P<index>[A-Za-z]{0,6}\d+)$")
@@ -21,7 +22,7 @@ FEW, MANY = 30, 8
 
 
 def infer_groups(
-    ids: Sequence[str], rule: str = "auto", labels: Sequence[str] | None = None
+    ids: Sequence[str] | np.ndarray, rule: str = "auto", labels: Sequence[str] | None = None
 ) -> tuple[np.ndarray, str]:
     """Infer groups (N,) of items named ``ids`` (relative paths), and their origin in words.
 
@@ -38,7 +39,8 @@ def infer_groups(
     if rule == "none":
         return names.copy(), NO_GROUPS + " (asked for)"
     if rule == "folder":
-        return np.array([str(PurePosixPath(i).parent) for i in ids]), "the folder of the file"
+        folders = np.array([str(PurePosixPath(i).parent) for i in each_text(ids)])
+        return folders, "the folder of the file"
     pattern = patient_pattern(rule)
     if pattern is not None:
         return _by_regex(ids, pattern)
@@ -47,7 +49,7 @@ def infer_groups(
     known = scheme_of(ids)
     if known is not None:
         return _own(names, known[0], f"file names: {known[1]}")
-    stems = [stem_of(i) for i in ids]
+    stems = [stem_of(i) for i in each_text(ids)]
     cores, origin = by_aspect(stems), "file names without side, view, modality or slice"
     if cores is None:
         cores, origin = _prefixes(stems), "file names of the form <patient>_<index>"
@@ -85,7 +87,7 @@ def _own(names: np.ndarray, cores: Sequence[str], origin: str) -> tuple[np.ndarr
     """Groups by core; an item without one is its own group."""
     alone = sum(not c for c in cores)
     note = f" ({alone} items have none: each its own group)" if alone else ""
-    return np.array([c or str(n) for c, n in zip(cores, names)]), origin + note
+    return np.array([c or n for c, n in zip(cores, each_text(names))]), origin + note
 
 
 def _disbelieved(cores: Sequence[str], labels: Sequence[str] | None) -> str:
@@ -99,6 +101,8 @@ def _disbelieved(cores: Sequence[str], labels: Sequence[str] | None) -> str:
     if labels is None:
         return ""
     classes = set(labels) - {""}
+    if len(unique) > max(FEW, len(classes)):
+        return ""
     of: dict[str, set[str]] = {}
     for core, label in zip(cores, labels):
         if label:
@@ -112,6 +116,15 @@ def _disbelieved(cores: Sequence[str], labels: Sequence[str] | None) -> str:
             "scanners do"
         )
     return ""
+
+
+def groups_as_codes(values: Sequence[str]) -> np.ndarray:
+    """Patient identifiers as ``patient-0001`` ... in order of appearance.
+
+    Nothing of the identifier is left, so a store can be shared; equal stays equal.
+    """
+    codes: dict[str, str] = {}
+    return np.array([codes.setdefault(v, f"patient-{len(codes) + 1:04d}") for v in values])
 
 
 def label_texts(data: Dataset) -> list[str] | None:
@@ -147,10 +160,10 @@ def patient_pattern(rule: str) -> re.Pattern[str] | None:
     return compiled
 
 
-def _by_regex(ids: Sequence[str], pattern: re.Pattern[str]) -> tuple[np.ndarray, str]:
+def _by_regex(ids: Sequence[str] | np.ndarray, pattern: re.Pattern[str]) -> tuple[np.ndarray, str]:
     which = "patient" if "patient" in pattern.groupindex else 1
     out = []
-    for i in ids:
+    for i in each_text(ids):
         match = pattern.search(i)
         if match is None:
             raise InputError(f"group pattern {pattern.pattern!r} does not match item {i!r}")

@@ -289,5 +289,5 @@ def dataset_name(path: Path) -> str:
 def _regroup(group: str, data: Dataset) -> Dataset:
     """Other groups than the data set's own, by a rule on its ids, where one is asked for."""
     if group != "auto":
-        data.groups, data.group_origin = infer_groups(data.ids.tolist(), group)
+        data.groups, data.group_origin = infer_groups(data.ids, group)
     return data

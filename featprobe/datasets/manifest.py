@@ -157,7 +157,7 @@ def _set_groups(
     if column is None:
         if not (group in RULES or group.startswith("regex:")):
             require_columns(path, table.columns, [group])
-        data.groups, data.group_origin = infer_groups(data.ids.tolist(), group, label_texts(data))
+        data.groups, data.group_origin = infer_groups(data.ids, group, label_texts(data))
         return
     values = table[column].tolist()
     if "" in values:

@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+import numpy as np
+
+from featprobe.datasets.encode import each_text
+
 # Searched in the id of an item, a relative path; the group is the patient. From the collections'
 # own descriptions: BIDS 1.9 (bids-specification.readthedocs.io), OASIS-1 to 4, ADNI, GDC's TCGA
 # barcode (docs.gdc.cancer.gov), CPTAC, LIDC-IDRI, CBIS-DDSM, MIMIC-CXR, CheXpert, BraTS 2017-2024,
@@ -47,14 +51,14 @@ _INDEX_WORD = re.compile(
 )
 
 
-def scheme_of(ids: Sequence[str]) -> tuple[list[str], str] | None:
+def scheme_of(ids: Sequence[str] | np.ndarray) -> tuple[list[str], str] | None:
     """The patient of each id ("" where the scheme does not fit), and the scheme's name.
 
     The first scheme that fits at least nine of ten ids; None without one.
     """
     for name, pattern in SCHEMES.items():
         search, found, misses = re.compile(pattern).search, [], 0
-        for i in ids:
+        for i in each_text(ids):
             match = search(i)
             misses += match is None
             if misses > 0.1 * len(ids):  # of a million names a few tell
@@ -94,11 +98,13 @@ def without_aspect(stem: str) -> str:
 
 def by_aspect(stems: Sequence[str]) -> list[str] | None:
     """The patient of each file name where all but a tenth show one and some recur, else None."""
-    cores = [without_aspect(s) for s in stems]
-    known = [c for c in cores if c]
-    if len(known) < 0.9 * len(cores) or len(known) == len(set(known)):
-        return None
-    return cores
+    cores, n, known = [], len(stems), len(stems)
+    for stem in stems:
+        cores.append(without_aspect(stem))
+        known -= not cores[-1]
+        if known < 0.9 * n:  # of a million names a few tell
+            return None
+    return None if len(set(cores) - {""}) == known else cores
 
 
 def shared_starts(stems: Sequence[str]) -> Counter[str]:

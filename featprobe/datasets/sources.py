@@ -82,7 +82,10 @@ class FileSource:
                     stored.append(len(item))
                 yield from item
 
-        found = index.digests(every(), progress)
+        several = paths.mention(files.DETACHED)
+        if not several:
+            stored.extend(size for size in paths.sizes() if size)
+        found = index.digests(every() if several else names, progress)
         for size in paths.sizes():
             part = [next(found)] if size else []
             part += islice(found, stored.popleft() - 1 if size else 0)

@@ -14,7 +14,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.datasets.groups import NO_GROUPS
 from featprobe.evaluation.fitted import Data, View
-from featprobe.features.bags import Bags
+from featprobe.features.bags import Bags, one_row_an_item
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.features.leakage import alike_between
 from featprobe.splits.partition import Split
@@ -100,8 +100,7 @@ def seen(source: Data, target: Data, same: set[str], threshold: float) -> Seen:
     test, view = target.split.test, source.views[0]
     fitted = source.groups[np.r_[source.split.train, source.split.val]]
     theirs = np.isin(target.groups[test], list(same & set(fitted.tolist())))
-    here, there = (x.mean() if isinstance(x, Bags) else x for x in (target.read(view)[test],
-                   source.read(view)))  # fmt: skip
+    here, there = map(one_row_an_item, (target.read(view)[test], source.read(view)))
     found = alike_between(here, there, threshold)
     copies = np.isin(np.arange(len(test)), [i for i, _, _ in found])
     pairs = [(str(target.ids[test[i]]), str(source.ids[j]), s) for i, j, s in found]

@@ -22,6 +22,7 @@ from featprobe.evaluation.applicable import (
 from featprobe.evaluation.findings.cells import listed
 from featprobe.evaluation.fitted import averaged
 from featprobe.evaluation.score_predictions import PredictionScores, score_predictions
+from featprobe.features.bags import one_row_an_item
 from featprobe.features.feature_set import FeatureSet
 from featprobe.features.joined import JoinedFeatures
 from featprobe.features.labeled_items import ExcludedItem, LabeledItems
@@ -96,10 +97,6 @@ def features_of(saved: SavedProbe, where: str) -> FeatureSource:
         raise InputError(
             f"{where}: it was saved without its features; --save of a probing command names them, "
             "and featprobe.load_probe reads it as it is"
-        )
-    if saved.probe.bags:
-        raise InputError(
-            f"{where}: {saved.probe.name} takes the frames of items: predict in Python"
         )
     return saved.features
 
@@ -225,10 +222,13 @@ def _extracted(
 def predict_features(saved: SavedProbe, features: FeatureSet) -> Predictions:
     """Predict items whose features are there, which must be those that the probe takes."""
     source, probe = features_of(saved, "the saved probe"), saved.probe
-    views = range(features.augmented_views if source.augmented else 1)
-    seen = [features.x(source.view, source.pool, v) for v in views]
+    if probe.bags:
+        seen: list[Any] = [features.bags(source.view)]
+    else:
+        views = range(features.augmented_views if source.augmented else 1)
+        seen = [features.x(source.view, source.pool, v) for v in views]
     x = seen[0]
-    notes = [*probe.notes(), *far_outside(probe, x)]
+    notes = [*probe.notes(), *far_outside(probe, one_row_an_item(x))]
     if not hasattr(probe, "classes_"):
         values = np.mean([probe.predict(v) for v in seen], axis=0, dtype=float)
         predicted, none = [f"{v:.6g}" for v in values], np.empty((len(x), 0))

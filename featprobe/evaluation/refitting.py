@@ -10,6 +10,7 @@ from featprobe.evaluation.labelled import labelled
 from featprobe.evaluation.protocols import Full
 from featprobe.evaluation.results import Result
 from featprobe.features.augmented import AugmentedRows
+from featprobe.features.bags import one_row_an_item
 from featprobe.features.feature_set import FeatureSet
 from featprobe.probes.base import Probe
 from featprobe.probes.feature_range import FeatureRange
@@ -32,6 +33,6 @@ def fit_chosen(features: FeatureSet, probe: str | Probe, protocol: Full, result:
     kept = {k: v for k, v in result.params.items() if k in made.candidates()[0]}
     x = data.in_training(view)[rows]
     fitted = made.fresh(**kept).fit(x, data.y[rows], groups=data.groups[rows])
-    if not made.bags:
-        fitted.range_ = FeatureRange.of(AugmentedRows.first(x), data.groups[rows])
+    first = one_row_an_item(AugmentedRows.first(x))
+    fitted.range_ = FeatureRange.of(first, data.groups[rows])
     return fitted

@@ -18,6 +18,7 @@ from featprobe.evaluation.fitted import Data, View
 from featprobe.evaluation.protocols import Protocol
 from featprobe.evaluation.results import Result
 from featprobe.evaluation.run_protocol import Cell
+from featprobe.evaluation.val_scores import val_arrays
 from featprobe.features.labeled_items import LabeledItems
 from featprobe.metrics import measures as metrics
 from featprobe.metrics.item_scores import ItemScores
@@ -40,7 +41,8 @@ def keep(
     try:
         results.append(
             root, result, ids=data.ids[test], y=data.y[test], groups=data.groups[test],
-            unit=reading.unit, classes=labeled.classes, cuts=cell.cuts, **kept,
+            unit=reading.unit, classes=labeled.classes, cuts=cell.cuts,
+            val=val_arrays(data, cell), **kept,
         )  # fmt: skip
     except InputError as error:  # the numbers are worth more than their file
         result.notes.append(f"{results.NOT_KEPT}{error}")

@@ -7,7 +7,7 @@ import json
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from featprobe.core.display import Displayable, ends
 from featprobe.core.errors import InputError, reason
 from featprobe.core.fingerprint import digest
 from featprobe.core.jsonvalues import numbers, plain
+from featprobe.evaluation.commands import command_of
 from featprobe.evaluation.earlier_results import described, renamed
 from featprobe.evaluation.protocols import in_digests
 from featprobe.evaluation.result_parts import check_parts
@@ -188,7 +189,7 @@ def append(
     cache: Path, result: Result, *, ids: np.ndarray, y: np.ndarray, groups: np.ndarray,
     scores: np.ndarray, fold: np.ndarray | None = None, unit: np.ndarray | None = None,
     tested: np.ndarray | None = None, classes: Sequence[str] = (),
-    cuts: Sequence[np.ndarray] = (),
+    cuts: Sequence[np.ndarray] = (), val: Mapping[str, np.ndarray] | None = None,
 ) -> None:  # fmt: skip
     """Append a result to the file of results, and keep the scores of its items for paired tests.
 
@@ -196,16 +197,15 @@ def append(
     (patients) of the test items and the names of the ``classes``, ``fold`` (N,) of a
     cross-validation, ``tested`` (tries, N) where a try scores some items only, ``unit`` (N,) where
     the metrics are of studies or patients, ``cuts`` (tries or folds, thresholds) where some were
-    chosen; then the line is appended, see :mod:`featprobe.core.records`. Raises :class:`InputError`
-    where they cannot be written; nothing of the result is left then.
+    chosen, and ``val`` (:mod:`~featprobe.evaluation.val_scores`); then the line is appended, see
+    :mod:`featprobe.core.records`. Where that fails :class:`InputError` is raised; nothing is left.
     """
     file = results_file(cache)
     try:
         scores_file(cache, result).parent.mkdir(parents=True, exist_ok=True)
-        arrays = {"ids": ids, "y": y, "groups": groups, "scores": scores}
-        arrays |= {"classes": np.array(classes, dtype=str)}
+        arrays = {"ids": ids, "y": y, "groups": groups, "scores": scores, **(val or {})}
         some = (("fold", fold), ("tested", tested), ("unit", unit))
-        arrays |= {n: v for n, v in some if v is not None}
+        arrays |= {n: v for n, v in some if v is not None} | {"classes": np.array(classes, str)}
         arrays |= {"cuts": np.stack(cuts)} if len(cuts) else {}
         with scores_file(cache, result).open("wb") as f:
             np.savez(f, allow_pickle=False, **arrays)
@@ -239,7 +239,7 @@ def scored(cache: Path, result: Result) -> ItemScores:
     if result.seeds:
         return ItemScores.tried([scored(cache, r) for r in result.by_seed()])
     file = scores_file(cache, result)
-    again = f"run 'featprobe {result.probe}' again to keep them"
+    again = f"run '{command_of(result.probe, result.protocol, result.task)}' again to keep them"
     if not file.is_file():
         raise InputError(f"{file}: the scores of this result are not there; {again}")
     try:

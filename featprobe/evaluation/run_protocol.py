@@ -31,8 +31,8 @@ class Cell:
     where every try scores all of them. ``chosen``: the candidate of ``view``. ``select``: by what
     val chose it, empty where there was nothing to choose. ``fits``: for each try the rows of the
     data that were fitted to, empty where nothing was, or not the same rows for all items.
-    ``on_val``: for each try the rows of val and their scores (n, C), from which come its ``cuts``,
-    the thresholds of decisions; both empty without.
+    ``on_val``: for each try the rows of val and their scores (n, C), empty where val was not looked
+    at; from them come its ``cuts``, the thresholds of decisions, empty without.
     """
 
     params: dict[str, Any]
@@ -106,7 +106,7 @@ def _full(probe: Probe, data: Data, refit: bool) -> list[Cell]:
             notes=notes,
             chosen=candidates[g],
             select=data.criterion.to_dict() if several else {},
-            on_val=[(s.val, choice.scores[g])] if choice and data.decides else [],
+            on_val=[(s.val, choice.scores[g])] if choice else [],
             fits=[fit],
         )
         for place, g in zip(places, shown)

@@ -40,6 +40,7 @@ from featprobe.probes.base import Probe
 from featprobe.probes.selection import AUTO
 from featprobe.stats.gap import correlations, gaps
 from featprobe.stats.resampling import RESAMPLES
+from featprobe.store.format import FeatureKey
 
 _OF_KEY = ("weights", "config", "preprocess")  # without which features are not the same numbers
 
@@ -154,11 +155,22 @@ def _check(source: FeatureSet, targets: Sequence[FeatureSet]) -> None:
     for f in targets:
         if f.dataset == source.dataset:
             raise InputError(f"{f.dataset}: train and test are one data set; use 'linear'")
-        if differ := sorted({*source.key.differences(f.key.to_dict())} & {*_OF_KEY}):
+        if differ := _differences(source.key, f.key):
             raise InputError(
                 f"{f.dataset} / {f.backbone}: its features were not made as those of "
                 f"{source.dataset} / {source.backbone} (different: {', '.join(differ)})"
             )
+
+
+def _differences(one: FeatureKey, other: FeatureKey) -> list[str]:
+    """In what two backbones differ, of joined ones part by part."""
+    if not one.parts or one.parts.keys() != other.parts.keys():
+        return sorted({*one.differences(other.to_dict())} & {*_OF_KEY})
+    return [
+        f"{what} of {name}"
+        for name, part in one.parts.items()
+        for what in _differences(FeatureKey(**part), FeatureKey(**other.parts[name]))
+    ]
 
 
 def _part(cell: Cell, sets: DataSets, k: int) -> Cell:

@@ -44,7 +44,8 @@ class Decoded:
         """The frames of an index in runs of one size, each cut to its own."""
         assert self.pixels is not None
         if self.sizes is None:
-            yield self.pixels[index]
+            run = len(index) and (np.diff(index) == 1).all()
+            yield self.pixels[index[0] : index[-1] + 1] if run else self.pixels[index]
             return
         sizes = self.sizes[index]
         ends = np.flatnonzero((sizes[1:] != sizes[:-1]).any(1)) + 1

@@ -69,3 +69,8 @@ class Bags:
         """(N, D) float32 mean frame of each bag."""
         total = np.add.reduceat(self.frames, self.offsets[:-1], axis=0, dtype=np.float64)
         return (total / self.counts[:, None]).astype(np.float32)
+
+
+def one_row_an_item(x: Bags | np.ndarray) -> np.ndarray:
+    """Features (N, D) as they are, of bags the mean frame: where an item lies."""
+    return x.mean() if isinstance(x, Bags) else x

@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from featprobe.backbones.spec import OUTPUTS
+from featprobe.backbones.spec import LIBRARIES, OUTPUTS
 from featprobe.core.errors import InputError
 from featprobe.features.view_names import PART
 
@@ -52,6 +52,8 @@ def joined_parts(text: str) -> tuple[JoinedPart, ...]:
     if not pieces:
         return ()
     parts = tuple(_part(piece, text) for piece in pieces)
+    if len(parts) == 1 and not (parts[0].view or parts[0].unit):
+        return ()  # a name with a colon in it
     plain = [(p.source, p.view) for p in parts]
     for at, part in enumerate(parts):
         if plain[at] in plain[:at]:
@@ -92,6 +94,8 @@ def _part(piece: str, text: str) -> JoinedPart:
     unit = _UNIT.match(piece)
     inner = unit["inner"].strip() if unit else piece
     found = _OF_SOURCE.match(inner)
+    if found and found["source"] in LIBRARIES:  # torchvision:alexnet has no view
+        found = None
     source, view = (found["source"], found["view"]) if found else (inner, "")
     if not source or re.search(r"[()]|^:|:$", source):
         raise InputError(

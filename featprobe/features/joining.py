@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from featprobe.core.errors import FeatprobeError, InputError, UnknownName
@@ -48,7 +48,7 @@ def joined_sets(
     made, problems = [], []
     for dataset in there.datasets():
         try:
-            made.append(_joined(there.of(dataset), views))
+            made.append(joined_features(there.of(dataset), views))
         except FeatprobeError as error:
             problems.append(error)
     if not made:
@@ -133,8 +133,13 @@ def _store(cache: Where | StoragePath, source: str) -> FeatureStore | None:
     return entry.store
 
 
-def _joined(stores: dict[str, FeatureStore], views: Sequence[View]) -> tuple[FeatureSet, list[str]]:
-    """The features of some stores, and the views in the names that their parts have."""
+def joined_features(
+    stores: Mapping[str, FeatureStore], views: Sequence[View]
+) -> tuple[FeatureSet, list[str]]:
+    """The features of some stores, and the views in the names that their parts have.
+
+    ``stores``: by source, as views name it. Raises :class:`InputError` for stores of other items,
+    labels, patients or splits (:class:`~featprobe.features.joined.JoinedFeatures`)."""
     backbones = [s.backbone for s in {str(s.path): s for s in stores.values()}.values()]
     called = {
         source: s.backbone if backbones.count(s.backbone) == 1 else s.path.stem

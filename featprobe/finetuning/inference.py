@@ -29,7 +29,8 @@ def outputs(
     experiment, network = state.experiment, state.network
     loader, device = experiment.loader, experiment.accelerator.device
     network.eval()
-    out, most = [], frames_at_once(device, SCORED, torch.get_num_threads())
+    size = state.backbone.preprocess.size
+    out, most = [], frames_at_once(device, SCORED, torch.get_num_threads(), size)
     with (
         enough_memory(device, experiment.effective),
         torch.inference_mode(),
@@ -51,7 +52,8 @@ def features_of(state: TrainState, frames: Batch) -> Tensor:
     experiment = state.experiment
     device = experiment.accelerator.device
     state.network.eval()
-    most = frames_at_once(device, SCORED, torch.get_num_threads())
+    size = state.backbone.preprocess.size
+    most = frames_at_once(device, SCORED, torch.get_num_threads(), size)
     with (
         enough_memory(device, experiment.effective),
         torch.inference_mode(),

@@ -147,9 +147,11 @@ def _micro_batches(experiment: Experiment, start: int) -> Iterator[MicroBatch]:
     """The parts of all batches that this process sees, from a step on.
 
     Their shares make the mean over processes of the sums of their losses that of the whole batch,
-    however unknown targets and weights of classes are spread.
+    however unknown targets and weights of classes are spread; where it is to be summed over items,
+    that times their number.
     """
     t, fit, mass = experiment.effective, experiment.fit, experiment.mass
+    summed = t.reduction == "sum" and experiment.data.task == "multilabel"
     n, rank = experiment.accelerator.num_processes, experiment.accelerator.process_index
     for step, drawn in enumerate(batches(len(fit), t.batch, experiment.steps, t.seed)):
         if step < start:
@@ -161,7 +163,7 @@ def _micro_batches(experiment: Experiment, start: int) -> Iterator[MicroBatch]:
             # numpy takes zeros at the end of a seed for nothing: 0 is that of the step
             seed = (t.seed, step, rank, i + 1)
             last = i + 1 == min(t.accumulate, len(own))
-            share = n * mass(rows) / every if every else 0.0
+            share = n * mass(rows) / every * (len(step_rows) if summed else 1) if every else 0.0
             yield MicroBatch(rows, share, last, seed)
 
 

@@ -14,7 +14,6 @@ from featprobe.finetuning.settings import Training
 from featprobe.finetuning.state import TrainState
 from featprobe.finetuning.validation import scores
 from featprobe.metrics import measures as metrics
-from featprobe.metrics.thresholds import NONE, has_thresholds
 
 PROBE = "finetune"  # what Results are called
 STEPS = 5  # fewer are told
@@ -28,8 +27,8 @@ def view_of(state: TrainState) -> View:
     return View(name, state.experiment.training.pool)
 
 
-def cell_of(state: TrainState, rule: str) -> Cell:
-    """The scores of the test items, and of val's where the ``rule`` of decisions asks for them."""
+def cell_of(state: TrainState) -> Cell:
+    """The scores of the test items, and of val's where these were not trained on."""
     experiment = state.experiment
     t, data, recipe = experiment.training, experiment.data, experiment.recipe
     tested, val = data.split.test, data.split.val
@@ -42,8 +41,7 @@ def cell_of(state: TrainState, rule: str) -> Cell:
         notes=notes_of(state), select={"select": data.criterion.by} if len(val) else {},
         chosen={"lr": experiment.lr} if len(experiment.lrs) > 1 else {}, fits=[experiment.fit],
     )  # fmt: skip
-    decides = has_thresholds(data.task, data.classes) and not t.refit and rule != NONE
-    if decides and len(val):
+    if len(val) and not t.refit:  # it has not been trained on
         cell.on_val = [(val, scores(state, val))]
     return cell
 

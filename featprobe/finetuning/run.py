@@ -121,7 +121,7 @@ def finetune(
 def _ended(state: TrainState, dataset: Dataset, rule: str, resamples: int, label: str) -> Ended:
     """The scores of test items."""
     experiment = state.experiment
-    cell = cell_of(state, rule)
+    cell = cell_of(state)
     result = report(state, cell, rule, resamples, label)
     labeled, data, reading = experiment.labeled, experiment.data, experiment.reading
 

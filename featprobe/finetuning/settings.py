@@ -14,9 +14,11 @@ from featprobe.probes.selection import AUTO, selectable
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("cosine", "constant")
+REDUCTIONS = ("mean", "sum")
 POOLS = ("mean", "max", "attention")
 PRECISIONS = ("float32", "bf16", "fp16")
 KEEP = ("best", "last")
+LATER = (("select", AUTO), ("reduction", "mean"))  # as earlier trainings do not say them
 HEAD_LR = 1e-3  # where neither a training nor its recipe says another
 
 
@@ -31,12 +33,16 @@ class Training(Checked):
     1 a part of the steps, else their number, linear from 0. ``schedule``: ``cosine`` to
     ``final_lr`` times the peak, or ``constant``. ``weight_decay`` is not applied to biases, norms
     and other vectors unless ``decay_all``. ``clip``: largest norm of the gradient, None for any.
-    ``smoothing`` of labels. ``balanced``: classes, and the two values of a label, weigh the same.
-    ``head_dropout`` before the head. ``patience``: epochs without a better val after which training
-    ends. ``keep``: the weights of the ``best`` epoch on val, or of the ``last``. ``ema``: decay of
-    an average of the weights that is what is scored and kept, None for none. ``standardize``: the
-    head sees features scaled by the mean and deviation that those of the training items have at the
-    start. ``view``: the outputs that the head sees, None for the backbone's ``cls`` or ``mean``.
+    ``reduction``: the loss of labels is its ``mean`` over the known ones of a batch, or this
+    times the items of the batch, ``sum``: what Baharoon et al. 2023 add up over items, each the
+    mean over its labels; of classes and values it is the mean. ``smoothing`` of labels.
+    ``balanced``: classes, and the two values of a label, weigh the same. ``head_dropout``
+    before the head. ``patience``: epochs without a better val after which training ends.
+    ``keep``: the weights of the ``best`` epoch on val, or of the ``last``. ``ema``: decay of an
+    average of the weights that is what is scored and kept, None for none. ``standardize``: the
+    head sees features scaled by the mean and deviation that those of the training items have at
+    the start.
+    ``view``: the outputs that the head sees, None for the backbone's ``cls`` or ``mean``.
     ``pool``: how the frames of an item become one row. ``train_frames``: at most so many frames of
     an item, drawn anew at each step. ``augment``: names of
     :data:`~featprobe.backbones.spec.AUGMENTATIONS`. ``refit``: train
@@ -61,6 +67,7 @@ class Training(Checked):
     schedule: str = "cosine"
     final_lr: float = 0.0
     clip: float | None = 1.0
+    reduction: str = "mean"
     smoothing: float = 0.0
     balanced: bool = False
     head_dropout: float = 0.0
@@ -92,6 +99,7 @@ class Training(Checked):
     def check(self) -> None:
         for name, known in (
             ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("pool", POOLS), ("keep", KEEP),
+            ("reduction", REDUCTIONS),
         ):  # fmt: skip
             value = getattr(self, name)
             if value not in known:
@@ -139,6 +147,6 @@ class Training(Checked):
             raise InputError("layer_decay must be above 0 and at most 1, final_lr from 0 to 1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, without a ``select`` that is the default."""
-        values = {k: v for k, v in asdict(self).items() if (k, v) != ("select", AUTO)}
+        """Plain JSON values, without what is the default and was not there from the first."""
+        values = {k: v for k, v in asdict(self).items() if (k, v) not in LATER}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

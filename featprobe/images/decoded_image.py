@@ -247,5 +247,8 @@ def smallest(array: np.ndarray) -> np.ndarray:
     low, high = array.min(), array.max()
     for dtype in (np.int16, np.uint16, np.int32):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-            return array.astype(dtype)
+            if isinstance(array, np.memmap):  # a file may change or go
+                return array.astype(dtype)
+            same = array.dtype == np.uint16 and dtype == np.int16  # bits, below 32768
+            return array.view(np.int16) if same else array.astype(dtype, copy=False)
     return array.astype(np.float32)

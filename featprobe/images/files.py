@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ _OTHERS = (
     ".log", ".yaml", ".yml", ".zip", ".tar", ".xls", ".xlsx", ".doc", ".docx", ".parquet", ".db",
     ".mp4", ".avi", ".mov", ".bval", ".bvec", ".pt", ".pth", ".pkl", ".svs", ".ndpi",
 )  # fmt: skip
+
+DETACHED = (".hdr", ".mhd", ".nhdr")  # headers whose voxels may lie in a file of their own
+_ENDINGS = 10_000  # of names that are kept in mind
 
 
 def kind_of(path: Path) -> str | None:
@@ -73,6 +76,24 @@ def kind_of_name(name: str) -> str | None:
             "it use another suffix"
         )
     return first[0]
+
+
+def kinds_of_names(names: Iterable[str]) -> list[str | None]:
+    """:func:`kind_of_name` of each, asked once for each ending of two dots at most."""
+    suffixes = [s for reader in _READERS.values() for s in reader.SUFFIXES]
+    suffixes += [s for reader in plugins.readers().values() for s in reader.suffixes]
+    if not all(s.startswith(".") and s.count(".") <= 2 for s in suffixes):
+        return [kind_of_name(name) for name in names]
+    known: dict[str, str | None] = {}
+    out = []
+    for name in names:
+        end = ".".join(name.rsplit(".", 2)[1:])
+        if end not in known:
+            if len(known) > _ENDINGS:  # numbers with dots, as DICOM files are called
+                known.clear()
+            known[end] = kind_of_name(f".{end}")
+        out.append(known[end])
+    return out
 
 
 def _reach(name: str, suffixes: Sequence[str]) -> int:
@@ -145,7 +166,7 @@ def read(paths: Sequence[Path], recipe: FrameRecipe) -> DecodedImage:
 
 def parts(names: Sequence[str]) -> list[str]:
     """All files that the pixels of an item come from: also the voxels detached from a header."""
-    if not names or not names[0].lower().endswith((".hdr", ".mhd", ".nhdr")):
+    if not names or not names[0].lower().endswith(DETACHED):
         return list(names)
     path = Path(names[0])
     suffix = path.suffix.lower()

@@ -51,6 +51,12 @@ def kinds_of(paths: Iterable[str | Path], opened: bool = True) -> set[str]:
     found: set[str] = set()
     named: dict[str, str | Path] = {}
     for name in paths:
+        text = os.fspath(name)
+        dot = text.rfind(".")
+        plain = text[dot:] in PLAIN or (text[dot:] == ".png" and not opened)
+        if plain and dot > 0 and text[dot - 1] not in "/.":  # as below, for many names
+            found.add("picture")
+            continue
         base = os.path.basename(name)
         suffix = os.path.splitext(base)[1].lower()
         if suffix in PLAIN:

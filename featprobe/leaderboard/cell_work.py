@@ -23,9 +23,10 @@ from featprobe.features.wanted import outputs_of
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.finetune_request import FinetuneRequest
 from featprobe.leaderboard.grid import Grid
+from featprobe.leaderboard.model_request import Model, joined_of
 from featprobe.leaderboard.probe_request import ProbeRequest
 from featprobe.leaderboard.schedule import Task
-from featprobe.leaderboard.yaml_entries import Data, Model, features_of
+from featprobe.leaderboard.yaml_entries import Data, features_of
 from featprobe.probes.selection import AUTO, Criterion
 from featprobe.store.containers import open_store
 from featprobe.store.locate import storage_path
@@ -39,17 +40,17 @@ class Session:
     """What a process keeps between cells: the backbone and the features that it used last.
 
     ``known``: results that there are; ``begun`` is called when it is known whether a cell is among
-    them, before it is run.
+    them, and what it is called with the view that it reads, before it is run.
     """
 
     grid: Grid
     cache: Cache
     progress: bool = False
-    begun: Callable[[bool], None] = lambda there: None
+    begun: Callable[[bool, str], None] = lambda there, name: None
     share: int = 1
     _open: dict[str, Dataset] = field(default_factory=dict)
     _backbone: tuple[Model, Backbone | Exception] | None = None
-    _features: tuple[str, FeatureSet] | None = None
+    _features: tuple[tuple[str, ...], FeatureSet, Sequence[str] | None] | None = None
 
     def __post_init__(self) -> None:
         self.root = settings.cache_root(self.cache)
@@ -77,9 +78,9 @@ class Session:
     def perform(self, cells: Sequence[Cell], task: Task) -> str | tuple[list[Result], bool]:
         """The path of the features of a task, or the results of its cell and whether it ran."""
         cell = cells[task.cells[0]]
-        if task.extracts:
-            return self.features(cell.model, cell.data)
-        return self.results(cell, task.store)
+        if task.model is not None:
+            return self.features(task.model, cell.data)
+        return self.results(cell, task.stores)
 
     def features(self, model: Model, data: Data) -> str:
         """Extract what is missing; the path of the store."""
@@ -92,7 +93,7 @@ class Session:
             options["features"] = tuple(features)
         made = extract(backbone, dataset, cache=self.cache, progress=self.progress, **options)
         path = str(made.store.path)
-        self._features = path, made
+        self._features = (path,), made, None
         return path
 
     def _outputs(self, model: Model, data: Data) -> dict[str, Any]:
@@ -105,47 +106,60 @@ class Session:
         views = [
             view
             for cell in self.grid.cells
-            if (cell.model, cell.data.place) == (model, data.place)
+            if model in cell.model.sources and cell.data.place == data.place
             and isinstance(cell.work, ProbeRequest)
-            for view in cell.work.read_of(backbone.offer)
-        ]
+            for view in cell.model.views_of(model) or cell.work.read_of(backbone.offer)
+        ]  # fmt: skip
         usual = backbone.default_outputs
         more = [n for n in outputs_of(views) if n in backbone.outputs and n not in usual]
         return options | ({"features": (*usual, *more)} if more else {})
 
-    def results(self, cell: Cell, store: str) -> tuple[list[Result], bool]:
+    def results(self, cell: Cell, stores: Sequence[str]) -> tuple[list[Result], bool]:
         """The chosen results of a cell, of several shots one each, and whether it had to run.
 
-        ``store``: the path of its features, empty for a training.
+        ``stores``: the paths of its features, none for a training.
         """
+        name = cell.name
         if cell.probes:
-            requested, protocol, make = self.probe(cell, self._opened(store))
+            features, view = self.opened(cell, stores)
+            requested, protocol, make = self.probe(cell, features, view)
+            if isinstance(cell.work, ProbeRequest) and view is None:
+                name = cell.name_with(cell.work.name_of(features))
         else:
             requested, protocol, make = self._tuning(cell)
         found = all_of(self.known.get(requested, {}), protocol)
-        self.begun(found is not None)
+        self.begun(found is not None, name)
         if found is not None:
             return found, False
         made = {r.shots: r for r in make() if r.selected}
         self.known[requested] = made
         return list(made.values()), True
 
-    def _opened(self, store: str) -> FeatureSet:
-        if self._features is None or self._features[0] != store:
-            self._features = store, FeatureSet(open_store(storage_path(store)))
-        return self._features[1]
+    def opened(self, cell: Cell, stores: Sequence[str]) -> tuple[FeatureSet, Sequence[str] | None]:
+        """The features of a cell, opened once for cells that follow each other, and of joined ones
+        their view. Raises :class:`InputError` for parts of other items, labels or splits."""
+        key = (*stores, *([cell.model.name] if cell.model.parts else []))
+        if self._features is None or self._features[0] != key:
+            found = [open_store(storage_path(s)) for s in stores]
+            if cell.model.parts:
+                self._features = key, *joined_of(cell.model, found)
+            else:
+                self._features = key, FeatureSet(found[0]), None
+        return self._features[1:]
 
     def probe(
-        self, cell: Cell, features: FeatureSet
+        self, cell: Cell, features: FeatureSet, view: Sequence[str] | None = None
     ) -> tuple[str, Protocol, Callable[[], Sequence[Result]]]:
-        """What is requested by a cell of these features, its protocol, and what makes it."""
+        """What is requested by a cell of these features, its protocol, and what makes it.
+
+        ``view``: of joined features, see :meth:`opened`."""
         grid, work = self.grid, cell.work
         assert not isinstance(work, FinetuneRequest)
         protocol = cell.protocol.make(cell.seed, work.refit, grid.split_version)
         how = {"select": grid.select, "metric": grid.metric, **work.how}
         if not cell.protocol.choosing:  # there is no val to choose by anything
             how = {k: v for k, v in how.items() if k not in ("select", "one_se")}
-        how |= {"resamples": grid.resamples}
+        how |= {"resamples": grid.resamples} | ({} if view is None else {"view": view})
         probe = work.on(features)
 
         def make() -> Sequence[Result]:

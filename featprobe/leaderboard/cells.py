@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from featprobe.leaderboard.finetune_request import FinetuneRequest
-from featprobe.leaderboard.probe_request import ProbeRequest
+from featprobe.leaderboard.model_request import Model
+from featprobe.leaderboard.probe_request import ProbeRequest, without_views
 from featprobe.leaderboard.protocol_request import ProtocolRequest
-from featprobe.leaderboard.yaml_entries import Data, Model
+from featprobe.leaderboard.yaml_entries import Data
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,11 @@ class Cell:
     @property
     def name(self) -> str:
         """``films / dinov2_vits14 / knn, 10 % of train, seed 1``."""
-        said = [self.work.name, self.protocol.name]
+        return self.name_with(self.work.name)
+
+    def name_with(self, work: str) -> str:
+        """The same with what its probe is called where a preset's view of the backbone is known."""
+        said = [work, self.protocol.name]
         said += [f"seed {self.seed}"] if self.among > 1 and self.protocol.seeded else []
         return f"{self.data.name} / {self.model.name} / {', '.join(filter(None, said))}"
 
@@ -46,11 +51,19 @@ class Cell:
             "probe": work.names if frozen else (),
             "finetune": () if frozen else work.names,
             "protocol": (self.protocol.kind,),
-            "view": work.views_of(self.model.offer) if isinstance(work, ProbeRequest) else (),
-            "image_size": tuple(v for k, v in self.model.options if k == "image_size"),
+            "view": self._views,
+            "image_size": tuple(
+                v for m in self.model.sources for k, v in m.options if k == "image_size"
+            ),
             "subset": (self.protocol.subset,),
             "seed": (self.seed,),
         }
+
+    @property
+    def _views(self) -> tuple[str, ...]:
+        if not isinstance(self.work, ProbeRequest):
+            return ()
+        return (self.model.name,) if self.model.parts else self.work.views_of(self.model.offer)
 
 
 def cells_of(
@@ -60,9 +73,11 @@ def cells_of(
 ) -> list[Cell]:  # fmt: skip
     """All cells, those of one backbone together: first ``models``, then those that a fine-tuning
     names itself. A fine-tuning is under the protocols that it can be under; a protocol that nothing
-    is drawn in has one seed."""
+    is drawn in has one seed. Joined backbones name their views themselves, and are not trained."""
+    joined = [p.of_joined() for p in without_views(probes)]
     every: dict[Model, list[ProbeRequest | FinetuneRequest]] = {
-        m: [*probes, *(t for own, t in finetune if own is None)] for m in models
+        m: [*joined] if m.parts else [*probes, *(t for own, t in finetune if own is None)]
+        for m in models
     }
     for own, tuning in finetune:
         if own is not None:

@@ -25,13 +25,13 @@ from featprobe.evaluation.results import Result
 from featprobe.evaluation.results import read as read_results
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
-from featprobe.features.feature_set import FeatureSet
 from featprobe.leaderboard.cell_work import Cache, Session, all_of, training_request
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.finetune_request import FinetuneRequest
 from featprobe.leaderboard.grid import Grid
 from featprobe.leaderboard.known_features import KnownFeatures
-from featprobe.leaderboard.yaml_entries import Data, Model
+from featprobe.leaderboard.model_request import Model
+from featprobe.leaderboard.yaml_entries import Data
 from featprobe.store.base import FeatureStore
 
 CACHED, PARTIAL, ABSENT, BLOCKED = "cached", "partly cached", "to extract", "missing"
@@ -122,7 +122,6 @@ class _Forecaster:
         self.known = KnownFeatures.of(settings.feature_root(cache), grid.extract, o)
         self.kept = read_results(self.session.root, lambda text: None)
         self.stores: dict[tuple[str, Model], FeatureStore | None] = {}
-        self.opened: dict[str, FeatureSet] = {}
         self.here: dict[Model, bool] = {}  # whether weights are: a file has many cells of a model
         self.gone: set[str] = set()  # places of data sets that are not here
         root = next(p for p in (self.session.root, *self.session.root.parents) if p.exists())
@@ -131,8 +130,9 @@ class _Forecaster:
     def of(self, cells: Sequence[Cell]) -> Forecast:
         """The forecast of these cells."""
         for cell in cells:
-            if cell.probes and (cell.data.place, cell.model) not in self.stores:
-                self.out.features.append(self._features(cell))
+            for model in cell.model.sources if cell.probes else ():
+                if (cell.data.place, model) not in self.stores:
+                    self.out.features.append(self._features(cell.data, model))
         by: dict[tuple[str, str], Cells] = {}
         for cell in cells:
             key = cell.work.name, cell.protocol.name or "full"
@@ -140,17 +140,17 @@ class _Forecaster:
         self.out.cells = list(by.values())
         return self.out
 
-    def _features(self, cell: Cell) -> Features:
-        self.stores[cell.data.place, cell.model] = None
-        name, dataset = cell.model.name, self._dataset(cell.data)
+    def _features(self, data: Data, model: Model) -> Features:
+        self.stores[data.place, model] = None
+        name, dataset = model.name, self._dataset(data)
         if dataset is None:
-            return Features(cell.data.name, name, BLOCKED, why="data")
-        store = self.known.store(dataset, cell.model)
-        self.stores[cell.data.place, cell.model] = store
+            return Features(data.name, name, BLOCKED, why="data")
+        store = self.known.store(dataset, model)
+        self.stores[data.place, model] = store
         frames, exact = self.known.frames(dataset)
         if store is not None and store.complete:
             return Features(dataset.name, name, CACHED, store.layout.frames, 0, 0, 0.0)
-        shapes, rate = self.known.shapes(cell.model), self.known.rate(cell.model)
+        shapes, rate = self.known.shapes(model), self.known.rate(model)
         new = frames
         if store is not None:
             bounds = map(store.layout.bounds, store.pending())
@@ -160,7 +160,7 @@ class _Forecaster:
             None if shapes is None else self.known.bytes(shapes, new),
             None if rate is None else round(new / rate, 3), exact,
         )  # fmt: skip
-        if not self._weights(cell.model):
+        if not self._weights(model):
             found.state, found.why = BLOCKED, "weights"
         return found
 
@@ -203,8 +203,9 @@ class _Forecaster:
 
     def _count(self, cell: Cell, of: Cells) -> None:
         of.total += 1
-        dataset, weights = self._dataset(cell.data), self._weights(cell.model)
-        if dataset is None or not weights:
+        dataset = self._dataset(cell.data)
+        lacking = [m for m in cell.model.sources if not self._weights(m)]  # each is told of
+        if dataset is None or lacking:
             of.missing += 1
         elif self._there(cell, dataset):
             of.cached += 1
@@ -215,13 +216,12 @@ class _Forecaster:
     def _there(self, cell: Cell, dataset: Dataset) -> bool:
         """Whether its results are in the cache."""
         if cell.probes:
-            store = self.stores.get((cell.data.place, cell.model))
-            if store is None or not store.complete:
+            stores = [self.stores.get((cell.data.place, m)) for m in cell.model.sources]
+            if not all(s is not None and s.complete for s in stores):
                 return False
-            path = str(store.path)
-            features = self.opened[path] = self.opened.get(path) or FeatureSet(store)
             try:
-                requested, protocol, _ = self.session.probe(cell, features)
+                opened = self.session.opened(cell, [str(s.path) for s in stores if s is not None])
+                requested, protocol, _ = self.session.probe(cell, *opened)
             except FeatprobeError:  # which running it would say
                 return False
             return all_of(self.session.known.get(requested, {}), protocol) is not None

@@ -2,7 +2,7 @@
 
     include: common.yaml
     data: [digits, {data: ./films, name: films, group: folder, transform: "mean=0.5,std=0.3"}]
-    models: [tiny_vit14, {model: tiny_vit14, init: random}]
+    models: [tiny_vit14, {model: tiny_vit14, init: random}, "tiny_vit14:cls + resnet50:mean"]
     image_size: [28, 56]
     extract: {blocks: 4, batch_size: 16}
     probes: [knn, {probe: logistic, refit: false, features: [cls]}, {preset: dinov2-linear}]
@@ -40,10 +40,12 @@ from featprobe.leaderboard.cells import Cell, cells_of
 from featprobe.leaderboard.exclusions import kept, make_exclusion
 from featprobe.leaderboard.finetune_request import FinetuneRequest, make_finetune_request
 from featprobe.leaderboard.includes import Part, gathered, joined, last
+from featprobe.leaderboard.model_request import Model
 from featprobe.leaderboard.probe_request import ProbeRequest, deepest, make_probe_requests
 from featprobe.leaderboard.protocol_request import ProtocolRequest, made, make_protocol_requests
 from featprobe.leaderboard.row_labels import named
-from featprobe.leaderboard.yaml_entries import Data, Model, make_data, make_extract, make_models
+from featprobe.leaderboard.yaml_entries import Data, make_data, make_extract
+from featprobe.leaderboard.yaml_models import make_models, one_backbone
 from featprobe.leaderboard.yaml_schema import entries, listed
 from featprobe.metrics import measures as metrics
 from featprobe.probes.selection import AUTO, selectable
@@ -141,11 +143,11 @@ def read(file: Path) -> Grid:
     select = _of(parts, "select", selectable, AUTO)
     version = _of(parts, "split_version", check_version, VERSION)
     _unlike([p.name for p in probes], [pairs[0][1].label for pairs in trained], file)
-    shown = [n for p in probes for n in (p.name, named(p.probe.name))]
+    shown = [n for p in probes for n in (p.name, named(p.probe.name), *p.names)]
     _known(shown + [t.name for _, t in tunings], *last(parts, "against"))
     options = make_extract(extract, f"{where}: extract")
     with at(f"{file}: probes"):
-        deepest(probes, options)
+        deepest(probes, options, [p.view for m in models for p in m.parts if p.view])
     protocols = _protocols(parts)
     cells = cells_of(data, models, probes, tunings, protocols, seeds)
     cells = kept(cells, [make_exclusion(e, p) for p, _, e in _entries(parts, "exclude", "data")])
@@ -234,6 +236,7 @@ def _tunings(
         if len(model) != 1:
             raise InputError(f"{place}: model is one, not {len(model)}")
         own = make_models(model[0][1], folder, f"{place}, model", sizes)
+        one_backbone(own, place, "a training is of one")
     made = make_finetune_request(entry, folder, seeds[0], place)
     return [(model, made) for model in own] or [(None, made)]
 

@@ -61,9 +61,9 @@ def main() -> None:
             grid, cells, cache, jobs = pickle.loads(file)
         session = Session(grid, cache, share=jobs)
 
-        def begun(there: bool) -> None:
+        def begun(there: bool, name: str) -> None:
             with signals.whole():
-                connection.send(("begun", there))
+                connection.send(("begun", there, name))
 
         session.begun = begun
         while not signals.requested:

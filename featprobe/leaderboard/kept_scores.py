@@ -12,6 +12,7 @@ import numpy as np
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
 from featprobe.evaluation import results
+from featprobe.evaluation.commands import command_of
 from featprobe.evaluation.results import Result
 from featprobe.leaderboard.row_labels import probe_name
 from featprobe.metrics.item_scores import ItemScores
@@ -93,7 +94,7 @@ def _agreed(cache: Path, r: Result, metric: str, reached: float) -> float:
         raise InputError(
             f"{called(r)}: its kept scores reach {metric} {reached:.6f}, but line {r.id} in "
             f"{results.results_file(cache)} says {value:.6f}, so one of them is of another run or "
-            f"version: run 'featprobe {r.probe}' again, or remove the line"
+            f"version: run '{command_of(r.probe, r.protocol, r.task)}' again, or remove the line"
         )
     return value
 

@@ -18,7 +18,8 @@ from featprobe.datasets.base import Dataset
 from featprobe.extraction.disk_space import sizes
 from featprobe.extraction.options import BLOCKS, Settings
 from featprobe.extraction.plan import plan_frames
-from featprobe.leaderboard.yaml_entries import Model, features_of
+from featprobe.leaderboard.model_request import Model
+from featprobe.leaderboard.yaml_entries import features_of
 from featprobe.store.base import FeatureStore
 from featprobe.store.cache import entries
 from featprobe.store.format import Layout

@@ -42,13 +42,14 @@ class Ledger:
         self.schedule = Schedule(cells)
         self.found: dict[int, list[Result]] = {}
         self.failures: list[str] = []
+        self._names: dict[int, str] = {}
         self.ran = self.there = self.number = self.failed_cells = self.running = 0
         self.seconds: dict[str, float] = {}
 
-    def begun(self, task: Task, there: bool) -> None:
-        """A cell is run, or is there."""
+    def begun(self, task: Task, there: bool, name: str) -> None:
+        """A cell is run, or is there; it is called by its ``name`` from now on."""
         self.number += 1
-        name = self.cells[task.cells[0]].name
+        self._names[task.cells[0]] = name
         place = f"[{self.number}/{len(self.cells)}] {name}"
         self.report(f"{place}: in the cache" if there else place)
 
@@ -64,7 +65,7 @@ class Ledger:
         self.found[i] = found
         self.ran += ran
         self.there += not ran
-        of = self.cells[i].name.replace("/", "-")
+        of = self._name(i).replace("/", "-")
         for r in found:
             shots = "" if r.shots is None else f" {r.shots} shots"
             track({f"{of}{shots}/{n}": v for n, v in r.metrics.items() if ":" not in n})
@@ -76,17 +77,21 @@ class Ledger:
         """A cell cannot be had, or features and with them all of their cells."""
         if trace:  # it is no mistake of the user's
             self.report(trace.rstrip())
-        first, name = self.cells[task.cells[0]], self.cells[task.cells[0]].name
-        if task.extracts:
-            name = f"{first.data.name} / {first.model.name} ({len(task.cells)} cells)"
-        if task.extracts or not begun:
-            start, self.number = self.number + 1, self.number + len(task.cells)
-            numbers = f"{start} to {self.number}" if len(task.cells) > 1 else f"{start}"
+        first, name = self.cells[task.cells[0]], self._name(task.cells[0])
+        cells = self.schedule.failed(task)
+        if task.model is not None:
+            name = f"{first.data.name} / {task.model.name} ({len(task.cells)} cells)"
+        if cells and (task.extracts or not begun):
+            start, self.number = self.number + 1, self.number + len(cells)
+            numbers = f"{start} to {self.number}" if len(cells) > 1 else f"{start}"
             self.report(f"[{numbers}/{len(self.cells)}] {name}")
-        self.failed_cells += len(task.cells)
+        self.failed_cells += len(cells)
         self.failures.append(f"{name}: {' '.join(why.split())}")
         self.report(f"failed: {self.failures[-1]}")
         self.show()
+
+    def _name(self, i: int) -> str:
+        return self._names.get(i) or self.cells[i].name
 
     def show(self) -> None:
         """Bring the progress to where things stand."""

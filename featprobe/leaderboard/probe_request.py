@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from featprobe.backbones.offer import Offer
 from featprobe.backbones.spec import known_outputs
 from featprobe.core.errors import InputError
+from featprobe.core.fingerprint import digest
+from featprobe.core.jsonvalues import plain
 from featprobe.core.yaml_file import at, checked
+from featprobe.evaluation.evaluate import requested_views
 from featprobe.extraction.options import BLOCKS
 from featprobe.features.feature_set import POOLS, FeatureSet
 from featprobe.features.prepare import Prepare
@@ -65,6 +68,12 @@ class ProbeRequest:
             return tuple(view or ())
         return view.every if offer is None else view.served(offer)
 
+    def of_joined(self) -> ProbeRequest:
+        """The same for joined backbones, whose view is their own."""
+        pools = self.how["pool"]
+        name = named(self.probe.name, "", pools[0] if len(pools) == 1 else "")
+        return replace(self, name=name, how={**self.how, "view": None})
+
     @property
     def choices(self) -> int:
         """Among how many views and poolings val may have to choose."""
@@ -79,6 +88,15 @@ class ProbeRequest:
             return tuple(view or ())
         every = [view, *(v.views for v in self.study.variants)] if self.study else [view]
         return tuple(dict.fromkeys(v for wanted in every for v in wanted.served(offer)))
+
+    def name_of(self, features: FeatureSet) -> str:
+        """What it is called on some features, with the view that its preset has of them."""
+        if not isinstance(self.how["view"], Wanted):
+            return self.name
+        probe = self.on(features)
+        views = requested_views(features, probe, self.how["view"], self.how["pool"])
+        view, pool = views[0] if len(views) == 1 else ("", "")
+        return named(probe.name, view, pool)
 
     def on(self, features: FeatureSet) -> Probe:
         """The probe for a backbone and a task, which a preset may have variants for."""
@@ -99,13 +117,29 @@ def make_probe_requests(
     return [make_probe_request(e, place) for e in each or [entry]]
 
 
-def deepest(probes: Sequence[ProbeRequest], extract: Mapping[str, Any]) -> None:
-    """Raise :class:`InputError` for a view of more blocks than the file lets be stored."""
+def without_views(probes: Sequence[ProbeRequest]) -> list[ProbeRequest]:
+    """Of probes that differ in their views alone the first."""
+    out: dict[str, ProbeRequest] = {}
+    for p in probes:
+        rest = {k: v for k, v in p.how.items() if k != "view"}
+        study = p.study and p.study.name
+        same = [p.probe.name, p.probe.recorded(), p.refit, rest, study]
+        out.setdefault(digest(plain(same)), p)
+    return list(out.values())
+
+
+def deepest(
+    probes: Sequence[ProbeRequest], extract: Mapping[str, Any], own_views: Iterable[str] = ()
+) -> None:
+    """Raise :class:`InputError` for a view of more blocks than the file lets be stored.
+
+    ``own_views``: those that joined backbones name."""
     usual = extract.get("blocks", BLOCKS)
     parts = (text.partition(":") for text in extract.get("features", ()))
     own = {name: int(deep) for name, _, deep in parts if deep.isdecimal()}
-    named = [p for p in probes if "preset" not in p.fixed]  # of networks of all sizes
-    for view in dict.fromkeys(v for probe in named for v in probe.how["view"] or ()):
+    fixed = [p for p in probes if "preset" not in p.fixed]  # presets: of networks of all sizes
+    of_probes = (v for probe in fixed for v in probe.how["view"] or ())
+    for view in dict.fromkeys([*of_probes, *own_views]):
         for output, blocks in (view_part(part, view) for part in view.split("+")):
             stored = own.get(output, usual)
             if blocks > stored:
@@ -143,9 +177,8 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
         Prepare(options.get("normalize", False), options.get("pca"))
     pools = ["bag"] if made.bags else pools
     wanted = study.views if study and not views else None
-    asked = [*wanted.options[0]] if wanted else views
-    lone = len(asked) <= 1 and len(pools) == 1
-    shown = named(name, asked[0] if asked else "", pools[0]) if lone else named(name)
+    lone = len(views) <= 1 and len(pools) == 1  # a preset's view depends on the backbone
+    shown = named(name, views[0] if views else "", pools[0]) if lone else named(name)
     how: dict[str, Any] = {"view": wanted or views or None, "pool": pools}
     with at(place):
         selectable(options.get("select", AUTO))
@@ -153,5 +186,7 @@ def make_probe_request(entry: Mapping[str, Any], place: str) -> ProbeRequest:
     how |= study.how if study and "select" not in options else {}
     how |= {k: options[k] for k in OWN if k in options}
     refit = options.get("refit", study.refit if study else True)
-    names = dict.fromkeys([shown, named(name), name, *([study.name] if study else [])])
+    first = wanted.options[0] if wanted else ()  # what it was called before backbones were asked
+    once = [named(name, first[0], pools[0])] if len(first) == 1 and len(pools) == 1 else []
+    names = dict.fromkeys([shown, named(name), name, *([study.name] if study else []), *once])
     return ProbeRequest(shown, made, refit, how, tuple(names), frozenset(options), study)

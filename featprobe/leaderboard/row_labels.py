@@ -17,6 +17,7 @@ from featprobe.probes.selection import Criterion
 
 SEEN = "†"
 ENSEMBLE = "ensemble"  # as the probe of a Result
+WEIGHTED = {"val": ", weights by val", "given": ", weighted"}
 SAID = 3  # unusual parameters named in a table
 
 
@@ -129,7 +130,8 @@ def probe_name(r: Result) -> str:
         return str(r.settings["label"])
     name = f"fewshot {r.probe}" if r.protocol == "fewshot" else r.probe
     if r.probe == ENSEMBLE:
-        return f"{ENSEMBLE} {_counted(r.params.get('probes', ()))}".strip()
+        how = WEIGHTED.get(r.params.get("weighted", ""), "")
+        return f"{ENSEMBLE} {_counted(r.params.get('probes', ()))}".strip() + how
     if finetuned(r):
         name = f"finetune {r.params.get('recipe', '')}".strip()
         if "decoder" in r.params:  # of masks, from the tokens that it takes

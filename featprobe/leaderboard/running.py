@@ -66,10 +66,10 @@ def _alone(session: Session, board: Ledger) -> None:
     while (task := board.schedule.next()) is not None:
         start, begun = time.perf_counter(), False
 
-        def on_begin(there: bool, task: Task = task) -> None:
+        def on_begin(there: bool, name: str, task: Task = task) -> None:
             nonlocal begun
             begun = True
-            board.begun(task, there)
+            board.begun(task, there, name)
 
         session.begun = on_begin
         board.running = 1

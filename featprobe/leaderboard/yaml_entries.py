@@ -1,22 +1,16 @@
-"""Data sets, backbones and extraction as a leaderboard's file asks for them."""
+"""Data sets and extraction as a leaderboard's file asks for them."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from featprobe.backbones.base import Backbone
-from featprobe.backbones.load import label_of, load_backbone, resolve
-from featprobe.backbones.offer import Offer
-from featprobe.backbones.plugins import models
-from featprobe.backbones.spec import Preprocess, known_outputs
-from featprobe.backbones.transforms import transformed
-from featprobe.core.errors import FeatprobeError, InputError, UnknownName, nearest
+from featprobe.backbones.spec import known_outputs
+from featprobe.core.errors import InputError, UnknownName, nearest
 from featprobe.core.paths import expanded
 from featprobe.core.yaml_file import at, checked
 from featprobe.datasets.base import Dataset
@@ -25,7 +19,7 @@ from featprobe.datasets.load import dataset_name, entry_named, load_dataset, und
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.images.decoded_image import FrameRecipe
-from featprobe.leaderboard.yaml_schema import existing, listed
+from featprobe.leaderboard.yaml_schema import existing
 from featprobe.store.containers import SUFFIXES
 from featprobe.store.format import DTYPES
 
@@ -40,11 +34,6 @@ FRAMES = get_type_hints(FrameRecipe) | {
     "spacing": float | Sequence[float], "modalities": tuple[str, ...],
 }  # fmt: skip
 ENTRY = LOADING | FRAMES | {"transform": str}
-MODEL = {
-    "model": str, "revision": str, "weights": tuple[str, ...], "init": str, "seed": int,
-    "strip_prefix": str, "ignore_keys": tuple[str, ...], "transform": str,
-    "image_size": int | Sequence[int],
-}  # fmt: skip
 EXTRACT = {"blocks": int, "features": tuple[str, ...], "store": str, "dtype": str} | {
     f.name: get_type_hints(Options)[f.name]
     for f in fields(Options)
@@ -76,59 +65,6 @@ class Data:
             return load_dataset(self.text, cache=cache, **self.loading)
 
 
-@dataclass(frozen=True)
-class Model:
-    """A backbone; ``options`` of :func:`~featprobe.backbones.load.load_backbone` are pairs."""
-
-    text: str
-    options: tuple[tuple[str, Any], ...]
-    place: str = field(compare=False)
-
-    def load(self) -> Backbone:
-        """The backbone, of its own for each caller. An error names the place."""
-        with at(self.place):
-            return load_backbone(self.text, **dict(self.options))
-
-    @property
-    def name(self) -> str:
-        """What it will be called in tables; nothing is loaded."""
-        given = dict(self.options)
-        keys = ("weights", "image_size", "init", "seed", "transform")
-        try:
-            return label_of(resolve(self.text), **{k: v for k, v in given.items() if k in keys})
-        except FeatprobeError:
-            return self.text
-
-    def seeing(self, data: Data) -> Model:
-        """The backbone with the transform of a data set over its own; an error names the place."""
-        if data.transform is None:
-            return self
-        options = dict(self.options)
-        own = options.get("transform")
-        options["transform"] = f"{own},{data.transform}" if own else data.transform
-        with at(data.place):
-            spec = resolve(self.text).spec
-            transformed(Preprocess((224, 224), None), options["transform"], spec)
-        return replace(self, options=tuple(sorted(options.items())))
-
-    @cached_property
-    def offer(self) -> Offer | None:
-        """What the catalog says that it has; None of others."""
-        try:
-            spec = resolve(self.text).spec
-        except FeatprobeError:
-            return None
-        if spec is None or not spec.outputs:
-            return None
-        deep = {n: spec.blocks if n in ("cls", "mean", "tokens") else 1 for n in spec.outputs}
-        return Offer.of(spec.name, deep)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All that it may be called by a user."""
-        return self.name, self.text
-
-
 def make_data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     """The data set of an entry, paths relative to the folder; errors name the place."""
     given = checked(entry, ENTRY, place)
@@ -155,36 +91,6 @@ def make_data(entry: dict[str, Any], folder: Path, place: str) -> Data:
     with at(place):
         understood(text, named, {k: v for k, v in loading.items() if k not in ("root", "split")})
     return Data(place, text, loading, transform)
-
-
-def make_models(
-    entry: dict[str, Any], folder: Path, place: str, sizes: Sequence[int | None] = (None,)
-) -> list[Model]:
-    """The backbones of an entry, one for each of its image sizes, else of those of the file.
-
-    ``sizes``: pixels, None for the size of the checkpoint. Errors name the place.
-    """
-    given = checked(entry, MODEL, place)
-    if "model" not in given:
-        raise InputError(f"{place}: 'model' is needed, a name as of 'featprobe extract --model'")
-    text = given.pop("model")
-    if text not in models() and (text.startswith((".", "~")) or (folder / text).exists()):
-        text = existing(text, folder, place)
-    if given.get("init") not in (None, "random"):
-        raise InputError(f"{place}: init can only be 'random', not {given['init']!r}")
-    if "init" in given and "weights" in given:
-        raise InputError(f"{place}: 'init: random' and 'weights' exclude each other")
-    sizes = listed(given.pop("image_size")) if "image_size" in given else sizes
-    if given.get("seed", 0) < 0 or any(n is not None and n < 1 for n in sizes):
-        raise InputError(f"{place}: seed must be at least 0 and image_size at least 1")
-    if "weights" in given:
-        given["weights"] = tuple(existing(w, folder, place) for w in given["weights"])
-    with at(place):
-        spec = resolve(text).spec
-        if "transform" in given:
-            transformed(Preprocess((224, 224), None), given["transform"], spec)
-    sized = [given if n is None else given | {"image_size": n} for n in dict.fromkeys(sizes)]
-    return [Model(text, tuple(sorted(options.items())), place) for options in sized]
 
 
 def make_extract(given: Mapping[str, Any], place: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.plugins import loaded
 from featprobe.core.threads import cores, on_threads
-from featprobe.metrics.curve import EXACT, Curve, operating, point_name
+from featprobe.metrics.curve import Curve, operating, point_name
 from featprobe.metrics.decisions import TOP, Multiclass, Multilabel
 from featprobe.metrics.known import METRICS, ON_REQUEST, TASKS, Metric
 from featprobe.metrics.one_vs_one import OneVsOne
@@ -141,7 +141,6 @@ class Measure:
             raise InputError(f"{task} has no {foreign[0]}; it has {', '.join(names(task))}")
         code = np.arange(len(y)) if code is None else code
         groups = len(y) if groups is None else groups
-        self._sizes = np.bincount(code, minlength=groups).astype(np.float32)
         self._classes, self._every = list(classes), wanted is None
         self._curves: list[Curve] = []
         points = sorted(b for b in bases if operating(b) and b not in Curve.NAMES)
@@ -179,17 +178,18 @@ class Measure:
             self._others = kind(y, p, code, groups)
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """Name -> (B,) under ``counts`` (G, B) of the groups; of float32 only whole numbers, which
-        curves are faster with (:class:`~featprobe.metrics.curve.Curve`)."""
+        """Name -> (B,) under ``counts`` (G, B) of the groups; of an unsigned dtype curves are
+        quickest (:class:`~featprobe.metrics.curve.Curve`)."""
         found: dict[str, np.ndarray] = {}
         for part in (self._others, self._decided, self._registered):
             if part is not None:
                 found |= part(counts.astype(np.float64, copy=False))
-        if counts.dtype == np.float32 and (self._sizes @ counts).max(initial=0) >= EXACT:
-            counts = counts.astype(np.float64)
-        found |= {} if self._pairs is None else self._pairs(counts)
+        whole = counts.dtype.kind == "u"
+        counts = counts if whole else counts.astype(np.float64, copy=False)
+        peak = int(counts.max(initial=0)) if whole else None
+        found |= {} if self._pairs is None else self._pairs(counts, peak)
         more = ("auroc", "positive") if self._weighted else ()
-        curves = [curve(counts, (*self._on_curves, *more)) for curve in self._curves]
+        curves = [curve(counts, (*self._on_curves, *more), peak) for curve in self._curves]
         found |= {n: np.stack([c[n] for c in curves]) for n in self._on_curves}
         if self._weighted:
             area, positive = (np.stack([c[n] for c in curves]) for n in more)

@@ -28,8 +28,8 @@ class OneVsOne:
                     of = np.r_[rows[a], rows[b]]
                     self._curves.append(Curve(y[of] == a, p[of, a], code[of], groups))
 
-    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, counts: np.ndarray, peak: int | None = None) -> dict[str, np.ndarray]:
         if not self._curves:
             return {self.NAME: np.full(counts.shape[1], np.nan)}
-        each = [curve(counts, ("auroc",))["auroc"] for curve in self._curves]
+        each = [curve(counts, ("auroc",), peak)["auroc"] for curve in self._curves]
         return {self.NAME: nan_mean(np.stack(each))}

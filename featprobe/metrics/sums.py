@@ -73,7 +73,7 @@ def running(values: np.ndarray, before: Value = 0.0) -> np.ndarray:
     runs = values[:whole].reshape(-1, 16, b)
     for i in range(1, 16):
         runs[:, i] += runs[:, i - 1]
-    start = np.empty((len(runs) + 1, b))
+    start = np.empty((len(runs) + 1, b), values.dtype)
     start[0], start[1:] = before, runs[:, -1]
     np.cumsum(start, axis=0, out=start)
     runs += start[:-1, None]

@@ -24,7 +24,7 @@ def block_size(samples: int, resamples: int) -> int:
 
 def draws(
     patients: int, resamples: int, rng: np.random.Generator, block: int | None = None,
-    dtype: type[np.floating] = np.float64,
+    dtype: type[np.number] = np.float64,
 ) -> Iterator[np.ndarray]:  # fmt: skip
     """Yield blocks (patients, b) of the number of times that each patient is drawn.
 
@@ -62,7 +62,7 @@ def bootstrap(
     rng = np.random.default_rng([seed, 0xB007])
     measure = scored.measure(wanted)
     block = block_size(len(scored.ids), resamples)
-    drawn = draws(scored.patients, resamples, rng, block, np.float32)
+    drawn = draws(scored.patients, resamples, rng, block, np.uint16)
     # functions of other packages may not be ready for two threads
     alone = block * len(scored.ids) < LARGE or {*(wanted or names(scored.task))} & {*custom()}
     found = list(on_threads(measure, drawn, 1 if alone else cores()))

@@ -114,15 +114,16 @@ def _row(cell: Cell, r: Result, metric: str, near: Published | None) -> Row:
     told = [_shots(r.shots) or cell.protocol.name]
     told += [f"mean of {len(r.seeds)} seeds"] if r.seeds else []
     notes = [RANDOM] if r.random else []
-    if not r.random and dict(cell.model.options).get("weights"):
+    if not r.random and any(dict(m.options).get("weights") for m in cell.model.sources):
         notes.append("weights of a file that was given")
     exact = near is None or near.exact(cell)
     if near is not None and not exact:
         notes.append(f"published of {near.named}")
     if math.isnan(value):
         notes.append(f"{metric} is not defined here")
+    backbone = cell.model.name if cell.model.parts else r.backbone  # joined ones with their views
     return Row(
-        r.dataset, r.backbone, name_of(cell), ", ".join(filter(None, told)), metric,
+        r.dataset, backbone, name_of(cell), ", ".join(filter(None, told)), metric,
         None if math.isnan(value) else value, r.ci.get(metric),
         near.value if near else None, near.table if near else "", notes=tuple(notes),
         exact=exact and not r.random,

@@ -26,7 +26,9 @@ from featprobe.evaluation.results import Result
 from featprobe.extraction.local import extract
 from featprobe.features.tokens import TokenSet
 from featprobe.leaderboard.cell_work import Cache, known
-from featprobe.leaderboard.yaml_entries import Data, Model, make_data, make_models
+from featprobe.leaderboard.model_request import Model
+from featprobe.leaderboard.yaml_entries import Data, make_data
+from featprobe.leaderboard.yaml_models import make_models, one_backbone
 from featprobe.leaderboard.yaml_schema import entries
 from featprobe.segmentation.decoder_configs import decoder_configs
 from featprobe.segmentation.items import MaskedItems
@@ -116,6 +118,7 @@ def decodings_of(listed: Sequence[Any], folder: Path, place: str) -> list[Decodi
             m for p, e in entries(given["models"], "model", f"{here}, models")
             for m in make_models(e, folder, p)
         ]  # fmt: skip
+        one_backbone(models, here, "decoders are of the patch tokens of one")
         with at(here):
             draw = given.get("draw", "spaced")
             few = Shots(given["shots"], 1, draw, True) if given.get("shots") else None

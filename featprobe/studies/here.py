@@ -16,7 +16,8 @@ from featprobe.core.errors import FeatprobeError, InputError, nearest, reason
 from featprobe.datasets.load import entry_named
 from featprobe.leaderboard.cells import Cell
 from featprobe.leaderboard.grid import Grid
-from featprobe.leaderboard.yaml_entries import Data, Model
+from featprobe.leaderboard.model_request import Model
+from featprobe.leaderboard.yaml_entries import Data
 from featprobe.studies.decoding import Decoding
 from featprobe.studies.study import Study
 
@@ -64,7 +65,7 @@ def with_options(
     Raises :class:`InputError` for a name that no cell has.
     """
     every = [*(c.model for c in grid.cells), *(d.model for d in decodings)]
-    names = {n: None for model in every for n in model.names}
+    names = {n: None for model in every for m in model.sources for n in m.names}
     for name in weights:
         if name not in names:
             raise InputError(
@@ -83,8 +84,8 @@ def with_options(
             options["image_size"] = image_size
         return replace(model, options=tuple(sorted(options.items())))
 
-    cells = tuple(replace(c, model=changed(c.model)) for c in grid.cells)
-    grid = replace(grid, cells=cells, models=tuple(map(changed, grid.models)))
+    cells = tuple(replace(c, model=c.model.changed(changed)) for c in grid.cells)
+    grid = replace(grid, cells=cells, models=tuple(m.changed(changed) for m in grid.models))
     return grid, tuple(replace(d, model=changed(d.model)) for d in decodings)
 
 
@@ -100,13 +101,13 @@ def of_this_machine(
         if why := _data_missing(where, cache):
             missing[f"data {where.name}"] = why
             gone.add(where.place)
-    for model in dict.fromkeys(c.model for c in parts):
+    for model in dict.fromkeys(m for c in parts for m in c.model.sources):
         if why := _weights_missing(model, download):
             missing[f"weights {model.text}"] = why
             gone.add(model)
 
     def lacks(part: Cell | Decoding) -> bool:
-        return part.data.place in gone or part.model in gone
+        return part.data.place in gone or any(m in gone for m in part.model.sources)
 
     return Part(
         replace(grid, cells=tuple(c for c in grid.cells if not lacks(c))), missing,

@@ -54,6 +54,7 @@ def run(
 
 
 def _why(cell: Cell | Decoding, part: Part) -> str:
-    keys = (f"data {cell.data.name}", f"weights {cell.model.text}")
-    lost = [k.partition(" ")[0] for k in keys if k in part.missing]
-    return f"no {' and no '.join(lost)} here"
+    lost = ["data"] if f"data {cell.data.name}" in part.missing else []
+    gone = [m.name for m in cell.model.sources if f"weights {m.text}" in part.missing]
+    of = f" of {' and '.join(gone)}" if cell.model.parts else ""
+    return f"no {' and no '.join(lost + [f'weights{of}'] * bool(gone))} here"

@@ -103,3 +103,30 @@ def test_sams_padding_equals_its_processor(height, width):
     assert ((ours - theirs) * std).abs().max() * 255 < 1.5  # Pillow rounds to grey levels
     black = theirs == 0
     assert ((ours == 0) == black).all() or black.float().mean() < 0.01
+
+
+@given(
+    kind=st.sampled_from(["uint8", "uint16", "int16", "int32", "float32", "float64"]),
+    low=st.integers(-300, 300), width=st.integers(0, 70_000), colour=st.booleans(),
+)  # fmt: skip
+def test_pixels_are_windowed_as_written_and_stay_the_callers(kind, low, width, colour):
+    rng = np.random.default_rng(3)
+    ends = (0, 256) if kind == "uint8" else (0, 65536) if kind == "uint16" else (-4096, 4096)
+    shape = (2, 14, 14, 3) if colour else (2, 14, 14)
+    pixels = rng.integers(*ends, shape).astype(kind)
+    before = pixels.copy()
+    x = backbone(resize=14).render(pixels, low, low + width)
+    np.testing.assert_array_equal(pixels, before)
+    values = np.clip(
+        (pixels.astype(np.float32) - np.float32(low)) / np.float32(max(width, 1)), 0, 1
+    )
+    values = values * np.float32(width > 0)
+    expected = values.transpose(0, 3, 1, 2) if colour else values[:, None]
+    np.testing.assert_allclose(x.numpy(), expected, rtol=0, atol=1e-7)
+
+
+def test_every_value_of_sixteen_bits_arrives():
+    pixels = np.arange(65536, dtype=np.uint16).reshape(1, 256, 256)
+    x = backbone(resize=256, crop=(256, 256)).render(pixels, 0, 65535)
+    torch.testing.assert_close(x.flatten().double() * 65535, torch.arange(65536.0).double(),
+                               rtol=0, atol=0.01)  # fmt: skip

@@ -45,6 +45,33 @@ def test_the_verb_takes_backbones_probes_and_ids(run, cache: Path) -> None:
     assert "thresholds" not in out.splitlines()[0]
 
 
+def test_weights_are_given_or_chosen_on_val(run, cache: Path) -> None:
+    probed(cache, (0, 1), probe=fp.LogisticProbe((0.1, 1.0)))
+
+    def ensembled(*words: object) -> dict:
+        code, out, err = run("ensemble", "net0", "net1", *words, "--resamples", 20, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    told = ensembled("--weights", 2, 1)
+    assert [round(w, 3) for w in told["params"]["weights"]] == [0.667, 0.333]
+    chosen = ensembled("--weights", "val", "--combine", "logits")
+    assert chosen["params"]["weighted"] == "val"
+    assert chosen["val"]["log_loss"] > 0
+    code, out, _ = run("leaderboard")
+    assert code == 0
+    assert "ensemble 2 linear, weights by val" in re.sub(r"\s+", " ", out)
+    for words, said in (
+        (["--weights", "2"], "1 weights for 2 members"),
+        (["--weights", "test"], "equal, val (chosen on validation scores), or a number"),
+        (["--weights", "-1", "2"], "numbers of at least 0"),
+    ):
+        code, out, err = run("ensemble", "net0", "net1", *words)
+        assert (code, out) == (2, "")
+        assert said in err
+        assert len(err.splitlines()) == 1
+
+
 def test_a_name_in_full_is_not_the_beginning_of_another(run, cache: Path) -> None:
     probed(cache, (0, 1))
     probed(cache, (2,), backbone="net0-random0")

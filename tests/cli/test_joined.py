@@ -14,6 +14,7 @@ from sklearn.preprocessing import normalize
 
 import featprobe as fp
 from featprobe.core import paths
+from featprobe.testing.cases import make_key
 from tests.support.cached import cached
 
 N = 160
@@ -112,6 +113,45 @@ def test_a_store_may_be_named_in_place_of_a_backbone(run, stores) -> None:
     (found,) = shown(run, "linear", "--features", f"{name} + {b}", "--C", 1)
     assert found["dataset"] == "others + films"
     assert found["backbone"] == "a + b"
+
+
+def test_a_joined_probe_is_tested_elsewhere_as_one_of_one_backbone_is(run, stores, cache) -> None:
+    a, b, y, split = arrays()
+    rng = np.random.default_rng(1)
+    new = {"a": a + rng.normal(size=a.shape), "b": b + rng.normal(size=b.shape)}
+    columns = {"groups": np.array([f"q{i // 2}" for i in range(N)]), "dataset": "pad"}
+    cached(stores, {"cls": new["a"]}, y, backbone="a", **columns)
+    cached(stores, {"mean": new["b"]}, y, backbone="b", **columns)
+    view = "a:cls + unit(b:mean)"
+    words = ["--set", "Cs=[1]", "--set", "standardize=false", "--no-refit"]
+    home, there = shown(
+        run, "transfer", "--train", "films", "--test", "pad", "--model", view, *words
+    )
+    assert (there["backbone"], there["view"]) == ("a + b", view)
+    assert there["in_domain"] == home["id"]
+    assert set(there["provenance"]["key"]["parts"]) == {"a", "b"}
+    train = split == "train"
+    model = LogisticRegression(C=1, tol=1e-10, max_iter=10_000)
+    model.fit(np.hstack([a, normalize(b)])[train], y[train])
+    scores = model.predict_proba(np.hstack([new["a"], normalize(new["b"])]))[:, 1]
+    assert there["metrics"]["auroc"] == pytest.approx(roc_auc_score(y, scores), abs=1e-3)
+    by_view = shown(run, "transfer", "--data", "films", "pad", "--features", view, *words)
+    assert len(by_view) == 4
+    assert by_view[1]["metrics"] == there["metrics"]
+    code, out, err = run("transfer", "--train", "films", "--test", "others", "--model", "a + b")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "no features of others by this backbone" in err
+    assert "run 'featprobe extract --model b --data others'" in err
+
+
+def test_parts_that_were_made_otherwise_there_are_named(run, stores) -> None:
+    a, _, y, _ = arrays()
+    cached(stores, {"cls": a}, y, backbone="a", dataset="pad")
+    key = make_key(outputs={"mean": 1}, dtype="float32", weights="other weights of b")
+    cached(stores, {"mean": a}, y, backbone="b", dataset="pad", key=key)
+    code, _, err = run("transfer", "--train", "films", "--test", "pad", "--model", "a:cls + b:mean")
+    assert code == 2
+    assert "(different: weights of b)" in err
 
 
 def test_the_board_and_compare_have_them_beside_their_parts(run, stores) -> None:

@@ -213,3 +213,77 @@ def test_labelled_images_are_judged_with_intervals_and_of_any_name(
     table = list(csv.DictReader(out.splitlines()))
     right = np.mean([row["id"].split("/")[0] == row["predicted"] for row in table])
     assert f"{right:.3f} [" in rows[0]
+
+
+QUICK = ["--set", "epochs=3", "--set", "lr=0.01"]
+
+
+@pytest.mark.parametrize(
+    ("probe", "view", "task"),
+    [
+        ("transformer", "tokens", "multiclass"), ("attentive", "tokens:2", "multiclass"),
+        ("attentive", "cls", "multiclass"), ("transformer", "cls", "regression"),
+    ],
+)  # fmt: skip
+def test_probes_of_frames_and_tokens_are_saved_and_predict_new_images(
+    run, cache, class_folders, new, tmp_path, probe, view, task
+) -> None:
+    backbone = fp.load_backbone("tiny_vit14", init="random", image_size=28)
+    outputs = ["cls", "mean", "tokens:2"]
+    if task == "regression":
+        files = sorted(class_folders.rglob("*.png"))
+        lines = [f"{file},{k % 7 + 0.5}" for k, file in enumerate(files)]
+        (tmp_path / "films.csv").write_text("\n".join(["path,age", *lines]))
+        data = fp.load_dataset(tmp_path / "films.csv", label="age", task="regression")
+    else:
+        data = fp.load_dataset(class_folders)
+    fp.extract(backbone, data, features=outputs, workers=0)
+    file = tmp_path / "bags.safetensors"
+    code, _, err = run(
+        "linear", "--probe", probe, "--features", view, *QUICK, "--save", file, "--resamples", 20,
+    )  # fmt: skip
+    assert code == 0, err
+    saved = read_saved(file)
+    assert (saved.features.view, saved.features.pool) == (view, "bag")
+    code, out, err = run("predict", file, "--data", new, "--json", "--quiet")
+    assert code == 0, err
+    assert "left out: broken.png" in err
+    rows = [json.loads(line) for line in out.splitlines()]
+    there = fp.extract(backbone, fp.load_dataset(new, bare=True), features=outputs, workers=0)
+    bags = there.bags(view)
+    if task == "regression":
+        expected = fp.load_probe(file).predict(bags)
+        np.testing.assert_allclose([float(r["predicted"]) for r in rows], expected, rtol=1e-5)
+        return
+    expected = fp.load_probe(file).predict_proba(bags)
+    scores = [[r["scores"][c] for c in saved.features.classes] for r in rows]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert not np.allclose(scores[0], scores[-1])
+
+
+def test_a_probe_of_slices_predicts_volumes_of_other_depths(run, cache, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+
+    def volumes(name: str, depths) -> None:
+        for i, depth in enumerate(depths):
+            folder = tmp_path / name / ("high" if i % 2 else "low")
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(folder / f"v{i}.npy", rng.normal(90 + 40 * (i % 2), 20, (depth, 28, 28)))
+
+    volumes("train", [3 + i % 3 for i in range(24)])
+    volumes("short", [1, 2, 4])
+    volumes("long", [4, 9])
+    code, _, err = run("extract", "--model", "tiny_vit14", "--init", "random", "--image-size", 28,
+                       "--data", tmp_path / "train", "--workers", 0, "--quiet")  # fmt: skip
+    assert code == 0, err
+    for probe in ("attentive", "transformer"):
+        file = tmp_path / f"{probe}.safetensors"
+        code, _, err = run("linear", "--probe", probe, "--data", tmp_path / "train", "--features",
+                           "cls", *QUICK, "--save", file, "--resamples", 20)  # fmt: skip
+        assert code == 0, err
+        code, out, err = run("predict", file, "--data", tmp_path / "short", "--json", "--quiet")
+        assert code == 0, err
+        assert len(out.splitlines()) == 3
+    code, out, err = run("predict", file, "--data", tmp_path / "long", "--json", "--quiet")
+    assert (code, out) == (2, "")
+    assert "an item has 9 vectors and training had at most 5" in err

@@ -27,7 +27,7 @@ from featprobe.core.errors import FeatprobeError
 from featprobe.datasets.load import load_dataset
 from featprobe.features.exchange.transfer import load
 from featprobe.finetuning import studies
-from featprobe.leaderboard import grid, probe_request
+from featprobe.leaderboard import grid, probe_request, yaml_models
 from featprobe.leaderboard import yaml_entries as OF
 from featprobe.leaderboard.exclusions import EXCLUDE
 from featprobe.leaderboard.protocol_request import KINDS, schema
@@ -49,7 +49,7 @@ SECTIONS: dict[str, tuple[Made, Mapping[str, Any]]] = {
     "top": (lambda key, value: {**LEAST, key: value}, grid.TOP),
     "data": (_entry("data", data="digits"), OF.ENTRY),
     "data of one's own": (_entry("data", data="films"), OF.ENTRY),
-    "models": (_entry("models", model="tiny_vit14"), OF.MODEL),
+    "models": (_entry("models", model="tiny_vit14"), yaml_models.MODEL),
     "extract": (lambda key, value: {**LEAST, "extract": {key: value}}, OF.EXTRACT),
     "exclude": (_entry("exclude"), EXCLUDE),
     **{f"protocol {kind}": (_entry("protocols", protocol=kind), schema(kind)) for kind in KINDS},

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import featprobe as fp
 from featprobe.core.errors import InputError
-from featprobe.datasets.derived import MASK, THUMBNAIL, sort_out
+from featprobe.datasets.derived import _ENDS, _SUFFIX, MASK, THUMBNAIL, mask_suffix, sort_out
 
 
 def made(*names):
@@ -68,3 +70,26 @@ def test_masks_are_counted_or_kept(tmp_path):
     assert len(fp.load_dataset(tmp_path, derived="keep")) == 8
     with pytest.raises(InputError, match="use one of skip, keep"):
         fp.load_dataset(tmp_path, derived="some")
+
+
+PARTS = [
+    *_ENDS,
+    "ground truth",
+    "ground-truth",
+    "x",
+    "mas",
+    " ",
+    "_",
+    "-",
+    ".",
+    "7",
+    "\u0663",
+    "\u017f",
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=5).map("".join), st.booleans())
+def test_the_quick_look_at_a_name_misses_no_mask(stem: str, upper: bool) -> None:
+    stem = stem.upper() if upper else stem
+    match = _SUFFIX.match(stem)
+    assert mask_suffix(stem) == (match["of"] if match else "")

@@ -244,3 +244,13 @@ def test_a_worker_reads_relative_paths_where_its_asker_is_now(
         (out,) = decoded(fp.load_dataset("films", label="none", group="none"), workers)
         seen.append(int(out.pixels.max()))
     assert seen[1] > seen[0]
+
+
+@given(st.lists(st.integers(0, 5), max_size=6))
+def test_frames_of_any_index_are_taken_and_runs_are_not_copied(index: list[int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 9, (6, 2, 3))
+    at = np.array(index, dtype=int)
+    found = list(Decoded(0, pixels).alike(at))
+    np.testing.assert_array_equal(np.concatenate(found), pixels[at])
+    if index and index == list(range(index[0], index[0] + len(index))):
+        assert all(np.shares_memory(one, pixels) for one in found)

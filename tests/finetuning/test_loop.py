@@ -1,10 +1,15 @@
-"""loop.py: when a checkpoint is due."""
+"""loop.py: when a checkpoint is due, and what a summed loss is."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from featprobe.core.errors import UnknownName
+from featprobe.evaluation import results
 from featprobe.finetuning.loop import QUICK, SECONDS, SHARE, _due
+from featprobe.finetuning.settings import Training
+from tests.finetuning.cases import pictures, trained
 
 
 @pytest.mark.parametrize(
@@ -28,3 +33,34 @@ def test_a_checkpoint_is_due(
     since: float, wrote: float, ends: bool, looks: bool, due: bool
 ) -> None:
     assert _due(since, wrote, ends, looks) is due
+
+
+SGD = {"optimizer": "sgd", "clip": None, "warmup": 0.0, "keep": "last", "batch": 10, "epochs": 2,
+       "weight_decay": 0.0}  # fmt: skip
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_loss_that_is_summed_over_items_is_a_rate_times_the_batch(
+    cache, tiny_backbone, accumulate: int
+) -> None:
+    data = pictures(60, labels=3)
+
+    def scores(data, **training) -> np.ndarray:
+        r = trained(tiny_backbone, data, "frozen", training=SGD | training, cache=cache, save=True)
+        return np.load(results.scores_file(cache, r))["scores"]
+
+    mean = scores(data, head_lr=0.05)
+    summed = scores(data, head_lr=0.005, reduction="sum", accumulate=accumulate)
+    np.testing.assert_allclose(summed, mean, atol=1e-4)
+    assert not np.allclose(scores(data, head_lr=0.05, reduction="sum"), mean, atol=1e-2)
+    classes = pictures(60)
+    np.testing.assert_array_equal(
+        scores(classes, head_lr=0.05), scores(classes, head_lr=0.05, reduction="sum")
+    )
+
+
+def test_what_earlier_trainings_did_not_say_is_said_where_it_is_not_the_default() -> None:
+    assert "reduction" not in Training().to_dict()
+    assert Training(reduction="sum").to_dict()["reduction"] == "sum"
+    with pytest.raises(UnknownName, match="unknown reduction 'add'. Known: mean, sum"):
+        Training(reduction="add").check()

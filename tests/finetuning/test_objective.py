@@ -193,3 +193,19 @@ def test_half_precision_logits_are_lossless_in_the_loss() -> None:
 def test_targets_that_cannot_be_trained_on_are_told(y, task, options, words) -> None:
     with pytest.raises(InputError, match=words):
         Objective.of(y, task, CLASSES, **options)
+
+
+def test_a_sum_over_items_is_that_of_the_code_of_baharoon_et_al() -> None:
+    """dinov2/eval/classification/linear.py: the losses of all items and labels are added up, and
+    divided by the number of labels."""
+    rng = np.random.default_rng(4)
+    logits = torch.from_numpy(rng.normal(size=(6, 4)).astype(np.float32))
+    y = rng.integers(0, 2, (6, 4)).astype(float)
+    objective = Objective.of(y, "multilabel", ("a", "b", "c", "d"))
+    theirs = torch.tensor(0.0)
+    for scores, labels in zip(logits, y):
+        for score, label in zip(scores, labels):
+            theirs += torch.nn.BCEWithLogitsLoss()(score, torch.tensor(label).float())
+    theirs /= 4
+    ours = objective(logits, objective.targets(y)) * len(y)  # reduction "sum": times its items
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)

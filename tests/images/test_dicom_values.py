@@ -18,7 +18,8 @@ from pydicom.uid import (
 
 from featprobe.core.errors import UnreadableItem
 from featprobe.images import files, padding
-from featprobe.images.decoded_image import DecodedImage, FrameRecipe
+from featprobe.images.decoded_image import DecodedImage, FrameRecipe, smallest
+from featprobe.images.dicom_values import modality_units
 from featprobe.images.intensity import apply_rule, rule_of, value_range
 from tests.images.test_dicom import make_enhanced, make_slice
 
@@ -318,3 +319,21 @@ def test_a_plateau_below_air_is_taken_for_padding_and_said(values, n):
 def test_negative_values_that_are_no_plateau_are_values():
     ramp = np.linspace(-4000, 4000, 1000).astype(np.float32)[None, None]
     assert padding.guess(ramp) == (None, ())
+
+
+@given(
+    signed=st.booleans(),
+    slope=st.one_of(st.integers(-40_000, 40_000), st.floats(-4, 4)),
+    intercept=st.one_of(st.integers(-70_000, 70_000), st.floats(-2000, 2000)),
+)
+def test_whole_numbers_are_rescaled_to_what_floating_point_gives(signed, slope, intercept):
+    ds = Dataset()
+    ds.RescaleSlope, ds.RescaleIntercept = str(slope)[:16], str(intercept)[:16]
+    raw = np.array([[[0, 1, 2, 4095, 32767, 65535]]], np.uint16)
+    raw = raw.view(np.int16) if signed else raw
+    expected = raw * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
+    found = modality_units(raw, ds)
+    np.testing.assert_array_equal(found, expected)
+    kept = smallest(found)
+    np.testing.assert_array_equal(kept, smallest(expected))
+    assert kept.dtype == smallest(expected).dtype

@@ -186,3 +186,11 @@ def test_a_file_without_permission_is_named(tmp_path):
     path.chmod(0)
     with pytest.raises(UnreadableItem, match=r"x\.png: Permission denied"):
         files.read([path], PLAIN)
+
+
+ENDINGS = ["", ".png", ".PNG", ".nii", ".gz", ".nii.gz", ".dcm", ".dcm.gz", ".7", ".a", "/", "x"]
+
+
+@given(st.lists(st.lists(st.sampled_from(ENDINGS), max_size=5).map("".join), max_size=30))
+def test_kinds_of_many_names_are_those_of_each(names) -> None:
+    assert files.kinds_of_names(names) == [files.kind_of_name(name) for name in names]

@@ -63,3 +63,12 @@ def test_every_kind_is_found_by_its_name(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_rows_of_arrays(shape, dtype, kind) -> None:
     assert ArraySource([np.zeros(shape, dtype)]).kinds() == {kind}
+
+
+@pytest.mark.parametrize("name", ["x.png", ".png", "a/.png", "a.png/x", "a..png", "x.JPG", "x.7"])
+def test_names_alone_tell_what_looking_tells(tmp_path, monkeypatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(path, "jpeg" if "JPG" in name else "png")
+    assert kinds_of([name], opened=False) == kinds_of([name]) == kinds_of([path])

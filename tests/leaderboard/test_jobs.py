@@ -86,7 +86,7 @@ def test_the_cells_of_features_wait_for_them(grid: Grid) -> None:
     schedule.extracted(tasks[0], "there")
     next_ones = [schedule.next() for _ in tasks[0].cells]
     assert [t.cells[0] for t in next_ones] == list(tasks[0].cells)
-    assert {t.store for t in next_ones} == {"there"}
+    assert {t.stores for t in next_ones} == {("there",)}
     assert schedule.next() is None
 
 

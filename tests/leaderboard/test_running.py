@@ -17,8 +17,8 @@ from featprobe.leaderboard import cell_work
 from featprobe.leaderboard.compare import compare
 from featprobe.leaderboard.grid import read
 from featprobe.leaderboard.ledger import Outcome
+from featprobe.leaderboard.model_request import Model
 from featprobe.leaderboard.running import run
-from featprobe.leaderboard.yaml_entries import Model
 from featprobe.store.cache import entries
 
 PROBES = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import sklearn.metrics as sk
@@ -46,39 +48,66 @@ def expected(name: str, y: np.ndarray, score: np.ndarray, w: np.ndarray) -> floa
     return float((1 - fpr)[tpr >= 0.95 - 1e-9].max())
 
 
+def parted(steps: int, most: int):
+    """Curves of so many thresholds in a part, and negatives in a step."""
+    return patch.multiple(curve, STEPS=steps, _MOST=most)
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([1, 2, 7, 2048]))
-def test_every_part_of_a_curve_and_every_weighting_equal_sklearn(seed: int, steps: int) -> None:
+@given(st.integers(0, 10_000), st.sampled_from([1, 2, 7, 2048]), st.sampled_from([1, 3, 2048]))
+def test_every_part_of_a_curve_and_every_weighting_equal_sklearn(
+    seed: int, steps: int, most: int
+) -> None:
     positive, score, code, weights = problem(seed)
-    before, curve.STEPS = curve.STEPS, steps
-    try:
+    with parted(steps, most):
         found = Curve(positive, score, code, len(weights))(weights)
-    finally:
-        curve.STEPS = before
     for name, values in found.items():
         for b, value in enumerate(values):
             told = expected(name, positive, score, weights[code, b])
             assert value == pytest.approx(told, abs=TOLERANCE, nan_ok=True), (name, b)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 10_000))
-def test_short_counts_give_the_same_bits(seed: int) -> None:
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 10_000), st.sampled_from([1, 7, 2048]), st.sampled_from([3, 2048]),
+    st.sampled_from(["u1", "u2", "u4"]), st.sampled_from([1, 60, 2000, 10**6, 10**9]),
+)  # fmt: skip
+def test_whole_counts_of_any_size_give_the_same_bits(
+    seed: int, steps: int, most: int, dtype: str, times: int
+) -> None:
+    """Sums of a part, and pairs of positives and negatives, fit 16 bits, 32 bits or neither."""
     positive, score, code, weights = problem(seed)
-    counts = np.rint(3 * weights)
-    of = Curve(positive, score, code, len(weights))
-    long, short = of(counts), of(counts.astype(np.float32))
-    for name in long:
-        np.testing.assert_array_equal(short[name], long[name], err_msg=name)
+    counts = (np.rint(3 * weights) * times).clip(max=np.iinfo(dtype).max)
+    with parted(steps, most):
+        of = Curve(positive, score, code, len(weights))
+    for names in (("auroc",), ("positive", "auroc"), Curve.NAMES):
+        long, short = of(counts, names), of(counts.astype(dtype), names)
+        assert long.keys() == short.keys() == {*names}
+        for name in long:
+            np.testing.assert_array_equal(short[name], long[name], err_msg=name)
 
 
-def test_counts_too_many_for_the_short_dtype_are_not_rounded() -> None:
+@pytest.mark.parametrize("dtype", [np.uint32, np.float32, np.float64])
+def test_no_count_is_rounded(dtype: type) -> None:
     """2^24 + 1 items are no float32."""
     y, score = np.array([[1.0], [0], [1], [0]]), np.array([[3.0], [2], [1], [0]])
     counts = np.array([[2.0**24], [1], [1], [2.0**24]])
     of = Measure("multilabel", y, score, wanted=["auroc"])
-    (area,) = of(counts.astype(np.float32))["auroc"]
+    (area,) = of(counts.astype(dtype))["auroc"]
     assert area == sk.roc_auc_score(y[:, 0], score[:, 0], sample_weight=counts[:, 0]) < 1
+
+
+@pytest.mark.parametrize("positives", [1, 300])
+def test_many_negatives_between_two_thresholds_are_counted(positives: int) -> None:
+    """A step of 70,000 negatives, drawn up to 255 times, is beyond 16 bits."""
+    rng = np.random.default_rng(positives)
+    n = 70_000 + positives
+    positive = np.arange(n) < positives
+    score = np.where(positive, rng.choice([0.25, 0.75], n), rng.random(n).round(5))
+    counts = rng.integers(0, 256, (n, 2)).astype(np.uint8)
+    found = Curve(positive, score, np.arange(n), n)(counts, ("auroc",))["auroc"]
+    told = [expected("auroc", positive, score, counts[:, b].astype(float)) for b in (0, 1)]
+    assert found == pytest.approx(told, abs=TOLERANCE)
 
 
 def test_a_problem_without_samples_or_positives_has_no_value() -> None:

@@ -268,6 +268,62 @@ def test_a_study_of_ones_own(tmp_path: Path, place: Path, capsys) -> None:
     assert (row["theirs"], row["agrees"]) == (0.915, None)  # an agreement would be an accident
 
 
+def test_joined_backbones_are_rows_of_a_study(
+    tmp_path: Path, class_folders: Path, place: Path, capsys, monkeypatch
+) -> None:
+    reduce(monkeypatch, "resnet18")
+    joined = "tiny_vit14:cls + resnet18:mean"
+    (tmp_path / "board.yaml").write_text(
+        f"data: {{data: films, name: films}}\nmodels: [tiny_vit14, '{joined}']\nimage_size: 28\n"
+        "probes: [{preset: wacv-knn, k: 5}]\nresamples: 20\n"
+    )
+    (tmp_path / "ours.yaml").write_text(
+        "title: Ours\nboard: board.yaml\ntables:\n  - {table: T, metric: auroc, data: films, "
+        f"probe: wacv-knn, columns: [{{}}], rows: {{'{joined}': [0.7], tiny_vit14: [0.6]}}}}\n"
+    )
+    code, out, err = run(capsys, "run", tmp_path / "ours.yaml", "--json")
+    assert code == 0, err
+    *rows, rest = map(json.loads, out.splitlines())
+    lacking = [r for r in rows if r["why"]]
+    assert [(r["model"], r["why"]) for r in lacking] == [(joined, "no weights of resnet18@28 here")]
+    assert list(rest["missing"]) == ["weights resnet18"]
+    code, out, err = run(capsys, "run", tmp_path / "ours.yaml", "--json", "--init", "random")
+    assert code == 0, err
+    *rows, rest = map(json.loads, out.splitlines())
+    name = "tiny_vit14@28-random0:cls + resnet18@28-random0:mean"
+    assert {(r["model"], r["theirs"]) for r in rows if r["metric"] == "auroc"} == {
+        ("tiny_vit14@28-random0", 0.6), (name, 0.7),
+    }  # fmt: skip
+    assert f"films / {name} / knn" in err
+    code, _, err = run(capsys, "run", tmp_path / "ours.yaml", "--init", "random", "--models",
+                       joined, "--dry-run")  # fmt: skip
+    assert code == 0, err
+
+
+def test_a_line_of_progress_names_the_view_that_is_read(
+    tmp_path: Path, class_folders: Path, place: Path, capsys, monkeypatch
+) -> None:
+    reduce(monkeypatch, "resnet18", "clip_vitb16")
+    (tmp_path / "board.yaml").write_text(
+        "data: {data: films, name: films}\nmodels: [tiny_vit14, resnet18, "
+        "{model: clip_vitb16, image_size: 32}]\nimage_size: 28\n"
+        "probes: [{preset: wacv-knn, k: 5}, {preset: freeze, epochs: 1}]\n"
+        "exclude: [{model: [tiny_vit14, clip_vitb16], probe: freeze}]\nresamples: 20\n"
+    )
+    (tmp_path / "ours.yaml").write_text("title: Ours\nboard: board.yaml\n")
+    for said in ("", ": in the cache"):
+        code, _, err = run(capsys, "run", tmp_path / "ours.yaml", "--init", "random")
+        assert code == 0, err
+        lines = [line.partition(" films / ")[2] for line in err.splitlines() if "] films" in line]
+        assert lines == [
+            f"{line}{said}" for line in (
+                "tiny_vit14@28-random0 / knn", "resnet18@28-random0 / knn mean",
+                "resnet18@28-random0 / sgd mean",
+                "clip_vitb16@32-random0 / knn",  # random weights have no projection
+            )
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "old, new, match",
     [

@@ -10,7 +10,7 @@ import numpy as np
 from featprobe.features.feature_set import FeatureSet
 from featprobe.store.cache import store_path
 from featprobe.store.containers import create_store
-from featprobe.store.format import Layout
+from featprobe.store.format import FeatureKey, Layout
 from featprobe.testing.cases import fill, make_items, make_key
 
 
@@ -21,6 +21,7 @@ def cached(
     *,
     dataset: str = "films",
     backbone: str = "net",
+    key: FeatureKey | None = None,
     **columns: Any,
 ) -> FeatureSet:
     """One frame an item: ``arrays`` (N, D) of each output, targets, and other columns of items."""
@@ -28,7 +29,8 @@ def cached(
     if "classes" not in columns:
         columns["classes"] = tuple("abcdefgh"[: int(y.max()) + 1])
     stored = {name: x.astype(np.float32)[:, None] for name, x in arrays.items()}
-    key = make_key(outputs=dict.fromkeys(arrays, 1), dtype="float32", weights=backbone)
+    outputs = dict.fromkeys(arrays, 1)
+    key = key or make_key(outputs=outputs, dtype="float32", weights=backbone)
     layout = Layout(n, n, {name: x.shape[1:] for name, x in stored.items()})
     store = create_store(
         "zarr", store_path(cache, dataset, backbone, key.digest), key, layout, np.arange(n),
