@@ -19,7 +19,7 @@ from featprobe.backbones.code import code_digest
 from featprobe.backbones.offer import Offer
 from featprobe.backbones.own import Take, own_adapter
 from featprobe.backbones.precisions import PRECISIONS, PURE, as_written, pure
-from featprobe.backbones.resizing import shown
+from featprobe.backbones.resizing import constants, shown
 from featprobe.backbones.spec import Preprocess
 from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError
@@ -236,7 +236,9 @@ class Backbone(Displayable):
         return self.normalised(self.render(pixels, low, high, fit))
 
     @torch.inference_mode()
-    def render(self, pixels: np.ndarray, low: Level, high: Level, fit: str = "stretch") -> Tensor:
+    def render(
+        self, pixels: np.ndarray | Tensor, low: Level, high: Level, fit: str = "stretch"
+    ) -> Tensor:
         """Frames of one item as the network is to see them, before its normalisation.
 
         ``pixels`` (F, H, W) or (F, H, W, 3) of any dtype, ``low`` and ``high`` the values shown as
@@ -250,8 +252,7 @@ class Backbone(Displayable):
 
     def normalised(self, x: Tensor) -> Tensor:
         """Frames (F, 1 or 3, h, w) in [0, 1] to network input (F, 3, H, W)."""
-        mean = torch.tensor(self.preprocess.mean, device=x.device).view(1, 3, 1, 1)
-        std = torch.tensor(self.preprocess.std, device=x.device).view(1, 3, 1, 1)
+        mean, std = (constants(x.device, v) for v in (self.preprocess.mean, self.preprocess.std))
         x = (x - mean) / std  # grey frames become three channels here, by broadcasting
         if self.preprocess.channels == 1:
             x[:, 1:] = 0  # as a patch embedding cut to its first channel

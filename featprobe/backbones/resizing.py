@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,18 @@ from featprobe.images.grids import Line, View
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's mode L
 
 
-def fits(dtype: np.dtype, low: float, high: float) -> bool:
+@lru_cache(maxsize=64)
+def constants(device: torch.device, values: tuple[float, ...]) -> Tensor:
+    """(1, C, 1, 1) float32 on a device, made once: a card is waited for when it is made."""
+    with torch.inference_mode(False):  # training reads them, too
+        return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+
+
+def fits(dtype: torch.dtype, low: float, high: float) -> bool:
     """Whether a window shows every value of an integer type as it is."""
-    if dtype.kind not in "iu" or not high > low:
+    if dtype.is_floating_point or dtype == torch.bool or not high > low:
         return False
-    return low <= np.iinfo(dtype).min and high >= np.iinfo(dtype).max
+    return low <= torch.iinfo(dtype).min and high >= torch.iinfo(dtype).max
 
 
 def windowed(x: Tensor, low: float, high: float, own: bool = False) -> Tensor:
@@ -34,27 +42,32 @@ def windowed(x: Tensor, low: float, high: float, own: bool = False) -> Tensor:
     return x.div_(float(high - low)).clamp_(0, 1)
 
 
-def values_on(pixels: np.ndarray, device: Any) -> Tensor:
-    """Pixels of any dtype as float32 on a device, where they go in the file's own few bytes."""
+def as_tensor(pixels: np.ndarray) -> Tensor:
+    """Pixels as torch has them, in the same memory where it can."""
     pixels = np.ascontiguousarray(pixels)
-    x = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
-    if pixels.dtype == np.uint16 and torch.device(device).type != "cpu":
-        return (x.view(torch.int16).to(device).int() & 0xFFFF).float()  # torch has little for it
-    return x.to(device).float()
+    return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+
+
+def floats(x: Tensor) -> Tensor:
+    """Values of any dtype as float32."""
+    if x.dtype == torch.uint16 and x.device.type != "cpu":  # for which torch has little there
+        return (x.view(torch.int16).int() & 0xFFFF).float()
+    return x.float()
 
 
 def shown(
-    pixels: np.ndarray, low: Any, high: Any, preprocess: Preprocess, fit: str = "stretch",
+    pixels: np.ndarray | Tensor, low: Any, high: Any, preprocess: Preprocess, fit: str = "stretch",
     device: Any = "cpu",
 ) -> Tensor:  # fmt: skip
     """Frames (F, 1 or 3, h, w) in [0, 1], as :meth:`featprobe.backbones.base.Backbone.render`."""
-    x = values_on(pixels, device)
-    own = pixels.dtype != np.float32  # made here, and not the caller's memory
+    given = pixels if isinstance(pixels, Tensor) else as_tensor(pixels)
+    x = floats(given.to(device))  # goes there in the file's own few bytes
+    own = given.dtype != torch.float32  # made here, and not the caller's memory
     x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
     windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
     if preprocess.channels == 1 and x.shape[1] == 3:
-        x = (x * x.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    if fit == "stretch" and len(windows) == 1 and fits(pixels.dtype, *windows[0]):
+        x = (x * constants(x.device, LUMINANCE)).sum(1, keepdim=True)
+    if fit == "stretch" and len(windows) == 1 and fits(given.dtype, *windows[0]):
         # nothing is cut off, so that windowing may follow the resize, on far fewer values
         x = windowed(resize(x, preprocess, None), *windows[0])
     else:
@@ -79,7 +92,7 @@ def place(x: Tensor, preprocess: Preprocess, mean: bool = False) -> Tensor:
     whole = replace(preprocess, crop=(height, width), pad=None)
     if not mean:
         return crop(x, whole)
-    colour = x.new_tensor(preprocess.mean[: preprocess.channels]).view(1, -1, 1, 1)
+    colour = constants(x.device, preprocess.mean[: preprocess.channels])
     inside = crop(torch.ones_like(x[:1, :1]), whole) > 0
     return torch.where(inside, crop(x, whole), colour)
 

@@ -107,11 +107,12 @@ def ls(ctx: click.Context, data: tuple[str, ...] = (), as_json: bool = False) ->
 
 
 def _others(ctx: click.Context) -> None:
-    """What fine-tuning keeps in the cache, and may be deleted."""
+    """What else is kept in the cache, and may be deleted."""
     from featprobe.core import paths as settings
 
     root = settings.cache_root(ctx.obj[0])
-    for name, what in (("finetuned", "trainings"), ("frames", "decoded frames")):
+    kept = (("finetuned", "trainings"), ("frames", "decoded frames"), ("compiled", "compiled code"))
+    for name, what in kept:
         files = [f for f in (root / name).rglob("*") if f.is_file()]
         if files:
             size = sum(f.stat().st_size for f in files) / 1e6

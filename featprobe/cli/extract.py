@@ -86,7 +86,10 @@ extract_options = options(
             help="An item that takes longer to decode is left out.",
         ),
         click.option(
-            "--compile", "compiled", is_flag=True, help="Compile the blocks with torch.compile."
+            "--compile", "compiled", is_flag=False, flag_value="on", default="off",
+            show_default=True, type=click.Choice(["auto", "on", "off"]),
+            help="Blocks, by torch.compile; auto: where what it saves is several times what it "
+            "takes. Kept in the cache. Without a word: on.",
         ),
         click.option(
             "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
@@ -142,7 +145,7 @@ def command(
     strip_prefix: str, ignore_keys: tuple[str, ...], transform: str | None,
     seed: int, image_size: int | None, features: tuple[str, ...], blocks: int, device: str,
     devices: str, engine: str, precision: str | None, dtype: str, batch_size: int | None,
-    workers: int | None, dim: int | None, store: str, item_timeout: float, compiled: bool,
+    workers: int | None, dim: int | None, store: str, item_timeout: float, compiled: str,
     shard: tuple[int, int], strict: bool, retry_failed: bool, quiet: bool, log: tuple[str, ...],
     views: int, augment: tuple[str, ...], view_seed: int,
     cache: str | None, as_json: bool, **loading: Any,
@@ -183,7 +186,8 @@ def command(
             backbone, dataset, cache=cache, store=store, dtype=dtype, batch_size=batch_size,
             device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
             precision=precision, features=features or None, blocks=blocks,
-            workers=workers, dim=dim, item_timeout=item_timeout, compiled=compiled, part=shard,
+            workers=workers, dim=dim, item_timeout=item_timeout,
+            compiled="auto" if compiled == "auto" else compiled == "on", part=shard,
             strict=strict, retry_failed=retry_failed, views=views, augment=augment,
             view_seed=view_seed,
             progress=False if quiet else "json" if as_json else True,

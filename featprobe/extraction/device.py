@@ -81,8 +81,9 @@ class Forward:
     """Runs batches and halves them when memory does not suffice.
 
     ``wanted``: output -> last blocks. ``compiled``: each block is compiled for the one shape that
-    occurs; a short batch is filled up with black frames for it. ``batch`` is the present size and
-    ``halved`` how often it was cut. On a CPU a batch goes through in pieces of a few frames.
+    occurs; a short batch, or its last piece, is filled up with black frames for it. ``batch`` is
+    the present size and ``halved`` how often it was cut. On a CPU a batch goes through in pieces of
+    a few frames.
     """
 
     def __init__(
@@ -92,9 +93,7 @@ class Forward:
         self.streams = streams
         self.backbone, self.wanted, self.precision = backbone, dict(wanted), precision
         self.batch, self.compiled, self.halved = batch, compiled, 0
-        threads = streams.threads if streams else torch.get_num_threads()
-        size = backbone.preprocess.size
-        self.piece = batch if compiled else frames_at_once(backbone.device, batch, threads, size)
+        self.threads = streams.threads if streams else torch.get_num_threads()
         if compiled:
             backbone.compile(precision)
 
@@ -112,11 +111,13 @@ class Forward:
 
     def _all(self, x: Tensor) -> OnHost:
         parts: list[dict[str, Tensor]] = []
+        size = x.shape[-2], x.shape[-1]
         start = 0
         while start < len(x):
-            part = x[start : start + min(self.batch, self.piece)]
+            most = frames_at_once(self.backbone.device, self.batch, self.threads, size)
+            part = x[start : start + most]
             try:
-                parts.append(self._run(part))
+                parts.append(self._run(part, most))
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -135,10 +136,10 @@ class Forward:
         joined = {n: torch.cat([p[n] for p in parts]) for n in self.wanted}
         return self._to_host(joined if len(parts) > 1 else parts[0])
 
-    def _run(self, x: Tensor) -> dict[str, Tensor]:
+    def _run(self, x: Tensor, most: int) -> dict[str, Tensor]:
         n = len(x)
-        if self.compiled and n < self.batch:
-            x = torch.cat([x, x.new_zeros((self.batch - n, *x.shape[1:]))])
+        if self.compiled and n < most:
+            x = torch.cat([x, x.new_zeros((most - n, *x.shape[1:]))])
         out = self.backbone.forward(x, self.wanted, self.precision)
         return {name: value[:n] for name, value in out.items()}
 

@@ -25,13 +25,16 @@ def main() -> None:
     import torch
 
     from featprobe.core.errors import InputError, reason
+    from featprobe.extraction.numa import affinity, bind
     from featprobe.extraction.shard_worker import Report, ShardWorker, plain
 
     try:
         try:
             with mmap.mmap(int(sys.argv[2]), 0, access=mmap.ACCESS_READ) as file:
                 work, o = pickle.loads(file)
-            worker = ShardWorker(work, replace(o, target=torch.device(sys.argv[3])))
+            target = torch.device(sys.argv[3])
+            bind(0, affinity(target))  # with its threads and decoders, which are begun later
+            worker = ShardWorker(work, replace(o, target=target))
         except (AttributeError, ImportError) as error:  # a class of a script's __main__
             text = f"the model or the data set cannot be loaded in another process: {reason(error)}"
             connection.send(Report(error=InputError(text)))

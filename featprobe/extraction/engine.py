@@ -32,7 +32,7 @@ def on_this_machine(
     plan = FramePlan(store.frame_item(), store.frame_index())
     with Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
         forward = Forward(
-            backbone, store.key.outputs, store.key.precision, batch, o.compiled, streams
+            backbone, store.key.outputs, store.key.precision, batch, o.compiled is True, streams
         )
         outcome = Outcome()
         todo: Iterable[int] = shards

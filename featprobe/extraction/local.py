@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from featprobe.backbones.augmented_views import USUAL, described
@@ -18,6 +18,7 @@ from featprobe.datasets.base import Dataset
 from featprobe.datasets.confounders import counts
 from featprobe.datasets.read_files import files_of
 from featprobe.datasets.shared_intensity import settle as settle_range
+from featprobe.extraction.compiling import settle_compiling
 from featprobe.extraction.elsewhere import decoded_elsewhere
 from featprobe.extraction.notes import notes_of_appearance, of_features
 from featprobe.extraction.open_store import items_of, open_store, outdated
@@ -90,6 +91,10 @@ def extract(
     shards = [] if opened.complete and not o.retry_failed else part_of(opened, o)
     if shards:
         summary.outdated = [p.stem for p in outdated(opened)]
+        decision = settle_compiling(backbone, o, opened.layout.frames * opened.key.views, cache)
+        summary.compiled, o = decision.compiled, replace(o, compiled=decision.compiled)
+        if decision.why:
+            summary.notes["compile"] = decision.why
         _run(backbone, dataset, opened, shards, o, summary)
         summary.seconds = time.perf_counter() - start
     if not opened.complete:
@@ -167,7 +172,7 @@ def _run(
     summary.bottleneck = bottleneck(outcome.times, seconds, o)
     summary.appearance = counts([one.facts for one in outcome.appearances.values()])
     summary.findings = notes_of_appearance(dataset, outcome.appearances)
-    summary.notes = {str(dataset.ids[i]): text for i, text in outcome.notes.items()}
+    summary.notes |= {str(dataset.ids[i]): text for i, text in outcome.notes.items()}
     if outcome.batch < min(o.batch_size, store.layout.shard):
         summary.notes["memory"] = (
             f"the device had too little memory for batches of {o.batch_size}: they were cut to "

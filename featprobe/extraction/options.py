@@ -23,10 +23,11 @@ class Options(Checked):
     and 128 on a GPU by default. ``workers``: decode processes of a device, by default its share of
     the cores, at most eight; 0 decodes in the process itself. ``streams``: batches side by side on
     a CPU, by default as many. ``item_timeout``: seconds after which an item that is still not
-    decoded is given up. ``compiled``: compile the blocks with torch.compile. ``part``: (i, n), the
-    i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of
-    recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard
-    error, as JSON events if ``"json"``.
+    decoded is given up. ``compiled``: compile the blocks with torch.compile, or ``auto``: where
+    that is expected to pay (:mod:`featprobe.extraction.compiling`). ``part``: (i, n), the i-th of n
+    parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of recording
+    it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard error, as
+    JSON events if ``"json"``.
     """
 
     engine: str = "local"
@@ -37,7 +38,7 @@ class Options(Checked):
     workers: int | None = None
     streams: int | None = None
     item_timeout: float = SECONDS
-    compiled: bool = False
+    compiled: bool | Literal["auto"] = False
     part: tuple[int, int] = (1, 1)
     strict: bool = False
     retry_failed: bool = False

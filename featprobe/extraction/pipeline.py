@@ -14,20 +14,18 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 
 import numpy as np
-import torch
 
-from featprobe.backbones.augmented_views import view_of
 from featprobe.backbones.base import Backbone
 from featprobe.core.errors import UnreadableItem
 from featprobe.datasets.base import Dataset
+from featprobe.extraction.batches import Batches
 from featprobe.extraction.decoding import Decoded, Job, Runner, ahead, here, job
-from featprobe.extraction.device import Forward, OnHost, Pending
+from featprobe.extraction.device import Forward
 from featprobe.extraction.plan import FramePlan
 from featprobe.extraction.shard import Shard
 from featprobe.extraction.times import Times
 from featprobe.images.appearance import Appearance
 from featprobe.store.base import FeatureStore
-from featprobe.store.format import FeatureKey, array_of
 
 BEHIND = 2  # shards that wait to be written
 
@@ -54,66 +52,6 @@ class Outcome:
         for f in fields(Times):
             setattr(self.times, f.name, getattr(self.times, f.name) + getattr(more.times, f.name))
         return self
-
-
-class Device:
-    """Queues frames, sends full batches through the backbone and hands features to their shard."""
-
-    def __init__(
-        self, backbone: Backbone, forward: Forward, batch: int, times: Times, key: FeatureKey
-    ) -> None:
-        self.backbone, self.forward, self.batch, self.times = backbone, forward, batch, times
-        self.augmented, self.views = key.augmented, range(key.views)
-        self._frames: list[list[torch.Tensor]] = [[] for _ in self.views]
-        self._rows: list[int] = []
-        self._flying: deque[tuple[Shard, list[int], list[OnHost | Pending]]] = deque()
-
-    @torch.inference_mode()
-    def add(self, shard: Shard, decoded: Decoded, rows: np.ndarray, index: np.ndarray) -> None:
-        """Queue the frames ``index`` of an item for ``rows`` of a shard."""
-        assert decoded.pixels is not None
-        begin = time.perf_counter()
-        for start in range(0, len(rows), self.batch):  # a large volume never goes up whole
-            part = slice(start, start + self.batch)
-            low, high = decoded.levels
-            at = shard.start + rows[part]
-            for frames in decoded.alike(index[part]):
-                shown = self.backbone.render(frames, low, high, decoded.fit)
-                for view in self.views:
-                    x = view_of(shown, view, at[: len(shown)], self.augmented)
-                    self._frames[view].append(self.backbone.normalised(x))
-                at = at[len(shown) :]
-            self._rows.extend(rows[part].tolist())
-            while len(self._rows) >= self.batch:
-                self._send(shard)
-        self.times.took("device", begin)
-
-    def flush(self, shard: Shard) -> None:
-        """Send the last, possibly short batch of a shard."""
-        begin = time.perf_counter()
-        while self._rows:
-            self._send(shard)
-        self.times.took("device", begin)
-
-    def land(self, most: int) -> None:
-        """Wait until at most ``most`` batches are on their way back."""
-        while len(self._flying) > most:
-            shard, rows, pending = self._flying.popleft()
-            shard.fill(rows, {
-                array_of(name, view): values
-                for view, one in enumerate(pending) for name, values in one.arrays().items()
-            })  # fmt: skip
-
-    def _send(self, shard: Shard) -> None:
-        rows, self._rows = self._rows[: self.batch], self._rows[self.batch :]
-        pending = []
-        for view in self.views:
-            frames = self._frames[view]
-            x = torch.cat(frames) if len(frames) > 1 else frames[0]
-            self._frames[view] = [x[self.batch :]] if len(x) > self.batch else []
-            pending.append(self.forward(x[: self.batch]))
-        self._flying.append((shard, rows, pending))
-        self.land(self.forward.flying)  # the next batch is prepared while these are under way
 
 
 class Writer:
@@ -165,7 +103,7 @@ def run(
     outcome = Outcome()
     times = outcome.times
     forward = forward or Forward(backbone, store.key.outputs, store.key.precision, batch)
-    device = Device(backbone, forward, batch, times, store.key)
+    device = Batches(backbone, forward, batch, times, store.key)
     counts = np.bincount(plan.item, minlength=len(dataset))
     order: deque[tuple[int, list[int]]] = deque()  # shards whose items have been sent to decode
 
@@ -228,7 +166,7 @@ def run(
     return outcome
 
 
-def _take(device: Device, shard: Shard, decoded: Decoded, plan: FramePlan) -> int:
+def _take(device: Batches, shard: Shard, decoded: Decoded, plan: FramePlan) -> int:
     """Put an item's frames into a shard; how many there are."""
     rows = shard.rows(plan, decoded.item)
     for row in rows:

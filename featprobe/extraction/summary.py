@@ -18,7 +18,7 @@ class Summary:
     ``rate``: frames a second once running; ``bottleneck``: what it mostly waited for; ``stopped``:
     the signal that ended it early; ``appearance``: how the items of this run were shown and made,
     fact -> value -> items; ``findings``: what of it a reader of results should know; ``outdated``:
-    stores of the same backbone whose files were others.
+    stores of the same backbone whose files were others; ``compiled``: whether blocks were.
     """
 
     path: StoragePath
@@ -37,6 +37,7 @@ class Summary:
     relabelled: bool = False
     stopped: int = 0
     device: str = "cpu"
+    compiled: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -56,4 +57,4 @@ def bottleneck(times: Times, seconds: float, o: Settings) -> str:
         return "the model on this CPU: a GPU (--device cuda), or parts on more machines (--shard)"
     if o.precision == "float32":
         return "the model in float32: --precision bf16"
-    return "the model on this GPU" + ("" if o.compiled else ": --compile")
+    return "the model on this GPU" + ("" if o.compiled else ": --compile auto")

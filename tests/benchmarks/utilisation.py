@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 import featprobe as fp
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.precisions import PRECISIONS
+from featprobe.extraction.compiling import flops_of
 from featprobe.extraction.device import Forward
 from tests.benchmarks.rows import Row, median_of
 
@@ -65,14 +64,6 @@ def utilisation(
         median_of(ours), median_of(theirs), "TFLOP/s", must if compiled else None,
         note=f"{frames:.1f} frames/s, {flops / 1e9:.2f} GFLOP each, batch {BATCH}",
     )  # fmt: skip
-
-
-def flops_of(backbone: Backbone) -> float:
-    """FLOPs of one frame; a product and its sum are two."""
-    x = torch.zeros(1, 3, *backbone.preprocess.size)
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        backbone.forward(x)
-    return counter.get_total_flops()
 
 
 def matrix_rate() -> float:

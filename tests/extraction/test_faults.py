@@ -7,6 +7,7 @@ import os
 import signal
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -233,6 +234,25 @@ def test_compiled_blocks_give_the_same_features_for_one_shape(class_folders, tmp
     )
     np.testing.assert_allclose(fast.x("cls:2+mean"), plain.x("cls:2+mean"), atol=1e-5)
     assert set(shapes) == {(16, 5, 32)}  # 40 frames: the last batch of 8 was filled up
+
+
+def test_a_compiled_network_sees_one_shape_in_pieces_that_suit_a_cpu(tiny_backbone) -> None:
+    sizes: list[int] = []
+    forward = Forward(tiny_backbone, {"cls": 1}, "float32", 16)
+    forward.compiled, forward.threads = True, 1
+    real = tiny_backbone.forward
+
+    def watched(x, *rest):
+        sizes.append(len(x))
+        return real(x, *rest)
+
+    forward.backbone = SimpleNamespace(forward=watched, device=tiny_backbone.device, name="x")
+    x = torch.randn(10, 3, 28, 28)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "frames_at_once", lambda *_: 4)  # as 224 pixels have it
+        out = forward(x).arrays()["cls"]
+    assert sizes == [4, 4, 4]
+    np.testing.assert_allclose(out, real(x, {"cls": 1})["cls"].numpy(), atol=1e-5)
 
 
 # -- where the time went --------------------------------------------------------------------------

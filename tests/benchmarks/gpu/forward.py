@@ -11,9 +11,9 @@ import torch
 import featprobe as fp
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.precisions import PURE
+from featprobe.extraction.compiling import flops_of
 from featprobe.extraction.device import Forward
 from tests.benchmarks.gpu import Machine, Row
-from tests.benchmarks.utilisation import flops_of
 
 NOTE = (
     "Frames/s from normalised frames on the device. `ours`: features of all default outputs, back "
