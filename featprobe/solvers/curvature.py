@@ -18,6 +18,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from featprobe.solvers.symmetric import eigh
+
 FLAT = 1e-6  # axes of A below this part of its largest: a shift of all classes, which is no change
 SURE = 1e-8  # variances below this part of the largest are lost in the rounding of G
 TURNED = 1024  # directions, those of the largest variances first
@@ -165,7 +167,9 @@ class Curvature:
             for start in range(0, n, 4096):
                 part = front[start : start + 4096]
                 gram += (part * s[start : start + 4096, None]).T @ part
-            found, axes = np.linalg.eigh(gram - np.outer(mean, mean))
+            # float32 would lose the small variances of features that differ by decades
+            found, axes = eigh((gram - np.outer(mean, mean)).astype(np.float64))
+            axes = axes.astype(z.dtype)
             return axes, mean, np.r_[np.maximum(found, 0), values[m:]]
 
         axes, mean, spectrum = (np.stack(a) for a in zip(*pool.map(weighted, rows)))

@@ -6,31 +6,59 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from featprobe.solvers.symmetric import eigh
+
 SURE = 1e-8  # eigenvalues above this part of the largest are not blurred by rounding of the matrix
 BLOCK = 8192  # rows in float64 at a time
 
 
 @dataclass(frozen=True)
-class Eigenbasis:
-    """Centred features ``z`` (N, r) = (x - mean) @ vectors, r the numerical rank.
+class Axes:
+    """Orthonormal principal axes (D, r): ``matrix``, or ``samples.T @ matrix`` where ``samples``
+    (n, D), fewer than D, span them; this product is only made for who wants the axes themselves.
+    """
 
-    ``values`` (r,): the variances of the columns of ``z``, falling. ``vectors`` (D, r) are
-    orthonormal. Everything but ``z`` is float64.
+    matrix: np.ndarray
+    samples: np.ndarray | None = None
+
+    def whole(self) -> np.ndarray:
+        """(D, r)."""
+        return self.matrix if self.samples is None else self.samples.T @ self.matrix
+
+    def back(self, w: np.ndarray) -> np.ndarray:
+        """Coefficients of the features (..., D) of coefficients (..., r) along the axes."""
+        rows = w.reshape(-1, w.shape[-1])  # one product
+        if self.samples is None or len(rows) > len(self.samples):
+            coef = rows @ self.whole().T
+        else:
+            coef = (rows @ self.matrix.T) @ self.samples
+        return coef.reshape(*w.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class Eigenbasis:
+    """Centred features ``z`` (N, r) = (x - mean) @ axes, r the numerical rank.
+
+    ``values`` (r,): the variances of the columns of ``z``, falling. Everything but ``z`` is
+    float64.
     """
 
     mean: np.ndarray
     values: np.ndarray
-    vectors: np.ndarray
+    axes: Axes
     z: np.ndarray
 
     @classmethod
     def of(cls, x: np.ndarray, dtype: np.dtype) -> Eigenbasis:
         """The basis of x (N, D), with ``z`` in ``dtype``."""
-        mean, values, vectors = covariance_basis(x)
+        mean, values, axes = _basis(x)
         z = np.empty((len(x), len(values)), dtype)
+        if axes.samples is not None:  # (x - mean) @ axes, which a kernel's eigenvectors are already
+            z[:] = axes.matrix * (values * len(x))
+            return cls(mean, values, axes, z)
         for rows in _blocks(x):
-            z[rows] = (x[rows] - mean) @ vectors
-        return cls(mean, values, vectors, z)
+            z[rows] = (x[rows] - mean) @ axes.matrix
+        return cls(mean, values, axes, z)
 
 
 def covariance_basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,20 +70,24 @@ def covariance_basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     own. The axes are orthonormal, and only directions in which x itself has nothing but rounding
     are left out: standard deviations are right over twelve decades and more.
     """
+    mean, values, axes = _basis(x)
+    return mean, values, axes.whole()
+
+
+def _basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, Axes]:
     n, d = x.shape
     mean = x.mean(0, dtype=np.float64)
     if n >= d:
         values, axes = _turned(x, mean, None)
     else:
         centred = x - mean
-        values, vectors = np.linalg.eigh(centred @ centred.T / n)
+        values, vectors = eigh(centred @ centred.T / n)
         if (values[1:] > SURE * values[-1]).all():  # centred rows lack one direction
-            values, vectors = values[1:], vectors[:, 1:]
-            axes = centred.T @ (vectors / np.sqrt(n * values))
-        else:
-            values, axes = _turned(x, mean, np.linalg.qr(centred.T)[0])
+            values, vectors = values[:0:-1], vectors[:, :0:-1]
+            return mean, values, Axes(vectors / np.sqrt(n * values), centred)
+        values, axes = _turned(x, mean, np.linalg.qr(centred.T)[0])
     falling = np.argsort(-values, kind="stable")
-    return mean, values[falling], np.ascontiguousarray(axes[:, falling])
+    return mean, values[falling], Axes(np.ascontiguousarray(axes[:, falling]))
 
 
 def _turned(
@@ -72,7 +104,7 @@ def _turned(
         seen = centred if within is None else centred @ within
         covariance += seen.T @ seen
         square += float(np.square(x[rows], dtype=np.float64).sum())
-    values, vectors = np.linalg.eigh(covariance / len(x))
+    values, vectors = eigh(covariance / len(x))
     floor = floor or (4 * np.finfo(np.float64).eps) ** 2 * square / len(x)
     axes = vectors if within is None else within @ vectors
     clear = values > max(SURE * values[-1], floor)

@@ -1,4 +1,4 @@
-"""Which model of the Hessian each group of C on a path begins with, by what the last one cost."""
+"""Which model of the Hessian a path takes, by what the rounds without a better one have cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Hessians:
     """What is known of the Hessian along a path.
 
     A model that is turned to the weighted samples, or the Hessian itself, is made when the rounds
-    before that it could have spared cost about as much: of a path, most rounds are still to come.
+    before that it could have spared cost about as much, between two groups of C or within one.
     Costs are counted in multiplications, so that nothing depends on a clock.
     """
 
@@ -26,21 +26,56 @@ class Hessians:
         self.plain = 0.0  # by the last group that began without the Hessian itself
         self._exact = False
 
-    def inverse(self, point: np.ndarray, ridges: np.ndarray) -> Inverse:
-        """For problems that start near ``point`` (per, size), with each of ``ridges`` (G,)."""
-        problem = self.problem
-        self._exact = self.plain > EAGER * problem.price_dense(len(ridges))
+    def begin(self, start: np.ndarray, ridges: np.ndarray) -> Inverse:
+        """For problems that start at (G, per, size), with each of ``ridges`` (G,)."""
+        problem, middle = self.problem, start[len(ridges) // 2]
+        self.latest, self.ridges, self._turn = start.copy(), ridges, 0
+        self._renewed = False
+        self._exact = self.plain > problem.price_dense(len(ridges))
         if self._exact:
-            return problem.dense(point, ridges)
+            self.inverse: Inverse = problem.dense(middle, ridges)
+            return self.inverse
+        self.plain = 0.0
         apart = problem.per > 1 and self.spent > EAGER * problem.price(True)
         if self.spent > EAGER * problem.price(apart):
-            self.model, self.spent = problem.turned(point, apart), 0.0
-        else:
-            self.model = problem.curvature(point, self.model)
-        return self.model.inverse(ridges)
+            return self._turned(middle, apart)
+        self.model = problem.curvature(middle, self.model)
+        self.inverse = self.model.inverse(ridges)
+        return self.inverse
 
-    def spend(self, rounds: float, count: int) -> None:
-        """Take note of the mean ``rounds`` of a group of ``count`` problems."""
-        if not self._exact:
-            self.plain = max(rounds - FEW, 0) * self.problem.cost(count)
-            self.spent += self.plain
+    def renew(self, left: np.ndarray, x: np.ndarray) -> Inverse | None:
+        """After a round of the problems ``left``, which are at ``x``: a better model, made at the
+        middle one of these, where one pays.
+
+        Of one sigmoid and of each label it is the Hessian itself there. Of a softmax that is too
+        large for this a turned model only comes near to it, and is made once in a group.
+        """
+        problem = self.problem
+        self.latest.reshape(-1, problem.size)[left] = x
+        self._turn += 1
+        if self._exact or self._turn <= FEW:
+            return None
+        cost = problem.cost(len(left))
+        self.spent, self.plain = self.spent + cost, self.plain + cost
+        middle = self.latest[left[len(left) // 2] // problem.per]
+        apart = problem.per > 1
+        if problem.joint:
+            self._exact = self.plain > problem.price_dense(len(self.ridges))
+            if self._exact:
+                self.inverse = problem.dense(middle, self.ridges)
+            elif self._renewed or self.spent <= EAGER * problem.price(False):
+                return None
+            else:
+                self._turned(middle, False)
+                self._renewed = True
+        elif self.spent > EAGER * problem.price(apart):
+            self._turned(middle, apart)
+            self._turn = 0
+        else:
+            return None
+        return self.inverse.take(left)
+
+    def _turned(self, point: np.ndarray, apart: bool) -> Inverse:
+        self.model, self.spent = self.problem.turned(point, apart), 0.0
+        self.inverse = self.model.inverse(self.ridges)
+        return self.inverse

@@ -13,12 +13,17 @@ import numpy as np
 
 from featprobe.solvers.curvature import Inverse
 
-MEMORY = 20  # curvature pairs kept
+MEMORY = 10  # curvature pairs kept: 5 to 20 take as many rounds
 ARMIJO = 1e-4
+STUCK = 1e-3  # of the value, which a step promises where it has stopped to fall: not the minimum
 PATIENCE = 16  # evaluations without a fall beyond rounding: the value is as low as it gets
 
 # (indices of the problems (p,), points (p, M)) -> values (p,) float64, gradients (p, M)
 Evaluate = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+# (indices of the problems that are left (p,), their points (p, M)) -> a better inverse Hessian of
+# these, or None
+Renew = Callable[[np.ndarray, np.ndarray], "Inverse | None"]
 
 
 @dataclass
@@ -53,11 +58,21 @@ class History:
         """A pair for every problem; one without curvature (s = 0) leaves its problem as it was."""
         curvature = _dot(s, y)
         known = curvature > 1e-30
-        ratio = curvature / np.maximum(_dot(y, self.inverse(y)), 1e-30)
-        self.scale = np.where(known, ratio, 1 if self.scale is None else self.scale).astype(s.dtype)
+        self._rescale(curvature, y, known)
         with np.errstate(divide="ignore"):
             rho = np.where(known, 1 / curvature, 0).astype(s.dtype)
         self.pairs = [*self.pairs[-self.memory + 1 :], (s, y, rho)]
+
+    def _rescale(self, curvature: np.ndarray, y: np.ndarray, known: np.ndarray) -> None:
+        ratio = curvature / np.maximum(_dot(y, self.inverse(y)), 1e-30)
+        self.scale = np.where(known, ratio, 1 if self.scale is None else self.scale).astype(y.dtype)
+
+    def renew(self, inverse: Inverse) -> None:
+        """Go on from a better inverse Hessian, its factor that of the last pair."""
+        self.inverse, self.scale = inverse, None
+        if self.pairs:
+            s, y, rho = self.pairs[-1]
+            self._rescale(_dot(s, y), y, rho > 0)
 
     def take(self, rows: np.ndarray) -> None:
         """Go on with some of the problems."""
@@ -89,14 +104,17 @@ def minimize(
     tolerance: float,
     most: int = 2000,
     patience: int = PATIENCE,
+    renew: Renew | None = None,
 ) -> Minima:
     """Minimise P convex problems from ``start`` (P, M), in its precision.
 
     A problem ends when it is within ``tolerance`` times its value of the minimum, when its value
-    has stopped to fall, or after ``most`` evaluations, not converged. How far the minimum is, is
+    has stopped to fall (not converged if a step still promises a thousandth of it), or after
+    ``most`` evaluations, not converged. How far the minimum is, is
     estimated as the decrement times the evaluations so far: the decrement alone is what one more
     step would gain, and a problem that took a hundred is a hundred such steps away (measured
-    against minima in float64: the estimate is within a factor of 3). ``history`` is extended.
+    against minima in float64: the estimate is within a factor of 3). ``history`` is extended, and
+    goes on from a better inverse Hessian where ``renew`` has one after a round.
     """
     count = len(start)
     slack = float(np.finfo(start.dtype).eps) / 2  # values closer than this are equal
@@ -121,7 +139,8 @@ def minimize(
         if done.any():
             gone, who = done, left[done]
             out.x[who], out.value[who], out.gradient[who] = x[gone], value[gone], gradient[gone]
-            out.decrement[who], out.converged[who] = -slope[gone] / 2, True
+            out.decrement[who] = -slope[gone] / 2
+            out.converged[who] = near[gone] | (-slope[gone] / 2 <= STUCK * np.abs(value[gone]))
             out.near[who] = near[gone]
             stay = np.flatnonzero(~gone)
             if not len(stay):
@@ -148,6 +167,11 @@ def minimize(
             )
             step = np.where(better, 1.0, shorter)
             value = np.where(better, new_value, value)
+        inverse = renew(left, x) if renew else None
+        if inverse is not None:
+            history.renew(inverse.astype(x.dtype))
+            step = np.ones(len(left))
+            better[:] = True
         fresh = history.direction(gradient)
         direction = fresh if better.all() else np.where(better[:, None], fresh, direction)
         slope = _dot(gradient, direction)

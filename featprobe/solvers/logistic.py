@@ -21,7 +21,6 @@ import numpy as np
 
 from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import cores, one_blas_thread
-from featprobe.solvers.curvature import Inverse
 from featprobe.solvers.grids import positive
 from featprobe.solvers.hessians import Hessians
 from featprobe.solvers.lbfgs import Evaluate, History, Minima, minimize
@@ -30,12 +29,13 @@ from featprobe.solvers.targets import Targets
 
 TOLERANCE = 1e-8  # of the value, see lbfgs.minimize
 LOOSE = 1e-7  # where features are kept in float32
-ROUGH = 1e-6  # the same in float32
-SINGLE = 40_000_000  # multiplications of a round from which two precisions are worth their calls
 COLUMNS = 96  # of one product: more C at once start further from their optimum
 MANY = 500_000_000  # multiplications from which BLAS may use all threads
 TOGETHER = 9  # values of C
 APART = 5  # of long rounds: fewer start nearer to their optimum
+WIDE = 2  # times as many where a path is easy: BLAS multiplies with 16 columns twice as fast
+EASY = 4  # rounds of the group before
+SHORT = 6  # rounds in float32 without a fall beyond its rounding
 
 
 @dataclass(frozen=True)
@@ -103,55 +103,60 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
     """Coefficients, intercepts, objectives, gradients, evaluations, whether converged, per C."""
     per, width, count = problem.per, problem.size, len(Cs)
     ridges = 1 / (Cs * problem.n)
+    most = max(1, COLUMNS // problem.classes)
     together = int(np.clip(COLUMNS // problem.classes, 1, APART if problem.large else TOGETHER))
     state = np.empty((count, per, width))
     value, gradient = np.empty((count, per)), np.empty((count, per))
     steps, done = np.empty((count, per), np.int64), np.empty((count, per), bool)
     hessians = Hessians(problem)
-    for first in range(0, count, together):
-        now = np.arange(first, min(first + together, count))
+    first, wide = 0, WIDE
+    while first < count:
+        now = np.arange(first, min(first + min(together * wide, most), count))
         shape = (len(now), per)
         evaluate = problem.evaluate(np.repeat(ridges[now], per))
         before = state[first - 1] if first else problem.start
         start = np.broadcast_to(before, (*shape, width)).reshape(-1, width)
         if first > 1:
             start = _better(evaluate, start, _ahead(state, np.log(Cs), now).reshape(-1, width))
-        inverse = hessians.inverse(start.reshape(*shape, width)[len(now) // 2], ridges[now])
-        found = _solve(problem, evaluate, start, inverse, tolerance)
-        hessians.spend(float(found.evaluations.mean()), len(start))
+        hessians.begin(start.reshape(*shape, width), ridges[now])
+        found = _solve(problem, evaluate, start, hessians, tolerance)
         state[now] = found.x.reshape(*shape, width)
         gradient[now] = np.linalg.norm(found.gradient, axis=1).reshape(shape)
         value[now], steps[now] = found.value.reshape(shape), found.evaluations.reshape(shape)
         done[now] = found.converged.reshape(shape)
+        first += len(now)
+        wide = WIDE if found.evaluations.mean() <= EASY else 1
     coef, intercept = problem.unpack(state)
     return [coef, intercept, value.sum(1), gradient.max(1), steps.max(1), done.all(1)]
 
 
 def _solve(
-    problem: Problem, evaluate: Evaluate, start: np.ndarray, inverse: Inverse, tolerance: float
+    problem: Problem, evaluate: Evaluate, start: np.ndarray, hessians: Hessians, tolerance: float
 ) -> Minima:
-    """The minima, in float64; where a round is long, most of them in float32.
+    """The minima, in float64.
 
-    Where features themselves are in float32, only problems whose value stopped to fall before they
-    were near enough go on in float64.
+    All rounds are in float32, of which few are too coarse: only problems whose value stopped to
+    fall before they were near enough go on in float64.
     """
     double = np.dtype(np.float64)
-    if problem.cost(len(start)) < SINGLE:
-        return minimize(evaluate, start, History(inverse.astype(double)), tolerance=tolerance)
-    rough = minimize(
-        evaluate, start.astype(np.float32), History(inverse),
-        tolerance=tolerance if problem.large else max(tolerance, ROUGH), patience=4,
+    out = minimize(
+        evaluate, start.astype(np.float32), History(hessians.inverse),
+        tolerance=tolerance, patience=SHORT, renew=hessians.renew,
     )  # fmt: skip
-    out = replace(rough, x=rough.x.astype(double), gradient=rough.gradient.astype(double))
-    left = np.flatnonzero(~rough.near) if problem.large else np.arange(len(start))
+    out = replace(out, x=out.x.astype(double), gradient=out.gradient.astype(double))
+    if not problem.large:  # values and gradients are to be said more exactly than they were found
+        out.value, out.gradient = evaluate(np.arange(len(start)), out.x)
+        out.evaluations += 1
+    left = np.flatnonzero(~out.near)
     if len(left):
-        history = History(inverse.take(left).astype(double))
         fine = minimize(
-            lambda which, v: evaluate(left[which], v), out.x[left], history, tolerance=tolerance
-        )
+            lambda which, v: evaluate(left[which], v), out.x[left],
+            History(hessians.inverse.take(left).astype(double)), tolerance=tolerance,
+            renew=lambda which, v: hessians.renew(left[which], v),
+        )  # fmt: skip
+        fine.evaluations += out.evaluations[left]
         for field in fields(Minima):
             getattr(out, field.name)[left] = getattr(fine, field.name)
-        out.evaluations[left] += rough.evaluations[left]
     return out
 
 

@@ -43,10 +43,17 @@ def sigmoid_loss(
     ones.
     """
     wrong = logits * sign
-    small = np.exp(-np.minimum(np.abs(logits), FLOOR))
+    small = np.abs(logits)
+    np.minimum(small, FLOOR, out=small)
+    np.negative(small, out=small)
+    np.exp(small, out=small)
     cost = np.log1p(small)
     cost += np.maximum(wrong, 0)
-    residual = np.where(wrong >= 0, 1, small) / (1 + small) * sign
+    residual = np.clip(wrong, -FLOOR, 0, out=wrong)
+    np.exp(residual, out=residual)  # 1 of wrong answers, else small: an exponential more beats
+    small += 1  # a choice for each that no processor can foresee
+    residual /= small
+    residual *= sign
     if weight is not None:
         cost *= weight
         residual *= weight

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+
+from featprobe.solvers.symmetric import inverse
 
 LARGEST = 2_000  # coefficients and intercepts of all classes
 
@@ -29,7 +32,8 @@ class Dense:
 
 
 def dense(
-    z: np.ndarray, p: np.ndarray, weight: np.ndarray | None, ridges: np.ndarray
+    z: np.ndarray, p: np.ndarray, weight: np.ndarray | None, ridges: np.ndarray,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Dense:  # fmt: skip
     """Of features ``z`` (n, r) at probabilities ``p`` (K, n), for ``ridges`` (G,).
 
@@ -53,10 +57,13 @@ def dense(
     size = k * (r + 1)
     h = h.reshape(size, size)
     penalised = np.tile(np.r_[np.ones(r), 0.0], k)
-    found = np.empty((len(ridges), size, size), z.dtype)
-    for i, ridge in enumerate(ridges):
+
+    def inverted(ridge: float) -> np.ndarray:
         unit = 1 / np.sqrt(np.maximum(np.diag(h) + ridge * penalised, 1e-300))
-        scaled = h * np.outer(unit, unit)
+        scale = np.outer(unit, unit)
+        scaled = h * scale
         scaled[np.arange(size), np.arange(size)] = 1 + 1e-10
-        found[i] = np.linalg.inv(scaled) * np.outer(unit, unit)
-    return Dense(found, np.arange(len(ridges)))
+        return (inverse(scaled) * scale).astype(z.dtype)
+
+    found = list((pool.map if pool else map)(inverted, ridges))
+    return Dense(np.stack(found), np.arange(len(ridges)))

@@ -61,7 +61,7 @@ def ordinal_path(x: np.ndarray, y: np.ndarray, Cs: Sequence[float]) -> OrdinalPa
     with one_blas_thread():
         for c in grid[order]:
             state, value, done = _solve(turned.z, turned.values, y, 1 / (c * n), state, grades)
-            w = turned.vectors @ state[: len(turned.values)]
+            w = turned.axes.back(state[: len(turned.values)])
             theta = _thresholds(state[len(turned.values) :]) + w @ turned.mean
             found.append((w, theta, value, done))
     back = np.argsort(order)

@@ -18,6 +18,8 @@ from featprobe.splits.balancing import allowed, balanced
 NAMES = ("train", "val", "test")
 FRACTIONS = (0.6, 0.2, 0.2)
 
+_BLOCK = 4096
+
 Seed = int | Sequence[int]
 
 
@@ -64,8 +66,12 @@ def running_index(values: np.ndarray) -> np.ndarray:
 
 def keys(ids: np.ndarray) -> np.ndarray:
     """Hash every id to a 64-bit number (N,), the same on every machine."""
-    found = b"".join(blake2b(str(i).encode(), digest_size=8).digest() for i in ids.tolist())
-    return np.frombuffer(found, dtype="<u8").astype(np.uint64)
+    out = np.empty(len(ids), np.uint64)
+    for start in range(0, len(ids), _BLOCK):  # of a million texts few are made at a time
+        block = ids[start : start + _BLOCK].tolist()
+        found = b"".join(blake2b(str(i).encode(), digest_size=8).digest() for i in block)
+        out[start : start + _BLOCK] = np.frombuffer(found, dtype="<u8")
+    return out
 
 
 def mixed(key: np.ndarray, seed: Seed) -> np.ndarray:

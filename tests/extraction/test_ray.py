@@ -18,6 +18,7 @@ from featprobe.extraction.local import part_of
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.store.zarr import ZarrStore
+from tests.extraction.fated import fated, struck
 from tests.extraction.films import committed, extract, hostile, make_films, same, stores, when
 
 ray = pytest.importorskip("ray", reason="Ray is not here: pip install 'featprobe[ray]'")
@@ -130,6 +131,25 @@ def test_a_killed_actor_is_replaced_and_a_shard_that_kills_them_all_is_named(
     assert store.pending() == [3]
     # what Ray says in the parentheses depends on whether the process or its socket was missed first
     assert re.search(r"died \(.+\); 1 unfinished shards are tried", capfd.readouterr().err)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0])
+def test_actors_killed_in_any_call_of_the_store_leave_what_none_would(
+    nodes, tiny_backbone, tmp_path, seed: int
+) -> None:
+    """As in test_deaths.py, with processes and a cluster that are real."""
+    folder = make_films(tmp_path / "films", 48, {3: "flat"})
+    here = extract(tiny_backbone, hostile(folder), tmp_path / "here", workers=0)
+    data = fated(hostile(folder), tmp_path / "fates", deaths=3, seed=seed, shard=4)
+    result = extract(tiny_backbone, data, tmp_path / "there", engine="ray", workers=0)
+    assert 2 <= struck(tmp_path / "fates") <= 3  # the last may find no shard left
+    assert same(result, here)
+    assert result.summary.notes == here.summary.notes
+    assert result.summary.new_frames == 48
+    assert committed(tmp_path / "there") == 12
+    assert result.store.verify() == []
+    assert not list((tmp_path / "there").rglob("*.shared"))
 
 
 @pytest.mark.slow

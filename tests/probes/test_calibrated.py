@@ -77,7 +77,9 @@ def test_each_candidate_has_a_temperature_of_its_own() -> None:
     scores = probe.fit_candidates(x[:200], y[:200]).score_candidates(x[200:])
     for g, candidate in enumerate(probe.candidates()):
         alone = probe.fresh(**candidate).fit_candidates(x[:200], y[:200])
-        np.testing.assert_allclose(scores[g], alone.score_candidates(x[200:])[0], atol=1e-5)
+        # a path ends 1e-8 of the objective above the optimum, other starts somewhere else there:
+        # probabilities are sqrt(2e-8) apart at most in the mean (Pinsker), here a tenth of that
+        np.testing.assert_allclose(scores[g], alone.score_candidates(x[200:])[0], atol=3e-5)
 
 
 def test_labels_keep_their_order() -> None:

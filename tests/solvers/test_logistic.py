@@ -47,7 +47,6 @@ def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> N
     """Rows are parted by how many there are, so that sums do not depend on who makes them."""
     x, y = data(Cell(kind, 3_000, 40, 5, "weak", False))
     monkeypatch.setattr(problem, "PART", 100_000)
-    monkeypatch.setattr(logistic, "SINGLE", 0)
     found = []
     for threads in (1, 3):
         monkeypatch.setattr(logistic, "cores", lambda threads=threads: threads)
@@ -56,12 +55,18 @@ def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_array_equal(found[0].iterations, found[1].iterations)
 
 
-def test_two_precisions_end_where_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problems_that_float32_cannot_end_go_on_in_float64() -> None:
     x, y = data(Cell("path", 500, 30, 4, "strong", False))
-    one = logistic_path(x, y, CS)
-    monkeypatch.setattr(logistic, "SINGLE", 0)
-    two = logistic_path(x, y, CS)
-    np.testing.assert_allclose(one.objective, two.objective, rtol=1e-6)
+    x = x.astype(np.float64)
+    path = logistic_path(x, y, CS, tolerance=1e-13)
+    assert path.converged.all()
+    for i in (7, 14, 28):
+        theirs = LogisticRegression(C=CS[i], solver="newton-cholesky", tol=1e-12, max_iter=200)
+        theirs.fit(x, y)
+        best = objective(theirs, x, y, CS[i])
+        ours = objective_of(path.coef[i], path.intercept[i], x, y, CS[i])
+        assert abs(ours / best - 1) < 1e-10  # float32 itself is right to 1e-7 of a value
+        np.testing.assert_allclose(path.coef[i], theirs.coef_, atol=3e-6 * abs(theirs.coef_).max())
 
 
 @pytest.mark.parametrize("apart", sorted(APART))
@@ -70,7 +75,6 @@ def test_features_in_single_precision_end_at_newtons_objective(
     apart: str, standardized: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(problem, "DOUBLE", 0)
-    monkeypatch.setattr(logistic, "SINGLE", 0)
     x, y = data(Cell("path", 500, 60, 4, apart, standardized))
     path = logistic_path(x, y, CS)
     assert path.converged.all()
@@ -91,12 +95,39 @@ def test_a_model_of_the_hessian_is_made_only_where_it_spares_rounds(
     scale = np.arange(1, 201) ** -0.5
     y = rng.integers(0, 5, 2_000)
     easy = (rng.normal(size=(5, 200))[y] + rng.normal(size=(2_000, 200))) * scale
-    path = logistic_path(easy / easy.std(0), y, np.geomspace(1e-6, 1e-2, 20))
+    path = logistic_path(easy / easy.std(0), y, np.geomspace(1e-6, 5e-4, 20))
     assert path.iterations.max() <= hessians.FEW
     assert not made
     x, y = data(Cell("path", 1_000, 100, 2, "weak", True))
     logistic_path(x, y, np.geomspace(1e-6, 1e5, 45))
     assert made
+
+
+@pytest.mark.parametrize("kind", ["path", "labels"])
+def test_a_hessian_made_within_a_group_ends_what_would_take_long(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = data(Cell(kind, 300, 100, 2 if kind == "path" else 3, "weak", True, True))
+    x = x * np.geomspace(1e-3, 1e3, 100)  # the features' covariance says nothing of the weighted
+    with_it = logistic_path(x, y, CS)
+    assert with_it.converged.all()
+    assert with_it.iterations.max() < 100
+    monkeypatch.setattr(hessians.Hessians, "renew", lambda *given: None)
+    without = logistic_path(x, y, CS)
+    assert without.iterations.sum() > 2 * with_it.iterations.sum()
+    np.testing.assert_allclose(with_it.objective, without.objective, rtol=1e-5)
+
+
+def test_what_is_the_same_for_all_classes_is_not_left_to_rounding() -> None:
+    """It changes no probability, so that only the ridge could take it back."""
+    x, y = data(Cell("path", 400, 150, 5, "none", True))
+    Cs = [1e2, 1e4, 1e5]
+    path = logistic_path(x, y, Cs)
+    assert np.abs(path.coef.mean(1)).max() < 1e-12 * np.abs(path.coef).max()
+    tight = logistic_path(x, y, Cs, tolerance=1e-12)
+    np.testing.assert_allclose(path.objective, tight.objective, rtol=3e-7)
+    theirs = LogisticRegression(C=1e5, tol=1e-9, max_iter=50_000).fit(x.astype(float), y)
+    assert tight.objective[2] <= objective(theirs, x, y, 1e5) * (1 + 1e-9)
 
 
 def test_a_looser_tolerance_takes_fewer_rounds_and_changes_no_decision_that_matters() -> None:
