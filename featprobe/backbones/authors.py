@@ -41,10 +41,10 @@ def _crop(
     return Preprocess(edge, (size, size), interpolation, *of)
 
 
-def _library(
+def _even(
     size: int, edge: int, interpolation: str = "bicubic", of: Statistics = IMAGENET
 ) -> Preprocess:
-    """As timm, open_clip and torchvision have it, which the entry is loaded by."""
+    """With torchvision's CenterCrop, as timm, open_clip and nearly all authors have it."""
     return replace(_crop(size, edge, interpolation, of), centre="even")
 
 
@@ -58,7 +58,7 @@ def _tensorflow(size: int) -> Preprocess:
     return Preprocess((edge, edge), (size, size), "bilinear", *HALVES)
 
 
-_256 = _crop(224, 256)
+_256 = _even(224, 256)
 _TV = "pytorch/vision torchvision/models: ImageClassification(crop_size=224)"
 _TIMM = "huggingface/pytorch-image-models timm/models"
 _SMOOTH = "tf.image.resize does not antialias; here it is antialiased"
@@ -75,7 +75,7 @@ TABLE = (
         "facebookresearch/dinov3 dinov3/data/transforms.py make_classification_eval_transform",
     ),
     Authors("mae_*", _256, "facebookresearch/mae main_linprobe.py"),
-    Authors("msn_*", _crop(224, 256, "bilinear"), "facebookresearch/msn linear_eval.py"),
+    Authors("msn_*", _even(224, 256, "bilinear"), "facebookresearch/msn linear_eval.py"),
     Authors(
         "ijepa_vith14_*", None, "",
         "facebookresearch/ijepa has the transform of training alone (src/transforms.py); its mean "
@@ -89,19 +89,20 @@ TABLE = (
         hub=_square(448, "bilinear", HALVES),
     ),
     Authors(
-        "data2vec_*", _crop(224, 256, of=HALVES),
+        "data2vec_*", _even(224, 256, of=HALVES),
         "facebookresearch/data2vec_vision beit/datasets.py build_transform",
         "ImageNet's mean and deviation with --imagenet_default_mean_and_std",
     ),
     Authors(
-        "beit_*", _crop(224, 256, of=HALVES), "microsoft/unilm beit/datasets.py build_transform",
+        "beit_*", _even(224, 256, of=HALVES),
+        "microsoft/unilm beit/datasets.py build_transform",
         "ImageNet's mean and deviation with --imagenet_default_mean_and_std",
     ),
     Authors("swin_*", _256, "microsoft/Swin-Transformer data/build.py, config.py"),
     Authors(
-        "swinv2_large", _crop(192, 219), "microsoft/Swin-Transformer data/build.py, config.py"
+        "swinv2_large", _even(192, 219), "microsoft/Swin-Transformer data/build.py, config.py"
     ),
-    Authors("swinv2_*", _crop(256, 292), "microsoft/Swin-Transformer data/build.py, config.py"),
+    Authors("swinv2_*", _even(256, 292), "microsoft/Swin-Transformer data/build.py, config.py"),
     Authors("focalnet_*", _256, "microsoft/FocalNet data/build.py, config.py"),
     Authors("convnextv2_*", _256, "facebookresearch/ConvNeXt-V2 datasets.py build_transform"),
     Authors("convnext_*", _256, "facebookresearch/ConvNeXt datasets.py build_transform"),
@@ -119,19 +120,19 @@ TABLE = (
         "deit_*", _256, "facebookresearch/deit datasets.py build_transform",
         hub_says="a square, mean and deviation of 0.5; its size was not seen",
     ),
-    Authors("clip_vitl14_336", _crop(336, 336, of=CLIP), "openai/CLIP clip/clip.py"),
+    Authors("clip_vitl14_336", _even(336, 336, of=CLIP), "openai/CLIP clip/clip.py"),
     Authors(
-        "clip_*_laion2b", _crop(224, 224, of=CLIP),
+        "clip_*_laion2b", _even(224, 224, of=CLIP),
         "mlfoundations/open_clip src/open_clip/pretrained.py",
     ),
-    Authors("clip_*", _crop(224, 224, of=CLIP), "openai/CLIP clip/clip.py"),
+    Authors("clip_*", _even(224, 224, of=CLIP), "openai/CLIP clip/clip.py"),
     Authors(
-        "openclip_vitb16_laion2b", _library(224, 224, of=CLIP),
-        "mlfoundations/open_clip src/open_clip/pretrained.py", hub=_library(224, 224, of=CLIP),
+        "openclip_vitb16_laion2b", _even(224, 224, of=CLIP),
+        "mlfoundations/open_clip src/open_clip/pretrained.py", hub=_even(224, 224, of=CLIP),
     ),
     Authors(
-        "eva02_clip_vitb16", _library(224, 224, of=CLIP),
-        "baaivision/EVA EVA-02/asuka/eva_clip/eva_clip.py", hub=_library(224, 224, of=CLIP),
+        "eva02_clip_vitb16", _even(224, 224, of=CLIP),
+        "baaivision/EVA EVA-02/asuka/eva_clip/eva_clip.py", hub=_even(224, 224, of=CLIP),
     ),
     *(
         Authors(
@@ -148,8 +149,8 @@ TABLE = (
         "salesforce/BLIP data/__init__.py, configs/retrieval_coco.yaml",
     ),
     Authors(
-        "resnet50_a1", _library(288, 288), f"{_TIMM}/resnet.py _rcfg (its size in tests)",
-        hub=_library(224, 235),
+        "resnet50_a1", _even(288, 288), f"{_TIMM}/resnet.py _rcfg (its size in tests)",
+        hub=_even(224, 235),
     ),
     Authors(
         "resnet*", None, "",
@@ -206,7 +207,8 @@ TABLE = (
         "its authors publish it on the hub as weights of open_clip, whose file was not seen",
     ),
     Authors(
-        "pubmedclip_*", _crop(224, 224, of=CLIP), "sarahESL/PubMedCLIP PubMedCLIP/main/train.py",
+        "pubmedclip_*", _even(224, 224, of=CLIP),
+        "sarahESL/PubMedCLIP PubMedCLIP/main/train.py",
         "clip.load's transform; its file of transforms has others as options",
     ),
     Authors("medsiglip_*", None, "", "no public code of its authors was seen"),
@@ -225,34 +227,34 @@ TABLE = (
         "nothing is cropped there: frames keep their aspect",
     ),
     Authors(
-        "densenet121", _library(288, 303), f"{_TIMM}/densenet.py (its size in tests)",
-        hub=_library(224, 256),
+        "densenet121", _even(288, 303), f"{_TIMM}/densenet.py (its size in tests)",
+        hub=_even(224, 256),
     ),
-    Authors("densenet*", _library(224, 256, "bilinear"), _TV, hub=_library(224, 256)),
-    Authors("vgg*", _library(224, 256, "bilinear"), _TV, hub=_library(224, 256, "bilinear")),
-    Authors("alexnet", _library(224, 256, "bilinear"), _TV, hub=_library(224, 256, "bilinear")),
+    Authors("densenet*", _even(224, 256, "bilinear"), _TV, hub=_even(224, 256)),
+    Authors("vgg*", _even(224, 256, "bilinear"), _TV, hub=_even(224, 256, "bilinear")),
+    Authors("alexnet", _even(224, 256, "bilinear"), _TV, hub=_even(224, 256, "bilinear")),
     Authors(
-        "inception_v3", _library(299, 342, "bilinear", HALVES),
+        "inception_v3", _even(299, 342, "bilinear", HALVES),
         "pytorch/vision torchvision/models/inception.py (crop_size=299, resize_size=342, "
-        "transform_input)", hub=_library(299, 341, of=HALVES),
+        "transform_input)", hub=_even(299, 341, of=HALVES),
     ),
     Authors(
         "inception_v4", _tensorflow(299),
         "tensorflow/models research/slim/preprocessing/inception_preprocessing.py", _SMOOTH,
-        hub=_library(299, 341, of=HALVES),
+        hub=_even(299, 341, of=HALVES),
     ),
     Authors(
-        "efficientnet_b4_ra2", _library(384, 384), f"{_TIMM}/efficientnet.py (its size in tests)",
-        hub=_library(320, 365),
+        "efficientnet_b4_ra2", _even(384, 384), f"{_TIMM}/efficientnet.py (its size in tests)",
+        hub=_even(320, 365),
     ),
     Authors(
-        "eva02_*_448", _library(448, 448, of=CLIP),
+        "eva02_*_448", _even(448, 448, of=CLIP),
         "baaivision/EVA EVA-02/asuka/datasets.py, README.md",
         hub=Preprocess((448, 448), (448, 448), "bicubic", *CLIP),
     ),
     Authors(
-        "eva02_*", _library(224, 256, of=CLIP), "baaivision/EVA EVA-02/asuka/datasets.py",
-        hub=_library(224, 248, of=CLIP),
+        "eva02_*", _even(224, 256, of=CLIP), "baaivision/EVA EVA-02/asuka/datasets.py",
+        hub=_even(224, 248, of=CLIP),
     ),
 )  # fmt: skip
 

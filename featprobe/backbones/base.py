@@ -224,7 +224,7 @@ class Backbone(Displayable):
 
     def compile(self, precision: str = "float32") -> None:
         """Compile the blocks, in place, for the one input shape that extraction uses."""
-        for part in self.adapter.blocks_of(self._module_in(precision)):
+        for part in as_written(self.adapter.blocks_of(self._module_in(precision))):
             part.forward = torch.compile(part.forward, dynamic=False)
 
     @torch.inference_mode()

@@ -21,9 +21,11 @@ def pure(module: nn.Module, blocks_of: Callable[[nn.Module], Iterable[nn.Module]
     return made.to(torch.bfloat16)
 
 
-def as_written(blocks: Iterable[nn.Module]) -> None:
-    """Take compiled forward passes off blocks that were copied: they read the weights they were
-    made of."""
-    for block in blocks:
+def as_written(blocks: Iterable[nn.Module]) -> list[nn.Module]:
+    """The blocks without compiled forward passes: in a copy these read the weights they were made
+    of, and they would be compiled once more."""
+    found = list(blocks)
+    for block in found:
         if hasattr(vars(block).get("forward"), "_torchdynamo_orig_callable"):
             del block.forward
+    return found

@@ -10,7 +10,7 @@ import torch
 from featprobe.metrics.segmentation import FIELDS
 from featprobe.segmentation.fitted import Fitted, decided, of_item
 from featprobe.segmentation.items import MaskedItems
-from featprobe.segmentation.training import upsampled
+from featprobe.segmentation.upsampling import upsampled
 
 
 @dataclass(frozen=True)

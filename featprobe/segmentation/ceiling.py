@@ -9,7 +9,7 @@ from featprobe.images.grids import VOID
 from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.patches import cells_of
 from featprobe.segmentation.scores import mask_scores
-from featprobe.segmentation.training import upsampled
+from featprobe.segmentation.upsampling import upsampled
 
 MOST = 16  # items that are looked at
 FACTORS = (1.0, 0.5, 0.25)  # of background, of which the best is taken, as decoders let val choose

@@ -14,7 +14,7 @@ from torch import Tensor
 from featprobe.images.grids import VOID
 from featprobe.segmentation.decoders.base import Decoder, Network, Shape
 from featprobe.segmentation.items import MaskedItems, Piece
-from featprobe.segmentation.training import upsampled
+from featprobe.segmentation.upsampling import upsampled
 
 
 class Fitted(ABC):

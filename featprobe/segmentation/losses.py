@@ -8,13 +8,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from featprobe.core.errors import InputError
 from featprobe.core.options import Checked
-from featprobe.images.grids import VOID
-
-_SMOOTH = 1e-5  # of the ratio of a Dice, so that a class that is nowhere costs nothing
+from featprobe.segmentation.pixels import AnyOf, Costs, OneOf, Terms
+from featprobe.segmentation.upsampling import Upsampling
 
 
 @dataclass(frozen=True)
@@ -42,59 +40,26 @@ class Loss(Checked):
             raise InputError(f"smoothing {self.smoothing} must be at least 0 and below 1")
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """(G,) losses of logits (G, B, K, H, W) of G decoders for the same pixels.
+        """(G,) losses of logits (G, B, K, a, b) of G decoders for the same pixels.
+
+        Logits on another grid than that of the labels are brought to it first: bilinear, cell
+        centres aligned.
 
         ``target``: uint8 or int (B, H, W) class indices, or bool or uint8 (B, K, H, W) of
         multi-label masks; 255 takes no part. Where no pixel is known the loss is 0.
 
         Raises :class:`InputError` for weights of another number than there are classes.
         """
-        multilabel = target.ndim == 4
         weight = None if self.weights is None else logits.new_tensor(self.weights)
         if weight is not None and len(weight) != logits.shape[2]:
             raise InputError(f"{len(weight)} weights of a loss for {logits.shape[2]} classes")
-        total = logits.new_zeros(len(logits))
-        if self.kind != "dice":
-            term = _sigmoid_ce if multilabel else _softmax_ce
-            total = total + term(logits, target, weight, self.smoothing)
-        if self.kind != "ce":
-            total = total + _dice(logits, target, weight)
-        return total
-
-
-def _softmax_ce(logits: Tensor, target: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
-    heads = len(logits)
-    flat = target.long()
-    each = F.cross_entropy(
-        logits.flatten(0, 1), flat.repeat(heads, 1, 1), weight, ignore_index=VOID,
-        reduction="none", label_smoothing=smoothing,
-    )  # fmt: skip
-    known = flat != VOID
-    mass = known.sum() if weight is None else weight[flat[known]].sum()
-    return each.view(heads, -1).sum(1) / mass.clamp_min(1e-12)
-
-
-def _sigmoid_ce(logits: Tensor, target: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
-    known = (target != VOID).to(logits)
-    y = (target == 1).to(logits) * (1 - smoothing) + smoothing / 2
-    each = F.binary_cross_entropy_with_logits(logits, y.expand(logits.shape), reduction="none")
-    scale = known if weight is None else known * weight[:, None, None]
-    return (each * scale).flatten(1).sum(1) / scale.sum().clamp_min(1e-12)
-
-
-def _dice(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
-    classes = logits.shape[2]
-    if target.ndim == 4:
-        p, known, y = logits.sigmoid(), target != VOID, target == 1
-    else:
-        p, known = logits.softmax(2), (target != VOID)[:, None]
-        y = target[:, None] == torch.arange(classes, device=target.device)[:, None, None]
-    p = (p * known).transpose(1, 2).flatten(2)  # (G, K, pixels): a batch is one picture
-    y = (y & known).to(p).transpose(0, 1).flatten(1).expand_as(p)
-    each = 1 - (2 * (p * y).sum(2) + _SMOOTH) / (p.sum(2) + y.sum(2) + _SMOOTH)
-    if weight is None:
-        return each.mean(1)
-    return (each * weight).sum(1) / weight.sum()
+        grid, size = logits.shape[-2:], target.shape[-2:]
+        up = None if grid == size else Upsampling.between(grid, size, logits)
+        terms = Terms(self.kind != "dice", self.kind != "ce", weight, self.smoothing, up)
+        with torch.autocast(logits.device.type, enabled=False):  # sums over pixels are products
+            labels = (AnyOf if target.ndim == 4 else OneOf)(target, logits, terms)
+            out: Tensor = Costs.apply(logits.contiguous(), labels)
+        return out
 
 
 def balanced(counts: Sequence[float]) -> tuple[float, ...]:

@@ -9,8 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from featprobe.core.devices import choose_device
 from featprobe.core.errors import InputError
@@ -134,9 +132,8 @@ def train(
                 group["lr"] = rate * training.factor(step, steps)
             with spent("network"):
                 x, seen = tokens.to(target), None if image is None else image.to(target)
-                logits = upsampled(kind.together(networks, x, seen), items.size)
                 optimizer.zero_grad()
-                losses = training.loss(logits, y.to(target))
+                losses = training.loss(kind.together(networks, x, seen), y.to(target))
                 losses.sum().backward()
                 if training.clip is not None:
                     for network in networks:
@@ -148,20 +145,10 @@ def train(
     return [n.eval() for n in networks]
 
 
-def upsampled(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits (G, B, K, a, b) on a grid of ``size``: bilinear, cell centres aligned."""
-    if logits.shape[-2:] == size:
-        return logits
-    flat = F.interpolate(logits.flatten(0, 1), size=size, mode="bilinear", align_corners=False)
-    return flat.view(*logits.shape[:3], *size)
-
-
 def _optimizer(
     networks: Sequence[Network], rates: Sequence[float], t: Training
 ) -> torch.optim.Optimizer:
     groups = [{"params": list(n.parameters()), "lr": r} for n, r in zip(networks, rates)]
     if t.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, momentum=t.momentum, weight_decay=t.weight_decay, foreach=True
-        )
-    return torch.optim.AdamW(groups, weight_decay=t.weight_decay, foreach=True)
+        return torch.optim.SGD(groups, momentum=t.momentum, weight_decay=t.weight_decay, fused=True)
+    return torch.optim.AdamW(groups, weight_decay=t.weight_decay, fused=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from featprobe.solvers.curvature import Inverse
 
-MEMORY = 20  # curvature pairs kept
+MEMORY = 10  # curvature pairs kept: 5 to 20 take as many rounds
 ARMIJO = 1e-4
 STUCK = 1e-3  # of the value, which a step promises where it has stopped to fall: not the minimum
 PATIENCE = 16  # evaluations without a fall beyond rounding: the value is as low as it gets

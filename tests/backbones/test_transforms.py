@@ -253,10 +253,28 @@ def test_dinos_two_transforms() -> None:
     assert spec.preprocess is not None
     assert spelled(spec.preprocess) == "squash=224,crop=none,bilinear,stats=imagenet"
     authors = transformed(spec.preprocess, "authors", spec)
-    assert spelled(authors) == "shorter=256,crop=224,bicubic,stats=imagenet"
+    assert spelled(authors) == "shorter=256,crop=224,centre=even,bicubic,stats=imagenet"
     assert label_of(resolve("dino_vitb16"), transform="authors") == "dino_vitb16@authors"
     assert label_of(resolve("dino_vitb16"), transform="hub") == "dino_vitb16"
-    assert label_of(resolve("dinov2_vitb14"), transform="authors") == "dinov2_vitb14"
+    assert label_of(resolve("dinov2_vitb14"), transform="authors") == "dinov2_vitb14@authors"
+    assert label_of(resolve("tiny_vit14"), transform="authors") == "tiny_vit14"
+
+
+def test_authors_whose_code_is_torchvisions_crop_as_torchvision_does() -> None:
+    """Each of these was seen to call torchvision's CenterCrop, whose margins differ by a pixel."""
+    seen = (
+        "dino_vits16", "dinov2_vits14", "dinov3_vits16", "mae_vitb16", "msn_vitb16", "beit_vitb16",
+        "data2vec_vitb16", "swin_tiny", "swinv2_tiny", "focalnet_tiny", "convnext_tiny",
+        "convnextv2_tiny", "hiera_tiny", "pvt_tiny", "deit_vitb16", "retfound_cfp", "clip_vitb32",
+        "clip_vitl14_336", "clip_vith14_laion2b", "pubmedclip_vitb32",
+    )  # fmt: skip
+    for name in seen:
+        assert CATALOG[name].authors.centre == "even", name
+    for name, spec in CATALOG.items():  # squares have no margin; TensorFlow's code is another
+        made = spec.authors
+        if made is not None and isinstance(made.resize, int) and made.crop:
+            tensorflow = name.startswith("efficientnet_b") and "_ra2" not in name
+            assert (made.centre == "even") != (tensorflow or name == "seem_focalt"), name
 
 
 @given(

@@ -46,6 +46,7 @@ def series(folder: Path, n: int, slices: int = 40) -> None:
         place = folder / f"series{i:03d}"
         place.mkdir()
         uid = generate_uid(entropy_srcs=[f"series{i}"])
+        noise = rng.normal(1000, 60, (512, 512)).astype(np.int16)
         for z in range(slices):
             meta = FileMetaDataset()
             meta.MediaStorageSOPClassUID = CTImageStorage
@@ -62,7 +63,7 @@ def series(folder: Path, n: int, slices: int = 40) -> None:
             d.PixelSpacing, d.InstanceNumber, d.SliceThickness = [1, 1], z + 1, 1
             d.RescaleIntercept, d.RescaleSlope = -1024, 1
             d.WindowCenter, d.WindowWidth = 40, 400
-            d.PixelData = rng.normal(1000, 60, (512, 512)).astype(np.int16).tobytes()
+            d.PixelData = np.roll(noise, 7 * z).tobytes()
             d.save_as(place / f"{z:03d}.dcm", enforce_file_format=True)
 
 

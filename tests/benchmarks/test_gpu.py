@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import featprobe as fp
 from tests.benchmarks import gpu
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.gpu import Machine, Row, Table
+from tests.benchmarks.gpu import Machine, Row, Table, forward
 from tests.conftest import make_tiny
 
 
@@ -52,7 +54,10 @@ def test_the_modes_and_inputs_asked_for_are_all_there(report: Path) -> None:
     modes = {row["mode"] for row in tables["Forward passes"] if "mode" in row}
     assert modes == {"bf16", "bf16, compiled", "bf16-pure", "bf16-pure, compiled"}
     inputs = [row["input"] for row in tables["From files to features"]]
-    assert [i.split()[-1] for i in inputs] == ["PNG", "npz", "series", "slices"]
+    assert [i.split()[-1] for i in inputs] == ["pinned", "for", "PNG", "npz", "series", "slices"]
+    assert all(row["frames/s"] > 0 for row in tables["From files to features"])
+    eager = [row for row in tables["Forward passes"] if row.get("mode") in ("bf16", "bf16-pure")]
+    assert {row["auto"] for row in eager} == {"as it is", "compiled"}  # attention and convolutions
     parity = tables["Features of lower precision against float32"]
     assert parity[0]["least"] == pytest.approx(1, abs=1e-6)
     assert all(row["least"] > 0.99 for row in parity)
@@ -94,6 +99,75 @@ def test_a_table_ends_with_its_time_and_keeps_its_rows() -> None:
     assert table.found == [{"n": 1}]
     assert table.cut in table.markdown()
     assert "cut here" in table.cut
+
+
+def test_a_row_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stuck(machine: Machine) -> Iterator[Row]:
+        yield {"n": 1}
+        machine.attempt(threading.Event().wait)  # what fails is caught, the time is not
+        yield {"n": 2}
+
+    monkeypatch.setattr(gpu, "LATE", 0.0)
+    table = Table("stuck", stuck, 1.0)
+    table.make(Machine("cpu"), time.monotonic() + 0.2)
+    assert table.found == [{"n": 1}]
+    assert table.cut == "cut here: a row took too long"
+
+
+def test_what_fails_is_said_in_its_cell_and_the_rest_goes_on(capsys) -> None:
+    def rows(machine: Machine) -> Iterator[Row]:
+        yield {"n": machine.attempt(lambda: 1 / 0)}
+        yield {"n": machine.attempt(lambda: 3.5)}
+
+    table = Table("some", rows, 1.0)
+    seen: list[Row] = []
+    table.make(Machine("cpu"), time.monotonic() + 60, seen.append)
+    assert seen == table.found == [{"n": "failed: ZeroDivisionError: division by zero"}, {"n": 3.5}]
+    assert "division by zero" in capsys.readouterr().err
+    with pytest.raises(ZeroDivisionError):  # a dry run is a test
+        Machine("cpu", dry=True).attempt(lambda: 1 / 0)
+
+
+def test_rows_are_written_before_their_table_is_done(tmp_path, monkeypatch) -> None:
+    def rows(machine: Machine) -> Iterator[Row]:
+        yield {"n": 1}
+        [table] = json.loads((tmp_path / "gpu.json").read_text())["tables"]
+        yield {"written": len(table["rows"])}
+
+    monkeypatch.setattr(gpu, "tables", lambda: [Table("a", rows, 1.0)])
+    monkeypatch.setattr(Machine, "here", lambda dry, minutes: Machine("cpu", end=1e12))
+    monkeypatch.setattr(Machine, "name", "a card")
+    [table] = gpu.run(1, False, tmp_path)
+    assert table.found[1] == {"written": 1}
+
+
+def test_installing_takes_of_the_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("BENCH_BEGAN", str(int(time.time()) - 120))
+    assert 6.5 * 60 < Machine.here(False, 9).left() < 7.1 * 60
+    monkeypatch.setenv("BENCH_BEGAN", str(int(time.time()) - 3600))
+    assert 50 < Machine.here(False, 9).left() <= 60  # the first table is begun all the same
+
+
+def test_a_machine_without_a_card_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="sees no GPU; --dry tries every table"):
+        Machine.here(False, 9)
+
+
+def test_networks_that_fail_leave_rows_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, **options: Any) -> fp.Backbone:
+        if name == "resnet18":
+            raise RuntimeError("out of memory")
+        return make_tiny()
+
+    monkeypatch.setattr(fp, "load_backbone", load)
+    monkeypatch.setattr(forward, "MODELS", {"resnet18": "", "dinov2_vits14": ""})
+    monkeypatch.setattr(forward, "COMPILED", ())
+    monkeypatch.setattr(forward, "matrix_rate", lambda machine: 1.0)
+    found = list(forward.rows(Machine("cpu", seconds=0.0)))
+    assert found[1] == {"network": "resnet18", "ours": "failed: RuntimeError: out of memory"}
+    assert [row["mode"] for row in found[2:]] == ["bf16", "bf16-pure"]
 
 
 def test_an_error_of_one_table_leaves_the_others(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -35,8 +35,13 @@ def test_dice_is_that_of_monai(multilabel: bool) -> None:
     soft = monai.DiceLoss(
         batch=True, softmax=not multilabel, sigmoid=multilabel, to_onehot_y=not multilabel
     )
-    expected = [soft(z, y if multilabel else y[:, None]).item() for z in logits]
-    assert Loss("dice")(logits, y).tolist() == pytest.approx(expected, rel=1e-4)
+    ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
+    expected = torch.stack([soft(z, y if multilabel else y[:, None]) for z in theirs])
+    found = Loss("dice")(ours, y)
+    assert found.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+    found.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-7)
     both = Loss("dice")(logits, y) + Loss("ce")(logits, y)
     assert Loss("dice_ce")(logits, y).tolist() == pytest.approx(both.tolist(), rel=1e-6)
 

@@ -226,6 +226,18 @@ def test_a_number_of_another_size_is_said_to_be() -> None:
     assert (len(beside), exact) == (4, {"breastmnist-224"})
 
 
+def test_published_accuracies_of_medplus_are_numbers_of_right_answers() -> None:
+    """They were read off an image; a wrong digit is a count of right answers one time in five."""
+    items = {"pneumoniamnist": 624, "breastmnist": 156, "retinamnist": 400, "bloodmnist": 3421,
+             "dermamnist": 2005, "organamnist": 17778}  # fmt: skip
+    found = [p for p in study("medplus").published if p.metric == "accuracy"]
+    assert len(found) == 135
+    for p in found:
+        answers = items[p.data.split("-")[0]] * (1 if p.probe == "medmnist-knn" else 3)  # seeds
+        right = round(p.value * answers)
+        assert round(100 * right / answers, 2) == pytest.approx(100 * p.value, abs=0.0051), p
+
+
 STUDY = """\
 title: Ours
 board: board.yaml

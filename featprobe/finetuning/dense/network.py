@@ -11,7 +11,7 @@ from featprobe.backbones.spec import Preprocess
 from featprobe.finetuning.network import Network
 from featprobe.segmentation.decoders.base import Network as DecoderNetwork
 from featprobe.segmentation.decoders.base import Shape, Trained
-from featprobe.segmentation.training import upsampled
+from featprobe.segmentation.upsampling import upsampled
 
 _BLANK = 1e-4  # of normalised pixels: a step of 16 bits is less
 

@@ -16,7 +16,7 @@ from featprobe.segmentation.decoders.base import Decoder, Shape, joined
 from featprobe.segmentation.fitted import Fitted, Solved, weighed
 from featprobe.segmentation.items import MaskedItems
 from featprobe.segmentation.patches import gather
-from featprobe.segmentation.training import upsampled
+from featprobe.segmentation.upsampling import upsampled
 
 
 @dataclass(frozen=True)

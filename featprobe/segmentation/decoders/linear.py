@@ -72,14 +72,14 @@ class LinearNetwork(Network):
         x = joined(tokens)
         b, h, w, width = x.shape
         x = x.reshape(-1, width)
-        weights: list[Tensor] = [n.linear.weight for n in several]
-        biases: list[Tensor] = [n.linear.bias for n in several]
-        if first.norm is not None:
-            x, scale = _standardised(x, [n.norm for n in several if n.norm is not None])
-            norms = [n.norm for n in several if n.norm is not None]
-            biases = [c + k @ m.bias for k, c, m in zip(weights, biases, norms)]
-            weights = [k * (m.weight * scale) for k, m in zip(weights, norms)]
-        z = F.linear(x, torch.cat(weights), torch.cat(biases))
+        weight = torch.stack([n.linear.weight for n in several])
+        bias = torch.stack([n.linear.bias for n in several])
+        norms = [n.norm for n in several if n.norm is not None]
+        if norms:
+            x, scale = _standardised(x, norms)
+            bias = bias + torch.einsum("gkd,gd->gk", weight, torch.stack([m.bias for m in norms]))
+            weight = weight * (torch.stack([m.weight for m in norms]) * scale)[:, None]
+        z = F.linear(x, weight.flatten(0, 1), bias.flatten())
         return z.view(b, h, w, len(several), -1).permute(3, 0, 4, 1, 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 import featprobe as fp
 from featprobe.backbones.base import Backbone
 from featprobe.backbones.precisions import PURE
-from featprobe.extraction.compiling import flops_of
+from featprobe.extraction.compiling import decide, flops_of, kind_of, missing
 from featprobe.extraction.device import Forward
 from tests.benchmarks.gpu import Machine, Row
 
@@ -20,7 +21,9 @@ NOTE = (
     "on the host. `bare`: the same network in a loop whose result stays on the device, under "
     "autocast, or of bfloat16 weights where ours are. `timm`: timm's network so. `of matrix rate`: "
     "ours, of the rate of one large bfloat16 product beside it. `GB`: at most, float32 weights "
-    "included, from which the others are made."
+    "included, from which the others are made. Compiled networks come last: `first, s` is the "
+    "first batch with compiling, `again, s` the same with what is kept on disk; `auto` is what "
+    "`--compile auto` would do for a million frames."
 )
 # ours -> timm's, random weights on both sides; those that matter most are first
 MODELS = {
@@ -32,55 +35,107 @@ MODELS = {
     "convnext_base": "convnext_base.fb_in1k",
     "dinov2_vitg14": "vit_giant_patch14_dinov2.lvd142m",
 }
-# compiled ones last: a network is made once, and its blocks stay compiled
-MODES = (("bf16", False), (PURE, False), ("bf16", True), (PURE, True))
+PRECISIONS = ("bf16", PURE)
+# where compiling gains most is first, and where it is said to gain nothing last
+COMPILED = ("dinov3_vitl16", "resnet50", "dinov2_vitl14", "convnext_base", "dinov2_vits14")
 DRY = {"dinov2_vits14": "", "resnet18": ""}
 SIDE = 8192  # of the matrices
 
 
 def rows(machine: Machine) -> Iterator[Row]:
-    """A row for each network and mode."""
+    """A row for each network and precision, then the compiled ones: they take long to make."""
     matrix = matrix_rate(machine)
     yield {"network": f"a product of {SIDE if not machine.dry else 64}, TFLOP/s", "ours": matrix}
-    batch, size = (2, 56) if machine.dry else (128, None)
+    made: dict[str, Any] = {}
+    eager: dict[tuple[str, str], Any] = {}
     for name, other in (DRY if machine.dry else MODELS).items():
-        backbone = fp.load_backbone(name, init="random", image_size=size)
-        flops = flops_of(backbone) / 1e12
-        backbone.to(machine.device).channels_last()
-        for precision, compiled in MODES:
-            yield measured(machine, backbone, flops, other, precision, compiled, batch, matrix)
-        del backbone
+        backbone = machine.attempt(lambda name=name: network(name, machine))
+        if isinstance(backbone, str):
+            yield {"network": name, "ours": backbone}
+            continue
+        flops = flops_of(backbone)
+        made[name] = backbone, flops
+        for precision in PRECISIONS:
+            row = measured(machine, backbone, flops, other, precision, False, matrix)
+            found = decide(10**6, flops, kind_of(backbone), machine.device, precision)
+            yield {**row, "auto": "compiled" if found.compiled else "as it is"}
+            eager[name, precision] = row.get("ours")
+        backbone.to("cpu")
+    if lacks := missing(machine.device):
+        yield {"network": "compiled", "ours": f"left out: {lacks} is not installed"}
+        return
+    for name in DRY if machine.dry else COMPILED:
+        if name not in made:
+            continue
+        backbone, flops = made[name]
+        backbone.to(machine.device)
+        for precision in PRECISIONS:
+            row = measured(machine, backbone, flops, "", precision, True, matrix)
+            before, after = eager[name, precision], row.get("ours")
+            if isinstance(before, float) and isinstance(after, float):
+                row["of eager"] = after / before
+            yield row
+        backbone.to("cpu")
         torch._dynamo.reset()
+
+
+def network(name: str, machine: Machine) -> Backbone:
+    """One with random weights on the device."""
+    backbone = fp.load_backbone(name, init="random", image_size=56 if machine.dry else None)
+    backbone.to(machine.device).channels_last()
+    return backbone
 
 
 def measured(
     machine: Machine, backbone: Backbone, flops: float, other: str, precision: str, compiled: bool,
-    batch: int, matrix: float,
+    matrix: float,
 ) -> Row:  # fmt: skip
-    """One row; ``flops`` of a frame in 1e12, ``matrix`` in 1e12 a second."""
-    x = torch.randn(batch, 3, *backbone.preprocess.size, device=machine.device)
-    wanted = dict.fromkeys(backbone.default_outputs, 1)
-    machine.peak()
-    forward = Forward(backbone, wanted, precision, batch, compiled and not machine.dry)
-    calls = 1 if machine.dry else 8
-
-    def ours() -> None:
-        for done in [forward(x) for _ in range(calls)]:
-            done.arrays()
-
-    rate = machine.rate(ours, calls * batch)
+    """One row; ``flops`` of a frame, ``matrix`` in 1e12 a second. What fails is said in the row."""
+    batch = 2 if machine.dry else 128
     row: Row = {
         "network": backbone.name.removesuffix("-random"), "px": backbone.preprocess.size[0],
-        "mode": precision + (", compiled" if compiled else ""), "ours": rate,
+        "mode": precision + (", compiled" if compiled else ""),
     }  # fmt: skip
+    x = torch.randn(batch, 3, *backbone.preprocess.size, device=machine.device)
+    wanted = dict.fromkeys(backbone.default_outputs, 1)
+    calls = 1 if machine.dry else 8
+    real = compiled and not machine.dry
+    machine.peak()
+
+    def ours() -> float:
+        begin = time.perf_counter()
+        forward = Forward(backbone, wanted, precision, batch, real)
+        forward(x).arrays()
+        if real:
+            row["first, s"] = time.perf_counter() - begin
+        return machine.rate(
+            lambda: [done.arrays() for done in [forward(x) for _ in range(calls)]], calls * batch
+        )
+
+    row["ours"] = machine.attempt(ours)
     row["GB"] = machine.peak()
-    network = backbone.pure_module if precision == PURE else backbone.module
-    row["bare"] = bare(machine, lambda y: backbone.adapter(network, y, wanted), x, precision)
-    row["ours / bare"] = rate / row["bare"]
+    if not isinstance(row["ours"], float):
+        return row
+    if real:
+        row["again, s"] = machine.attempt(lambda: compiled_again(backbone, wanted, precision, x))
+    module = backbone.pure_module if precision == PURE else backbone.module
+    row["bare"] = machine.attempt(
+        lambda: bare(machine, lambda y: backbone.adapter(module, y, wanted), x, precision)
+    )
+    if isinstance(row["bare"], float):
+        row["ours / bare"] = row["ours"] / row["bare"]
     if other and find_spec("timm"):
-        row["timm"] = timm_rate(machine, other, x, precision, compiled)
-    row["of matrix rate"] = rate * flops / matrix
+        row["timm"] = machine.attempt(lambda: timm_rate(machine, other, x, precision))
+    row["of matrix rate"] = row["ours"] * flops / 1e12 / matrix
     return row
+
+
+def compiled_again(backbone: Backbone, wanted: Any, precision: str, x: Any) -> float:
+    """Seconds of the first batch when what was compiled is on disk."""
+    torch._dynamo.reset()
+    begin = time.perf_counter()
+    Forward(backbone, wanted, precision, len(x), True)(x).arrays()
+    return time.perf_counter() - begin
 
 
 def bare(machine: Machine, network: Callable[[Any], Any], x: Any, precision: str) -> float:
@@ -98,15 +153,15 @@ def bare(machine: Machine, network: Callable[[Any], Any], x: Any, precision: str
     return machine.rate(loop, calls * len(x))
 
 
-def timm_rate(machine: Machine, name: str, x: Any, precision: str, compiled: bool) -> float:
-    """The same of timm's network of random weights."""
+def timm_rate(machine: Machine, name: str, x: Any, precision: str) -> float:
+    """The same of timm's network of random weights, as it is."""
     import timm
 
     options = {} if "patch" not in name else {"img_size": x.shape[-1]}
     network = timm.create_model(name, pretrained=False, num_classes=0, **options)
     network = network.to(machine.device, memory_format=torch.channels_last).eval()
     network = network.to(torch.bfloat16) if precision == PURE else network
-    return bare(machine, torch.compile(network) if compiled else network, x, precision)
+    return bare(machine, network, x, precision)
 
 
 def matrix_rate(machine: Machine) -> float:

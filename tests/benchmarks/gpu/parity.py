@@ -24,33 +24,45 @@ CLASSES = 20
 
 
 def rows(machine: Machine) -> Iterator[Row]:
-    """A row for each network and mode."""
+    """A row for each network and mode; compiled ones last, since they take long to make."""
     count, batch, size = (40, 20, 28) if machine.dry else (2000, 100, None)
-    for name in ("dinov2_vits14",) if machine.dry else MODELS:
-        exact = None
-        backbone = fp.load_backbone(name, init="random", image_size=size).to(machine.device)
-        x, y = textures(count, backbone.preprocess.size[0])
-        for precision, compiled in MODES:
-            if machine.dry and precision == "fp16":
-                continue  # which CPUs have no kernels for
-            forward = Forward(
-                backbone, {backbone.default_outputs[0]: 1}, precision, batch,
-                compiled and not machine.dry,
-            )  # fmt: skip
-            parts = [
-                next(iter(forward(x[i : i + batch].to(machine.device)).arrays().values()))[:, -1]
-                for i in range(0, count, batch)
-            ]
-            features = np.concatenate(parts).astype(np.float32)
-            exact = features if exact is None else exact
-            cosine = (unit_rows(exact) * unit_rows(features)).sum(1)
-            yield {
-                "network": name, "mode": precision + (", compiled" if compiled else ""),
-                "mean cosine": float(cosine.mean()), "least": float(cosine.min()),
-                "kNN accuracy": accuracy(features, y),
-                "answers as float32": agreement(exact, features, y),
-            }  # fmt: skip
-        torch._dynamo.reset()
+    names = ("dinov2_vits14",) if machine.dry else MODELS
+    made = {n: fp.load_backbone(n, init="random", image_size=size) for n in names}
+    x, y = textures(count, next(iter(made.values())).preprocess.size[0])
+    exact: dict[str, np.ndarray] = {}
+    for precision, compiled in MODES:
+        if machine.dry and precision == "fp16":
+            continue  # which CPUs have no kernels for
+        for name, backbone in made.items():
+            row = {"network": name, "mode": precision + (", compiled" if compiled else "")}
+
+            def run(b=backbone, precision=precision, compiled=compiled) -> np.ndarray:
+                real = compiled and not machine.dry
+                forward = Forward(
+                    b.to(machine.device), {b.default_outputs[0]: 1}, precision, batch, real
+                )
+                parts = [
+                    next(iter(forward(part.to(machine.device)).arrays().values()))[:, -1]
+                    for part in x.split(batch)
+                ]
+                return np.concatenate(parts).astype(np.float32)
+
+            features = machine.attempt(run)
+            if isinstance(features, str):
+                yield {**row, "mean cosine": features}
+                continue
+            row["kNN accuracy"] = accuracy(features, y)
+            if precision == "float32":
+                exact[name] = features
+            if name in exact:
+                cosine = (unit_rows(exact[name]) * unit_rows(features)).sum(1)
+                row |= {
+                    "mean cosine": float(cosine.mean()), "least": float(cosine.min()),
+                    "answers as float32": agreement(exact[name], features, y),
+                }  # fmt: skip
+            yield row
+            if compiled:
+                torch._dynamo.reset()
 
 
 def textures(n: int, side: int) -> tuple[torch.Tensor, np.ndarray]:

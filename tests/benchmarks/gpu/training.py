@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.finetuning import Case, featprobe, pictures, trainer
 from tests.benchmarks.gpu import Machine, Row
@@ -26,15 +27,25 @@ def rows(machine: Machine) -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as folder:
             data = pictures(Path(folder) / "pictures", case.images)
             for recipe in ("full", "lora"):
-                ours = featprobe(case, recipe, data)
-                row: Row = {
-                    "network": case.model, "recipe": recipe, "from files": ours[0],
-                    "loop alone": ours[1], "GB": ours[2] / 1e9,
-                }  # fmt: skip
-                if find_spec("accelerate") and (recipe == "full" or find_spec("peft")):
-                    theirs = trainer(case, recipe, data)
-                    row |= {
-                        "Trainer, from files": theirs[0], "Trainer, loop": theirs[1],
-                        "Trainer, GB": theirs[2] / 1e9, "loop / Trainer": ours[1] / theirs[1],
-                    }  # fmt: skip
-                yield row
+                yield one(machine, case, recipe, data)
+
+
+def one(machine: Machine, case: Case, recipe: str, data: Any) -> Row:
+    """One row; what fails on a side is said in it."""
+    row: Row = {"network": case.model, "recipe": recipe}
+    ours = machine.attempt(lambda: featprobe(case, recipe, data))
+    names = ("from files", "loop alone", "GB")
+    row |= sides(ours, names)
+    if find_spec("accelerate") and (recipe == "full" or find_spec("peft")):
+        theirs = machine.attempt(lambda: trainer(case, recipe, data))
+        row |= sides(theirs, [f"Trainer, {n}" for n in names])
+        if not isinstance(ours, str) and not isinstance(theirs, str):
+            row["loop / Trainer"] = ours[1] / theirs[1]
+    return row
+
+
+def sides(found: Any, names: Sequence[str]) -> Row:
+    """Images/s from files and of the loop, and GB, or why there are none."""
+    if isinstance(found, str):
+        return {names[0]: found}
+    return dict(zip(names, (found[0], found[1], found[2] / 1e9)))

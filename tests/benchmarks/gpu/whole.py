@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 import featprobe as fp
+from featprobe.backbones.base import Backbone
+from featprobe.extraction.batches import Batches
+from featprobe.extraction.decoding import Decoded
+from featprobe.extraction.device import Forward
+from featprobe.extraction.times import Times
+from featprobe.extraction.transfer import Upload
+from featprobe.store.format import FeatureKey
 from tests.benchmarks.extraction import series, sized, volumes
 from tests.benchmarks.gpu import Machine, Row
 
 NOTE = (
-    "Frames/s of the whole of `extract` (bf16, default workers) after its start. Seconds of the "
-    "main thread: waiting for decoding, network and transfer, waiting for writing; `decode` is "
-    "summed over the workers."
+    "Frames/s of the whole of `extract` (bf16, default workers) after its start, decoders begun "
+    "before. Seconds of the main thread: waiting for decoding, network and transfer, waiting for "
+    "writing; `decode` is summed over the workers. `arrays`: decoded frames of 224 x 224, one an "
+    "item, to features, through pinned buffers and as copies that are waited for."
 )
+DISTINCT = 256  # files; the others are links to them
+
+
+def png(folder: Path, n: int) -> None:
+    """PNGs of the network's size."""
+    sized(folder, min(n, DISTINCT))
+    files = sorted(folder.iterdir())
+    for i in range(len(files), n):
+        os.link(files[i % len(files)], folder / f"link{i:06d}.png")
 
 
 def npz(folder: Path, n: int) -> None:
@@ -26,7 +47,7 @@ def npz(folder: Path, n: int) -> None:
 
 
 INPUTS: dict[str, tuple[Callable[[Path, int], None], int]] = {
-    "224 x 224 PNG": (sized, 2048),
+    "224 x 224 PNG": (png, 8192),
     "224 x 224 npz": (npz, 8192),
     "512 x 512 DICOM series": (series, 1000),
     "256 x 256 NIfTI slices": (volumes, 1600),
@@ -36,23 +57,45 @@ MODELS = ("dinov2_vits14", "dinov2_vitl14")
 
 def rows(machine: Machine) -> Iterator[Row]:
     """A row for each kind of file and network."""
+    size = 28 if machine.dry else None
+    names = ("dinov2_vits14",) if machine.dry else MODELS
+    made = {n: fp.load_backbone(n, init="random", image_size=size) for n in names}
+    for b in made.values():
+        b.to(machine.device).channels_last()
+    first = next(iter(made.values()))
+    with tempfile.TemporaryDirectory() as text:  # begins the decoders
+        machine.attempt(lambda: extracted(machine, first, dataset(png, 4, text), Path(text)))
+    for pinned in (True, False):
+        rate = machine.attempt(lambda pinned=pinned: arrays(machine, first, pinned))
+        yield {
+            "input": f"arrays, {'pinned' if pinned else 'waited for'}",
+            "network": first.name.removesuffix("-random"), "frames/s": rate,
+        }  # fmt: skip
     for name, (make, frames) in INPUTS.items():
         with tempfile.TemporaryDirectory() as text:
-            folder = Path(text) / "data"
-            folder.mkdir()
-            make(folder, 4 if machine.dry else frames)
-            source = folder / "data.npz" if make is npz else folder
-            data = fp.load_dataset(source, label="none", cache=text) if make is not npz else (
-                fp.load_dataset(source, cache=text)
-            )  # fmt: skip
-            for model in ("dinov2_vits14",) if machine.dry else MODELS:
-                yield extracted(machine, name, model, data, Path(text) / model)
+            data = machine.attempt(
+                lambda m=make, n=frames, t=text: dataset(m, 4 if machine.dry else n, t)
+            )
+            for model, b in made.items():
+                row = {"input": name, "network": model}
+                found = data if isinstance(data, str) else machine.attempt(
+                    lambda b=b, d=data, p=Path(text) / model: extracted(machine, b, d, p)
+                )  # fmt: skip
+                yield row | ({"frames/s": found} if isinstance(found, str) else found)
 
 
-def extracted(machine: Machine, name: str, model: str, data: fp.Dataset, cache: Path) -> Row:
+def dataset(make: Callable[[Path, int], None], n: int, text: str) -> fp.Dataset:
+    """A data set of files made for it."""
+    folder = Path(text) / "data"
+    folder.mkdir()
+    make(folder, n)
+    if make is npz:
+        return fp.load_dataset(folder / "data.npz", cache=text)
+    return fp.load_dataset(folder, label="none", cache=text)
+
+
+def extracted(machine: Machine, backbone: Backbone, data: fp.Dataset, cache: Path) -> Row:
     """One run, after one batch has woken the device up."""
-    size = 28 if machine.dry else None
-    backbone = fp.load_backbone(model, init="random", image_size=size).to(machine.device)
     ready = np.zeros((1, *backbone.preprocess.size), np.uint8)
     backbone.forward(backbone.prepare(ready, 0, 255))
     machine.peak()
@@ -62,6 +105,53 @@ def extracted(machine: Machine, name: str, model: str, data: fp.Dataset, cache: 
     seconds = s.new_frames / s.rate if s.rate else 0.0
     times = {f"{k}, s": s.times[k] for k in ("wait", "device", "blocked", "decode")}
     return {
-        "input": name, "network": model, "frames": s.new_frames, "frames/s": s.rate,
-        "of which": round(seconds, 2), **times, "GB": machine.peak(), "limit": s.bottleneck,
+        "frames": s.new_frames, "frames/s": s.rate, "of which": round(seconds, 2), **times,
+        "GB": machine.peak(), "limit": s.bottleneck,
     }  # fmt: skip
+
+
+class Plain(Upload):
+    """Frames copied from ordinary memory, which waits for all that the device has to do."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def __call__(self, parts: Sequence[np.ndarray]) -> torch.Tensor:
+        return torch.cat([torch.from_numpy(p).to(self.device) for p in parts])
+
+
+class Nowhere:
+    """A shard that keeps nothing."""
+
+    start = 0
+
+    def fill(self, rows: list[int], features: dict[str, np.ndarray]) -> None:
+        pass
+
+
+def arrays(machine: Machine, backbone: Backbone, pinned: bool) -> float:
+    """Frames/s from decoded frames to features on the host."""
+    batch, n = (2, 4) if machine.dry else (128, 8192)
+    precision, wanted = "float32" if machine.dry else "bf16", {backbone.default_outputs[0]: 1}
+    x = np.random.default_rng(0).integers(0, 256, (1, 224, 224), dtype=np.uint8)
+    key = FeatureKey(
+        weights="", config="", preprocess={}, recipe={}, outputs=wanted, precision=precision,
+        dtype="float16", dataset="",
+    )  # fmt: skip
+    upload = Upload(backbone.device) if pinned else Plain(backbone.device)
+    forward = Forward(backbone, wanted, precision, batch)
+    device = Batches(backbone, forward, batch, Times(), key, upload)
+    device.most = device.most if pinned else 1  # items one by one
+    shard: Any = Nowhere()
+
+    def run(frames: int) -> None:
+        for i in range(frames):
+            device.add(shard, Decoded(i, x, (0.0, 255.0)), np.array([0]), np.array([0]))
+        device.flush(shard)
+        device.land(0)
+
+    run(batch)
+    machine.wait()
+    begin = time.perf_counter()
+    run(n)
+    return n / (time.perf_counter() - begin)
