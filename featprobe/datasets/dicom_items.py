@@ -49,8 +49,8 @@ def gather(
     if place is not None and (known := _recall(place, seal)):
         return known
     paths = [Path(root, n) for n in names]
-    told = _by_blocks(paths, headers)
-    scanned = dicom.scan(paths, keep_derived, lambda p: header_in(p, told(p)))
+    facts_of = _by_blocks(paths, headers)
+    scanned = dicom.scan(paths, keep_derived, lambda p: header_in(p, facts_of(p)))
     number = {path: i for i, path in enumerate(paths)}
     counts = {
         "DICOM slice at a position that another of its series has": len(scanned.surplus),
@@ -75,12 +75,12 @@ def _by_blocks(
     """What is known of each path, asked for in their order: few at a time are in memory."""
     rest, here = iter(paths), dict[Path, Any]()
 
-    def told(path: Path) -> Any:
+    def facts_of(path: Path) -> Any:
         while path not in here and (block := list(islice(rest, _BLOCK))):
             here.update(zip(block, headers(block)))
         return here.pop(path, None)
 
-    return told
+    return facts_of
 
 
 def _recall(place: Path, seal: Any) -> DicomItems | None:
