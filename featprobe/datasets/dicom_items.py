@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from featprobe.images import dicom, facts
 from featprobe.images.facts import header_in
 
 _FORMAT = 1  # raise where the same files are gathered into other items than before
+_BLOCK = 1024  # files whose headers are recalled at a time
 _SEAL = 32  # bytes before what is remembered
 
 
@@ -47,8 +49,8 @@ def gather(
     if place is not None and (known := _recall(place, seal)):
         return known
     paths = [Path(root, n) for n in names]
-    told = dict(zip(paths, headers(paths)))
-    scanned = dicom.scan(paths, keep_derived, lambda p: header_in(p, told.pop(p, None)))
+    facts_of = _by_blocks(paths, headers)
+    scanned = dicom.scan(paths, keep_derived, lambda p: header_in(p, facts_of(p)))
     number = {path: i for i, path in enumerate(paths)}
     counts = {
         "DICOM slice at a position that another of its series has": len(scanned.surplus),
@@ -65,6 +67,20 @@ def gather(
     if place is not None and names and not unreadable:
         _remember(place, seal, found)
     return found
+
+
+def _by_blocks(
+    paths: Sequence[Path], headers: Callable[[Sequence[Path]], Sequence[Any]]
+) -> Callable[[Path], Any]:
+    """What is known of each path, asked for in their order: few at a time are in memory."""
+    rest, here = iter(paths), dict[Path, Any]()
+
+    def facts_of(path: Path) -> Any:
+        while path not in here and (block := list(islice(rest, _BLOCK))):
+            here.update(zip(block, headers(block)))
+        return here.pop(path, None)
+
+    return facts_of
 
 
 def _recall(place: Path, seal: Any) -> DicomItems | None:

@@ -23,6 +23,8 @@ from featprobe.evaluation.results import Result
 from featprobe.stats.resampling import RESAMPLES
 from featprobe.stats.summary import summarize
 
+_SEEDS = ("seed", "seeds")  # a fine-tuning to masks says its seed as decoders do, too
+
 
 def over_seeds(cache: Path, found: Sequence[Result]) -> tuple[list[Result], list[str]]:
     """The means over seeds in the place of their first result, all others as they are; and what
@@ -46,7 +48,7 @@ def _but_for_seed(r: Result) -> str:
     """The same for results of one cell that differ in their seed and what came of it."""
     if r.probe == "segment":  # its seeds are tries already
         return r.id
-    settings = {k: v for k, v in r.settings.items() if k != "seed"}
+    settings = {k: v for k, v in r.settings.items() if k not in _SEEDS}
     params = {k: v for k, v in r.params.items() if k.split("__")[-1] != "seed"}
     same = replace(r, settings=settings, params=params)
     return digest([same.cell, r.labels, r.dataset, r.classes, len(r.seeds)])
@@ -75,7 +77,7 @@ def _joined(cache: Path, members: Sequence[Result]) -> Result:
         ci_method=found.intervals.method,
         spread=_deviations([r.metrics for r in members]),
         components=found.components,
-        settings={k: v for k, v in first.settings.items() if k != "seed"},
+        settings={k: v for k, v in first.settings.items() if k not in _SEEDS},
         params={n: v for n, v in params.items() if n.split("__")[-1] != "seed"},
         split=first.split | {"digest": _digest(members), "shared": _shared_where(scored, first)},
         sizes=first.sizes | {"test": len(scored.ids), "test_groups": scored.patients},

@@ -21,7 +21,7 @@ from featprobe.evaluation.run_protocol import Cell
 from featprobe.metrics.item_scores import ItemScores
 
 ARRAYS = ("val_ids", "val_y", "val_groups", "val_at", "val_try", "val_scores")
-CHOOSING = ("full", "cv")  # protocols that look at val; few shots where they say so
+CHOOSING = ("full", "cv", "transfer")  # that look at val; few shots where they say so
 
 
 def val_arrays(data: Data, cell: Cell) -> dict[str, np.ndarray]:
@@ -67,7 +67,7 @@ def val_scored(cache: Path, result: Result) -> ItemScores:
 
 def _remedy(result: Result) -> str:
     if result.protocol in CHOOSING:
-        refit = result.protocol == "full" and result.settings.get("refit", True)
+        refit = result.protocol != "cv" and result.settings.get("refit", True)
         how = ", with --no-refit where one candidate leaves nothing to choose" if refit else ""
         command = command_of(result.probe, result.protocol, result.task)
         return f"run '{command}' again to keep them{how}"

@@ -20,18 +20,20 @@ from featprobe.leaderboard.columns import (
 )
 from featprobe.leaderboard.footnotes import Footnotes
 from featprobe.leaderboard.records import as_csv
-from featprobe.leaderboard.row_labels import Among, backbone_name, setting
+from featprobe.leaderboard.row_labels import Among, backbone_name, probe_name, setting
 from featprobe.leaderboard.terminal import make_table, show
 from featprobe.leaderboard.threshold_metrics import threshold_metrics
 
 
 def print_results(results: Sequence[Result], title: str) -> None:
-    """The table of one probing command; the candidate chosen on val is marked."""
+    """The table of one probing command; the candidate chosen on val is marked, and what decodes is
+    named where one command had several decoders."""
     several, noted = any(not r.selected for r in results), Footnotes(results)
-    among = Among(results)
+    among, named = Among(results), len({r.params.get("decoder") for r in results}) > 1
     for names, part in by_columns((r, None) for r in results):
         spent = cost.known(r for r, _ in part)
-        heads = ["data", "backbone", "setting", *metric_heads(names), "test (patients)"]
+        probe = ["probe"] if named else []
+        heads = ["data", "backbone", *probe, "setting", *metric_heads(names), "test (patients)"]
         table = make_table(title, [*heads, *(cost.HEADS if spent else ())])
         for r, _ in part:
             mark = " *" if several and r.selected else ""
@@ -40,6 +42,7 @@ def print_results(results: Sequence[Result], title: str) -> None:
             table.add_row(
                 r.dataset,
                 name,
+                *([probe_name(r)] if named else []),
                 setting(r) + mark,
                 *metric_cells(r, names),
                 uncertainty.size(r) + noted.marks(r),

@@ -11,7 +11,7 @@ from featprobe.core.errors import InputError
 from featprobe.core.options import Needs, annotations_of, checked, idle, run_checks
 
 # The methods that read the parameters; each begins by checking them.
-LATER = ("tol",)  # added after the first results: None is what was done before
+LATER = ("tol", "start")  # added after the first results: None is what was done before
 USES = ("candidates", "fit_candidates", "score_tries", "within", "_fits")
 
 

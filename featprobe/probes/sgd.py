@@ -39,9 +39,10 @@ class SGDProbe(Probe):
 
     ``lr``: candidates; None is DINOv2's list. ``scale_lr``: multiply them with batch / 256.
     ``optimizer``, ``batch``, ``epochs`` (instead of ``iterations``), ``momentum``,
-    ``weight_decay``, ``schedule``, ``warmup``, ``clip``, ``patience``, ``reduction``, ``seed``: see
-    :class:`featprobe.solvers.sgd.Recipe`. With ``patience`` a stratified tenth of the rows is held
-    out of the fit to tell when to stop. ``device``: ``auto`` is a GPU where there is one.
+    ``weight_decay``, ``schedule``, ``warmup``, ``clip``, ``patience``, ``reduction``, ``start``,
+    ``seed``: see :class:`featprobe.solvers.sgd.Recipe`. With ``patience`` a stratified tenth of the
+    rows is held out of the fit to tell when to stop. ``device``: ``auto`` is a GPU where there is
+    one.
 
     Two classes are two columns of one softmax, or with ``two_classes="sigmoid"`` one column and a
     sigmoid (its steps are half as long: the other column does not move away). Multi-label targets
@@ -77,13 +78,14 @@ class SGDProbe(Probe):
         device: str = "auto",
         reduction: str = "mean",
         two_classes: str = "softmax",
+        start: str | None = None,
     ) -> None:
         self.lr, self.optimizer, self.batch = lr, optimizer, batch
         self.iterations, self.epochs, self.momentum = iterations, epochs, momentum
         self.weight_decay, self.schedule, self.warmup = weight_decay, schedule, warmup
         self.clip, self.patience, self.scale_lr = clip, patience, scale_lr
         self.standardize, self.seed, self.device = standardize, seed, device
-        self.reduction, self.two_classes = reduction, two_classes
+        self.reduction, self.two_classes, self.start = reduction, two_classes, start
 
     def check(self) -> None:
         self._recipe()

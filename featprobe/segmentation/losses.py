@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from featprobe.core.errors import InputError
@@ -52,11 +53,12 @@ class Loss(Checked):
         weight = None if self.weights is None else logits.new_tensor(self.weights)
         if weight is not None and len(weight) != logits.shape[2]:
             raise InputError(f"{len(weight)} weights of a loss for {logits.shape[2]} classes")
-        grid, size = tuple(logits.shape[-2:]), tuple(target.shape[-2:])
+        grid, size = logits.shape[-2:], target.shape[-2:]
         up = None if grid == size else Upsampling.between(grid, size, logits)
         terms = Terms(self.kind != "dice", self.kind != "ce", weight, self.smoothing, up)
-        labels = (AnyOf if target.ndim == 4 else OneOf)(target, logits, terms)
-        out: Tensor = Costs.apply(logits.contiguous(), labels)
+        with torch.autocast(logits.device.type, enabled=False):  # sums over pixels are products
+            labels = (AnyOf if target.ndim == 4 else OneOf)(target, logits, terms)
+            out: Tensor = Costs.apply(logits.contiguous(), labels)
         return out
 
 

@@ -35,9 +35,14 @@ class Upsampling(NamedTuple):
 
 
 def upsampled(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits (G, B, K, a, b) on a grid of ``size``: bilinear, cell centres aligned."""
+    """Logits (G, B, K, a, b) on a grid of ``size``: bilinear, cell centres aligned; in single
+    precision or better, under autocast too."""
     grid = logits.shape[-2], logits.shape[-1]
-    return logits if grid == size else Upsampling.between(grid, size, logits)(logits)
+    if grid == size:
+        return logits
+    with torch.autocast(logits.device.type, enabled=False):
+        x = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return Upsampling.between(grid, size, x)(x)
 
 
 def _weights(n: int, m: int) -> Tensor:

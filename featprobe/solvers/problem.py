@@ -16,7 +16,8 @@ from featprobe.solvers.targets import Targets
 DOUBLE = (
     2_000_000  # values of features: more are kept in float32, and are float64 a block at a time
 )
-BLOCK = 2048  # rows whose logits stay in the processor's cache
+CACHED = 400_000  # logits that stay in the cache of a core
+NARROW, BLOCK = 128, 2048  # rows of a product at least and at most
 SAMPLE = 4096  # rows on which the curvature of the classes is estimated
 PART = 8_000_000  # multiplications that are worth handing to a thread
 PARTS = 16
@@ -135,8 +136,9 @@ class Problem:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Summed losses (P,) and gradients (P * each, r + 1) of some rows, in w's precision."""
         loss, gradient = np.zeros(len(labels)), np.zeros((len(w), w.shape[1] + 1), w.dtype)
-        for start in range(part[0], part[1], BLOCK):
-            rows = slice(start, min(start + BLOCK, part[1]))
+        block = int(np.clip(CACHED // len(w), NARROW, BLOCK))
+        for start in range(part[0], part[1], block):
+            rows = slice(start, min(start + block, part[1]))
             z = self.z[w.dtype][rows].astype(w.dtype, copy=False)
             cost, residual = self.targets[w.dtype].losses(_logits(z, w, b), labels, rows)
             loss += cost

@@ -20,6 +20,7 @@ from featprobe.solvers.training import (
     Transform,
     batches,
     columns_of,
+    first_weights,
     float32_rows,
     objective_of,
     steps_per_epoch,
@@ -28,7 +29,6 @@ from featprobe.solvers.training import (
 if TYPE_CHECKING:
     import torch
 
-INIT_STD = 0.01
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # of AdamW
 
 
@@ -44,6 +44,7 @@ class Recipe:
     without a lower loss on held-out rows after which a head rests; its best epoch is kept.
     ``reduction``: of labels, ``mean`` over the known ones of a batch, or ``sum`` over its rows of
     that mean, whose steps are as many times longer as there are rows; of classes it is the mean.
+    ``start``: see :func:`~featprobe.solvers.training.first_weights`.
     """
 
     optimizer: str = "sgd"
@@ -58,16 +59,17 @@ class Recipe:
     patience: int | None = None
     seed: int = 0
     reduction: str = "mean"
+    start: str | None = None
 
     def __post_init__(self) -> None:
         choices = {
             "optimizer": ("sgd", "adamw"), "schedule": ("cosine", "constant"),
-            "reduction": ("mean", "sum"),
+            "reduction": ("mean", "sum"), "start": (None, "uniform"),
         }  # fmt: skip
         for name, known in choices.items():
             if getattr(self, name) not in known:
                 raise InputError(
-                    f"{name} {getattr(self, name)!r} is unknown: use {' or '.join(known)}"
+                    f"{name} {getattr(self, name)!r} is unknown: use {' or '.join(map(str, known))}"
                 )
         if self.batch < 1 or self.iterations < 1 or (self.epochs is not None and self.epochs <= 0):
             raise InputError("batch, iterations and epochs must be positive")
@@ -127,9 +129,8 @@ def train_heads(
     (N, C) of 0, 1 and NaN: sigmoid cross-entropy, by ``recipe.reduction``. ``parts``: masks of the
     rows to fit and of those held out, for ``recipe.patience``.
 
-    Weights start from one normal draw for all heads, of standard deviation 0.01 and from
-    ``numpy.random.default_rng([seed, 0])``, and intercepts from 0, so that a head does not depend
-    on which others are trained.
+    All heads start from one draw (:func:`~featprobe.solvers.training.first_weights`), so that a
+    head does not depend on which others are trained.
     Deterministic on a device; what runs in float32 differs in the last digits between devices.
     """
     import torch
@@ -149,8 +150,7 @@ def train_heads(
     labels = seen[0][1]
     rows = seen[0][0] if len(seen) == 1 else torch.cat([each for each, _ in seen])
     n, width = len(labels), rows.shape[1]
-    draw = np.random.default_rng([recipe.seed, 0]).normal(0, INIT_STD, (classes, width - 1))
-    start = np.concatenate([draw, np.zeros((classes, 1))], 1).astype(np.float32)
+    start = first_weights(classes, width - 1, recipe.seed, recipe.start)
     weights = torch.from_numpy(start).to(target).repeat(heads, 1)  # (G C, D + 1)
     rate = torch.tensor(rates, dtype=torch.float32, device=target).repeat_interleave(classes)
     made = _Momentum if recipe.optimizer == "sgd" else _AdamW

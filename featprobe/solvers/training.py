@@ -64,6 +64,21 @@ def batches(rows: int, size: int, steps: int, seed: int) -> Iterator[np.ndarray]
         left = left[size:]
 
 
+def first_weights(classes: int, features: int, seed: int, start: str | None) -> np.ndarray:
+    """(C, D + 1) float32 of a linear head before its first step, the intercepts last.
+
+    ``start``: None, normal of deviation 0.01 with intercepts of 0, as facebookresearch/dinov2
+    has heads; ``uniform``, weights and intercepts within 1 / sqrt(D) of 0, as
+    ``torch.nn.Linear`` begins. The draws are ``numpy.random.default_rng([seed, 0])``'s.
+    """
+    rng = np.random.default_rng([seed, 0])
+    if start == "uniform":
+        reach = 1 / np.sqrt(features)
+        return rng.uniform(-reach, reach, (classes, features + 1)).astype(np.float32)
+    draw = rng.normal(0, 0.01, (classes, features))
+    return np.concatenate([draw, np.zeros((classes, 1))], 1).astype(np.float32)
+
+
 def steps_per_epoch(rows: int, size: int) -> int:
     """Steps in which about every row is seen once."""
     return -(-rows // min(size, rows))

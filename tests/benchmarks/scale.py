@@ -201,14 +201,32 @@ def measured(code: str, frames: int, each: int) -> dict[str, float]:
     return json.loads(out.stdout.splitlines()[-1])
 
 
-def rows(runs: int = 3) -> Iterator[Row]:
-    """How a complete store is recognised; how time and memory grow from 10^5 to 10^7 frames, of
-    which 10^5 are extracted each time."""
+PARTS = ("complete", "plan", "stages", "requests")
+
+
+def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Row]:
+    """How a complete store is recognised; how time and memory grow from 10^5 to 10^7 records."""
+    if "complete" in parts:
+        yield from complete(runs)
+    sizes = [10**5, 10**6, 10**7]
+    if "plan" in parts:
+        yield from plans(sizes)
+    if "stages" in parts:
+        yield from stages(sizes)
+    if "requests" in parts:
+        yield from requests()
+
+
+def complete(runs: int) -> Iterator[Row]:
+    """``extract`` on a store in which nothing is missing."""
     for each, what in ((1, "images"), (100, "volumes of 100")):
         times = [measured(COMPLETE, 10**6, each)["complete"] for _ in range(runs)]
         name = f"extract on a complete 10^6-frame store of {what} / 1 s"
         yield Row(name, statistics.median(times), 1.0, "s", 1, more=False, note="beyond imports")
-    sizes = [10**5, 10**6, 10**7]
+
+
+def plans(sizes: Sequence[int]) -> Iterator[Row]:
+    """Of plans of so many frames 10^5 are extracted each time."""
     found = [measured(PLAN, n, 100) for n in sizes]
     for small, large, a, b in zip(sizes, sizes[1:], found, found[1:]):
         for what, unit in (("first part", "s"), ("resume", "s"), ("memory", "MiB")):
@@ -216,8 +234,6 @@ def rows(runs: int = 3) -> Iterator[Row]:
                 f"{what}, plan of 10^{len(str(large)) - 1} frames against 10^{len(str(small)) - 1}"
             )
             yield Row(name, b[what], a[what], unit)
-    yield from stages(sizes)
-    yield from requests()
 
 
 def stages(sizes: Sequence[int]) -> Iterator[Row]:

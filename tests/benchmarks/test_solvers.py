@@ -43,8 +43,9 @@ def test_a_run_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(solvers, "grid", lambda: cells)
     measured: list[Cell] = []
 
-    def once(cell: Cell) -> dict[str, object]:
+    def once(cell: Cell, rivals: list[str]) -> dict[str, object]:
         measured.append(cell)
+        assert ("torch" in rivals) == (len(measured) == 1)  # slow rivals stand beside a few cells
         return measure(cell, ["lbfgs"])
 
     monkeypatch.setattr(solvers, "measure", once)

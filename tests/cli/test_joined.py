@@ -14,6 +14,7 @@ from sklearn.preprocessing import normalize
 
 import featprobe as fp
 from featprobe.core import paths
+from featprobe.store.cache import entries
 from featprobe.testing.cases import make_key
 from tests.support.cached import cached
 
@@ -135,6 +136,12 @@ def test_a_joined_probe_is_tested_elsewhere_as_one_of_one_backbone_is(run, store
     model.fit(np.hstack([a, normalize(b)])[train], y[train])
     scores = model.predict_proba(np.hstack([new["a"], normalize(new["b"])]))[:, 1]
     assert there["metrics"]["auroc"] == pytest.approx(roc_auc_score(y, scores), abs=1e-3)
+    kept = [np.load(cache / "results" / "scores" / f"{r['id']}.npz") for r in (home, there)]
+    of_val = np.sort(cached_ids(stores, "films")[split == "val"])
+    for scores in kept:  # what val chose is of the data set that was trained on
+        ids = [str(i).removeprefix("films: ") for i in scores["val_ids"]]
+        np.testing.assert_array_equal(np.sort(ids), of_val)
+        np.testing.assert_array_equal(scores["val_scores"], kept[0]["val_scores"])
     by_view = shown(run, "transfer", "--data", "films", "pad", "--features", view, *words)
     assert len(by_view) == 4
     assert by_view[1]["metrics"] == there["metrics"]
@@ -142,6 +149,11 @@ def test_a_joined_probe_is_tested_elsewhere_as_one_of_one_backbone_is(run, store
     assert (code, out, len(err.splitlines())) == (2, "", 1)
     assert "no features of others by this backbone" in err
     assert "run 'featprobe extract --model b --data others'" in err
+
+
+def cached_ids(root, dataset: str) -> np.ndarray:
+    found = (e.store for e in entries(root) if e.store.dataset == dataset)
+    return np.asarray(next(found).items().ids)
 
 
 def test_parts_that_were_made_otherwise_there_are_named(run, stores) -> None:

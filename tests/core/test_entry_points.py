@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,15 @@ from featprobe.core.entry_points import may_be_declared
 
 
 @pytest.fixture(autouse=True)
-def python_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Libraries that other tests import leave finders behind."""
-    usual = [f for f in sys.meta_path if _module(f) == "_frozen_importlib_external"]
-    monkeypatch.setattr(sys, "meta_path", usual)
+def python_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Libraries that other tests import leave finders behind. The backport, imported here first,
+    takes over from Python's: its finder has to stay for the tests that come after."""
+    before = sys.meta_path
+    usual = [f for f in before if _module(f) == "_frozen_importlib_external"]
+    here = list(usual)
+    monkeypatch.setattr(sys, "meta_path", here)
+    yield
+    before += [f for f in here if f not in usual]
 
 
 def _module(finder: object) -> str:

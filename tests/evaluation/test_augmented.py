@@ -14,7 +14,7 @@ from featprobe.core.errors import InputError
 from featprobe.evaluation import results
 from featprobe.features.augmented import AugmentedRows
 from featprobe.leaderboard.row_labels import setting
-from featprobe.solvers.sgd import INIT_STD, Recipe, train_heads
+from featprobe.solvers.sgd import Recipe, train_heads
 from featprobe.solvers.training import batches
 from featprobe.store.memory import MemoryStore
 
@@ -91,7 +91,7 @@ def bare_loop(views: list[np.ndarray], y: np.ndarray, rate: float, recipe: Recip
     """torch's own layer and optimizer; the e-th pass over the rows sees view e mod V."""
     classes, width = 2, views[0].shape[1]
     layer = torch.nn.Linear(width, classes)
-    start = np.random.default_rng([recipe.seed, 0]).normal(0, INIT_STD, (classes, width))
+    start = np.random.default_rng([recipe.seed, 0]).normal(0, 0.01, (classes, width))
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(start))
         layer.bias.zero_()

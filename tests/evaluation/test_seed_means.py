@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,15 @@ def test_the_mean_and_deviation_are_those_of_the_seeds(cache: Path, official: bo
     assert low <= joined.metrics["auroc"] <= high
     line = joined.to_json()
     assert Result.from_dict(json.loads(line)).to_json() == line
+
+
+def test_fine_tunings_to_masks_that_say_their_seeds_are_joined(cache: Path) -> None:
+    single = probed(cache, official=False)
+    said = [replace(r, settings=r.settings | {"seeds": [s]}) for s, r in enumerate(single)]
+    (joined,), notes = over_seeds(cache, said)
+    assert not notes
+    assert joined.metrics == over_seeds(cache, single)[0][0].metrics
+    assert not {"seed", "seeds"} & set(joined.settings)
 
 
 def test_the_kept_scores_of_each_seed_reach_what_its_result_says(cache: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from featprobe.core.errors import UnknownName
+from featprobe.core.errors import InputError, UnknownName
 from featprobe.evaluation import results
+from featprobe.evaluation.val_scores import val_scored
 from featprobe.finetuning.loop import QUICK, SECONDS, SHARE, _due
 from featprobe.finetuning.settings import Training
 from tests.finetuning.cases import pictures, trained
@@ -57,6 +58,22 @@ def test_a_loss_that_is_summed_over_items_is_a_rate_times_the_batch(
     np.testing.assert_array_equal(
         scores(classes, head_lr=0.05), scores(classes, head_lr=0.05, reduction="sum")
     )
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_scores_of_val_are_kept_unless_it_was_trained_on(cache, tiny_backbone, refit) -> None:
+    r = trained(
+        tiny_backbone, pictures(60), "frozen", training=SGD | {"refit": refit}, cache=cache,
+        save=True,
+    )  # fmt: skip
+    if refit:
+        with pytest.raises(InputError, match="run 'featprobe finetune' again to keep them"):
+            val_scored(cache, r)
+        return
+    kept, tested = val_scored(cache, r), results.scored(cache, r)
+    assert len(kept.ids) == r.sizes["val"]
+    assert not set(kept.ids) & set(tested.ids)
+    np.testing.assert_allclose(kept.tries[0].sum(1), 1, atol=1e-5)
 
 
 def test_what_earlier_trainings_did_not_say_is_said_where_it_is_not_the_default() -> None:

@@ -195,6 +195,16 @@ def test_no_cell_of_a_wide_table_is_cut(capsys) -> None:
     assert out.count(named) >= 3
 
 
+def test_decoders_of_one_command_are_told_apart(capsys) -> None:
+    rows = [with_auroc(0.9, probe="segment", params={"decoder": n}) for n in ("linear", "multi")]
+    table.print_results(rows, "segmentation")
+    several = capsys.readouterr().out
+    assert "segment linear" in several
+    assert "segment multi" in several
+    table.print_results(rows[:1], "segmentation")
+    assert "segment linear" not in capsys.readouterr().out  # the title says it
+
+
 def test_notes_are_footnotes_of_their_rows_each_said_once(capsys) -> None:
     rows = [
         with_auroc(0.9, backbone="x", notes=["no item of class 'b' in val"]),

@@ -125,3 +125,14 @@ def test_a_decoder_that_diverges_takes_no_other_with_it() -> None:
     assert found[[0, 2]].tolist() == expected[[0, 2]].tolist()
     assert bool(z.grad[[0, 2]].isfinite().all())
     assert not bool(z.grad[1].isfinite().any())
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_autocast_changes_nothing(many: bool) -> None:
+    gen = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 3, 4, 4, generator=gen)
+    target = torch.randint(0, 2, (3, 3, 8, 8) if many else (3, 8, 8), generator=gen)
+    expected = Loss("dice_ce")(logits, target.to(torch.uint8))
+    with torch.autocast("cpu", torch.bfloat16):
+        agree(Loss("dice_ce"), logits, target.to(torch.uint8), rtol=1e-5, atol=1e-7)
+        assert Loss("dice_ce")(logits, target.to(torch.uint8)).tolist() == expected.tolist()

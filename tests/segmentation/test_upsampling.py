@@ -34,3 +34,11 @@ def test_it_is_torchs_bilinear(grid: tuple[int, int], size: tuple[int, int], see
 def test_nothing_is_done_on_the_same_grid() -> None:
     x = torch.randn(1, 2, 3, 4, 5)
     assert upsampled(x, (4, 5)) is x
+
+
+def test_half_precision_is_left_before() -> None:
+    x = torch.randn(1, 2, 3, 4, 5).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = upsampled(x, (8, 9))
+    expected = F.interpolate(x[0].float(), (8, 9), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(found[0], expected, rtol=1e-5, atol=1e-6)

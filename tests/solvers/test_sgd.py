@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ks_2samp
 from torch.nn import functional as F
 
 from featprobe.core.errors import InputError
 from featprobe.solvers.sgd import Heads, Recipe, train_heads
-from featprobe.solvers.training import batches
+from featprobe.solvers.training import batches, first_weights
 
 RATES = [1e-3, 0.05, 0.5]
 
@@ -179,3 +180,25 @@ def test_a_learning_rate_that_is_not_positive_is_refused(rates) -> None:
 def test_a_gpu_that_is_not_there_is_an_error() -> None:
     with pytest.raises(InputError, match="unknown device 'gpu0'"):
         train_heads(*data(), [0.1], Recipe(), device="gpu0")
+
+
+def test_heads_may_begin_as_torchs_linear_layer_does() -> None:
+    x, y = data()
+    tiny = Recipe(optimizer="adamw", iterations=1, start="uniform")
+    heads = train_heads(x, y, [1e-12], tiny)
+    first = first_weights(4, 12, 0, "uniform")
+    np.testing.assert_allclose(heads.coef[0], first[:, :-1], atol=1e-9)
+    np.testing.assert_allclose(heads.intercept[0], first[:, -1], atol=1e-9)
+    layer = torch.nn.Linear(4096, 64)  # the same law, weights and intercepts alike
+    many = first_weights(64, 4096, 1, "uniform")
+    for ours, theirs in ((many[:, :-1], layer.weight), (many[:, -1], layer.bias)):
+        drawn = theirs.detach().numpy().ravel()
+        assert np.abs(ours).max() <= 1 / 64
+        assert np.abs(drawn).max() <= 1 / 64
+        assert ks_2samp(ours.ravel()[:5000], drawn[:5000]).pvalue > 1e-3
+    assert not np.allclose(first, first_weights(4, 12, 1, "uniform"))
+
+
+def test_an_unknown_start_is_named() -> None:
+    with pytest.raises(InputError, match="start 'zeros' is unknown: use None or uniform"):
+        Recipe(start="zeros")
