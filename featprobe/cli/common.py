@@ -45,7 +45,7 @@ workers_option = options(
     click.option(
         "--workers", type=click.IntRange(min=0),
         help="Decode processes of a device; 0: none apart.  [default: its share of cores, at most "
-        "8]",
+        "8, of a GPU 16]",
     ),
     group="Device and speed",
 )  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from featprobe.core.paths import cache_root
 from featprobe.extraction.options import Settings
 
 KEPT = "compiled"  # folder of the cache
+PLACE = "TORCHINDUCTOR_CACHE_DIR"
 SECONDS = {"cuda": 90.0, "cpu": 60.0}  # what compiling takes, about, where nothing is kept
 WORTH = 2.0  # so many times that must be saved: rates below are taken, not measured
 # FLOP/s that a network reaches, about: of a card in 16 and 32 bits, and of a core
@@ -109,7 +111,16 @@ def settle_compiling(
             frames // processes, flops_of(backbone), kind_of(backbone), o.target.type, o.precision,
             os.cpu_count() or 1,
         )  # fmt: skip
-    if decision.compiled:  # read by torch when it first compiles, here and in processes begun here
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_root(cache).resolve() / KEPT))
-        os.environ.setdefault("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")
+    if decision.compiled:
+        keep(cache_root(cache).resolve() / KEPT)
     return decision
+
+
+def keep(folder: Path) -> None:
+    """Have torch keep what it compiles in a folder, here and in processes that are begun here, but
+    where the user has named another; torch itself names a temporary one when it is imported."""
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    if os.environ.get(PLACE) in (None, "", default_cache_dir()):
+        os.environ[PLACE] = str(folder)
+    os.environ.setdefault("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")

@@ -16,10 +16,12 @@ from featprobe.core.progress import Progress
 from featprobe.core.versions import versions_of
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.studies import StudySource
+from featprobe.extraction.decoding import separable
 from featprobe.extraction.disk_space import check_disk_space
 from featprobe.extraction.options import Settings
 from featprobe.extraction.plan import FramePlan, plan_frames
 from featprobe.extraction.reducing import learn, reduction_key
+from featprobe.extraction.workers import pool
 from featprobe.images import versions as readers
 from featprobe.store import containers
 from featprobe.store.base import FeatureStore
@@ -75,6 +77,8 @@ def open_store(
     if opened is not None and opened.attributes.get("index") != "lost":
         opened.touch()
         return opened
+    if o.engine == "local" and not o.devices and o.workers and separable(dataset):
+        pool().begin(min(o.workers, len(dataset)))  # they import while headers are read
     plan = plan_frames(dataset, max(1, o.workers), o.progress)
     if opened is not None:
         opened.set_index(plan.item, plan.index)

@@ -21,13 +21,13 @@ class Options(Checked):
     ``engine``: where it runs, ``local`` being this machine, ``ray`` a cluster. ``devices``: several
     of this machine instead of one ``device``, a process each. ``batch_size``: frames, 16 on a CPU
     and 128 on a GPU by default. ``workers``: decode processes of a device, by default its share of
-    the cores, at most eight; 0 decodes in the process itself. ``streams``: batches side by side on
-    a CPU, by default as many. ``item_timeout``: seconds after which an item that is still not
-    decoded is given up. ``compiled``: compile the blocks with torch.compile, or ``auto``: where
-    that is expected to pay (:mod:`featprobe.extraction.compiling`). ``part``: (i, n), the i-th of n
-    parts of the shards, from 1. ``strict``: stop at the first unreadable item instead of recording
-    it. ``retry_failed``: try recorded failures again. ``progress``: show it on standard error, as
-    JSON events if ``"json"``.
+    the cores, at most eight (of a GPU sixteen); 0 decodes in the process itself. ``streams``:
+    batches side by side on a CPU, by default as many. ``item_timeout``: seconds after which an item
+    that is still not decoded is given up. ``compiled``: compile the blocks with torch.compile, or
+    ``auto``: where that is expected to pay (:mod:`featprobe.extraction.compiling`). ``part``:
+    (i, n), the i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item
+    instead of recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on
+    standard error, as JSON events if ``"json"``.
     """
 
     engine: str = "local"

@@ -37,7 +37,7 @@ def settle(options: Options) -> Settings:
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     batch = (16 if cpu else 128) if options.batch_size is None else options.batch_size
-    share = min(8, max(1, (os.cpu_count() or 1) // max(1, len(devices))))
+    share = min(8 if cpu else 16, max(1, (os.cpu_count() or 1) // max(1, len(devices))))
     values = {
         **vars(options),
         "devices": devices,

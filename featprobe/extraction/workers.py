@@ -110,6 +110,14 @@ class Workers:
                 return found
         return [self(job, seconds) for job in jobs]
 
+    def begin(self, n: int) -> None:
+        """Start processes until there are ``n``, without waiting for them."""
+        with self._lock:
+            new = [Worker() for _ in range(n - len(self._all))]
+            self._all.update(new)
+        for one in new:
+            self._idle.put(one)
+
     def _take(self) -> Worker:
         try:
             while True:

@@ -164,10 +164,12 @@ def test_networks_that_fail_leave_rows_of_the_others(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fp, "load_backbone", load)
     monkeypatch.setattr(forward, "MODELS", {"resnet18": "", "dinov2_vits14": ""})
     monkeypatch.setattr(forward, "COMPILED", ())
+    monkeypatch.setattr(forward, "LARGEST", {"resnet18": ""})
     monkeypatch.setattr(forward, "matrix_rate", lambda machine: 1.0)
     found = list(forward.rows(Machine("cpu", seconds=0.0)))
     assert found[1] == {"network": "resnet18", "ours": "failed: RuntimeError: out of memory"}
-    assert [row["mode"] for row in found[2:]] == ["bf16", "bf16-pure"]
+    assert [row["mode"] for row in found[2:4]] == ["bf16", "bf16-pure"]
+    assert found[-1] == found[1]  # the largest, after all that is compiled
 
 
 def test_an_error_of_one_table_leaves_the_others(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

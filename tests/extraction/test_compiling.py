@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 import featprobe as fp
 from featprobe.cli import extract as verb
@@ -87,6 +88,9 @@ def test_what_is_compiled_is_kept_in_the_cache(tmp_path, monkeypatch) -> None:
     assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
     assert settle_compiling(make_tiny(), settings(True), 10, tmp_path).compiled is True
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "compiled")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", default_cache_dir())  # as torch itself sets it
+    settle_compiling(make_tiny(), settings(True), 10, tmp_path / "b")
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "b" / "compiled")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/of/the/user")
     settle_compiling(make_tiny(), settings(True), 10, tmp_path)
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "/of/the/user"

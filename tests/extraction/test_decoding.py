@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 import featprobe as fp
-from featprobe.extraction import worker
+from featprobe.extraction import open_store, worker
 from featprobe.extraction.decoding import (
     Decoded,
     ahead,
@@ -254,3 +254,34 @@ def test_frames_of_any_index_are_taken_and_runs_are_not_copied(index: list[int])
     np.testing.assert_array_equal(np.concatenate(found), pixels[at])
     if index and index == list(range(index[0], index[0] + len(index))):
         assert all(np.shares_memory(one, pixels) for one in found)
+
+
+def test_processes_begun_ahead_are_those_that_decode(class_folders, workers) -> None:
+    workers.begin(2)
+    begun = set(workers._all)
+    assert len(begun) == 2
+    workers.begin(1)  # there are enough
+    data = fp.load_dataset(class_folders)
+    found = workers(job(data, 0, 1))
+    assert found.pixels is not None
+    assert workers._all == begun
+    workers.begin(3)
+    assert len(workers._all) == 3
+
+
+def test_decoders_of_a_new_store_begin_before_its_headers_are_read(
+    class_folders, tmp_path, tiny_backbone, monkeypatch
+) -> None:
+    order: list[str] = []
+    plan = open_store.plan_frames
+    monkeypatch.setattr(Workers, "begin", lambda self, n: order.append(f"begin {n}"))
+    monkeypatch.setattr(
+        open_store, "plan_frames", lambda *a: (order.append("headers"), plan(*a))[1]
+    )
+    data = fp.load_dataset(class_folders)
+    for workers in (3, 0):
+        fp.extract(
+            tiny_backbone, data, cache=tmp_path / str(workers), workers=workers, device="cpu"
+        )
+    fp.extract(tiny_backbone, data, cache=tmp_path / "3", workers=3, device="cpu")  # complete
+    assert order == ["begin 3", "headers", "headers"]

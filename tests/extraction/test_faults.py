@@ -176,7 +176,14 @@ def test_a_run_short_of_memory_says_which_batch_size_suffices(class_folders, mon
 # -- what suits a CPU ----------------------------------------------------------------------------
 
 
-def test_a_batch_goes_through_a_cpu_in_pieces_of_a_few_frames_a_thread(tiny_backbone) -> None:
+def test_a_batch_goes_through_a_cpu_in_pieces_of_a_few_frames_a_thread(
+    tiny_backbone, monkeypatch
+) -> None:
+    def few(where, most, threads, size):  # frames of 28 pixels are many
+        assert (where.type, size) == ("cpu", (28, 28))
+        return devices.frames_at_once(where, most, threads, (224, 224))
+
+    monkeypatch.setattr(device, "frames_at_once", few)
     watched = Starved(tiny_backbone, most=1000)
     x = torch.randn(30, 3, 28, 28)
     with device.Streams(2) as streams:

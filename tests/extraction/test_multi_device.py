@@ -11,9 +11,11 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 import featprobe as fp
 from featprobe.core.errors import InputError, MissingExtra, UnreadableItem
+from featprobe.extraction import resolve
 from featprobe.extraction.options import Options
 from featprobe.extraction.resolve import settle
 from featprobe.store.zarr import ZarrStore
@@ -120,6 +122,10 @@ def test_devices_share_the_cores(monkeypatch) -> None:
     assert (o.workers, o.streams) == (4, 4)
     assert settle(Options(devices=("cpu",) * 3, workers=7)).workers == 7
     assert settle(Options(device="cpu")).workers == 8
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(resolve, "choose_device", torch.device)  # as where there are cards
+    assert settle(Options(device="cuda")).workers == 16  # takes thousands of frames a second
+    assert settle(Options(devices=("0", "1", "2", "3", "4", "5", "6", "7"))).workers == 8
 
 
 def test_without_ray_the_extra_is_named(tiny_backbone, tmp_path, monkeypatch) -> None:

@@ -162,11 +162,11 @@ def tables() -> list[Table]:
     from tests.benchmarks.gpu import forward, parity, probing, training, whole
 
     return [
-        Table("Forward passes", forward.rows, 0.38, forward.NOTE),
-        Table("From files to features", whole.rows, 0.22, whole.NOTE),
+        Table("Forward passes", forward.rows, 0.44, forward.NOTE),
+        Table("From files to features", whole.rows, 0.20, whole.NOTE),
         Table("Features of lower precision against float32", parity.rows, 0.12, parity.NOTE),
         Table("Probes", probing.rows, 0.12, probing.NOTE),
-        Table("Fine-tuning", training.rows, 0.16, training.NOTE),
+        Table("Fine-tuning", training.rows, 0.12, training.NOTE),
     ]
 
 
