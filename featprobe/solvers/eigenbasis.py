@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -27,12 +28,12 @@ class Axes:
 
     def back(self, w: np.ndarray) -> np.ndarray:
         """Coefficients of the features (..., D) of coefficients (..., r) along the axes."""
-        rows = w.reshape(-1, w.shape[-1])  # one product
+        rows = w.reshape(prod(w.shape[:-1]), w.shape[-1])  # one product
         if self.samples is None or len(rows) > len(self.samples):
             coef = rows @ self.whole().T
         else:
             coef = (rows @ self.matrix.T) @ self.samples
-        return coef.reshape(*w.shape[:-1], -1)
+        return coef.reshape(*w.shape[:-1], coef.shape[1])
 
 
 @dataclass(frozen=True)

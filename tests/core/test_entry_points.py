@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from featprobe.core.entry_points import may_be_declared
+from featprobe.core.entry_points import FOLDER_FINDERS, may_be_declared
+
+with contextlib.suppress(ImportError):  # its finder takes over from Python's, for good
+    import importlib_metadata as backport
 
 
 @pytest.fixture(autouse=True)
-def python_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Libraries that other tests import leave finders behind. The backport, imported here first,
-    takes over from Python's: its finder has to stay for the tests that come after."""
-    before = sys.meta_path
-    usual = [f for f in before if _module(f) == "_frozen_importlib_external"]
-    here = list(usual)
-    monkeypatch.setattr(sys, "meta_path", here)
-    yield
-    before += [f for f in here if f not in usual]
+def folders_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that other tests import leave finders behind."""
+    folders = [f for f in sys.meta_path if _module(f) in FOLDER_FINDERS]
+    monkeypatch.setattr(sys, "meta_path", folders)
 
 
 def _module(finder: object) -> str:
@@ -71,11 +69,8 @@ def test_so_are_finders_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_the_backport_of_the_library_finds_no_more_than_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: bool
-) -> None:
-    backport = pytest.importorskip("importlib_metadata")
-    finder = backport.MetadataPathFinder
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder()])
+def test_the_backport_of_the_library_finds_no_more_than_it(tmp_path: Path, ours: bool) -> None:
+    pytest.importorskip("importlib_metadata")
+    assert any(isinstance(f, backport.MetadataPathFinder) for f in sys.meta_path)
     declare(tmp_path, "[featprobe.metrics]\nm = a:b\n" if ours else "")
     assert may_be_declared([str(tmp_path)]) == ours

@@ -150,3 +150,15 @@ def test_a_label_that_never_occurs_and_one_that_always_does_are_harmless() -> No
     p = path.predict_proba(x)
     assert (p[:, :, 0] < 0.05).all()
     assert (p[:, :, 1] > 0.95).all()
+
+
+@pytest.mark.parametrize("kind", ["path", "labels"])
+def test_features_that_say_nothing_leave_the_intercepts(kind: str) -> None:
+    y = data(Cell(kind, 60, 4, 3, "weak", True))[1]
+    for x in (np.ones((60, 5)), np.zeros((60, 80))):
+        path = logistic_path(x, y, [0.1, 10.0])
+        assert path.converged.all()
+        assert (path.coef == 0).all()
+        rate = path.predict_proba(x[:1])[:, 0]
+        wanted = y.mean(0) if kind == "labels" else np.bincount(y) / len(y)
+        np.testing.assert_allclose(rate, [wanted] * 2, atol=1e-5)
