@@ -19,7 +19,7 @@ from featprobe.images.grids import VOID
 from featprobe.segmentation.upsampling import Upsampling
 
 _SMOOTH = 1e-5  # of the ratio of a Dice, so that a class that is nowhere costs nothing
-_TOGETHER = 2**17  # numbers of some heads at a time on a CPU; more would only leave its cache
+_TOGETHER = 2**20  # numbers of some heads at a time on a CPU: more would leave its cache
 _LOWEST = -60.0  # a sum of exponentials is a normal number, in single precision, from -87 on
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +16,7 @@ from featprobe.core.errors import InputError
 from featprobe.core.options import Checked, Needs
 from featprobe.core.progress import Progress
 from featprobe.core.stopwatch import spent, timed
+from featprobe.core.threads import awake_torch_threads
 from featprobe.core.tracking import track, tracked
 from featprobe.segmentation.decoders.base import Decoder, Network, Trained
 from featprobe.segmentation.items import SCALE, MaskedItems
@@ -125,7 +127,8 @@ def train(
     steps, batch = training.steps(frames), min(training.batch, max(1, frames))
     kind = type(networks[0])
     label = f"{decoder.name}, {len(networks)} decoders"
-    with Progress(label, steps * batch, "frames", progress) as bar:
+    threads = awake_torch_threads() if kind.small else nullcontext()
+    with threads, Progress(label, steps * batch, "frames", progress) as bar:
         made = items.batches(rows, decoder, batch, steps, training.seed)
         for step, (tokens, y, image) in enumerate(timed(made, "reading tokens")):
             for group, rate in zip(optimizer.param_groups, rates):

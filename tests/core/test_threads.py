@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+import torch
 
-from featprobe.core.threads import on_threads
+from featprobe.core.threads import awake_torch_threads, on_threads
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -39,3 +40,18 @@ def test_an_error_is_the_callers_and_nothing_more_begins() -> None:
     with pytest.raises(ZeroDivisionError):
         list(on_threads(run, range(1000), 2))
     assert max(begun) < 10
+
+
+@pytest.mark.parametrize(("policy", "alone"), [("PASSIVE", True), ("ACTIVE", False), ("", False)])
+def test_small_steps_are_on_one_thread_only_where_the_others_sleep(
+    policy: str, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with awake_torch_threads():
+            assert torch.get_num_threads() == (1 if alone else 2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -78,8 +78,11 @@ class Network(nn.Module):
 
     ``forward(tokens, image)`` takes float tokens (B, L, h, w, D) and None or images (B, C, H, W),
     and returns logits (B, K, a, b) on a grid of its own over the same field of view, which is
-    brought to H x W by whoever asks (bilinear, cell centres aligned).
+    brought to H x W by whoever asks (bilinear, cell centres aligned). ``small``: of so few
+    operations that several threads hardly gain.
     """
+
+    small: ClassVar[bool] = False
 
     @classmethod
     def together(cls, networks: Sequence[Network], tokens: Tensor, image: Tensor | None) -> Tensor:

@@ -44,6 +44,8 @@ class MultiDecoder(LinearDecoder):
 class LinearNetwork(Network):
     """Several of one kind cost little more than one: they share the normalised tokens."""
 
+    small = True
+
     def __init__(self, shape: Shape, norm: bool = True) -> None:
         super().__init__()
         width = shape.blocks * shape.width
