@@ -35,6 +35,7 @@ RATE = 3e9  # n * d * classes of all rivals' fits in a second, to plan by
 SHOTS, TRIES, QUERIES = 8, 20, 1000
 SLOW = ("lbfgs 1e-6", "torch")  # 3 to 1200 times ours, so that they take most of the time
 EVERY = 8  # cells of which one has the slow rivals beside it
+SHORT = 10  # seconds of a cell for which it may
 MEDIAN, ROUNDS = 20, 100  # goals: over the default loop at 45 values of C, and evaluations
 
 
@@ -184,7 +185,8 @@ def rows(
         spent = (time.monotonic() - begin) / 60
         if str(cell) in done or (minutes and spent + cell.seconds / 60 > minutes):
             continue
-        rivals = [r for r in RIVALS if r not in SLOW or len(done) % EVERY == 0]
+        patient = len(done) % EVERY == 0 and cell.seconds < SHORT
+        rivals = [r for r in RIVALS if r not in SLOW or patient]
         found = measure(cell, rivals)
         done[str(cell)] = row(str(cell), found, cpu)
         if kept:
