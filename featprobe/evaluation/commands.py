@@ -10,7 +10,7 @@ def command_of(probe: str, protocol: str, task: str) -> str:
     """``featprobe linear --probe sgd``: the verb, with what it needs to be told of the probe."""
     if task == "segmentation" and probe != "finetune":
         return "featprobe segment"
-    verb = next((v for v in OF_PROTOCOL if protocol == v), "linear")
+    verb = protocol if protocol in OF_PROTOCOL else "linear"
     if verb == "linear" and probe in OWN:
         return f"featprobe {probe}"
     return f"featprobe {verb}" + ("" if probe == "logistic" else f" --probe {probe}")

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from featprobe.backbones.base import Backbone
 from featprobe.core.errors import InputError
 from featprobe.core.paths import cache_root
+from featprobe.core.threads import cores as cores_here
 from featprobe.extraction.options import Settings
 
 KEPT = "compiled"  # folder of the cache
@@ -109,7 +110,7 @@ def settle_compiling(
             backbone.to(o.target)
         decision = decide(
             frames // processes, flops_of(backbone), kind_of(backbone), o.target.type, o.precision,
-            os.cpu_count() or 1,
+            cores_here(),
         )  # fmt: skip
     if decision.compiled:
         keep(cache_root(cache).resolve() / KEPT)

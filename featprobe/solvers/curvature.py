@@ -210,5 +210,5 @@ def _mixing(p: np.ndarray, weight: np.ndarray | None, joint: bool) -> tuple[np.n
     if not joint:
         return np.eye(1, dtype=p.dtype), (weighted * (1 - p)).mean(1, dtype=np.float64)
     mix = np.diag(weighted.mean(1, dtype=np.float64)) - weighted @ p.T / p.shape[1]
-    factor, classes = np.linalg.eigh(mix)
+    factor, classes = eigh(mix)
     return classes.astype(p.dtype), np.where(factor > FLAT * factor[-1], factor, 0)

@@ -104,7 +104,7 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
     per, width, count = problem.per, problem.size, len(Cs)
     ridges = 1 / (Cs * problem.n)
     most = max(1, COLUMNS // problem.classes)
-    together = int(np.clip(COLUMNS // problem.classes, 1, APART if problem.large else TOGETHER))
+    together = min(most, APART if problem.large else TOGETHER)
     state = np.empty((count, per, width))
     value, gradient = np.empty((count, per)), np.empty((count, per))
     steps, done = np.empty((count, per), np.int64), np.empty((count, per), bool)
@@ -115,9 +115,10 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
         shape = (len(now), per)
         evaluate = problem.evaluate(np.repeat(ridges[now], per))
         before = state[first - 1] if first else problem.start
-        start = np.broadcast_to(before, (*shape, width)).reshape(-1, width)
+        start = np.broadcast_to(before, (*shape, width)).reshape(-1, width).astype(np.float32)
         if first > 1:
-            start = _better(evaluate, start, _ahead(state, np.log(Cs), now).reshape(-1, width))
+            ahead = _ahead(state, np.log(Cs), now).reshape(-1, width).astype(np.float32)
+            start = _better(evaluate, start, ahead)
         hessians.begin(start.reshape(*shape, width), ridges[now])
         found = _solve(problem, evaluate, start, hessians, tolerance)
         state[now] = found.x.reshape(*shape, width)
@@ -133,14 +134,14 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
 def _solve(
     problem: Problem, evaluate: Evaluate, start: np.ndarray, hessians: Hessians, tolerance: float
 ) -> Minima:
-    """The minima, in float64.
+    """The minima, in float64, from starts in float32.
 
     All rounds are in float32, of which few are too coarse: only problems whose value stopped to
     fall before they were near enough go on in float64.
     """
     double = np.dtype(np.float64)
     out = minimize(
-        evaluate, start.astype(np.float32), History(hessians.inverse),
+        evaluate, start, History(hessians.inverse),
         tolerance=tolerance, patience=SHORT, renew=hessians.renew,
     )  # fmt: skip
     out = replace(out, x=out.x.astype(double), gradient=out.gradient.astype(double))

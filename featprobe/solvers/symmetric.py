@@ -26,6 +26,5 @@ def inverse(a: np.ndarray) -> np.ndarray:
     half, failed = factor(a, lower=True)
     if failed:
         return np.linalg.inv(a)
-    half, failed = inverted(half, lower=True)
-    lower = np.tril(half)
-    return lower + np.tril(half, -1).T
+    lower = np.tril(inverted(half, lower=True)[0])
+    return lower + np.tril(lower, -1).T
