@@ -328,7 +328,7 @@ def test_negative_values_that_are_no_plateau_are_values():
 )
 def test_whole_numbers_are_rescaled_to_what_floating_point_gives(signed, slope, intercept):
     ds = Dataset()
-    ds.RescaleSlope, ds.RescaleIntercept = str(slope)[:16], str(intercept)[:16]
+    ds.RescaleSlope, ds.RescaleIntercept = f"{slope:.8g}", f"{intercept:.8g}"  # 16 letters at most
     raw = np.array([[[0, 1, 2, 4095, 32767, 65535]]], np.uint16)
     raw = raw.view(np.int16) if signed else raw
     expected = raw * float(ds.RescaleSlope) + float(ds.RescaleIntercept)
