@@ -91,7 +91,8 @@ class PackedTexts(TextColumn):
             for text in some:
                 packed += text.encode("utf-8", _ERRORS)
                 ends.append(len(packed))
-        self._text, self._ends = bytes(packed), np.array(ends, _unsigned(len(packed)))
+        self._text = bytes(packed)
+        self._ends: np.ndarray = np.array(ends, _unsigned(len(packed)))
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -168,8 +169,11 @@ def each_text(values: Iterable[str] | np.ndarray) -> Iterator[str]:
 
 def codes_of(values: np.ndarray) -> np.ndarray:
     """(N,) numbers 0, 1, ... of the values that occur, equal where these are."""
-    coded = isinstance(values, CodedTexts) and values.distinct
-    return np.unique(values.codes if coded else np.asarray(values), return_inverse=True)[1]
+    if not (isinstance(values, CodedTexts) and values.distinct):
+        return np.unique(np.asarray(values), return_inverse=True)[1]
+    there = np.bincount(values.codes, minlength=len(values.table)) > 0
+    codes = values.codes.astype(np.intp)
+    return codes if there.all() else (np.cumsum(there) - 1)[codes]
 
 
 def smallest(numbers: np.ndarray, count: int) -> np.ndarray:
