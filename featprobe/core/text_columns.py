@@ -110,7 +110,8 @@ class PackedTexts(TextColumn):
         return [part[a - first : b - first].decode("utf-8", _ERRORS) for a, b in pairwise(ends)]
 
     def mention(self, texts: Iterable[str]) -> bool:
-        """Whether one of these small letters occurs anywhere in a text, in whatever case."""
+        """Whether one of these small letters occurs anywhere, in whatever case, also where a text
+        ends and the next one begins."""
         wanted = [text.encode() for text in texts]
         for start in range(0, len(self), BLOCK):
             first, last = self._ends[start], self._ends[min(start + BLOCK, len(self))]
