@@ -173,4 +173,5 @@ def of_size(side: int, inputs: Inputs, must: float, runs: int) -> Iterator[Row]:
             yield Row(
                 f"extract, {name}, against a bare loop of {MODEL} at {side} on {DEVICE}",
                 float(np.median(rates)), FRAMES // BATCH * BATCH / theirs, "frames/s", must,
+                runs=runs,
             )  # fmt: skip

@@ -222,7 +222,8 @@ def complete(runs: int) -> Iterator[Row]:
     for each, what in ((1, "images"), (100, "volumes of 100")):
         times = [measured(COMPLETE, 10**6, each)["complete"] for _ in range(runs)]
         name = f"extract on a complete 10^6-frame store of {what} / 1 s"
-        yield Row(name, statistics.median(times), 1.0, "s", 1, more=False, note="beyond imports")
+        yield Row(name, statistics.median(times), 1.0, "s", 1, more=False, note="beyond imports",
+                  runs=runs)  # fmt: skip
 
 
 def plans(sizes: Sequence[int]) -> Iterator[Row]:
@@ -233,7 +234,7 @@ def plans(sizes: Sequence[int]) -> Iterator[Row]:
             name = (
                 f"{what}, plan of 10^{len(str(large)) - 1} frames against 10^{len(str(small)) - 1}"
             )
-            yield Row(name, b[what], a[what], unit)
+            yield Row(name, b[what], a[what], unit, runs=1)
 
 
 def stages(sizes: Sequence[int]) -> Iterator[Row]:
@@ -244,8 +245,8 @@ def stages(sizes: Sequence[int]) -> Iterator[Row]:
         for n, here, before, smaller in zip(sizes[1:], found[1:], found, sizes):
             name = f"{stage}, 10^{len(str(n)) - 1} records against 10^{len(str(smaller)) - 1}"
             most = 1.25 * n / smaller + 0.05 / before[stage]
-            note = f"({1e9 * here[stage] / n:.3g} ns, peak {here[stage + ' MiB']:.0f} MiB)"
-            yield Row(name, here[stage], before[stage], "s", most, more=False, note=note)
+            note = f"{1e9 * here[stage] / n:.3g} ns, peak {here[stage + ' MiB']:.0f} MiB"
+            yield Row(name, here[stage], before[stage], "s", most, more=False, note=note, runs=1)
 
 
 def requests() -> Iterator[Row]:
