@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.memory import give_back, keep_freed
 from featprobe.datasets.base import Dataset
 from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import Runner, here, items_a_message, separable
@@ -22,7 +23,12 @@ def on_this_machine(
     backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
     o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
 ) -> Outcome:  # fmt: skip
-    """The local engine: shards in order, on the device of the settings."""
+    """The local engine: shards in order, on the device of the settings.
+
+    On a CPU the process keeps freed memory from then on, and gives it back at the end.
+    """
+    if o.target.type == "cpu":
+        keep_freed()
     backbone.to(o.target)
     backbone.channels_last()
     batch = min(o.batch_size, store.layout.shard)
@@ -50,4 +56,6 @@ def on_this_machine(
             if not todo or stop():
                 break
     outcome.batch = forward.batch
+    if o.target.type == "cpu":
+        give_back()
     return outcome
