@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -37,7 +38,7 @@ GAINS = {
 class Decision:
     """Whether to compile, and why, as it is written down."""
 
-    compiled: bool
+    compiled: bool | Literal["graphs"]
     why: str
 
 
@@ -99,6 +100,8 @@ def settle_compiling(
     """
     if not o.compiled:
         return Decision(False, "")
+    if o.compiled == "graphs":
+        return Decision("graphs", "whole batches are replayed as a CUDA graph")
     if lacks := missing(o.target.type):
         if o.compiled == "auto":
             return Decision(False, f"not compiled: {lacks} is not installed")

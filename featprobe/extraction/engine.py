@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
+import torch
+
 from featprobe.backbones.base import Backbone
 from featprobe.core.memory import give_back, keep_freed
 from featprobe.datasets.base import Dataset
@@ -36,10 +38,12 @@ def on_this_machine(
     runner: Runner = Pooled(o.item_timeout) if apart else here
     together = items_a_message(dataset) if apart else 1
     plan = FramePlan(store.frame_item(), store.frame_index())
-    with Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
+    current = torch.cuda.device(o.target) if o.target.type == "cuda" else nullcontext()
+    with current, Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
         forward = Forward(
-            backbone, store.key.outputs, store.key.precision, batch, o.compiled is True, streams
-        )
+            backbone, store.key.outputs, store.key.precision, batch, o.compiled is True, streams,
+            o.compiled == "graphs",
+        )  # fmt: skip
         outcome = Outcome()
         todo: Iterable[int] = shards
         while True:  # shards of others come again: theirs, unless their process has died
@@ -56,6 +60,7 @@ def on_this_machine(
             if not todo or stop():
                 break
     outcome.batch = forward.batch
+    outcome.unrecorded = forward.replayed.why if forward.replayed else ""
     if o.target.type == "cpu":
         give_back()
     return outcome

@@ -92,7 +92,8 @@ def extract(
     if shards:
         summary.outdated = [p.stem for p in outdated(opened)]
         decision = settle_compiling(backbone, o, opened.layout.frames * opened.key.views, cache)
-        summary.compiled, o = decision.compiled, replace(o, compiled=decision.compiled)
+        summary.compiled = decision.compiled is True
+        o = replace(o, compiled=decision.compiled)
         if decision.why:
             summary.notes["compile"] = decision.why
         _run(backbone, dataset, opened, shards, o, summary)
@@ -173,6 +174,8 @@ def _run(
     summary.appearance = counts([one.facts for one in outcome.appearances.values()])
     summary.findings = notes_of_appearance(dataset, outcome.appearances)
     summary.notes |= {str(dataset.ids[i]): text for i, text in outcome.notes.items()}
+    if outcome.unrecorded:
+        summary.notes["compile"] = outcome.unrecorded
     if outcome.batch < min(o.batch_size, store.layout.shard):
         summary.notes["memory"] = (
             f"the device had too little memory for batches of {o.batch_size}: they were cut to "

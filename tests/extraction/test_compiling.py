@@ -132,7 +132,7 @@ def test_auto_is_in_the_record_of_the_run(class_folders, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [([], False), (["--compile"], True), (["--compile", "on"], True), (["--compile=off"], False),
-     (["--compile", "auto"], "auto")],
+     (["--compile", "auto"], "auto"), (["--compile", "graphs"], "graphs")],
 )  # fmt: skip
 def test_the_option_takes_a_word_or_none(typed, meant, monkeypatch, class_folders) -> None:
     seen: dict[str, Any] = {}
