@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,6 +88,8 @@ def missing(device: str) -> str:
     """What compiling lacks on this machine; empty where all is there."""
     if not any(map(shutil.which, (os.environ.get("CXX") or "g++", "clang++", "gcc", "cc"))):
         return "a C++ compiler (g++)"
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "Python.h (python3-dev)"  # what is compiled is called from Python
     return "triton" if device == "cuda" and not find_spec("triton") else ""
 
 

@@ -9,13 +9,16 @@ import inspect
 import os
 import pkgutil
 import sys
+import tempfile
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.supervisor import CHILD, supervise
+
 HERE = Path(__file__).parent
-NONE = ("rows", "rivals", "others", "running")  # what benchmarks are made with
+NONE = ("rows", "rivals", "others", "running", "supervisor")  # what benchmarks are made with
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -35,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write a JSON object a row, and one of the run"
     )
+    parser.add_argument("--resume", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--dry", action="store_true", help="of gpu: its code, on a CPU, in small")
     parser.add_argument(
         "--out", type=Path, default=os.environ.get("OUT"),
@@ -45,10 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         print("\n".join(f"{name:14}{purpose(name)}" for name in names))
         return
     if given.names == ["gpu"]:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # random weights: nothing is looked for
-        importlib.import_module("tests.benchmarks.gpu").run(
-            given.minutes or 9, given.dry, given.out and Path(given.out), given.part, given.json
-        )
+        of_card(given, sys.argv[1:] if arguments is None else arguments)
         return
     names.remove("gpu")  # tables of another kind, for a machine that has one
     if unknown := set(given.names) - set(names):
@@ -63,6 +64,19 @@ def main(arguments: list[str] | None = None) -> None:
     benches = {n: partial(rows_of, n, given.runs, more) for n in given.names or names}
     if run_all(benches, partial(print, flush=True), given.json).failed:
         raise SystemExit(1)
+
+
+def of_card(given: argparse.Namespace, arguments: list[str]) -> None:
+    """The tables of a card; but for a dry run in a process that may die without the others."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # random weights: nothing is looked for
+    out, minutes = given.out and Path(given.out), given.minutes or 9
+    if given.dry or os.environ.get(CHILD):
+        importlib.import_module("tests.benchmarks.gpu").run(
+            minutes, given.dry, out, given.part, given.json, given.resume
+        )
+        return
+    words = arguments if out else [*arguments, "--out", tempfile.mkdtemp(prefix="bench-")]
+    raise SystemExit(supervise([sys.executable, "-m", "tests.benchmarks", *words], 60 * minutes))
 
 
 def rows_of(name: str, runs: int, more: dict[str, Any]) -> Iterable[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -111,7 +112,7 @@ def trainer(case: Case, recipe: str, data: fp.Dataset) -> tuple[float, float, fl
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with Peak(device) as peak:
             begin = time.perf_counter()
-            train(model, files, case, workers() if files is ready else 0)
+            train(model, files, case, loaders(case) if files is ready else 0)
             rates.append(case.epochs * case.images / (time.perf_counter() - begin))
         most = max(most, peak.bytes)
     return rates[0], rates[1], most
@@ -172,6 +173,16 @@ def train(model: torch.nn.Module, files: Any, case: Case, processes: int) -> Non
             dataloader_num_workers=processes, dataloader_persistent_workers=processes > 0,
         )  # fmt: skip
         Trainer(model=model, args=arguments, train_dataset=files).train()
+
+
+def loaders(case: Case) -> int:
+    """Loading processes of Trainer: none where the memory that they share is too small for two
+    batches each, as it often is in a container; torch's end by a signal there."""
+    batches = 2 * workers() * case.batch * 3 * case.size**2 * 4
+    try:
+        return workers() if shutil.disk_usage("/dev/shm").free > batches else 0
+    except OSError:
+        return 0
 
 
 def workers() -> int:
