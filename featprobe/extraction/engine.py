@@ -8,6 +8,7 @@ from contextlib import nullcontext
 import torch
 
 from featprobe.backbones.base import Backbone
+from featprobe.core.memory import give_back, keep_freed
 from featprobe.datasets.base import Dataset
 from featprobe.extraction import pipeline
 from featprobe.extraction.decoding import Runner, here, items_a_message, separable
@@ -24,7 +25,12 @@ def on_this_machine(
     backbone: Backbone, dataset: Dataset, store: FeatureStore, shards: Iterable[int],
     o: Settings, *, stop: Callable[[], bool], on_frames: Callable[[int], None],
 ) -> Outcome:  # fmt: skip
-    """The local engine: shards in order, on the device of the settings."""
+    """The local engine: shards in order, on the device of the settings.
+
+    On a CPU the process keeps freed memory from then on, and gives it back at the end.
+    """
+    if o.target.type == "cpu":
+        keep_freed()
     backbone.to(o.target)
     backbone.channels_last()
     batch = min(o.batch_size, store.layout.shard)
@@ -55,4 +61,6 @@ def on_this_machine(
                 break
     outcome.batch = forward.batch
     outcome.unrecorded = forward.replayed.why if forward.replayed else ""
+    if o.target.type == "cpu":
+        give_back()
     return outcome

@@ -61,7 +61,8 @@ def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
             array = png.decode(image.fp, image.size)
         if array is None:
             image.load()
-            array = _to_array(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)  # no copy of what lies as it should
+            array = _to_array(image)
     array, notes = finite(array, path.name)
     if several > 1:
         notes += (f"an animation of {several} pictures: the first is read",)
