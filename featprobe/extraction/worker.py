@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from featprobe.core.memory import keep_freed
+
 READY = "ready"  # the first message, from when on an item takes time
 INLINE = 1 << 16  # smaller pictures travel in the message itself
 HEAD = struct.Struct("!Q")
@@ -87,6 +89,7 @@ def _exactly(sock: socket.socket, size: int) -> bytearray:
 def main() -> None:
     """Serve jobs until the other side closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    keep_freed()  # one picture after the other
     sock = socket.socket(fileno=int(sys.argv[1]))
     try:
         send(sock, READY)

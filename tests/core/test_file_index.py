@@ -147,3 +147,17 @@ def test_a_held_file_is_opened_once_and_closed(tmp_path: Path) -> None:
         kept.read(1)
     with held(tmp_path / "none"), pytest.raises(FileNotFoundError):
         raw(tmp_path / "none")
+
+
+@given(st.binary(max_size=40_000), st.integers(0, 50_000))
+def test_the_rest_of_a_held_file_is_read_at_once(tmp_path_factory, data, start):
+    path = tmp_path_factory.mktemp("held") / "file"
+    path.write_bytes(data)
+    with held(path):
+        look = raw(path)
+        look.seek(start)
+        assert look.readall() == data[start:]
+        assert look.tell() == max(start, len(data))
+        assert look.readall() == b""
+        with reading(path) as f:
+            assert f.read(7) + f.read() == data
