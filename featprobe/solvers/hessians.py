@@ -29,7 +29,7 @@ class Hessians:
     def begin(self, start: np.ndarray, ridges: np.ndarray) -> Inverse:
         """For problems that start at (G, per, size), with each of ``ridges`` (G,)."""
         problem, middle = self.problem, start[len(ridges) // 2]
-        self.latest, self.ridges, self._turn = start.copy(), ridges, 0
+        self.latest, self.ridges, self._turn, self._eager = start.copy(), ridges, 0, EAGER
         self._exact = self.plain > EAGER * problem.price_dense(len(ridges))
         if not self._exact:
             self.plain = 0.0
@@ -50,9 +50,9 @@ class Hessians:
         cost, exact = problem.cost(len(left)), problem.price_dense(len(self.ridges))
         self.spent, self.plain = self.spent + cost, self.plain + cost
         self._exact |= self.plain > EAGER * exact
-        if self.spent <= EAGER * (exact if self._exact else problem.price()):
+        if self.spent <= self._eager * (exact if self._exact else problem.price()):
             return None
-        self._turn = 0
+        self._turn, self._eager = 0, 2 * self._eager  # one that was of no use is not made for ever
         return self._made(self.latest[left[len(left) // 2] // problem.per]).take(left)
 
     def _made(self, point: np.ndarray) -> Inverse:
