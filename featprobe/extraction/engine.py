@@ -18,6 +18,7 @@ from featprobe.extraction.pipeline import Outcome
 from featprobe.extraction.plan import FramePlan
 from featprobe.extraction.shard_schedule import ShardSchedule
 from featprobe.extraction.workers import Pooled
+from featprobe.images import device_jpeg
 from featprobe.store.base import FeatureStore
 
 
@@ -39,6 +40,8 @@ def on_this_machine(
     together = items_a_message(dataset) if apart else 1
     plan = FramePlan(store.frame_item(), store.frame_index())
     current = torch.cuda.device(o.target) if o.target.type == "cuda" else nullcontext()
+    if o.target.type == "cuda":
+        device_jpeg.prefer(str(o.target))
     with current, Streams(o.streams) if o.streams > 1 else nullcontext() as streams:
         forward = Forward(
             backbone, store.key.outputs, store.key.precision, batch, o.compiled is True, streams,

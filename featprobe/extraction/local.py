@@ -28,6 +28,7 @@ from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
 from featprobe.features.feature_set import FeatureSet
+from featprobe.images import device_jpeg
 from featprobe.store import observed
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import PENDING
@@ -71,6 +72,8 @@ def extract(
     """
     start = time.perf_counter()
     o = settle(Options(**options))
+    if dataset.recipe.decode == "device":
+        device_jpeg.needed()
     outputs = choose_outputs(backbone, features, blocks)
     augmented = described(views, augment, view_seed)
     with decoded_elsewhere(dataset):

@@ -22,7 +22,7 @@ from featprobe.extraction.options import BLOCKS
 from featprobe.extraction.times import Times
 from featprobe.extraction.transfer import Upload
 from featprobe.store.format import FeatureKey
-from tests.benchmarks.extraction import series, sized, volumes
+from tests.benchmarks.extraction import jpegs, series, sized, volumes
 from tests.benchmarks.gpu.forward import KEPT
 from tests.benchmarks.gpu.machine import ROUNDS, Cells, Machine
 from tests.benchmarks.rows import Row, median_of
@@ -40,9 +40,21 @@ DISTINCT = 256  # files; the others are links to them
 def png(folder: Path, n: int) -> None:
     """PNGs of the network's size."""
     sized(folder, min(n, DISTINCT))
+    repeated(folder, n)
+
+
+def jpeg(folder: Path, n: int) -> None:
+    """Films as JPEG."""
+    jpegs(folder, min(n, DISTINCT // 4))
+    repeated(folder, n)
+
+
+def repeated(folder: Path, n: int) -> None:
+    """Links to the files of a folder, until there are so many."""
     files = sorted(folder.iterdir())
     for i in range(len(files), n):
-        source, name = files[i % len(files)], folder / f"link{i:06d}.png"
+        source = files[i % len(files)]
+        name = folder / f"link{i:06d}{source.suffix}"
         try:
             os.link(source, name)
         except OSError:  # a disk without links
@@ -55,11 +67,14 @@ def npz(folder: Path, n: int) -> None:
     np.savez(folder / "data.npz", train_images=x, train_labels=np.arange(n)[:, None] % 2)
 
 
-INPUTS: dict[str, tuple[Callable[[Path, int], None], int]] = {
-    "224 x 224 PNG": (png, 8192),
-    "224 x 224 npz": (npz, 8192),
-    "512 x 512 DICOM series": (series, 1000),
-    "256 x 256 NIfTI slices": (volumes, 1600),
+# input -> what makes it, how many frames, and how it is read
+INPUTS: dict[str, tuple[Callable[[Path, int], None], int, dict[str, str]]] = {
+    "224 x 224 PNG": (png, 8192, {}),
+    "224 x 224 npz": (npz, 8192, {}),
+    "512 x 512 DICOM series": (series, 1000, {}),
+    "256 x 256 NIfTI slices": (volumes, 1600, {}),
+    "1024 x 1024 JPEG": (jpeg, 2048, {}),
+    "1024 x 1024 JPEG, --decode device": (jpeg, 2048, {"decode": "device"}),
 }
 MODELS = ("dinov2_vits14", "dinov2_vitl14")
 READY = ("224 x 224 npz", "512 x 512 DICOM series")  # decoding is never the limit of these, at 16
@@ -84,10 +99,14 @@ def rows(machine: Machine) -> Iterator[Cells]:
             "input": f"arrays, {'pinned' if pinned else 'waited for'}",
             "network": first.name.removesuffix("-random"), "frames/s": rate,
         }  # fmt: skip
-    for name, (make, frames) in INPUTS.items():
+    for name, (make, frames, how) in INPUTS.items():
+        if machine.dry and how:
+            continue  # there is no device
         with tempfile.TemporaryDirectory() as text:
             data = machine.attempt(
-                lambda m=make, n=frames, t=text: dataset(m, 4 if machine.dry else n, t)
+                lambda m=make, n=frames, t=text, how=how: dataset(
+                    m, 4 if machine.dry else n, t, **how
+                )
             )
             for model, b in made.items():
                 row: Cells = {"input": name, "network": model}
@@ -124,14 +143,16 @@ def held(machine: Machine, row: Cells) -> Cells:
     return row
 
 
-def dataset(make: Callable[[Path, int], None], n: int, text: str) -> fp.Dataset:
+def dataset(
+    make: Callable[[Path, int], None], n: int, text: str, **how: str
+) -> fp.Dataset:  # fmt: skip
     """A data set of files made for it."""
     folder = Path(text) / "data"
     folder.mkdir()
     make(folder, n)
     if make is npz:
         return fp.load_dataset(folder / "data.npz", cache=text)
-    return fp.load_dataset(folder, label="none", cache=text)
+    return fp.load_dataset(folder, label="none", cache=text, **how)
 
 
 def extracted(machine: Machine, backbone: Backbone, data: fp.Dataset, cache: Path) -> Cells:
