@@ -25,7 +25,6 @@ from featprobe.core.opening import held
 from featprobe.core.threads import on_threads
 
 UNREADABLE = "unreadable"  # instead of a digest
-SMALL = 1 << 20  # bytes: so small a file is read whole where its header is asked for
 BLOCK, AHEAD = 1024, 16  # files that are looked up together, and blocks under way
 _MARK = b"featprobe index 1\n"
 StrPath = str | os.PathLike[str]
@@ -135,7 +134,7 @@ class FileIndex:
                     kind, facts = self.describe(path)
                     text = json.dumps(facts, separators=(",", ":")).encode()
                     record["kind"] = kind.encode()
-            if whole or (self.memory is not None and record["stamp"][0, 0] <= SMALL):
+            if whole or self.memory is not None:  # who asks for a header asks for the digest next
                 with contextlib.suppress(OSError):
                     record["digest"] = np.frombuffer(bytes.fromhex(file_digest(path)), np.uint8)
                     record["whole"] = True

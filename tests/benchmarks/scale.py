@@ -7,13 +7,17 @@ requests of each stage to an object store, counted.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from tests.benchmarks.rows import Row
+from tests.benchmarks.rows import Measured, Rate, Row
 
 STUB = """
 import json, resource, sys, tempfile, time
@@ -201,10 +205,11 @@ def measured(code: str, frames: int, each: int) -> dict[str, float]:
     return json.loads(out.stdout.splitlines()[-1])
 
 
-PARTS = ("complete", "plan", "stages", "requests")
+PARTS = ("complete", "plan", "stages", "requests", "ray")
+SEEDS = 10  # of deaths
 
 
-def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Row]:
+def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Measured]:
     """How a complete store is recognised; how time and memory grow from 10^5 to 10^7 records."""
     if "complete" in parts:
         yield from complete(runs)
@@ -215,6 +220,8 @@ def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Row]:
         yield from stages(sizes)
     if "requests" in parts:
         yield from requests()
+    if "ray" in parts:
+        yield from deaths()
 
 
 def complete(runs: int) -> Iterator[Row]:
@@ -258,3 +265,27 @@ def requests() -> Iterator[Row]:
         at_all = few[stage] - each * few["shards"]
         note = f"a shard, beside {at_all:.0f} at all ({many['shards']:.0f} shards)"
         yield Row(f"requests, {stage}", each, 1, "", note=note)
+
+
+def deaths() -> Iterator[Measured]:
+    """64 played actors of Ray that die at random calls to the system, for several seeds; whether
+    the store is what one worker makes, bit by bit."""
+    from featprobe.testing.cases import StoreCase
+    from tests.extraction.played import WORKERS, played, run
+
+    found, case = [], StoreCase()
+    case.kind = "zarr"
+    for seed in range(SEEDS):
+        with (
+            tempfile.TemporaryDirectory() as folder, played(),
+            contextlib.redirect_stderr(io.StringIO()),  # each death is told
+        ):  # fmt: skip
+            found.append(run(case, Path(folder), seed, ray=True))
+    low, high = (f([r.deaths for r in found]) for f in (min, max))
+    few, many = (f([r.repeated for r in found]) for f in (min, max))
+    wrong = "".join(f"; {w}" for w in {r.wrong for r in found} - {""})
+    yield Rate(
+        f"Ray, {WORKERS} workers that die at random: stores that are bit-equal to one worker's",
+        sum(not r.wrong for r in found) / len(found), len(found), 1.0,
+        note=f"{low} to {high} deaths, {few} to {many} of {found[0].shards} shards repeated{wrong}",
+    )  # fmt: skip
