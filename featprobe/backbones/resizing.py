@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from featprobe.backbones.interpolation import interpolate
 from featprobe.backbones.spec import Preprocess
 from featprobe.images.grids import Line, View
 
@@ -31,15 +33,17 @@ def fits(dtype: torch.dtype, low: float, high: float) -> bool:
     return low <= torch.iinfo(dtype).min and high >= torch.iinfo(dtype).max
 
 
-def windowed(x: Tensor, low: float, high: float, own: bool = False) -> Tensor:
-    """Values to [0, 1]: 0 at and below ``low``, 1 at and above ``high``; 0 where they are equal.
+def cut_off(x: Tensor, low: float, high: float, own: bool = False) -> Tensor:
+    """Values of a window, from black: 0 at and below ``low``, ``high - low`` at and above ``high``.
 
-    ``own``: in place; a film of 1024 x 1024 is 4 MB for each array that is not made.
+    0 where the two are equal. ``own``: in place; a film of 1024 x 1024 is 4 MB for each array that
+    is not made.
     """
     if not high > low:
         return torch.zeros_like(x)
-    x = x.sub_(float(low)) if own else x - float(low)
-    return x.div_(float(high - low)).clamp_(0, 1)
+    if low or not own:
+        x = x.sub_(float(low)) if own else x - float(low)
+    return x.clamp_(0, float(high - low))
 
 
 def as_tensor(pixels: np.ndarray) -> Tensor:
@@ -61,21 +65,36 @@ def shown(
 ) -> Tensor:  # fmt: skip
     """Frames (F, 1 or 3, h, w) in [0, 1], as :meth:`featprobe.backbones.base.Backbone.render`."""
     given = pixels if isinstance(pixels, Tensor) else as_tensor(pixels)
-    x = floats(given.to(device))  # goes there in the file's own few bytes
-    own = given.dtype != torch.float32  # made here, and not the caller's memory
+    x = given.to(device)  # goes there in the file's own few bytes
     x = x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2)
     windows = list(zip(np.atleast_1d(low), np.atleast_1d(high)))
-    if preprocess.channels == 1 and x.shape[1] == 3:
-        x = (x * constants(x.device, LUMINANCE)).sum(1, keepdim=True)
-    if fit == "stretch" and len(windows) == 1 and fits(given.dtype, *windows[0]):
-        # nothing is cut off, so that windowing may follow the resize, on far fewer values
-        x = windowed(resize(x, preprocess, None), *windows[0])
+    grey = preprocess.channels == 1 and x.shape[1] == 3
+    whole = len(windows) == 1 and fits(given.dtype, *windows[0])  # nothing is cut off
+
+    def seen(rows: Tensor) -> Tensor:
+        """In float32, from the black of each window to its width."""
+        y = floats(rows)
+        if grey:
+            y = (y * constants(y.device, LUMINANCE)).sum(1, keepdim=True)
+        if whole:
+            return y if windows[0][0] == 0 else y.sub_(float(windows[0][0]))
+        own = len(windows) == 1 and (grey or rows.dtype != torch.float32)  # not the caller's memory
+        parts = [cut_off(y, *window, own) for window in windows]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    if fit == "stretch":  # what is linear follows the resize, on far fewer values
+        x = scaled(resize(x, preprocess, None, seen), windows).clamp_(0, 1)
     else:
-        one = len(windows) == 1
-        seen = [windowed(x, *w, own=own and one) for w in windows]
-        x = seen[0] if one else torch.cat(seen, dim=1)
-        x = resize(x, preprocess) if fit == "stretch" else place(x, preprocess, fit == "pad-mean")
+        x = place(scaled(seen(x), windows), preprocess, fit == "pad-mean")
     return crop(x, preprocess)
+
+
+def scaled(x: Tensor, windows: Sequence[tuple[float, float]]) -> Tensor:
+    """Frames (F, C, h, w) of what :func:`cut_off` gives, from 0 to 1, in place."""
+    for channels, (low, high) in zip(x.split(x.shape[1] // len(windows), dim=1), windows):
+        if high > low:
+            channels.div_(float(high - low))
+    return x
 
 
 def place(x: Tensor, preprocess: Preprocess, mean: bool = False) -> Tensor:
@@ -143,17 +162,19 @@ def resized(height: int, width: int, preprocess: Preprocess) -> tuple[int, int]:
 
 
 def resize(
-    x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0)
-) -> Tensor:
-    """Antialiased resize of (F, C, H, W); the result is cut to ``limits``."""
+    x: Tensor, preprocess: Preprocess, limits: tuple[float, float] | None = (0.0, 1.0),
+    seen: Callable[[Tensor], Tensor] = floats,
+) -> Tensor:  # fmt: skip
+    """Antialiased resize of ``seen(x)`` of (F, C, H, W); the result is cut to ``limits``.
+
+    ``seen``: as of :func:`~featprobe.backbones.interpolation.interpolate`.
+    """
     target = resized(x.shape[-2], x.shape[-1], preprocess)
     if x.shape[-2:] == target:
-        return x
+        return seen(x)
     if preprocess.interpolation == "nearest":
-        return F.interpolate(x, size=target, mode="nearest-exact")
-    y = F.interpolate(
-        x, size=target, mode=preprocess.interpolation, antialias=True, align_corners=False
-    )
+        return F.interpolate(seen(x), size=target, mode="nearest-exact")
+    y = interpolate(x, target, preprocess.interpolation, seen)
     return y if limits is None else y.clamp_(*limits)  # bicubic overshoots
 
 

@@ -151,6 +151,10 @@ frame_options = options(
     click.option(
         "--channel", type=click.IntRange(min=0), help="Which volume of a file with four axes."
     ),
+    click.option(
+        "--decode", default="host", show_default=True, type=click.Choice(["host", "device"]),
+        help="device: plain JPEG files on a CUDA device; other pixels, so other features.",
+    ),
     group="Frames and intensity",
 )  # fmt: skip
 choice_of_labels = options(

@@ -87,9 +87,10 @@ extract_options = options(
         ),
         click.option(
             "--compile", "compiled", is_flag=False, flag_value="on", default="off",
-            show_default=True, type=click.Choice(["auto", "on", "off"]),
+            show_default=True, type=click.Choice(["auto", "on", "off", "graphs"]),
             help="Blocks, by torch.compile; auto: where what it saves is several times what it "
-            "takes. Kept in the cache. Without a word: on.",
+            "takes. Kept in the cache. Without a word: on. graphs: whole batches as a CUDA graph, "
+            "for small networks on a card.",
         ),
         click.option(
             "--shard", default="1/1", metavar="I/N", callback=lambda _c, _p, v: part(v),
@@ -187,7 +188,7 @@ def command(
             device=device, devices=tuple(d for d in devices.split(",") if d), engine=engine,
             precision=precision, features=features or None, blocks=blocks,
             workers=workers, dim=dim, item_timeout=item_timeout,
-            compiled="auto" if compiled == "auto" else compiled == "on", part=shard,
+            compiled={"on": True, "off": False}.get(compiled, compiled), part=shard,
             strict=strict, retry_failed=retry_failed, views=views, augment=augment,
             view_seed=view_seed,
             progress=False if quiet else "json" if as_json else True,

@@ -34,6 +34,15 @@ def check_device(device: str) -> None:
         raise InputError(f"unknown device {device!r}: use cpu, cuda or cuda:N")
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, on a GPU or here."""
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "can't allocate memory" in str(error) or "out of memory" in str(error)
+
+
 def frames_at_once(device: torch.device, most: int, threads: int, size: tuple[int, int]) -> int:
     """How many frames of ``size`` go through a network together: on a CPU a few for each thread.
 

@@ -62,6 +62,15 @@ class _Look(io.RawIOBase):
         self._at += n
         return n
 
+    def readall(self) -> bytes:
+        """All that follows, at once and not 8 kB by 8 kB."""
+        left = max(1, os.fstat(self._held.fd).st_size - self._at)
+        parts = []
+        while part := os.pread(self._held.fd, left, self._at):
+            parts.append(part)
+            self._at += len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:

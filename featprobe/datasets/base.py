@@ -14,11 +14,11 @@ import numpy as np
 from featprobe.core.display import Displayable
 from featprobe.core.errors import InputError, nearest
 from featprobe.core.fingerprint import digest_pairs
+from featprobe.core.text_columns import as_texts, each_text
 from featprobe.datasets.encode import (
     GIVEN,
     SPLITS,
     TASKS,
-    each_text,
     encode,
     no_id_twice,
     split_column,
@@ -79,7 +79,7 @@ class Dataset(Displayable):
     tables: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        self.ids = np.asarray(self.ids, dtype=np.str_)
+        self.ids = as_texts(self.ids)
         n = len(self.ids)
         if n == 0:
             raise InputError(f"{self.name}: the data set has no items")
@@ -88,8 +88,7 @@ class Dataset(Displayable):
             self.groups = self.ids.copy()
         if not len(self.split):
             self.split = np.full(n, "", dtype=np.str_)
-        self.groups = np.asarray(self.groups, dtype=np.str_)
-        self.split = np.asarray(self.split, dtype=np.str_)
+        self.groups, self.split = as_texts(self.groups), as_texts(self.split)
         if self.targets is not None:
             self.targets = np.asarray(self.targets)
         for what in ("groups", "split", "targets"):
@@ -99,7 +98,7 @@ class Dataset(Displayable):
         if self.targets is not None and self.task not in TASKS:
             raise InputError(f"{self.name}: task {self.task!r} is none of {', '.join(TASKS)}")
         self.set_masks(self.masks)
-        if odd := sorted({*np.unique(self.split).tolist()} - {"", *SPLITS}):
+        if odd := sorted({*each_text(self.split)} - {"", *SPLITS}):
             raise InputError(f"{self.name}: split {odd[0]!r} is none of {', '.join(SPLITS)}")
 
     @classmethod
@@ -264,7 +263,7 @@ class Dataset(Displayable):
     def files_per_item(self) -> list[int]:
         """Number of files of each item; an item inside a container counts as one."""
         paths = getattr(self.source, "paths", None)
-        return [1] * len(self) if paths is None else FilePaths.of(paths).sizes()
+        return [1] * len(self) if paths is None else list(FilePaths.of(paths).sizes())
 
     def kinds(self) -> set[str]:
         """Which readers the items have; none where a source of one's own does not say."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
+import numpy as np
+
+from featprobe.core.text_columns import PackedTexts, TextColumn
 from featprobe.datasets.groups import stem_of
 
 MASK = "mask beside its image"
@@ -38,35 +42,49 @@ def sort_out(names: Iterable[str]) -> dict[str, str]:
     alone is a data set of its own. A thumbnail lies in a folder of thumbnails (``@eaDir``) of
     images that are there, too.
     """
-    files: dict[str, list[str]] = {}  # of each folder
-    for name in names:
-        files.setdefault(name.rpartition("/")[0], []).append(name)
-    stems = {folder: [stem_of(n) for n in inside] for folder, inside in files.items()}
-    ways = {above.rpartition("/")[::2] for f in files for above in _way(f)}
+    folders = _Folders(names)
+    ways = {above.rpartition("/")[::2] for f in folders.rows for above in _way(f)}
     imaged = {parent for parent, name in ways if IMAGE_FOLDER.match(name)}
     found: dict[str, str] = {}
-    for folder, inside in files.items():
+    for folder in folders.rows:
         if any(p.lower() in _THUMBNAILS for p in folder.split("/")):
-            found |= dict.fromkeys(inside, THUMBNAIL)
+            found |= dict.fromkeys(folders.names(folder), THUMBNAIL)
         elif _in_mask_folder(folder, imaged):
-            found |= dict.fromkeys(inside, MASK)
+            found |= dict.fromkeys(folders.names(folder), MASK)
         else:
-            found |= _masks_in(folder, inside, stems)
-    return {} if len(found) == sum(map(len, files.values())) else found
+            found |= _masks_in(folder, folders)
+    return {} if len(found) == len(folders.column) else found
 
 
-def _masks_in(folder: str, inside: Sequence[str], stems: Mapping[str, list[str]]) -> dict[str, str]:
+class _Folders:
+    """Which names each folder has, of a ``column`` of which few are texts at a time."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.column = names if isinstance(names, TextColumn) else PackedTexts(names)
+        self.rows: dict[str, array[int]] = {}
+        for i, name in enumerate(self.column):
+            self.rows.setdefault(name.rpartition("/")[0], array("q")).append(i)
+
+    def names(self, folder: str) -> Iterable[str]:
+        return self.column.take(np.array(self.rows.get(folder, ()), np.int64))
+
+    def stems(self, folder: str) -> Iterator[str]:
+        return map(stem_of, self.names(folder))
+
+
+def _masks_in(folder: str, folders: _Folders) -> dict[str, str]:
     """The masks among the files of one folder."""
     found: dict[str, str] = {}
-    above = _images_above(folder, stems)
-    matches = [_named_mask(stem) for stem in stems[folder]]
-    if not above and not any(matches):
+    above = _images_above(folder, folders)
+    if not above and not any(map(_named_mask, folders.stems(folder))):
         return found
-    own = set(stems[folder])
-    plain = sorted(s for s, match in zip(stems[folder], matches) if not match)
+    stems = list(folders.stems(folder))
+    matches = [_named_mask(stem) for stem in stems]
+    own = set(stems)
+    plain = sorted(s for s, match in zip(stems, matches) if not match)
     words: set[str] = set()
     lone: dict[str, str] = {}
-    for name, stem, match in zip(inside, stems[folder], matches):
+    for name, stem, match in zip(folders.names(folder), stems, matches):
         if above and (len(above) == 1 or bool({stem, mask_suffix(stem)} & above)):
             found[name] = MASK
         elif match:
@@ -88,11 +106,11 @@ def _way(folder: str) -> Iterator[str]:
     yield ""
 
 
-def _images_above(folder: str, stems: Mapping[str, list[str]]) -> set[str]:
+def _images_above(folder: str, folders: _Folders) -> set[str]:
     """The images above a folder of masks: ``x.png`` and ``masks/x.png``, ``ct.nii.gz`` and
     ``segmentations/liver.nii.gz``."""
     above, _, name = folder.rpartition("/")
-    return set(stems.get(above, ())) if ONLY_MASKS.match(name) else set()
+    return set(folders.stems(above)) if ONLY_MASKS.match(name) else set()
 
 
 def mask_suffix(stem: str) -> str:

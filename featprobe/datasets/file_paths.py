@@ -3,38 +3,82 @@
 from __future__ import annotations
 
 import os
-import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, repeat
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 
-# what os.fsdecode asks for anew each time
-_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+from featprobe.core.text_columns import PackedTexts
 
-_BLOCK = 1024  # names that are decoded at a time
+
+class ItemNames(Sequence[tuple[str, ...]]):
+    """The names of the files of each item, kept as bytes one after the other."""
+
+    def __init__(self, items: PackedTexts | Iterable[tuple[str, ...]]) -> None:
+        """``items``: texts are items of one file each."""
+        self._items: np.ndarray | None = None  # where each begins among the names
+        if isinstance(items, PackedTexts):
+            self.names = items
+            return
+        starts = array("q", [0])
+
+        def every() -> Iterator[str]:
+            for item in items:
+                yield from item
+                starts.append(starts[-1] + len(item))
+
+        self.names = PackedTexts(every())
+        if (np.diff(starts) != 1).any():
+            self._items = np.array(starts)
+
+    @property
+    def single(self) -> bool:
+        """Whether each item is one file, so that :attr:`names` has one an item."""
+        return self._items is None
+
+    def __len__(self) -> int:
+        return len(self.names) if self._items is None else len(self._items) - 1
+
+    def sizes(self) -> Iterator[int]:
+        """How many files each item has."""
+        if self._items is None:
+            return repeat(1, len(self))
+        return (int(n) for n in np.diff(self._items))
+
+    @overload
+    def __getitem__(self, i: int) -> tuple[str, ...]: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[tuple[str, ...]]: ...
+    def __getitem__(self, i: int | slice) -> tuple[str, ...] | list[tuple[str, ...]]:
+        if isinstance(i, slice):
+            return [self[k] for k in range(*i.indices(len(self)))]
+        i = range(len(self))[i]
+        a, b = (i, i + 1) if self._items is None else self._items[i : i + 2].tolist()
+        return tuple(self.names.block(a, b))
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        names = iter(self.names)
+        return (tuple(islice(names, size)) for size in self.sizes())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class FilePaths(Sequence[tuple[Path, ...]]):
-    """The paths of each item, kept as bytes one after the other: a ``Path`` takes ten times that.
+    """The paths of each item, kept as :class:`ItemNames`: a ``Path`` takes ten times that.
 
     Items compare, pickle and are read as a list of tuples of paths.
     """
 
-    def __init__(self, names: Iterable[tuple[str, ...]], folder: str = "") -> None:
-        """``names`` are relative to ``folder`` where there is one."""
+    def __init__(self, items: ItemNames | Iterable[tuple[str, ...]], folder: str = "") -> None:
+        """``items`` are relative to ``folder`` where there is one."""
         self._folder = folder
-        text, ends, items = bytearray(), array("q", [0]), array("q", [0])
-        for item in names:
-            for name in item:
-                text += name.encode(_ENCODING, _ERRORS)
-                ends.append(len(text))
-            items.append(len(ends) - 1)
-        self._text = bytes(text)
-        self._ends, self._items = np.array(ends), np.array(items)
+        self._items = items if isinstance(items, ItemNames) else ItemNames(items)
 
     @classmethod
     def of(cls, paths: Sequence[tuple[Path, ...]]) -> FilePaths:
@@ -42,35 +86,25 @@ class FilePaths(Sequence[tuple[Path, ...]]):
         return paths if isinstance(paths, cls) else cls(tuple(map(str, ps)) for ps in paths)
 
     def __len__(self) -> int:
-        return len(self._items) - 1
+        return len(self._items)
 
-    def sizes(self) -> list[int]:
+    def sizes(self) -> Iterator[int]:
         """How many files each item has."""
-        return [int(n) for n in np.diff(self._items)]
+        return self._items.sizes()
 
     def names(self) -> Iterator[str]:
         """The paths of all items in turn as text, several times as fast as ``Path``s are made."""
-        base = os.path.join(self._folder, "") if self._folder != "." else ""
-        for first in range(0, len(self._ends) - 1, _BLOCK):
-            ends = self._ends[first : first + _BLOCK + 1].tolist()
-            part = self._text[ends[0] : ends[-1]]
-            if part.isascii():  # then a letter is a byte
-                text = part.decode("ascii")
-                yield from [base + text[a - ends[0] : b - ends[0]] for a, b in pairwise(ends)]
-            else:
-                for a, b in pairwise(ends):
-                    yield base + self._text[a:b].decode(_ENCODING, _ERRORS)
+        base = self._base()
+        return (base + name for name in self._items.names)
 
     def mention(self, texts: Iterable[str]) -> bool:
         """Whether one of these small letters occurs anywhere, in whatever case."""
-        small = self._text.lower()
-        return any(text.encode() in small for text in texts)
+        return self._items.names.mention(texts)
 
     def texts(self, i: int) -> list[str]:
         """The paths of one item as text."""
-        base = os.path.join(self._folder, "") if self._folder != "." else ""
-        at = self._ends[self._items[i] : self._items[i + 1] + 1].tolist()
-        return [base + self._text[a:b].decode(_ENCODING, _ERRORS) for a, b in pairwise(at)]
+        base = self._base()
+        return [base + name for name in self._items[i]]
 
     @overload
     def __getitem__(self, i: int) -> tuple[Path, ...]: ...
@@ -79,10 +113,7 @@ class FilePaths(Sequence[tuple[Path, ...]]):
     def __getitem__(self, i: int | slice) -> tuple[Path, ...] | list[tuple[Path, ...]]:
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
-        i = range(len(self))[i]
-        first, last = int(self._items[i]), int(self._items[i + 1])
-        at = self._ends[first : last + 1].tolist()
-        return tuple(self._path(a, b) for a, b in pairwise(at))
+        return tuple(Path(self._folder, name) for name in self._items[i])
 
     def __iter__(self) -> Iterator[tuple[Path, ...]]:
         return (self[i] for i in range(len(self)))
@@ -92,5 +123,5 @@ class FilePaths(Sequence[tuple[Path, ...]]):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _path(self, start: int, stop: int) -> Path:
-        return Path(self._folder, os.fsdecode(self._text[start:stop]))
+    def _base(self) -> str:
+        return os.path.join(self._folder, "") if self._folder != "." else ""

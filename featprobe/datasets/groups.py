@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.text_columns import (
+    CodedTexts,
+    PackedTexts,
+    TextColumn,
+    as_texts,
+    each_text,
+    smallest,
+)
 from featprobe.datasets.base import Dataset
-from featprobe.datasets.encode import each_text
 from featprobe.datasets.patient_names import by_aspect, scheme_of
 
 _INDEX = re.compile(r"^(?P<patient>.+?)[_-](?P<index>[A-Za-z]{0,6}\d+)$")
@@ -22,7 +30,7 @@ FEW, MANY = 30, 8
 
 
 def infer_groups(
-    ids: Sequence[str] | np.ndarray, rule: str = "auto", labels: Sequence[str] | None = None
+    ids: Sequence[str] | np.ndarray, rule: str = "auto", labels: Iterable[str] | None = None
 ) -> tuple[np.ndarray, str]:
     """Infer groups (N,) of items named ``ids`` (relative paths), and their origin in words.
 
@@ -35,12 +43,11 @@ def infer_groups(
     class (``labels``, one text an item), or few prefixes that occur in every class, as sites and
     scanners do, is not believed.
     """
-    names = np.asarray(ids, dtype=np.str_)
     if rule == "none":
-        return names.copy(), NO_GROUPS + " (asked for)"
+        return _each_its_own(ids), NO_GROUPS + " (asked for)"
     if rule == "folder":
-        folders = np.array([str(PurePosixPath(i).parent) for i in each_text(ids)])
-        return folders, "the folder of the file"
+        folders = CodedTexts.of(str(PurePosixPath(i).parent) for i in each_text(ids))
+        return as_texts(folders), "the folder of the file"
     pattern = patient_pattern(rule)
     if pattern is not None:
         return _by_regex(ids, pattern)
@@ -48,51 +55,73 @@ def infer_groups(
         raise InputError(f"unknown group rule {rule!r}: use auto, none, folder or regex:PATTERN")
     known = scheme_of(ids)
     if known is not None:
-        return _own(names, known[0], f"file names: {known[1]}")
-    stems = [stem_of(i) for i in each_text(ids)]
-    cores, origin = by_aspect(stems), "file names without side, view, modality or slice"
+        return _own(ids, known[0], f"file names: {known[1]}")
+    cores = by_aspect(map(stem_of, each_text(ids)), len(ids))
+    origin = "file names without side, view, modality or slice"
     if cores is None:
-        cores, origin = _prefixes(stems), "file names of the form <patient>_<index>"
+        cores, origin = _prefixes(ids), "file names of the form <patient>_<index>"
         if cores is None:
-            return names.copy(), NO_GROUPS
+            return _each_its_own(ids), NO_GROUPS
     why = _disbelieved(cores, labels)
     if why:
-        return names.copy(), f"{NO_GROUPS} ({origin}: {why}; --group regex:PATTERN to use them)"
-    return _own(names, cores, origin)
+        note = f"{NO_GROUPS} ({origin}: {why}; --group regex:PATTERN to use them)"
+        return _each_its_own(ids), note
+    return _own(ids, cores, origin)
 
 
-def _prefixes(stems: Sequence[str]) -> list[str] | None:
+def _each_its_own(ids: Sequence[str] | np.ndarray) -> np.ndarray:
+    texts = ids if isinstance(ids, TextColumn) else PackedTexts(each_text(ids))
+    return as_texts(CodedTexts.each_its_own(texts))
+
+
+def _prefixes(ids: Sequence[str] | np.ndarray) -> CodedTexts | None:
     """What stands before the last index, or before the last two or more where that still gives
     many groups (``<patient>_<study>_<index>``): groups too wide are safe, too narrow ones leak."""
-    best: list[str] | None = None
-    found = list(stems)
-    while True:
-        # no list of matches, each of which takes half a kilobyte
-        coarser = [m["patient"] if (m := _INDEX.match(s)) else "" for s in found]
-        unique = set(coarser)
-        few = len(unique) < max(10, len(stems) / 10)
-        if "" in unique or few or (best and _word(unique)):
+    best: CodedTexts | None = None
+    for indices in itertools.count(1):
+        coarser = _without_indices(ids, indices)
+        few = coarser is None or len(coarser.table) < max(10, len(ids) / 10)
+        if coarser is None or few or (best and _word(coarser.table)):
             return best
-        best = coarser if len(unique) < len(stems) else None
-        found = coarser
+        best = coarser if len(coarser.table) < len(ids) else None
+    raise AssertionError
 
 
-def _word(starts: set[str]) -> bool:
+def _without_indices(ids: Sequence[str] | np.ndarray, indices: int) -> CodedTexts | None:
+    """File names without so many indices at their ends; None where one has fewer."""
+
+    def starts() -> Iterator[str]:
+        for item in each_text(ids):
+            start = stem_of(item)
+            for _ in range(indices):
+                match = _INDEX.match(start)
+                if match is None:
+                    return
+                start = match["patient"]
+            yield start
+
+    found = CodedTexts.of(starts())
+    return found if len(found) == len(ids) else None
+
+
+def _word(starts: Iterable[str]) -> bool:
     """Whether starts of names are words or places, and not numbers of patients."""
-    worded = sum(not re.search(r"\d", s) or bool(_PLACE.match(s)) for s in starts)
-    return worded > len(starts) / 2
+    worded = [not re.search(r"\d", s) or bool(_PLACE.match(s)) for s in starts]
+    return sum(worded) > len(worded) / 2
 
 
-def _own(names: np.ndarray, cores: Sequence[str], origin: str) -> tuple[np.ndarray, str]:
+def _own(ids: Sequence[str] | np.ndarray, cores: CodedTexts, origin: str) -> tuple[np.ndarray, str]:
     """Groups by core; an item without one is its own group."""
-    alone = sum(not c for c in cores)
-    note = f" ({alone} items have none: each its own group)" if alone else ""
-    return np.array([c or n for c, n in zip(cores, each_text(names))]), origin + note
+    alone = sum(not c for c in cores) if "" in cores.table else 0
+    if not alone:
+        return as_texts(cores), origin
+    note = f" ({alone} items have none: each its own group)"
+    return as_texts(CodedTexts.of(c or i for c, i in zip(cores, each_text(ids)))), origin + note
 
 
-def _disbelieved(cores: Sequence[str], labels: Sequence[str] | None) -> str:
+def _disbelieved(cores: CodedTexts, labels: Iterable[str] | None) -> str:
     """Why a guess is of no patients; "" where it may be."""
-    unique = {c for c in cores if c}
+    unique = [c for c in cores.table if c]
     worded = sum(not re.search(r"\d", c) for c in unique)
     if worded > len(unique) / 2:
         return f"the {len(unique)} starts of names are words without a number, as classes are"
@@ -118,20 +147,22 @@ def _disbelieved(cores: Sequence[str], labels: Sequence[str] | None) -> str:
     return ""
 
 
-def groups_as_codes(values: Sequence[str]) -> np.ndarray:
+def groups_as_codes(values: Iterable[str]) -> np.ndarray:
     """Patient identifiers as ``patient-0001`` ... in order of appearance.
 
     Nothing of the identifier is left, so a store can be shared; equal stays equal.
     """
-    codes: dict[str, str] = {}
-    return np.array([codes.setdefault(v, f"patient-{len(codes) + 1:04d}") for v in values])
+    found = CodedTexts.of(values)
+    names = PackedTexts(f"patient-{i + 1:04d}" for i in range(len(found.table)))
+    return as_texts(CodedTexts(found.codes, names))
 
 
-def label_texts(data: Dataset) -> list[str] | None:
+def label_texts(data: Dataset) -> TextColumn | None:
     """The class of each item, "" where unknown; None where items have no class of their own."""
     if data.targets is None or data.task not in ("multiclass", "ordinal"):
         return None
-    return [data.classes[t] if t >= 0 else "" for t in data.targets]
+    codes = np.where(data.targets < 0, len(data.classes), data.targets)
+    return CodedTexts(smallest(codes, len(data.classes) + 1), [*data.classes, ""])
 
 
 def stem_of(item: str) -> str:
@@ -162,10 +193,12 @@ def patient_pattern(rule: str) -> re.Pattern[str] | None:
 
 def _by_regex(ids: Sequence[str] | np.ndarray, pattern: re.Pattern[str]) -> tuple[np.ndarray, str]:
     which = "patient" if "patient" in pattern.groupindex else 1
-    out = []
-    for i in each_text(ids):
-        match = pattern.search(i)
+
+    def patient(item: str) -> str:
+        match = pattern.search(item)
         if match is None:
-            raise InputError(f"group pattern {pattern.pattern!r} does not match item {i!r}")
-        out.append(match[which])
-    return np.array(out), f"pattern {pattern.pattern!r} in the file name"
+            raise InputError(f"group pattern {pattern.pattern!r} does not match item {item!r}")
+        return str(match[which])
+
+    found = CodedTexts.of(map(patient, each_text(ids)))
+    return as_texts(found), f"pattern {pattern.pattern!r} in the file name"

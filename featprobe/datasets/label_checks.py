@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from featprobe.core.text_columns import codes_of, each_text
 from featprobe.datasets.base import Dataset
 from featprobe.datasets.groups import label_texts, stem_of
 from featprobe.datasets.patient_names import shared_starts
@@ -34,27 +35,28 @@ def _labels(data: Dataset) -> Iterator[str]:
 
 def _patients(data: Dataset) -> Iterator[str]:
     n = len(data)
-    groups, codes = np.unique(data.groups, return_inverse=True)
-    if len(groups) == 1 < n:
+    codes = codes_of(data.groups)
+    groups = int(codes.max()) + 1
+    if groups == 1 < n:
         yield (
             f"all {n} items are of one patient ({data.group_origin}), as after anonymising: no "
             "split can divide them; --group none, folder or regex:PATTERN tells them apart"
         )
         return
     labels = label_texts(data)
-    if labels is not None and len(groups) < n:
+    if labels is not None and groups < n:
         of = (
-            [{labels[i] for i in np.flatnonzero(codes == g)} for g in range(len(groups))]
-            if len(groups) <= len(data.classes)
+            [{labels[i] for i in np.flatnonzero(codes == g)} for g in range(groups)]
+            if groups <= len(data.classes)
             else []
         )
         if of and all(len(s) == 1 for s in of):
             yield (
-                f"each of the {len(groups)} patients ({data.group_origin}) has one class, and no "
+                f"each of the {groups} patients ({data.group_origin}) has one class, and no "
                 "class more patients than one: classes cannot be told from patients"
             )
-    if len(groups) == n:
-        shared = shared_starts([stem_of(i) for i in data.ids.tolist()])
+    if groups == n:
+        shared = shared_starts(map(stem_of, each_text(data.ids)))
         if len(shared) > 1:
             some = ", ".join(f"{s!r} ({k} items)" for s, k in shared.most_common(3))
             yield (

@@ -31,7 +31,7 @@ from featprobe.datasets.split_file import apply_split
 from featprobe.datasets.studies import StudySource
 from featprobe.datasets.tables import table_files
 from featprobe.datasets.unused_options import unused_options
-from featprobe.images import files
+from featprobe.images import device_jpeg, files
 from featprobe.images.decoded_image import FrameRecipe
 
 # Data sets of one family share a module; their names stand here so that listing imports none.
@@ -199,7 +199,10 @@ def understood(
             f"unknown option {next(iter(options))!r}: options of a catalog data set mean nothing "
             f"for {text!r}"
         )
-    return reading, FrameRecipe(**rules), options
+    recipe = FrameRecipe(**rules)
+    if recipe.decode == "device":
+        device_jpeg.needed()
+    return reading, recipe, options
 
 
 def _load(

@@ -171,14 +171,14 @@ def dataset_json(
     return names, options, False
 
 
-def of_channel(paths: Sequence[tuple[str, ...]], channel: int) -> list[int]:
+def of_channel(paths: Sequence[tuple[str, ...]], channel: int) -> Sequence[int]:
     """Of nnU-Net's images, all named ``case_0000``, the items of one channel; all of others."""
     ends: list[str] = []
     for item in paths:
         match = CHANNEL.search(stem_of(item[0]))
         if match is None:
-            return list(range(len(paths)))
+            return range(len(paths))
         ends.append(match[0])
     if len(set(ends)) < 2:
-        return list(range(len(paths)))
+        return range(len(paths))
     return [i for i, end in enumerate(ends) if int(end[1:]) == channel]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.columns import PATHS, named, require_columns
-from featprobe.datasets.folder import collect
+from featprobe.datasets.listing import collect
 from featprobe.datasets.read_options import ReadOptions
 from featprobe.datasets.tree import walk
 from featprobe.images import files

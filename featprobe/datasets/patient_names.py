@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from featprobe.datasets.encode import each_text
+from featprobe.core.text_columns import CodedTexts, each_text
 
 # Searched in the id of an item, a relative path; the group is the patient. From the collections'
 # own descriptions: BIDS 1.9 (bids-specification.readthedocs.io), OASIS-1 to 4, ADNI, GDC's TCGA
@@ -51,22 +51,42 @@ _INDEX_WORD = re.compile(
 )
 
 
-def scheme_of(ids: Sequence[str] | np.ndarray) -> tuple[list[str], str] | None:
+def scheme_of(ids: Sequence[str] | np.ndarray) -> tuple[CodedTexts, str] | None:
     """The patient of each id ("" where the scheme does not fit), and the scheme's name.
 
     The first scheme that fits at least nine of ten ids; None without one.
     """
     for name, pattern in SCHEMES.items():
-        search, found, misses = re.compile(pattern).search, [], 0
-        for i in each_text(ids):
-            match = search(i)
-            misses += match is None
-            if misses > 0.1 * len(ids):  # of a million names a few tell
-                break
-            found.append("" if match is None else match[1])
-        if len(found) == len(ids):
-            return [f.lower() for f in found] if "(?i)" in pattern else found, name
+        found = mostly(map(_searching(pattern), each_text(ids)), len(ids))
+        if found is not None:
+            return found, name
     return None
+
+
+def _searching(pattern: str) -> Callable[[str], str]:
+    search, small = re.compile(pattern).search, "(?i)" in pattern
+
+    def patient(item: str) -> str:
+        match = search(item)
+        return "" if match is None else match[1].lower() if small else match[1]
+
+    return patient
+
+
+def mostly(found: Iterable[str], n: int) -> CodedTexts | None:
+    """What was found in each of n names, None where more than a tenth have nothing ("")."""
+    misses = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal misses
+        for text in found:
+            misses += not text
+            if misses > 0.1 * n:  # of a million names a few tell
+                return
+            yield text
+
+    coded = CodedTexts.of(counted())
+    return coded if len(coded) == n else None
 
 
 def without_aspect(stem: str) -> str:
@@ -96,24 +116,24 @@ def without_aspect(stem: str) -> str:
     return core if dropped and re.search(r"\d", core) else ""
 
 
-def by_aspect(stems: Sequence[str]) -> list[str] | None:
-    """The patient of each file name where all but a tenth show one and some recur, else None."""
-    cores, n, known = [], len(stems), len(stems)
-    for stem in stems:
-        cores.append(without_aspect(stem))
-        known -= not cores[-1]
-        if known < 0.9 * n:  # of a million names a few tell
-            return None
-    return None if len(set(cores) - {""}) == known else cores
+def by_aspect(stems: Iterable[str], n: int) -> CodedTexts | None:
+    """The patient of each of n file names where all but a tenth show one and some recur, else
+    None."""
+    cores = mostly(map(without_aspect, stems), n)
+    if cores is None:
+        return None
+    sizes = np.bincount(cores.codes, minlength=len(cores.table))
+    return cores if any(k > 1 and text for k, text in zip(sizes.tolist(), cores.table)) else None
 
 
-def shared_starts(stems: Sequence[str]) -> Counter[str]:
+def shared_starts(stems: Iterable[str]) -> Counter[str]:
     """Starts of file names that several share, in front of a last index or aspect."""
-    starts = []
-    for stem in stems:
-        index = re.fullmatch(r"(.*\d.*?)[_\-. ]+[A-Za-z]{0,6}\d+", stem)
-        starts.append(without_aspect(stem) or (index[1] if index else ""))
-    return Counter({s: n for s, n in Counter(starts).items() if s and n > 1})
+    last = re.compile(r"(.*\d.*?)[_\-. ]+[A-Za-z]{0,6}\d+")
+
+    def start(stem: str) -> str:
+        return without_aspect(stem) or (m[1] if (m := last.fullmatch(stem)) else "")
+
+    return Counter({s: n for s, n in Counter(map(start, stems)).items() if s and n > 1})
 
 
 def looks_like_patient(name: str) -> bool:

@@ -83,12 +83,11 @@ class FileSource:
                 yield from item
 
         several = paths.mention(files.DETACHED)
-        if not several:
-            stored.extend(size for size in paths.sizes() if size)
         found = index.digests(every() if several else names, progress)
         for size in paths.sizes():
             part = [next(found)] if size else []
-            part += islice(found, stored.popleft() - 1 if size else 0)
+            if size:
+                part += islice(found, (stored.popleft() if several else size) - 1)
             yield part[0] if len(part) == 1 else digest(part)
         found.close()
         object.__setattr__(self, "_index", index)

@@ -21,6 +21,7 @@ FOR = {
     "channel": ({"nifti", "itk", "array"}, "a file with four axes"),
     "spacing": ({"nifti", "itk", "dicom", "array"}, "a volume with voxel spacing"),
     "plane": ({"nifti", "itk", "dicom", "array"}, "a volume"),
+    "decode": ({"picture"}, "a JPEG"),
 }
 STACKS = ("frames", "channels")  # of items with several frames
 

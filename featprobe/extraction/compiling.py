@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -37,7 +39,7 @@ GAINS = {
 class Decision:
     """Whether to compile, and why, as it is written down."""
 
-    compiled: bool
+    compiled: bool | Literal["graphs"]
     why: str
 
 
@@ -86,6 +88,8 @@ def missing(device: str) -> str:
     """What compiling lacks on this machine; empty where all is there."""
     if not any(map(shutil.which, (os.environ.get("CXX") or "g++", "clang++", "gcc", "cc"))):
         return "a C++ compiler (g++)"
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "Python.h (python3-dev)"  # what is compiled is called from Python
     return "triton" if device == "cuda" and not find_spec("triton") else ""
 
 
@@ -99,6 +103,8 @@ def settle_compiling(
     """
     if not o.compiled:
         return Decision(False, "")
+    if o.compiled == "graphs":
+        return Decision("graphs", "whole batches are replayed as a CUDA graph")
     if lacks := missing(o.target.type):
         if o.compiled == "auto":
             return Decision(False, f"not compiled: {lacks} is not installed")

@@ -143,8 +143,11 @@ def here(job: Job) -> Decoded:
 def separable(dataset: Dataset) -> bool:
     """Whether items are files that another process can open by itself.
 
-    A reader that was registered in this process, and not by a package, is in no other.
+    A reader that was registered in this process, and not by a package, is in no other; neither is
+    the device of this one.
     """
+    if dataset.recipe.decode == "device":
+        return False
     return hasattr(dataset.source, "paths") and not in_this_process(dataset.formats())
 
 

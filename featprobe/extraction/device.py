@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from featprobe.backbones.base import Backbone
-from featprobe.core.devices import frames_at_once
+from featprobe.core.devices import frames_at_once, out_of_memory
 from featprobe.core.errors import InputError
+from featprobe.extraction.graphs import Replayed
 
 
 @dataclass
@@ -81,19 +82,21 @@ class Forward:
     """Runs batches and halves them when memory does not suffice.
 
     ``wanted``: output -> last blocks. ``compiled``: each block is compiled for the one shape that
-    occurs; a short batch, or its last piece, is filled up with black frames for it. ``batch`` is
-    the present size and ``halved`` how often it was cut. On a CPU a batch goes through in pieces of
-    a few frames.
+    occurs; a short batch, or its last piece, is filled up with black frames for it. ``graphs``:
+    whole batches are replayed as a graph of a card, see :mod:`featprobe.extraction.graphs`.
+    ``batch`` is the present size and ``halved`` how often it was cut. On a CPU a batch goes through
+    in pieces of a few frames.
     """
 
     def __init__(
         self, backbone: Backbone, wanted: Mapping[str, int], precision: str, batch: int,
-        compiled: bool = False, streams: Streams | None = None,
+        compiled: bool = False, streams: Streams | None = None, graphs: bool = False,
     ) -> None:  # fmt: skip
         self.streams = streams
         self.backbone, self.wanted, self.precision = backbone, dict(wanted), precision
         self.batch, self.compiled, self.halved = batch, compiled, 0
         self.threads = streams.threads if streams else torch.get_num_threads()
+        self.replayed = Replayed(self._pass) if graphs else None
         if compiled:
             backbone.compile(precision)
 
@@ -128,6 +131,8 @@ class Forward:
                     ) from error
                 self.batch = -(-len(part) // 2)
                 self.halved += 1
+                if self.replayed:
+                    self.replayed.forget()
             else:
                 start += len(part)
                 continue
@@ -137,11 +142,15 @@ class Forward:
         return self._to_host(joined if len(parts) > 1 else parts[0])
 
     def _run(self, x: Tensor, most: int) -> dict[str, Tensor]:
+        if self.replayed:
+            return self.replayed(x, most)
         n = len(x)
         if self.compiled and n < most:
             x = torch.cat([x, x.new_zeros((most - n, *x.shape[1:]))])
-        out = self.backbone.forward(x, self.wanted, self.precision)
-        return {name: value[:n] for name, value in out.items()}
+        return {name: value[:n] for name, value in self._pass(x).items()}
+
+    def _pass(self, x: Tensor) -> dict[str, Tensor]:
+        return self.backbone.forward(x, self.wanted, self.precision)
 
     def _to_host(self, values: dict[str, Tensor]) -> OnHost:
         if self.backbone.device.type != "cuda":
@@ -151,12 +160,5 @@ class Forward:
             host[name] = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
             host[name].copy_(value, non_blocking=True)
         event = torch.cuda.Event()
-        event.record()
+        event.record(torch.cuda.current_stream(self.backbone.device))  # perhaps not of cuda:0
         return OnHost(host, event)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory did not suffice, on a GPU or here."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return "can't allocate memory" in str(error) or "out of memory" in str(error)

@@ -28,6 +28,7 @@ from featprobe.extraction.resolve import choose_outputs, engine_of, settle
 from featprobe.extraction.stopping import Stopping
 from featprobe.extraction.summary import Summary, bottleneck
 from featprobe.features.feature_set import FeatureSet
+from featprobe.images import device_jpeg
 from featprobe.store import observed
 from featprobe.store.base import FeatureStore
 from featprobe.store.format import PENDING
@@ -71,6 +72,8 @@ def extract(
     """
     start = time.perf_counter()
     o = settle(Options(**options))
+    if dataset.recipe.decode == "device":
+        device_jpeg.needed()
     outputs = choose_outputs(backbone, features, blocks)
     augmented = described(views, augment, view_seed)
     with decoded_elsewhere(dataset):
@@ -92,7 +95,8 @@ def extract(
     if shards:
         summary.outdated = [p.stem for p in outdated(opened)]
         decision = settle_compiling(backbone, o, opened.layout.frames * opened.key.views, cache)
-        summary.compiled, o = decision.compiled, replace(o, compiled=decision.compiled)
+        summary.compiled = decision.compiled is True
+        o = replace(o, compiled=decision.compiled)
         if decision.why:
             summary.notes["compile"] = decision.why
         _run(backbone, dataset, opened, shards, o, summary)
@@ -173,6 +177,8 @@ def _run(
     summary.appearance = counts([one.facts for one in outcome.appearances.values()])
     summary.findings = notes_of_appearance(dataset, outcome.appearances)
     summary.notes |= {str(dataset.ids[i]): text for i, text in outcome.notes.items()}
+    if outcome.unrecorded:
+        summary.notes["compile"] = outcome.unrecorded
     if outcome.batch < min(o.batch_size, store.layout.shard):
         summary.notes["memory"] = (
             f"the device had too little memory for batches of {o.batch_size}: they were cut to "

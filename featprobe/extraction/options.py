@@ -24,8 +24,9 @@ class Options(Checked):
     the cores, at most eight (of a GPU sixteen); 0 decodes in the process itself. ``streams``:
     batches side by side on a CPU, by default as many. ``item_timeout``: seconds after which an item
     that is still not decoded is given up. ``compiled``: compile the blocks with torch.compile, or
-    ``auto``: where that is expected to pay (:mod:`featprobe.extraction.compiling`). ``part``:
-    (i, n), the i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item
+    ``auto``: where that is expected to pay (:mod:`featprobe.extraction.compiling`), or ``graphs``:
+    replay whole batches as a CUDA graph (:mod:`featprobe.extraction.graphs`). ``part``: (i, n), the
+    i-th of n parts of the shards, from 1. ``strict``: stop at the first unreadable item
     instead of recording it. ``retry_failed``: try recorded failures again. ``progress``: show it on
     standard error, as JSON events if ``"json"``.
     """
@@ -38,7 +39,7 @@ class Options(Checked):
     workers: int | None = None
     streams: int | None = None
     item_timeout: float = SECONDS
-    compiled: bool | Literal["auto"] = False
+    compiled: bool | Literal["auto", "graphs"] = False
     part: tuple[int, int] = (1, 1)
     strict: bool = False
     retry_failed: bool = False

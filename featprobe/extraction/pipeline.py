@@ -35,6 +35,7 @@ class Outcome:
     """What a run did: frames extracted, notes and appearances by item (failures are in the store).
 
     ``batch``: the size of batches at the end, smaller than at the start where memory was short.
+    ``unrecorded``: why graphs that were asked for were not used.
     """
 
     frames: int = 0
@@ -43,12 +44,14 @@ class Outcome:
     appearances: dict[int, Appearance] = field(default_factory=dict)
     times: Times = field(default_factory=Times)
     stopped: bool = False
+    unrecorded: str = ""
 
     def __iadd__(self, more: Outcome) -> Outcome:
         self.frames += more.frames
         self.notes |= more.notes
         self.appearances |= more.appearances
         self.stopped |= more.stopped
+        self.unrecorded = self.unrecorded or more.unrecorded
         for f in fields(Times):
             setattr(self.times, f.name, getattr(self.times, f.name) + getattr(more.times, f.name))
         return self

@@ -31,6 +31,11 @@ def settle(options: Options) -> Settings:
     devices = choose_devices(options)
     target = choose_target(options, devices)
     cpu = target.type == "cpu"
+    if options.compiled == "graphs" and target.type != "cuda":
+        raise InputError(
+            f"--compile graphs is for CUDA devices and this is {target.type}; leave it out, or use "
+            "--compile auto"
+        )
     precision = options.precision
     if precision is None:
         precision = "float32" if cpu else "bf16"

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featprobe.core.devices import frames_at_once
-from featprobe.extraction.device import out_of_memory
+from featprobe.core.devices import frames_at_once, out_of_memory
 from featprobe.finetuning.frames import Batch
 from featprobe.finetuning.loader import SCORED
 from featprobe.finetuning.memory import enough_memory

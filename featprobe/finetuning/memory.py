@@ -9,8 +9,8 @@ from types import TracebackType
 
 import torch
 
+from featprobe.core.devices import out_of_memory
 from featprobe.core.errors import InputError
-from featprobe.extraction.device import out_of_memory
 from featprobe.finetuning.settings import Training
 
 SECONDS = 0.05  # between looks at the memory of the process

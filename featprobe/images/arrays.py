@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -78,12 +78,14 @@ def stack_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
 def _stored(path: Path, recipe: FrameRecipe) -> Iterator[_Stored]:
     name = path.name.lower()
     if name.endswith(".npy"):
-        yield _npy(path)
+        with reading(path) as f:
+            yield _npy(path, f)
     elif name.endswith(".npz"):
         with reading(path) as f, zipfile.ZipFile(f) as archive:
             yield _npz(path, archive, recipe.key)
     elif name.endswith(".mat") and not _is_hdf5(path):
-        yield _mat(path, recipe.key)
+        with reading(path) as f:
+            yield _mat(path, f, recipe.key)
     else:
         import h5py
 
@@ -91,9 +93,27 @@ def _stored(path: Path, recipe: FrameRecipe) -> Iterator[_Stored]:
             yield _hdf5(path, file, recipe.key, matlab=name.endswith(".mat"))
 
 
-def _npy(path: Path) -> _Stored:
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return _Stored(array.shape, lambda: np.array(array))
+def _npy(path: Path, file: IO[bytes]) -> _Stored:
+    shape, needed = _npy_header(path, file)
+    check_stored(path, needed)
+
+    def read() -> np.ndarray:
+        file.seek(0)
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+    return _Stored(shape, read)
+
+
+def _npy_header(path: Path, file: IO[bytes]) -> tuple[tuple[int, ...], int]:
+    """The shape of an array in numpy's format, and how many bytes its values have."""
+    version = np.lib.format.read_magic(file)
+    header = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+        version, np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = header(file)
+    if dtype.hasobject:
+        raise UnreadableItem(f"{path}: it holds Python objects, not pixels")
+    return tuple(shape), math.prod(shape) * dtype.itemsize
 
 
 def _npz(path: Path, archive: zipfile.ZipFile, key: str | None) -> _Stored:
@@ -101,27 +121,26 @@ def _npz(path: Path, archive: zipfile.ZipFile, key: str | None) -> _Stored:
     member = _pick(path, key, names) + ".npy"
     info = archive.getinfo(member)
     with archive.open(member) as f:
-        version = np.lib.format.read_magic(f)
-        header = {(1, 0): np.lib.format.read_array_header_1_0}.get(
-            version, np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = header(f)
-    needed = math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or needed > info.file_size:
-        raise UnreadableItem(f"{path}: {member} is damaged or holds Python objects, not pixels")
+        shape, needed = _npy_header(path, f)
+    if needed > info.file_size:
+        raise UnreadableItem(f"{path}: {member} is damaged or cut short")
     check_stored(path, needed, deflated=True)
 
     def read() -> np.ndarray:
         with archive.open(member) as f:
             return np.lib.format.read_array(f, allow_pickle=False)
 
-    return _Stored(tuple(shape), read)
+    return _Stored(shape, read)
 
 
 def _is_hdf5(path: Path) -> bool:
-    import h5py
-
-    return bool(h5py.is_hdf5(path))
+    """Whether the signature of HDF5 stands where its superblock may be (format 3.0, II.A)."""
+    with reading(path) as f:
+        for at in (0, 512, 1024, 2048):
+            f.seek(at)
+            if f.read(8) == b"\x89HDF\r\n\x1a\n":
+                return True
+    return False
 
 
 def _hdf5(path: Path, file: Any, key: str | None, matlab: bool) -> _Stored:
@@ -144,18 +163,19 @@ def _hdf5(path: Path, file: Any, key: str | None, matlab: bool) -> _Stored:
     return _Stored(data.shape, lambda: data[()])
 
 
-def _mat(path: Path, key: str | None) -> _Stored:
+def _mat(path: Path, file: IO[bytes], key: str | None) -> _Stored:
     import scipy.io
 
-    shapes = {n: s for n, s, kind in scipy.io.whosmat(path) if kind not in ("char", "cell")}
+    file.seek(0)
+    shapes = {n: s for n, s, kind in scipy.io.whosmat(file) if kind not in ("char", "cell")}
     check_stored(path, max((math.prod(s) for s in shapes.values()), default=0), deflated=True)
     images = [n for n, s in shapes.items() if sum(k > 1 for k in s) > 1]
     if key is None or "/" not in key:
         name = _pick(path, key, images)
         shape, order = _matlab_order(shapes[name])
-        return _Stored(shape, lambda: _variable(path, name).transpose(order))
+        return _Stored(shape, lambda: _variable(file, name).transpose(order))
     first, *fields = key.split("/")
-    value = _variable(path, _pick(path, first, list(shapes)))
+    value = _variable(file, _pick(path, first, list(shapes)))
     for field in fields:
         if not value.dtype.names or value.size != 1:
             raise UnreadableItem(f"{path}: {first!r} is no struct with a field {field!r}")
@@ -164,10 +184,11 @@ def _mat(path: Path, key: str | None) -> _Stored:
     return _Stored(shape, lambda: value.transpose(order))
 
 
-def _variable(path: Path, name: str) -> np.ndarray:
+def _variable(file: IO[bytes], name: str) -> np.ndarray:
     import scipy.io
 
-    return np.asarray(scipy.io.loadmat(path, variable_names=[name])[name])
+    file.seek(0)
+    return np.asarray(scipy.io.loadmat(file, variable_names=[name])[name])
 
 
 def _matlab_order(shape: tuple[int, ...]) -> tuple[tuple[int, ...], list[int]]:

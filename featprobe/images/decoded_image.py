@@ -18,6 +18,7 @@ FRAMES = ("all", "foreground", "n=COUNT", "stride=STEP")
 CHANNELS = ("grey", "neighbours")
 FITS = ("stretch", "pad", "pad-mean")
 FUSIONS = ("rgb", "late")
+DECODERS = ("host", "device")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ class FrameRecipe:
     ``modalities``: names of co-registered images that make up a study, from columns of a manifest;
     ``fusion``: ``rgb``, at most three as colours; ``late``, their frames are pooled apart and the
     features joined.
+    ``decode``: ``device`` decodes plain JPEG files on a CUDA device, whose pixels differ a little
+    (:mod:`featprobe.images.device_jpeg`); ``host`` is the readers of all other files.
     """
 
     plane: str = "auto"
@@ -122,6 +125,7 @@ class FrameRecipe:
     key: str | None = None
     modalities: tuple[str, ...] = ()
     fusion: str = "rgb"
+    decode: str = "host"
 
     def __post_init__(self) -> None:
         for name, kind in annotations_of(FrameRecipe).items():
@@ -138,6 +142,7 @@ class FrameRecipe:
             )
         frame_rule(self.frames)
         _one_of("fusion", self.fusion, FUSIONS)
+        _one_of("decode", self.decode, DECODERS)
         if self.modalities and (self.channels != "grey" or len(windows) > 1):
             raise InputError(
                 "modalities are grey frames with one intensity rule: channels 'neighbours' and "
@@ -154,8 +159,11 @@ class FrameRecipe:
             raise InputError("key and modalities are names, not empty texts")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, the inverse of ``FrameRecipe(**d)``."""
+        """Plain JSON values, the inverse of ``FrameRecipe(**d)``; ``decode`` only where it is not
+        ``host``, which the first keys do not have."""
         d = asdict(self)
+        if self.decode == "host":
+            del d["decode"]
         spacing = None if d["spacing"] is None else list(d["spacing"])
         return {**d, "spacing": spacing, "modalities": list(self.modalities)}
 

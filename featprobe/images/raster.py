@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from featprobe.core.errors import UnreadableItem
-from featprobe.images import png, tiff
+from featprobe.images import device_jpeg, png, tiff
 from featprobe.images.decoded_image import DecodedImage, FrameRecipe, ImageHeader, finite
 from featprobe.images.limits import Clamped, check_pixels, check_stored, max_pixels
 
@@ -59,9 +59,12 @@ def load(path: Path, recipe: FrameRecipe) -> DecodedImage:
         array, several = None, int(getattr(image, "n_frames", 1))
         if image.fp is not None and image.format == "PNG":
             array = png.decode(image.fp, image.size)
+        elif recipe.decode == "device" and _turn(image) == 1:
+            array = device_jpeg.decode(path, image)
         if array is None:
             image.load()
-            array = _to_array(ImageOps.exif_transpose(image))
+            ImageOps.exif_transpose(image, in_place=True)  # no copy of what lies as it should
+            array = _to_array(image)
     array, notes = finite(array, path.name)
     if several > 1:
         notes += (f"an animation of {several} pictures: the first is read",)

@@ -123,7 +123,7 @@ def _targets(y: np.ndarray) -> np.ndarray:
     if is_regression(y):
         return y[:, None].astype(np.float64)
     hot = y if y.ndim == 2 else (y[:, None] == np.arange(int(y.max()) + 1))
-    return 2.0 * hot - 1
+    return 2 * hot.astype(np.float32) - 1
 
 
 PROBE = RidgeProbe

@@ -62,7 +62,7 @@ class Eigenbasis:
         if axes.samples is not None:  # (x - mean) @ axes, which a kernel's eigenvectors are already
             out[:, :-1] = axes.matrix * (values * len(x))
             return cls(mean, values, axes, out)
-        for rows in _blocks(x):
+        for rows in blocks(x):
             out[rows, :-1] = (x[rows] - mean) @ axes.matrix
         return cls(mean, values, axes, out)
 
@@ -105,7 +105,7 @@ def _turned(
     """
     size = x.shape[1] if within is None else within.shape[1]
     covariance, square = np.zeros((size, size)), 0.0
-    for rows in _blocks(x):
+    for rows in blocks(x):
         centred = x[rows] - mean
         seen = centred if within is None else centred @ within
         covariance += seen.T @ seen
@@ -121,5 +121,6 @@ def _turned(
     return np.r_[values[clear], below], np.concatenate([axes[:, clear], others], axis=1)
 
 
-def _blocks(x: np.ndarray) -> list[slice]:
+def blocks(x: np.ndarray) -> list[slice]:
+    """The rows of x, as many at a time as are taken in float64."""
     return [slice(s, s + BLOCK) for s in range(0, len(x), BLOCK)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from featprobe.solvers.eigenbasis import covariance_basis
+from featprobe.solvers.eigenbasis import blocks, covariance_basis
 from featprobe.solvers.grids import positive
 
 
@@ -39,7 +39,7 @@ def ridge_path(x: np.ndarray, y: np.ndarray, alphas: Sequence[float]) -> RidgePa
     :class:`InputError` for an alpha that is not.
     """
     grid = positive(alphas, "alpha")
-    x, known = np.asarray(x, dtype=np.float64), ~np.isnan(y)
+    known = ~np.isnan(y)
     coef = np.zeros((len(grid), y.shape[1], x.shape[1]))
     intercept = np.zeros((len(grid), y.shape[1]))
     together: dict[bytes, list[int]] = {}  # targets known in the same rows are solved at once
@@ -47,7 +47,9 @@ def ridge_path(x: np.ndarray, y: np.ndarray, alphas: Sequence[float]) -> RidgePa
         together.setdefault(np.packbits(rows).tobytes(), []).append(k)
     for of in together.values():
         rows = known[:, of[0]]
-        if rows.any():
+        if rows.all():  # then nothing is copied
+            coef[:, of], intercept[:, of] = complete(x, y[:, of], grid)
+        elif rows.any():
             coef[:, of], intercept[:, of] = complete(x[rows], y[np.ix_(rows, of)], grid)
     return RidgePath(grid, coef, intercept)
 
@@ -57,16 +59,16 @@ def complete(x: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarr
 
     Of one alpha and few rows a linear system is solved instead, which is several times faster.
     """
-    level = y.mean(0)
-    target = y - level
+    level = y.mean(0, dtype=np.float64)
     if len(x) < x.shape[1] and len(alphas) == 1:
-        mean = x.mean(0)
+        mean = x.mean(0, dtype=np.float64)
         z = x - mean
-        weights = np.linalg.solve(z @ z.T + alphas * np.eye(len(z)), target)
+        weights = np.linalg.solve(z @ z.T + alphas * np.eye(len(z)), y - level)
         coef = (weights.T @ z)[None]
         return coef, level - coef @ mean
     mean, values, vectors = covariance_basis(x)
-    side = vectors.T @ ((x - mean).T @ target)  # (r, K)
+    both = sum((x[b] - mean).T @ (y[b] - level) for b in blocks(x))  # few rows in float64 at a time
+    side = vectors.T @ both  # (r, K)
     shrunk = side[:, None] / (len(x) * values[:, None] + alphas)[:, :, None]  # (r, G, K)
     flat = vectors @ shrunk.reshape(len(side), len(alphas) * y.shape[1])  # r may be 0
     coef = flat.reshape(x.shape[1], len(alphas), y.shape[1]).transpose(1, 2, 0)

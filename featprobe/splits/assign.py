@@ -6,13 +6,14 @@ order, or with patients of other names, is split in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 
 from featprobe.core.errors import InputError
+from featprobe.core.text_columns import codes_of
 from featprobe.splits.balancing import allowed, balanced
 
 NAMES = ("train", "val", "test")
@@ -23,31 +24,36 @@ _BLOCK = 4096
 Seed = int | Sequence[int]
 
 
-def label_matrix(targets: np.ndarray) -> np.ndarray:
-    """(N, C) counts to be balanced: one-hot classes, or the positive labels of a multi-label set.
-
-    A last column of ones balances the number of items.
-    """
+def label_columns(targets: np.ndarray) -> Iterator[np.ndarray]:
+    """(N,) bool of each kind of items that is balanced: the classes, or the positive of each label
+    of a multi-label set, or five quantiles of values; last all items."""
     if targets.ndim == 2:
-        columns = (targets == 1).astype(float)
-    elif targets.dtype.kind == "f":  # regression: five quantile bins
+        yield from (column == 1 for column in targets.T)
+    elif targets.dtype.kind == "f":
         edges = np.nanquantile(targets, [0.2, 0.4, 0.6, 0.8])
-        columns = np.eye(5)[np.digitize(np.nan_to_num(targets), edges)]
+        fifth = np.digitize(np.nan_to_num(targets), edges)
+        yield from (fifth == k for k in range(5))
     else:
-        columns = (targets[:, None] == np.arange(max(1, targets.max() + 1))).astype(float)
-    return np.hstack([columns, np.ones((len(targets), 1))])
+        yield from (targets == k for k in range(max(1, int(targets.max()) + 1)))
+    yield np.ones(len(targets), bool)
+
+
+def counts_of(targets: np.ndarray, code: np.ndarray, n: int = 0) -> np.ndarray:
+    """How many items each of :func:`label_columns` has in each group or part by number: (G, C).
+
+    ``n``: numbers at least.
+    """
+    n = max(n, int(code.max(initial=-1)) + 1)
+    counted = [np.bincount(code[column], minlength=n) for column in label_columns(targets)]
+    return np.stack(counted, axis=1).astype(float)
 
 
 def numbered(groups: np.ndarray) -> np.ndarray:
     """Number groups (N,) 0, 1, ... in order of their first items, independent of their names."""
-    _, first, code = np.unique(groups, return_index=True, return_inverse=True)
+    code = codes_of(groups)
+    first = np.full(int(code.max(initial=-1)) + 1, len(code))
+    np.minimum.at(first, code, np.arange(len(code)))
     return np.argsort(np.argsort(first))[code]
-
-
-def counts_of(targets: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """Sum the columns of :func:`label_matrix` by numbered group: (G, C)."""
-    labels = label_matrix(targets)
-    return np.stack([np.bincount(code, weights=column) for column in labels.T], axis=1)
 
 
 def members(y: np.ndarray) -> list[np.ndarray]:
@@ -78,9 +84,10 @@ def mixed(key: np.ndarray, seed: Seed) -> np.ndarray:
     """(N,) the numbers of :func:`keys` in a random order of this seed (SplitMix64's finaliser,
     Steele, Lea and Flood 2014, behind the seed's own number)."""
     z = key + np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        z ^= z >> np.uint64(shift)
+        z *= np.uint64(factor)
+    return z
 
 
 def shuffled_groups(
@@ -88,9 +95,8 @@ def shuffled_groups(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) groups as 0, 1, ... in an order that depends on the seed and on the ids of their items,
     and (N,) the mixed number of each item. Without ``ids`` a row's number is its id."""
-    n = len(groups)
-    key = mixed(keys(np.arange(n) if ids is None else ids), seed)
-    code = np.unique(groups, return_inverse=True)[1]
+    key = mixed(keys(np.arange(len(groups)) if ids is None else ids), seed)
+    code = codes_of(groups)
     least = np.full(int(code.max(initial=-1)) + 1, np.iinfo(np.uint64).max)
     np.minimum.at(least, code, key)
     return np.argsort(np.argsort(least, kind="stable"))[code], key
@@ -151,7 +157,7 @@ class _Lines:
     def of(
         cls, targets: np.ndarray, groups: np.ndarray, seed: Seed, ids: np.ndarray | None
     ) -> _Lines:
-        code, _ = shuffled_groups(groups, ids, seed)
+        code = shuffled_groups(groups, ids, seed)[0]
         has = counts_of(targets, code) > 0
         n = len(has)
         common = has.sum(0)  # groups that have a class; all have the last column
@@ -186,7 +192,7 @@ def assign(
     Raises :class:`InputError` when there are fewer groups than parts.
     """
     share = checked(fractions)
-    code, _ = shuffled_groups(groups, ids, seed)
+    code = shuffled_groups(groups, ids, seed)[0]
     n_groups = int(code.max()) + 1
     if n_groups < len(share):
         raise InputError(
@@ -216,11 +222,10 @@ def missed(
 
     That is where each part (``names``) has its fraction of all items and of every class, give or
     take what is :func:`~featprobe.splits.balancing.allowed`. ``classes``: names of the columns of
-    :func:`label_matrix`.
+    :func:`label_columns`.
     """
-    counts = counts_of(targets, numbered(groups))
-    labels = label_matrix(targets)
-    have = np.stack([labels[part == k].sum(0) for k in range(len(names))])
+    counts = counts_of(targets, codes_of(groups))
+    have = counts_of(targets, part, len(names))
     total = counts.sum(0)
     share = np.asarray(fractions)
     over = np.abs(have - share[:, None] * total) / allowed(counts, share).clip(1e-9)

@@ -10,6 +10,7 @@ import numpy as np
 
 from featprobe.core.errors import InputError
 from featprobe.core.fingerprint import digest
+from featprobe.core.text_columns import codes_of
 from featprobe.splits import assign as splits
 from featprobe.splits import version1 as splits_first
 
@@ -117,7 +118,7 @@ class Partitioner:
 
     def patients(self, rows: np.ndarray) -> int:
         """Number of groups among rows."""
-        return len(np.unique(self.groups[rows]))
+        return len(np.unique(codes_of(self.groups[rows])))
 
     def crossing(self, fit: np.ndarray, test: np.ndarray) -> int:
         """Number of groups with items in both sets of rows."""
@@ -230,7 +231,7 @@ def folded(partitioner: Partitioner, folds: int, seed: int) -> Split:
 
     Raises :class:`InputError` when there are fewer patients than folds.
     """
-    patients = len(np.unique(partitioner.groups))
+    patients = partitioner.patients(np.arange(len(partitioner)))
     if patients < folds:
         raise InputError(f"{patients} patients cannot be split into {folds} folds")
     names = [f"fold {k + 1}" for k in range(folds)]

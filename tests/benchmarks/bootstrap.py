@@ -41,22 +41,22 @@ def patients(runs: int) -> Iterator[Row]:
         lambda: bootstrap(one, wanted=["auroc"]), lambda: looped(one, LOOPED), runs
     )
     labels = len(PREVALENCE)
-    note = f"(loop: {LOOPED} of {RESAMPLES} resamples timed, scaled; same values)"
+    note = f"loop: {LOOPED} of {RESAMPLES} resamples timed, scaled; same values"
     yield Row(
         f"bootstrap of AUROC, {IMAGES} x {labels}, {RESAMPLES} resamples",
-        RESAMPLES / ours, LOOPED / theirs, "resamples/s", must=50, note=note,
+        RESAMPLES / ours, LOOPED / theirs, "resamples/s", must=50, note=note, runs=runs,
     )  # fmt: skip
     ours, theirs = side_by_side(lambda: bootstrap(one), lambda: looped(one, LOOPED), runs)
     yield Row(
         "the same, all metrics, against the loop of AUROC alone",
-        RESAMPLES / ours, LOOPED / theirs, "resamples/s",
+        RESAMPLES / ours, LOOPED / theirs, "resamples/s", runs=runs,
     )  # fmt: skip
     ours, theirs = side_by_side(
         lambda: differ([one, other], "auroc", [(0, 1)]), lambda: looped(one, LOOPED), runs
     )
     yield Row(
         f"paired permutation test of AUROC, {RESAMPLES} swaps, two models a swap",
-        2 * RESAMPLES / ours, LOOPED / theirs, "AUROCs/s",
+        2 * RESAMPLES / ours, LOOPED / theirs, "AUROCs/s", runs=runs,
     )  # fmt: skip
 
 
@@ -71,11 +71,11 @@ def million() -> Iterator[Row]:
     np.testing.assert_allclose(found[:1], looped(many, 1), atol=1e-12)
     theirs = RESAMPLES * (time.perf_counter() - begin)
     name = f"bootstrap of AUROC, {MANY} x {labels}, {RESAMPLES} resamples"
-    yield Row(f"{name} / {SECONDS} s", ours, SECONDS, "s", 1, more=False,
-              note=f"(CPU: {spent:.1f} s)")  # fmt: skip
-    note = "(loop: 1 of them timed, scaled; same value)"
+    yield Row(f"{name} / {SECONDS} s", ours, SECONDS, "s", 1, more=False, runs=1,
+              note=f"CPU: {spent:.1f} s")  # fmt: skip
+    note = "loop: 1 of them timed, scaled; same value"
     yield Row(f"{name}, against the loop", RESAMPLES / ours, RESAMPLES / theirs, "resamples/s",
-              note=note)  # fmt: skip
+              note=note, runs=1)  # fmt: skip
 
 
 def films(seed: int, images: int = IMAGES, patient: np.ndarray | None = None) -> ItemScores:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -117,31 +121,64 @@ def radiographs(folder: Path, n: int) -> None:
 
 
 # A GPU takes thousands of frames a second: they have its size, or decoding would be measured.
-# side of the network's input -> what is read, and what share of the bare loop must be kept; at 112
-# decoding is a fifth of the work
 Inputs = dict[str, Callable[[Path, int], None]]
-PARTS: dict[str, tuple[Inputs, float]] = (
-    {"224": ({"224x224 PNG": sized}, 0.90)}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The side of the network's input, what is read, what share of the bare loop must be kept, and
+    whether another process is busy on a core of its own meanwhile, beside both sides."""
+
+    side: int
+    inputs: Inputs
+    must: float
+    beside: bool = False
+
+
+# at 112 decoding is a fifth of the work
+FILMS: Inputs = {"1024x1024 PNG": films, "1024x1024 JPEG": jpegs, "1024x1024 DICOM": radiographs}
+PARTS: dict[str, Part] = (
+    {"224": Part(224, {"224x224 PNG": sized}, 0.90)}
     if DEVICE == "cuda"
     else {
-        "224": ({"1024x1024 PNG": films, "DICOM series": series, "NIfTI volumes": volumes}, 0.95),
-        "112": (
-            {"1024x1024 PNG": films, "1024x1024 JPEG": jpegs, "1024x1024 DICOM": radiographs},
-            0.90,
+        "224": Part(
+            224, {"1024x1024 PNG": films, "DICOM series": series, "NIfTI volumes": volumes}, 0.95
         ),
+        "112": Part(112, FILMS, 0.90),
+        "busy": Part(112, FILMS, 0.90, beside=True),
     }
 )
 
 
+@contextmanager
+def busy_process() -> Iterator[None]:
+    """A process that computes without a pause; it ends with this one, too."""
+    code = (
+        "import sys, threading\n"
+        "threading.Thread(target=lambda: (sys.stdin.read(), __import__('os')._exit(0))).start()\n"
+        "print(flush=True)\n"
+        "while True: sum(range(1000))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
 def rows(runs: int = 3, parts: Sequence[str] = ()) -> Iterator[Row]:
-    """One row for each kind of input; ``parts``: sides of the network's input."""
+    """One row for each kind of input; ``parts``: 224, 112, or busy (112 beside another process)."""
     for part in parts or PARTS:
-        inputs, must = PARTS[part]
-        yield from of_size(int(part), inputs, must, runs)
+        yield from of_part(PARTS[part], runs)
 
 
-def of_size(side: int, inputs: Inputs, must: float, runs: int) -> Iterator[Row]:
-    """The rows of a network with an input of ``side`` pixels."""
+def of_part(part: Part, runs: int) -> Iterator[Row]:
+    """A row for each of its inputs."""
+    side = part.side
     backbone = fp.load_backbone(MODEL, init="random", image_size=side).to(DEVICE)
     ready = torch.randn(BATCH, 3, side, side, device=DEVICE)
 
@@ -152,7 +189,7 @@ def of_size(side: int, inputs: Inputs, must: float, runs: int) -> Iterator[Row]:
             torch.cuda.synchronize()
 
     bare(BATCH)
-    for name, make in inputs.items():
+    for name, make in part.inputs.items():
         with tempfile.TemporaryDirectory() as text:
             place = Path(text)
             (place / "data").mkdir()
@@ -169,8 +206,10 @@ def of_size(side: int, inputs: Inputs, must: float, runs: int) -> Iterator[Row]:
                 )  # fmt: skip
                 rates.append(out.summary.rate)
 
-            _, theirs = side_by_side(whole, lambda: bare(FRAMES), runs)
+            with busy_process() if part.beside else nullcontext():
+                _, theirs = side_by_side(whole, lambda: bare(FRAMES), runs)
             yield Row(
                 f"extract, {name}, against a bare loop of {MODEL} at {side} on {DEVICE}",
-                float(np.median(rates)), FRAMES // BATCH * BATCH / theirs, "frames/s", must,
+                float(np.median(rates)), FRAMES // BATCH * BATCH / theirs, "frames/s",
+                part.must, runs=runs, note="beside a busy process" if part.beside else "",
             )  # fmt: skip

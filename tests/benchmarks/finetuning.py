@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from PIL import Image
 import featprobe as fp
 from featprobe.backbones.base import Backbone
 from featprobe.finetuning.memory import Peak
-from tests.benchmarks.rows import Row, median_of
+from tests.benchmarks.rows import Row, in_turn, median_of
 
 SIDE = 1024  # of the pictures on disk
 LORA = {"rank": 8, "alpha": 16, "targets": ("qkv", "mlp")}
@@ -47,25 +48,25 @@ def rows(runs: int) -> Iterator[Row]:
         with tempfile.TemporaryDirectory() as folder:
             data = pictures(Path(folder) / "pictures", case.images)
             for recipe in ("full", "lora"):
-                yield from side_by_side(case, recipe, data, runs)
+                yield from compared(case, recipe, data, runs)
 
 
-def side_by_side(case: Case, recipe: str, data: fp.Dataset, runs: int) -> Iterator[Row]:
+def compared(case: Case, recipe: str, data: fp.Dataset, runs: int) -> Iterator[Row]:
     """Three rows: from files, the loop alone, and the largest memory."""
-    ours, theirs = [], []
-    for _ in range(runs):
-        ours.append(featprobe(case, recipe, data))
-        theirs.append(trainer(case, recipe, data))
+    ours, theirs = in_turn(
+        runs, lambda: featprobe(case, recipe, data), lambda: trainer(case, recipe, data)
+    )
     note = f"{case.model} at {case.size}, batch {case.batch}, {case.epochs} epochs, {SIDE} px PNG"
     names = ("from files", "loop alone")
     for i, name in enumerate(names):
         yield Row(
             f"fine-tuning {recipe}, {name}, of HF Trainer's rate", median_of(r[i] for r in ours),
             median_of(r[i] for r in theirs), "images/s", 1.0, note=note,
+            runs=runs,
         )  # fmt: skip
     yield Row(
         f"fine-tuning {recipe}, peak memory of HF Trainer's", median_of(r[2] for r in ours) / 1e9,
-        median_of(r[2] for r in theirs) / 1e9, "GB", more=False, note=note,
+        median_of(r[2] for r in theirs) / 1e9, "GB", more=False, note=note, runs=runs,
     )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ def trainer(case: Case, recipe: str, data: fp.Dataset) -> tuple[float, float, fl
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with Peak(device) as peak:
             begin = time.perf_counter()
-            train(model, files, case, workers() if files is ready else 0)
+            train(model, files, case, loaders(case) if files is ready else 0)
             rates.append(case.epochs * case.images / (time.perf_counter() - begin))
         most = max(most, peak.bytes)
     return rates[0], rates[1], most
@@ -172,6 +173,16 @@ def train(model: torch.nn.Module, files: Any, case: Case, processes: int) -> Non
             dataloader_num_workers=processes, dataloader_persistent_workers=processes > 0,
         )  # fmt: skip
         Trainer(model=model, args=arguments, train_dataset=files).train()
+
+
+def loaders(case: Case) -> int:
+    """Loading processes of Trainer: none where the memory that they share is too small for two
+    batches each, as it often is in a container; torch's end by a signal there."""
+    batches = 2 * workers() * case.batch * 3 * case.size**2 * 4
+    try:
+        return workers() if shutil.disk_usage("/dev/shm").free > batches else 0
+    except OSError:
+        return 0
 
 
 def workers() -> int:

@@ -44,13 +44,16 @@ def large(count: int, runs: int) -> Iterator[Row]:
         lambda: flat.score_candidates(queries), lambda: direct(bank, queries, 20), runs
     )
     what = f"{count} x {WIDTH}, {len(queries)} queries"
-    yield Row(f"kNN with votes, {what} / FAISS flat", ours, theirs, "s", MUST, more=False)
+    yield Row(
+        f"kNN with votes, {what} / FAISS flat", ours, theirs, "s", MUST, more=False, runs=runs
+    )
     probe = KNNProbe(device="cpu").fit_candidates(bank, y)
     probe.score_candidates(queries[:256])
     theirs, ours = side_by_side(
         lambda: flat.score_candidates(queries), lambda: probe.score_candidates(queries), runs
     )
-    yield Row(f"exact / what auto takes, {what}", theirs, ours, "s", 10, note=probe.notes()[-1])
+    yield Row(f"exact / what auto takes, {what}", theirs, ours, "s", 10, note=probe.notes()[-1],
+              runs=runs)  # fmt: skip
     assert probe.recall_ is not None
     yield Row(f"recall@20 of what auto takes, {what}", probe.recall_, 1, "", 0.99)
 
@@ -89,7 +92,7 @@ def exact(bank: np.ndarray, y: np.ndarray, queries: np.ndarray, runs: int) -> It
             lambda ks=ks: direct(bank, queries, max(ks)), runs,
         )  # fmt: skip
         what = f"kNN with votes, {len(bank)} x {WIDTH}, {len(queries)} queries, {name}"
-        yield Row(f"{what} / FAISS flat", ours, theirs, "s", MUST, more=False)
+        yield Row(f"{what} / FAISS flat", ours, theirs, "s", MUST, more=False, runs=runs)
 
 
 def approximate(bank: np.ndarray, y: np.ndarray, queries: np.ndarray, runs: int) -> Iterator[Row]:
@@ -104,4 +107,5 @@ def approximate(bank: np.ndarray, y: np.ndarray, queries: np.ndarray, runs: int)
             lambda: flat.score_candidates(queries),
             lambda probe=probe: probe.score_candidates(queries), runs,
         )  # fmt: skip
-        yield Row(f"exact / {index} scoring, {len(bank)} x {WIDTH}", theirs, ours, "s", note=note)
+        yield Row(f"exact / {index} scoring, {len(bank)} x {WIDTH}", theirs, ours, "s", note=note,
+                  runs=runs)  # fmt: skip

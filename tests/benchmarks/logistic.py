@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from featprobe.probes.logistic import CS
 from featprobe.solvers.logistic import LogisticPath, logistic_path
-from tests.benchmarks.rows import Row
+from tests.benchmarks.rows import Row, median_of, seconds_of
 
 TOLERANCES = (1e-4, 1e-6, 1e-8)
 MOST = 20_000  # iterations of a fit
@@ -47,19 +48,18 @@ def rows(runs: int = 3) -> Iterator[Row]:
     """Two rows a case: seconds of the whole path, against the cold and the warm loop."""
     for case in CASES:
         x, y = features(case)
-        times = []
-        for _ in range(runs):
-            begin = time.perf_counter()
-            path = logistic_path(x, y, CS)
-            times.append(time.perf_counter() - begin)
-        ours = float(np.median(times))
-        loops = {"cold": COLD, "warm": WARM}
-        for kind, must in loops.items():
+        whole = partial(logistic_path, x, y, CS)
+        path = whole()
+        for kind, must in {"cold": COLD, "warm": WARM}.items():
+            before = [seconds_of(whole) for _ in range(-(-runs // 2))]
             theirs, reached = loop(case, x, y, path, kind == "warm")
+            after = [seconds_of(whole) for _ in range(runs // 2)]
+            ours = median_of(before + after)
             yield Row(
                 f"logistic path {case.name}, 45 values of C / {kind} loop of scikit-learn",
                 1 / ours, 1 / theirs, "paths/s", must,
-                note=f"({ours:.1f} s, {theirs:.0f} s; {reached} of the fits reached the objective)",
+                note=f"{ours:.1f} s, {runs} runs around one loop of {theirs:.0f} s; {reached} of "
+                "the fits reached the objective",
             )  # fmt: skip
 
 

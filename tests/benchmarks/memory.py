@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.benchmarks.rows import Row
+from tests.benchmarks.rows import Row, in_turn
 
 ITEMS = 300
 CODE = """
@@ -43,7 +43,6 @@ def peak(items: int) -> float:
 def rows(runs: int = 3) -> Iterator[Row]:
     """The most of few runs each."""
     runs = min(runs, 2)
-    many = max(peak(10 * ITEMS) for _ in range(runs))
-    few = max(peak(ITEMS) for _ in range(runs))
+    many, few = map(max, in_turn(runs, lambda: peak(10 * ITEMS), lambda: peak(ITEMS)))
     name = f"peak memory, {10 * ITEMS} items against {ITEMS}"
-    yield Row(name, many, few, "MiB", must=1.05, more=False)
+    yield Row(name, many, few, "MiB", must=1.05, more=False, note=f"the most of {runs} runs")

@@ -93,13 +93,13 @@ def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Row]:
             if n in again[0]
         )
         first_took = first["listed"] + first["digested"]
-        note = f"({steps}; at first {first_took:.1f} s; {again[0]['items']:.0f} items)"
+        note = f"{steps}; at first {first_took:.1f} s; {again[0]['items']:.0f} items"
         must = 1 if count == 10**5 else None
         name = f"a second {what}, {count} files ({kind}) / {SECONDS} s"
-        yield Row(name, took, SECONDS, "s", must, more=False, note=note)
+        yield Row(name, took, SECONDS, "s", must, more=False, note=note, runs=runs)
         memory = statistics.median(a["memory"] for a in again)
         yield Row(f"its memory beyond imports, a file ({kind}, {count})", 1024 * memory / count, 1,
-                  "kB", note=f"({memory:.0f} MiB)")  # fmt: skip
+                  "kB", note=f"{memory:.0f} MiB", runs=runs)  # fmt: skip
 
 
 def pngs(folder: Path, count: int) -> None:

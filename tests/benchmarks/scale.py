@@ -7,13 +7,17 @@ requests of each stage to an object store, counted.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from tests.benchmarks.rows import Row
+from tests.benchmarks.rows import Measured, Rate, Row
 
 STUB = """
 import json, resource, sys, tempfile, time
@@ -201,10 +205,11 @@ def measured(code: str, frames: int, each: int) -> dict[str, float]:
     return json.loads(out.stdout.splitlines()[-1])
 
 
-PARTS = ("complete", "plan", "stages", "requests")
+PARTS = ("complete", "plan", "stages", "requests", "ray")
+SEEDS = 10  # of deaths
 
 
-def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Row]:
+def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Measured]:
     """How a complete store is recognised; how time and memory grow from 10^5 to 10^7 records."""
     if "complete" in parts:
         yield from complete(runs)
@@ -215,6 +220,8 @@ def rows(runs: int = 3, parts: Sequence[str] = PARTS) -> Iterator[Row]:
         yield from stages(sizes)
     if "requests" in parts:
         yield from requests()
+    if "ray" in parts:
+        yield from deaths()
 
 
 def complete(runs: int) -> Iterator[Row]:
@@ -222,7 +229,8 @@ def complete(runs: int) -> Iterator[Row]:
     for each, what in ((1, "images"), (100, "volumes of 100")):
         times = [measured(COMPLETE, 10**6, each)["complete"] for _ in range(runs)]
         name = f"extract on a complete 10^6-frame store of {what} / 1 s"
-        yield Row(name, statistics.median(times), 1.0, "s", 1, more=False, note="beyond imports")
+        yield Row(name, statistics.median(times), 1.0, "s", 1, more=False, note="beyond imports",
+                  runs=runs)  # fmt: skip
 
 
 def plans(sizes: Sequence[int]) -> Iterator[Row]:
@@ -233,7 +241,7 @@ def plans(sizes: Sequence[int]) -> Iterator[Row]:
             name = (
                 f"{what}, plan of 10^{len(str(large)) - 1} frames against 10^{len(str(small)) - 1}"
             )
-            yield Row(name, b[what], a[what], unit)
+            yield Row(name, b[what], a[what], unit, runs=1)
 
 
 def stages(sizes: Sequence[int]) -> Iterator[Row]:
@@ -244,8 +252,8 @@ def stages(sizes: Sequence[int]) -> Iterator[Row]:
         for n, here, before, smaller in zip(sizes[1:], found[1:], found, sizes):
             name = f"{stage}, 10^{len(str(n)) - 1} records against 10^{len(str(smaller)) - 1}"
             most = 1.25 * n / smaller + 0.05 / before[stage]
-            note = f"({1e9 * here[stage] / n:.3g} ns, peak {here[stage + ' MiB']:.0f} MiB)"
-            yield Row(name, here[stage], before[stage], "s", most, more=False, note=note)
+            note = f"{1e9 * here[stage] / n:.3g} ns, peak {here[stage + ' MiB']:.0f} MiB"
+            yield Row(name, here[stage], before[stage], "s", most, more=False, note=note, runs=1)
 
 
 def requests() -> Iterator[Row]:
@@ -257,3 +265,27 @@ def requests() -> Iterator[Row]:
         at_all = few[stage] - each * few["shards"]
         note = f"a shard, beside {at_all:.0f} at all ({many['shards']:.0f} shards)"
         yield Row(f"requests, {stage}", each, 1, "", note=note)
+
+
+def deaths() -> Iterator[Measured]:
+    """64 played actors of Ray that die at random calls to the system, for several seeds; whether
+    the store is what one worker makes, bit by bit."""
+    from featprobe.testing.cases import StoreCase
+    from tests.extraction.played import WORKERS, played, run
+
+    found, case = [], StoreCase()
+    case.kind = "zarr"
+    for seed in range(SEEDS):
+        with (
+            tempfile.TemporaryDirectory() as folder, played(),
+            contextlib.redirect_stderr(io.StringIO()),  # each death is told
+        ):  # fmt: skip
+            found.append(run(case, Path(folder), seed, ray=True))
+    low, high = (f([r.deaths for r in found]) for f in (min, max))
+    few, many = (f([r.repeated for r in found]) for f in (min, max))
+    wrong = "".join(f"; {w}" for w in {r.wrong for r in found} - {""})
+    yield Rate(
+        f"Ray, {WORKERS} workers that die at random: stores that are bit-equal to one worker's",
+        sum(not r.wrong for r in found) / len(found), len(found), 1.0,
+        note=f"{low} to {high} deaths, {few} to {many} of {found[0].shards} shards repeated{wrong}",
+    )  # fmt: skip

@@ -47,7 +47,7 @@ def sweep(width: int, classes: int, runs: int) -> Row:
     loop = theirs * len(RATES) * WHOLE / STEPS
     note = f"from {STEPS} of {WHOLE} steps; {ROWS} x {width}, 4 views, {classes} classes"
     name = "52-head sweep, head by head in torch / batched"
-    return Row(name, loop / 60, whole / 60, "min", 10, note=note)
+    return Row(name, loop / 60, whole / 60, "min", 10, note=note, runs=runs)
 
 
 def head(x: np.ndarray, y: np.ndarray, rate: float, classes: int) -> None:

@@ -90,7 +90,8 @@ def reads(folder: Path, kind: str, runs: int) -> Iterator[Row]:
 
     for name, before in (("cold", lambda: drop_page_cache(folder)), ("warm", lambda: None)):
         ours, theirs = side_by_side(whole, load, 5 * runs, before)  # disks vary most
-        yield Row(f"{kind}, {name} whole read / np.load", mb / ours, mb / theirs, "MB/s", 0.8)
+        yield Row(f"{kind}, {name} whole read / np.load", mb / ours, mb / theirs, "MB/s", 0.8,
+                  runs=5 * runs)  # fmt: skip
     opened, mapped = open_store(where), np.load(npy, mmap_mode="r")
     draws = draw(5 * runs)
     times = [
@@ -98,7 +99,8 @@ def reads(folder: Path, kind: str, runs: int) -> Iterator[Row]:
         for r in draws
     ]
     name = f"{kind}, 1000 random rows / memmap"
-    yield Row(name, *medians(times), "s", 3, more=False, note="both opened before")
+    yield Row(name, *medians(times), "s", 3, more=False, note="both opened before",
+              runs=5 * runs)  # fmt: skip
     times = [
         side_by_side(
             lambda r=r: open_store(where).read("cls", frames=r),
@@ -106,7 +108,7 @@ def reads(folder: Path, kind: str, runs: int) -> Iterator[Row]:
         )
         for r in draws
     ]  # fmt: skip
-    yield Row(name, *medians(times), "s", note="opening included")
+    yield Row(name, *medians(times), "s", note="opening included", runs=5 * runs)
 
 
 def draw(n: int) -> list[np.ndarray]:
@@ -136,7 +138,7 @@ def writes(folder: Path, kind: str, runs: int) -> Iterator[Row]:
 
     ours, theirs = side_by_side(store, lambda: write_npy(folder / "raw.npy", values), runs, clear)
     name = f"{kind}, write / one raw .npy with fsync"
-    yield Row(name, mb / ours, mb / theirs, "MB/s", 0.3, note="laying out included")
+    yield Row(name, mb / ours, mb / theirs, "MB/s", 0.3, note="laying out included", runs=runs)
 
 
 def opening(folder: Path, kind: str, runs: int) -> Iterator[Row]:
@@ -149,7 +151,7 @@ def opening(folder: Path, kind: str, runs: int) -> Iterator[Row]:
         lambda: open_store(where[1_000_000]), lambda: open_store(where[1000]), 5 * runs
     )
     name = f"{kind}, open 10^6 items / 10^3 items and 50 ms"
-    yield Row(name, ours, theirs + 0.05, "s", 1, more=False)
+    yield Row(name, ours, theirs + 0.05, "s", 1, more=False, runs=5 * runs)
 
 
 def million(folder: Path, kind: str, runs: int) -> Iterator[Row]:
@@ -182,7 +184,7 @@ def recognition(folder: Path, kind: str, frames: int, runs: int) -> Iterator[Row
 
     what = f"{kind}, {frames:.0e} frames in {shards} shards"
     ours, _ = side_by_side(recognise, lambda: None, runs)
-    yield Row(f"{what}: all there, not marked / 1 s", ours, 1.0, "s", 1, more=False)
+    yield Row(f"{what}: all there, not marked / 1 s", ours, 1.0, "s", 1, more=False, runs=runs)
     store.update(complete=True, failed={})
     ours, _ = side_by_side(recognise, lambda: None, runs)
-    yield Row(f"{what}: complete / 1 s", ours, 1.0, "s", 1, more=False)
+    yield Row(f"{what}: complete / 1 s", ours, 1.0, "s", 1, more=False, runs=runs)

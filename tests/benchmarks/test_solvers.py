@@ -35,7 +35,13 @@ def test_they_are_solved_as_well_as_by_the_best_in_few_rounds(cell: Cell) -> Non
     assert "of CPU" in said.note
     slow = {**found, "ours": {"wall": 1e6, "cpu": 1e6}, "rounds": 100}
     assert "MISSED" in row(str(small), slow, cpu=False).line()
-    assert "100 rounds MISSED" in row(str(small), slow, cpu=False).note
+    *_, rounds, used = solvers.overall({"a": found, str(small): slow}, cpu=False)
+    assert rounds.reached is False
+    assert rounds.note == str(small)  # the cell that took most
+    assert rounds.ours == 100
+    *_, rounds, used = solvers.overall({"a": {**slow, "rounds": 99}}, cpu=False)
+    assert rounds.reached is True
+    assert used.value == pytest.approx(1 / solvers.cores())
 
 
 def test_a_run_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,4 +62,4 @@ def test_a_run_that_was_cut_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert measured == cells
     assert [str(c) in r.name for c, r in zip(cells, every)] == [True, True]
     assert every[2].name.startswith("worst 1")
-    assert "median of 2 cells" in every[-1].name
+    assert "median of 2 cells" in every[-3].name

@@ -17,7 +17,7 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.precisions import PRECISIONS
 from featprobe.extraction.compiling import flops_of
 from featprobe.extraction.device import Forward
-from tests.benchmarks.rows import Row, median_of
+from tests.benchmarks.rows import Row, in_turn, median_of
 
 CUDA = torch.cuda.is_available()
 DEVICE, PRECISION = ("cuda", "bf16") if CUDA else ("cpu", "float32")
@@ -54,15 +54,15 @@ def utilisation(
             done.arrays()
 
     batches()
-    ours, theirs = [], []
-    for _ in range(runs):
-        ours.append(BATCHES * BATCH * flops / seconds(batches) / 1e12)
-        theirs.append(matrix_rate() / 1e12)
+    ours, theirs = in_turn(
+        runs, lambda: BATCHES * BATCH * flops / seconds(batches) / 1e12,
+        lambda: matrix_rate() / 1e12,
+    )  # fmt: skip
     frames = median_of(ours) * 1e12 / flops
     return Row(
         f"{name}{', compiled' if compiled else ''}: of the {PRECISION} matrix rate on {DEVICE}",
         median_of(ours), median_of(theirs), "TFLOP/s", must if compiled else None,
-        note=f"{frames:.1f} frames/s, {flops / 1e9:.2f} GFLOP each, batch {BATCH}",
+        note=f"{frames:.1f} frames/s, {flops / 1e9:.2f} GFLOP each, batch {BATCH}", runs=runs,
     )  # fmt: skip
 
 

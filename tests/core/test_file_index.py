@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featprobe.core import file_index
 from featprobe.core.file_index import BLOCK, UNREADABLE, FileIndex
 from featprobe.core.fingerprint import digest, digest_pairs, file_digest
 from featprobe.core.opening import held, raw, reading
@@ -71,22 +70,23 @@ def test_a_changed_file_is_read_again(tmp_path: Path, change: str) -> None:
     assert list(FileIndex(memory).digests([path])) == [expected]
 
 
-def test_headers_are_known_before_large_files_are_hashed(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(file_index, "SMALL", 4)
-    paths = files(tmp_path, small=b"1234", large=b"12345")
-    hashed: list[str] = []
-    monkeypatch.setattr(
-        file_index, "file_digest", lambda p: hashed.append(Path(p).name) or file_digest(p)
-    )
-    describe = Facts()
+@pytest.mark.parametrize("size", [3, (2 << 20) + 3])
+def test_header_and_digest_are_of_one_opening(tmp_path: Path, monkeypatch, size: int) -> None:
+    [path] = files(tmp_path, a=os.urandom(size))
+    opened: list[str] = []
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda p, *more: opened.append(p) or real(p, *more))
+
+    def describe(path: Path) -> tuple[str, object]:
+        with reading(path) as f:
+            return "plain", f.read(3).hex()
+
     index = FileIndex(tmp_path / "x.index", describe)
-    assert list(index.look(paths)) == ["plain", "plain"]
-    assert index.known(paths) == [{"size": 4}, {"size": 5}]
-    assert hashed == ["small"]
+    assert list(index.look([path])) == ["plain"]
+    assert index.known([path]) == [path.read_bytes()[:3].hex()]
     again = FileIndex(tmp_path / "x.index", describe)
-    assert list(again.digests(paths)) == [file_digest(p) for p in paths]
-    assert hashed == ["small", "large"]
-    assert again.known(paths) == [{"size": 4}, {"size": 5}]
+    assert list(again.digests([path])) == [file_digest(path)]
+    assert opened.count(str(path)) == 1
 
 
 def test_facts_of_another_version_are_forgotten(tmp_path: Path) -> None:
@@ -147,3 +147,17 @@ def test_a_held_file_is_opened_once_and_closed(tmp_path: Path) -> None:
         kept.read(1)
     with held(tmp_path / "none"), pytest.raises(FileNotFoundError):
         raw(tmp_path / "none")
+
+
+@given(st.binary(max_size=40_000), st.integers(0, 50_000))
+def test_the_rest_of_a_held_file_is_read_at_once(tmp_path_factory, data, start):
+    path = tmp_path_factory.mktemp("held") / "file"
+    path.write_bytes(data)
+    with held(path):
+        look = raw(path)
+        look.seek(start)
+        assert look.readall() == data[start:]
+        assert look.tell() == max(start, len(data))
+        assert look.readall() == b""
+        with reading(path) as f:
+            assert f.read(7) + f.read() == data

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from featprobe.datasets import dicom_items
-from featprobe.datasets.folder import _Found, collect
+from featprobe.datasets.listing import Found, collect
 from tests.images.test_dicom import make_slice
 
 
@@ -42,7 +42,7 @@ def scans(monkeypatch) -> list[int]:
     return found
 
 
-def listed(folder: Path, memory: Path | None, derived: str = "skip") -> _Found:
+def listed(folder: Path, memory: Path | None, derived: str = "skip") -> Found:
     return collect(folder, derived, memory=memory)
 
 

@@ -9,8 +9,8 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featprobe.datasets import file_paths
-from featprobe.datasets.file_paths import FilePaths
+from featprobe.core import text_columns
+from featprobe.datasets.file_paths import FilePaths, ItemNames
 
 NAMES = st.binary(min_size=1, max_size=6).filter(lambda b: not set(b) & set(b"\0/."))
 ITEMS = st.lists(st.lists(NAMES.map(os.fsdecode), max_size=3).map(tuple), max_size=5)
@@ -24,13 +24,16 @@ def test_text_and_paths_are_those_that_were_given(items, folder: str) -> None:
     texts = [found.texts(i) for i in range(len(found))]
     assert [tuple(map(Path, item)) for item in texts] == list(found)
     assert [n for item in texts for n in item] == list(found.names())
-    assert found.sizes() == list(map(len, items))
+    assert list(found.sizes()) == list(map(len, items))
+    names = ItemNames(items)
+    assert list(names) == [names[i] for i in range(len(names))] == items
+    assert names.single == all(len(item) == 1 for item in items)
 
 
 @given(st.lists(st.text("aB.hdr/é", max_size=9), max_size=2000), st.sampled_from([1, 3, 1024]))
 def test_blocks_of_names_are_the_names(names, block: int) -> None:
     """Some blocks are ASCII throughout and some are not."""
-    with patch.object(file_paths, "_BLOCK", block):
+    with patch.object(text_columns, "BLOCK", block):
         found = FilePaths((n,) for n in names)
         assert list(found.names()) == names
     assert found.mention([".hdr"]) == (".hdr" in "".join(names).lower())

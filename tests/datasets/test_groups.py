@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +50,7 @@ def test_auto_gives_no_groups_where_in_doubt(names):
 def test_auto_never_fails_and_groups_are_names_or_prefixes(names):
     groups, _ = infer_groups(names)
     assert len(groups) == len(names)
-    assert all(g in name for g, name in zip(groups.tolist(), np.array(names).tolist()))
+    assert all(g in name for g, name in zip(groups.tolist(), names))
 
 
 def test_folder_none_and_regex():

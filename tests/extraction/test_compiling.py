@@ -121,6 +121,15 @@ def test_a_machine_without_a_compiler_is_told(tmp_path, monkeypatch) -> None:
         settle_compiling(make_tiny(), settings(True), 10, tmp_path)
 
 
+def test_a_python_without_headers_is_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: "/usr/bin/g++")
+    monkeypatch.setattr(compiling.sysconfig, "get_path", lambda name: str(tmp_path))
+    with pytest.raises(InputError, match=r"--compile on needs Python.h \(python3-dev\)"):
+        settle_compiling(make_tiny(), settings(True), 10, tmp_path)
+    (tmp_path / "Python.h").touch()
+    assert compiling.missing("cpu") == ""
+
+
 def test_auto_is_in_the_record_of_the_run(class_folders, tmp_path) -> None:
     found = fp.extract(
         make_tiny(), fp.load_dataset(class_folders), cache=tmp_path, compiled="auto", device="cpu"
@@ -132,7 +141,7 @@ def test_auto_is_in_the_record_of_the_run(class_folders, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [([], False), (["--compile"], True), (["--compile", "on"], True), (["--compile=off"], False),
-     (["--compile", "auto"], "auto")],
+     (["--compile", "auto"], "auto"), (["--compile", "graphs"], "graphs")],
 )  # fmt: skip
 def test_the_option_takes_a_word_or_none(typed, meant, monkeypatch, class_folders) -> None:
     seen: dict[str, Any] = {}

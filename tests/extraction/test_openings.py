@@ -13,6 +13,7 @@ import nibabel
 import numpy as np
 import pydicom.data
 import pytest
+import scipy.io
 from PIL import Image
 
 import featprobe as fp
@@ -60,6 +61,28 @@ def dicoms(folder: Path) -> None:
         make_slice(folder / f"{i}.dcm", (0, 0, 0), 0, value=i, series=None)
 
 
+def large_dicoms(folder: Path) -> None:
+    """Beyond a megabyte: films, and a cine in one file of several frames."""
+    for i in range(3):
+        make_slice(folder / f"{i}.dcm", (0, 0, 0), 0, value=i, series=None, shape=(900, 800))
+    whole = pydicom.dcmread(folder / "2.dcm")
+    whole.Rows, whole.NumberOfFrames = 300, 3
+    whole.save_as(folder / "2.dcm")
+
+
+def large_series(folder: Path) -> None:
+    for i in range(3):
+        make_slice(folder / f"{i}.dcm", (0, 0, 2.0 * i), i, value=i, shape=(900, 800))
+
+
+def arrays(folder: Path) -> None:
+    for i in range(2):
+        rows = np.random.default_rng(i).integers(0, 255, (30, 20), np.uint8)
+        np.save(folder / f"{i}.npy", rows if i else np.asfortranarray(rows))
+        np.savez(folder / f"{i}.npz", rows)
+        scipy.io.savemat(folder / f"{i}.mat", {"image": rows})
+
+
 def unnamed(folder: Path) -> None:
     """As scanners write them: without a suffix, beside a file that is none."""
     for i in range(4):
@@ -79,7 +102,7 @@ def niftis(folder: Path) -> None:
         nibabel.Nifti1Image(values, np.eye(4)).to_filename(folder / f"{i}.{suffix}")
 
 
-KINDS = [pngs, dicoms, unnamed, series, niftis]
+KINDS = [pngs, dicoms, large_dicoms, unnamed, series, large_series, niftis, arrays]
 
 
 @pytest.fixture

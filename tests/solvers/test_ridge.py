@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from featprobe.core.errors import InputError
+from featprobe.solvers import eigenbasis
 from featprobe.solvers.ridge import ridge_path
 
 ALPHAS = (1e-2, 1.0, 30.0, 1e4)
@@ -41,6 +44,27 @@ def test_a_target_is_fitted_on_the_rows_where_it_is_known() -> None:
         theirs = Ridge(alpha=30.0).fit(x[known], y[known, k])
         np.testing.assert_allclose(path(x)[2, :, k], theirs.predict(x), atol=1e-8)
     assert (path(x)[:, :, 1] == 0).all()
+
+
+@pytest.mark.parametrize("block", [1, 7, 8192])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_of_rows_are_all_rows(monkeypatch, block: int, dtype: type) -> None:
+    monkeypatch.setattr(eigenbasis, "BLOCK", block)
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(60, 5)).astype(dtype) + 3, rng.normal(size=(60, 2))
+    path, theirs = ridge_path(x, y, ALPHAS), Ridge(alpha=30.0).fit(x.astype(np.float64), y)
+    np.testing.assert_allclose(path.coef[2], theirs.coef_, atol=1e-8)
+    np.testing.assert_allclose(path.intercept[2], theirs.intercept_, atol=1e-8)
+
+
+def test_many_rows_take_no_copy_of_them() -> None:
+    x, y = np.ones((200_000, 8), np.float32), np.ones((200_000, 1))
+    x[::3] = 2
+    tracemalloc.start()
+    ridge_path(x, y, ALPHAS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < x.nbytes
 
 
 def test_row_order_does_not_matter() -> None:

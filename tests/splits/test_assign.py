@@ -84,7 +84,7 @@ def test_a_portion_is_whole_groups_of_every_class_and_nested(case, one, other, s
     assert not (small & ~large).any()
     for g in np.unique(groups):
         assert len(np.unique(small[groups == g])) == 1
-    columns = splits.label_matrix(y) > 0
+    columns = np.stack(list(splits.label_columns(y)), axis=1)
     assert (columns[small].any(0) == columns.any(0)).all()
     kept, whole = len(np.unique(groups[small])), len(np.unique(groups))
     assert abs(kept - low * whole) <= columns.shape[1]
@@ -158,7 +158,7 @@ def off(y, groups, part, fractions) -> float:
     """The largest distance of a part, or a class in it, from what is asked for, in units of the
     largest group of the class, or of 1 % where that is more."""
     worst = 0.0
-    for column in splits.label_matrix(y).T:
+    for column in splits.label_columns(y):
         if not column.any():
             continue
         largest = max(column[groups == g].sum() for g in np.unique(groups[column > 0]))
@@ -201,10 +201,10 @@ def test_fifteen_thousand_items_reach_what_is_asked(fractions, kind, each) -> No
 def off_fast(y, part, fractions) -> float:
     """Largest distance of any share of a class or part from what is asked for, of all its items,
     beyond one group of three."""
-    columns = splits.label_matrix(y)
+    columns = list(splits.label_columns(y))
     return max(
         (abs(c[part == k].sum() - f * c.sum()) - 3) / c.sum()
-        for c in columns.T for k, f in enumerate(fractions)
+        for c in columns for k, f in enumerate(fractions)
     )  # fmt: skip
 
 

@@ -14,16 +14,17 @@ from featprobe.backbones.base import Backbone
 from featprobe.backbones.precisions import PURE
 from featprobe.extraction.compiling import decide, flops_of, kind_of, missing
 from featprobe.extraction.device import Forward
-from tests.benchmarks.gpu import Machine, Row
+from tests.benchmarks.gpu.machine import Cells, Machine
+from tests.benchmarks.rows import Row
 
 NOTE = (
-    "Frames/s from normalised frames on the device. `ours`: features of all default outputs, back "
-    "on the host. `bare`: the same network in a loop whose result stays on the device, under "
-    "autocast, or of bfloat16 weights where ours are. `timm`: timm's network so. `of matrix rate`: "
-    "ours, of the rate of one large bfloat16 product beside it. `GB`: at most, float32 weights "
-    "included, from which the others are made. Compiled networks come last: `first, s` is the "
-    "first batch with compiling, `again, s` the same with what is kept on disk; `auto` is what "
-    "`--compile auto` would do for a million frames."
+    "Frames/s from normalised frames on the device, medians of rounds in turn. `ours`: features of "
+    "all default outputs, back on the host. `bare`: the same network in a loop whose result stays "
+    "on the device, under autocast, or of bfloat16 weights where ours are. `timm`: timm's network "
+    "so. `of matrix rate`: ours, of the rate of one large bfloat16 product beside it. `GB`: at "
+    "most, float32 weights included, from which the others are made. Compiled networks come last: "
+    "`first, s` is the first batch with compiling, `again, s` the same with what is kept on disk; "
+    "`auto` is what `--compile auto` would do for a million frames."
 )
 # ours -> timm's, random weights on both sides; those that matter most are first
 MODELS = {
@@ -40,16 +41,19 @@ PRECISIONS = ("bf16", PURE)
 COMPILED = ("dinov3_vitl16", "resnet50", "dinov2_vitl14", "convnext_base", "dinov2_vits14")
 DRY = {"dinov2_vits14": "", "resnet18": ""}
 SIDE = 8192  # of the matrices
+CALL = 1e14  # FLOPs of one timed call, about: a quarter of a second of a large card
+KEPT = 0.90  # goal: of a bare loop on the same card
+USED = {"dinov2_vitl14": 0.60, "dinov3_vitl16": 0.60}  # goal: of the matrix rate
 
 
-def rows(machine: Machine) -> Iterator[Row]:
+def rows(machine: Machine) -> Iterator[Cells]:
     """A row for each network and precision, then the compiled ones: they take long to make."""
     matrix = matrix_rate(machine)
     yield {"network": f"a product of {SIDE if not machine.dry else 64}, TFLOP/s", "ours": matrix}
     made: dict[str, tuple[Backbone, float]] = {}
     rates: dict[tuple[str, str], Any] = {}
 
-    def eager(name: str, other: str) -> Iterator[Row]:
+    def eager(name: str, other: str) -> Iterator[Cells]:
         backbone = machine.attempt(lambda: network(name, machine))
         if isinstance(backbone, str):
             yield {"network": name, "ours": backbone}
@@ -63,14 +67,16 @@ def rows(machine: Machine) -> Iterator[Row]:
             yield {**row, "auto": "compiled" if found.compiled else "as it is"}
         backbone.to("cpu")
 
-    def compiled(name: str) -> Iterator[Row]:
+    def compiled(name: str) -> Iterator[Cells]:
         backbone, flops = made[name]
         backbone.to(machine.device)
         for precision in PRECISIONS:
             row = measured(machine, backbone, flops, "", precision, True, matrix)
             before, after = rates[name, precision], row["ours"]
             if isinstance(before, float) and isinstance(after, float):
-                row["of eager"] = after / before
+                machine.hold(row, "of eager", Row(
+                    f"{name}, {precision}: compiled / as it is", after, before, "frames/s", 1.0,
+                ))  # fmt: skip
             yield row
         backbone.to("cpu")
         torch._dynamo.reset()
@@ -99,44 +105,53 @@ def network(name: str, machine: Machine) -> Backbone:
 def measured(
     machine: Machine, backbone: Backbone, flops: float, other: str, precision: str, compiled: bool,
     matrix: float,
-) -> Row:  # fmt: skip
+) -> Cells:  # fmt: skip
     """One row; ``flops`` of a frame, ``matrix`` in 1e12 a second. What fails is said in the row."""
     batch = 2 if machine.dry else 128
-    row: Row = {
-        "network": backbone.name.removesuffix("-random"), "px": backbone.preprocess.size[0],
-        "mode": precision + (", compiled" if compiled else ""),
-    }  # fmt: skip
+    name = backbone.name.removesuffix("-random")
+    mode = precision + (", compiled" if compiled else "")
+    row: Cells = {"network": name, "px": backbone.preprocess.size[0], "mode": mode}
     x = torch.randn(batch, 3, *backbone.preprocess.size, device=machine.device)
     wanted = dict.fromkeys(backbone.default_outputs, 1)
-    calls = 1 if machine.dry else 8
+    calls = 1 if machine.dry else max(1, min(8, round(CALL / (flops * batch))))
     real = compiled and not machine.dry
     machine.peak()
 
-    def ours() -> float:
+    def made() -> Forward:
         begin = time.perf_counter()
         forward = Forward(backbone, wanted, precision, batch, real)
         forward(x).arrays()
         if real:
             row["first, s"] = time.perf_counter() - begin
-        return machine.rate(
-            lambda: [done.arrays() for done in [forward(x) for _ in range(calls)]], calls * batch
-        )
+        return forward
 
-    row["ours"] = machine.attempt(ours)
+    forward = machine.attempt(made)
     row["GB"] = machine.peak()
-    if not isinstance(row["ours"], float):
-        return row
+    if isinstance(forward, str):
+        return row | {"ours": forward}
     if real:
         row["again, s"] = machine.attempt(lambda: compiled_again(backbone, wanted, precision, x))
     module = backbone.pure_module if precision == PURE else backbone.module
-    row["bare"] = machine.attempt(
-        lambda: bare(machine, lambda y: backbone.adapter(module, y, wanted), x, precision)
-    )
-    if isinstance(row["bare"], float):
-        row["ours / bare"] = row["ours"] / row["bare"]
+    runs = {"ours": lambda: [one.arrays() for one in [forward(x) for _ in range(calls)]]}
+    runs["bare"] = bare(machine, lambda y: backbone.adapter(module, y, wanted), x, precision, calls)
     if other and find_spec("timm"):
-        row["timm"] = machine.attempt(lambda: timm_rate(machine, other, x, precision))
-    row["of matrix rate"] = row["ours"] * flops / 1e12 / matrix
+        found = machine.attempt(lambda: timm_network(machine, other, x, precision))
+        if isinstance(found, str):
+            row["timm"] = found
+        else:
+            runs["timm"] = bare(machine, found, x, precision, calls)
+    row |= machine.rates({name: (run, calls * batch) for name, run in runs.items()})
+    if isinstance(row["ours"], str):
+        return row
+    if isinstance(row["bare"], float):
+        must = None if compiled else KEPT
+        machine.hold(row, "ours / bare", Row(
+            f"{name}, {mode}: of a bare loop", row["ours"], row["bare"], "frames/s", must,
+        ))  # fmt: skip
+    machine.hold(row, "of matrix rate", Row(
+        f"{name}, {mode}: of the matrix rate", row["ours"] * flops / 1e12, matrix, "TFLOP/s",
+        USED.get(name),
+    ))  # fmt: skip
     return row
 
 
@@ -148,11 +163,12 @@ def compiled_again(backbone: Backbone, wanted: Any, precision: str, x: Any) -> f
     return time.perf_counter() - begin
 
 
-def bare(machine: Machine, network: Callable[[Any], Any], x: Any, precision: str) -> float:
-    """Frames/s of a loop over one batch whose results stay where they are."""
+def bare(
+    machine: Machine, network: Callable[[Any], Any], x: Any, precision: str, calls: int
+) -> Callable[[], None]:
+    """A loop over one batch whose results stay where they are."""
     pure = precision == PURE
     y = x.to(torch.bfloat16) if pure else x
-    calls = 1 if machine.dry else 8
 
     @torch.inference_mode()
     def loop() -> None:
@@ -160,19 +176,18 @@ def bare(machine: Machine, network: Callable[[Any], Any], x: Any, precision: str
             for _ in range(calls):
                 network(y)
 
-    return machine.rate(loop, calls * len(x))
+    return loop
 
 
-def timm_rate(machine: Machine, name: str, x: Any, precision: str) -> float:
-    """The same of timm's network of random weights, as it is."""
+def timm_network(machine: Machine, name: str, x: Any, precision: str) -> Any:
+    """timm's network of random weights, as it is."""
     import timm
 
     options = {} if "patch" not in name else {"img_size": x.shape[-1]}
     with torch.device(machine.device):  # random numbers come from there, many times as fast
         network = timm.create_model(name, pretrained=False, num_classes=0, **options)
     network = network.to(machine.device, memory_format=torch.channels_last).eval()
-    network = network.to(torch.bfloat16) if precision == PURE else network
-    return bare(machine, network, x, precision)
+    return network.to(torch.bfloat16) if precision == PURE else network
 
 
 def matrix_rate(machine: Machine) -> float:

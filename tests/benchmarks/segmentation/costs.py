@@ -84,7 +84,8 @@ def costs(runs: int) -> Iterator[Row]:
         train(decoder, items, rows, Training(lr=rates, epochs=1, min_steps=1))
 
     seven, one = side_by_side(lambda: trained(RATES), lambda: trained((1e-2,)), runs)
-    yield Row("seven rates against one, linear decoder", seven, one, "s", must=2, more=False)
+    yield Row("seven rates against one, linear decoder", seven, one, "s", must=2, more=False,
+              runs=runs)  # fmt: skip
     backbone = fp.load_backbone("tiny_vit14", image_size=112)
     pixels = np.zeros((32, 112, 112), np.uint8)
 
@@ -94,7 +95,8 @@ def costs(runs: int) -> Iterator[Row]:
 
     cached, whole = side_by_side(lambda: trained((1e-2,)), again, runs)
     name = "an epoch over cached tokens against the backbone alone, tiny_vit14 at 112"
-    yield Row(name, cached, whole, "s", must=0.1, more=False, note="a larger network costs more")
+    yield Row(name, cached, whole, "s", must=0.1, more=False, note="a larger network costs more",
+              runs=runs)  # fmt: skip
     many, few = _peak(500), _peak(50)
     name = "peak memory of 500 volumes of 100 slices against 50"
     tokens = 500 * 100 * 64 * 192 * 2 / 2**20
