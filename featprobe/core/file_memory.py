@@ -128,7 +128,7 @@ class FileMemory:
     def keep(self, requested: np.ndarray, spare: int) -> bool:
         """Write what was added behind what there was; False where nothing was added.
 
-        Records that are not ``requested`` (N,) are forgotten when they are most of all by ``spare``.
+        Records not ``requested`` (N,) are forgotten when they are most of all by ``spare``.
         """
         if self._fresh is None:
             return False
