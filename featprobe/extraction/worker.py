@@ -1,8 +1,9 @@
 """A process that decodes items for an extraction: ``python -m featprobe.extraction.worker FD``.
 
 Jobs arrive pickled on a socket; pixels go back in a shared memory file whose descriptor is sent
-along, so that they are copied once and nothing stays behind when either side is killed. Imports
-neither torch nor zarr.
+along, so that they are copied once and nothing stays behind when either side is killed. With a job
+comes such a file that was read, if there is one: its pages are there, and need not be found and
+cleared for every film. Imports neither torch nor zarr.
 """
 
 from __future__ import annotations
@@ -26,53 +27,94 @@ INLINE = 1 << 16  # smaller pictures travel in the message itself
 HEAD = struct.Struct("!Q")
 
 
-def send(sock: socket.socket, value: Any, pixels: np.ndarray | None = None) -> None:
-    """One message: a pickled value and, apart from it, pixels."""
-    shape = None
-    fd = -1
+class Memory:
+    """Shared memory of ``size`` bytes behind a descriptor, which it closes."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd, self.size = fd, size
+        self._map: mmap.mmap | None = None  # made once, its pages stay where they are
+
+    def write(self, pixels: np.ndarray) -> None:
+        """From the beginning. Written and not copied into a map, whose pages would each be cleared
+        and faulted in."""
+        data, at = pixels.reshape(-1).view(np.uint8).data, 0
+        while at < len(data):  # Linux writes 2 GB at a time
+            at += os.pwrite(self.fd, data[at:], at)
+
+    def array(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        """What was written, not copied; the memory lives as long as a view of it."""
+        if self._map is None:
+            self._map = mmap.mmap(self.fd, self.size)
+        count = int(np.prod(shape))
+        return np.frombuffer(self._map, dtype, count).reshape(shape)
+
+    def close(self) -> None:
+        """Of no further use to write to; arrays stay."""
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
+
+
+def send(
+    sock: socket.socket, value: Any, pixels: np.ndarray | None = None, lent: Memory | None = None
+) -> None:
+    """One message: a pickled value and, apart from it, pixels.
+
+    ``lent``: a memory that pixels go into where they fit, and which is lent to the other side with
+    a message that has none.
+    """
+    shape = inline = made = None
     if pixels is not None:
         pixels = np.ascontiguousarray(pixels)
         shape = (pixels.shape, pixels.dtype.str)
-        if pixels.nbytes > INLINE and hasattr(os, "memfd_create"):
-            fd = os.memfd_create("featprobe")
-            # written and not copied into a map, whose pages would each be cleared and faulted in
-            left = pixels.reshape(-1).view(np.uint8).data
-            while left:  # Linux writes 2 GB at a time
-                left = left[os.write(fd, left) :]
-    inline = pixels.tobytes() if pixels is not None and fd < 0 else None
-    body = pickle.dumps((value, shape, inline), protocol=pickle.HIGHEST_PROTOCOL)
+        if pixels.nbytes <= INLINE or not hasattr(os, "memfd_create"):
+            inline = pixels.tobytes()
+        else:
+            if lent is None or pixels.nbytes > lent.size:
+                lent = made = Memory(os.memfd_create("featprobe"), pixels.nbytes)
+            lent.write(pixels)
+    along = made if pixels is not None else lent
+    head = (value, shape, inline, 0 if along is None else along.size)
+    body = pickle.dumps(head, protocol=pickle.HIGHEST_PROTOCOL)
     try:
-        if fd >= 0:
-            socket.send_fds(sock, [HEAD.pack(len(body))], [fd])
+        if along is not None:
+            socket.send_fds(sock, [HEAD.pack(len(body))], [along.fd])
         else:
             sock.sendall(HEAD.pack(len(body)))
         sock.sendall(body)
     finally:
-        if fd >= 0:
-            os.close(fd)
+        if made is not None:
+            made.close()
 
 
-def receive(sock: socket.socket) -> tuple[Any, np.ndarray | None]:
-    """The next message; :class:`EOFError` when the other side is gone."""
+def receive(
+    sock: socket.socket, lent: Memory | None = None
+) -> tuple[Any, np.ndarray | None, Memory | None]:
+    """The next message; :class:`EOFError` when the other side is gone.
+
+    ``lent``: what this side has lent for the pixels. Returns the value, pixels, and the memory that
+    they lie in; of a message without pixels the memory that comes with it, to be written to.
+    """
     head, fds = b"", array.array("i")
-    while len(head) < HEAD.size:
-        data, found, _, _ = socket.recv_fds(sock, HEAD.size - len(head), 1)
-        if not data:
-            raise EOFError
-        head += data
-        fds.extend(found)
     try:
-        value, shape, inline = pickle.loads(_exactly(sock, HEAD.unpack(head)[0]))
-        if shape is None:
-            return value, None
-        if inline is not None:
-            return value, np.frombuffer(inline, shape[1]).reshape(shape[0])
-        size = int(np.prod(shape[0])) * np.dtype(shape[1]).itemsize
-        shared = mmap.mmap(fds[0], size)  # lives as long as the array that views it
-        return value, np.frombuffer(shared, shape[1]).reshape(shape[0])
+        while len(head) < HEAD.size:
+            data, found, _, _ = socket.recv_fds(sock, HEAD.size - len(head), 1)
+            if not data:
+                raise EOFError
+            head += data
+            fds.extend(found)
+        value, shape, inline, size = pickle.loads(_exactly(sock, HEAD.unpack(head)[0]))
+        memory = Memory(fds.pop(), size) if size else None
     finally:
         for fd in fds:
             os.close(fd)
+    if shape is None:
+        return value, None, memory
+    if inline is not None:
+        return value, np.frombuffer(inline, shape[1]).reshape(shape[0]), None
+    memory = memory or lent
+    assert memory is not None
+    return value, memory.array(*shape), memory
 
 
 def _exactly(sock: socket.socket, size: int) -> bytearray:
@@ -94,12 +136,14 @@ def main() -> None:
     try:
         send(sock, READY)
         while True:
-            (folder, job), _ = receive(sock)
+            (folder, job), _, lent = receive(sock)
             if folder:  # that of the asking process may have changed since this one was started
                 os.chdir(folder)
             out = job.run()
             pixels, out.pixels = out.pixels, None
-            send(sock, out, pixels)
+            send(sock, out, pixels, lent)
+            if lent is not None:
+                lent.close()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 

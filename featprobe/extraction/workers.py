@@ -15,6 +15,7 @@ from featprobe.core.child import start_module
 from featprobe.core.errors import reason
 from featprobe.extraction import worker
 from featprobe.extraction.decoding import Decoded, Job, Several
+from featprobe.extraction.memories import Memories
 
 SECONDS = 300.0  # for one item
 
@@ -37,17 +38,29 @@ class Worker:
 
     def run(self, job: Job | Several, seconds: float) -> Decoded:
         """Raises :class:`TimeoutError`, or :class:`EOFError` when the process died."""
+        lent = memories.take()
         try:
             if not self.ready:  # a start on a busy machine is no item's time
                 self.socket.settimeout(max(seconds, SECONDS))
                 worker.receive(self.socket)
                 self.ready = True
             self.socket.settimeout(seconds)
-            worker.send(self.socket, (_here(), job))
-            out, pixels = worker.receive(self.socket)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise EOFError from error
+            worker.send(self.socket, (_here(), job), lent=lent)
+            out, pixels, memory = worker.receive(self.socket, lent)
+        except BaseException as error:
+            if lent is not None:  # it may still be written to
+                lent.close()
+            if isinstance(error, (BrokenPipeError, ConnectionResetError)):
+                raise EOFError from error
+            raise
         out.pixels = pixels
+        if pixels is not None and memory is not None:
+            memories.until_gone(pixels, memory)
+        if lent is not None and lent is not memory:
+            if memory is None:
+                memories.give(lent)
+            else:  # too small for what comes now
+                lent.close()
         return out
 
     def stop(self) -> int:
@@ -140,6 +153,7 @@ class Workers:
         """End all processes."""
         for one in list(self._all):
             self._drop(one)
+        memories.close()
 
 
 def status_text(status: int) -> str:
@@ -165,6 +179,7 @@ class Pooled:
         return pool().several(jobs, self.seconds)
 
 
+memories = Memories()
 _pool: Workers | None = None
 
 
