@@ -47,7 +47,7 @@ class FileIndex:
     ) -> None:  # fmt: skip
         self.memory, self.describe, self.threads = memory, describe, threads
         self._mark = _MARK + version.to_bytes(4, "little")
-        self._asked = np.zeros(0, bool)
+        self._requested = np.zeros(0, bool)
         self.kinds: set[str] = set()
         self._state = hashlib.sha256()
 
@@ -86,7 +86,7 @@ class FileIndex:
     def _known(self) -> FileMemory:
         """Loaded for the first file that is asked for: pictures are listed without it."""
         found = FileMemory(self.memory, self._mark)
-        self._asked = np.zeros(len(found), bool)
+        self._requested = np.zeros(len(found), bool)
         return found
 
     # -- looking --------------------------------------------------------------------------------
@@ -102,8 +102,8 @@ class FileIndex:
                     self.kinds |= {k.decode() for k in set(records["kind"].tolist())}
                     yield records
         finally:  # also what was read before an interruption
-            if known.keep(self._asked, BLOCK):
-                self._asked = np.zeros(len(known), bool)
+            if known.keep(self._requested, BLOCK):
+                self._requested = np.zeros(len(known), bool)
 
     def _block(self, paths: Sequence[StrPath], whole: bool) -> np.ndarray:
         out = np.zeros(len(paths), RECORD)
@@ -116,7 +116,7 @@ class FileIndex:
             same &= (old["stamp"] == out["stamp"]).all(1) & (old["whole"] | (not whole))
             same &= (old["size"] > 0) | (self.describe is None)
             out[same] = old[same]
-            self._asked[rows[same]] = True
+            self._requested[rows[same]] = True
         fresh = np.flatnonzero(~same & (out["stamp"][:, 0] >= 0)).tolist()
         texts = [self._open(Path(paths[i]), out[i : i + 1], whole) for i in fresh]
         if fresh:

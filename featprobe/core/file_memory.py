@@ -125,10 +125,10 @@ class FileMemory:
             self._fresh_text += len(texts)
             self._fresh_keys.append(records["key"].copy())
 
-    def keep(self, asked: np.ndarray, spare: int) -> bool:
+    def keep(self, requested: np.ndarray, spare: int) -> bool:
         """Write what was added behind what there was; False where nothing was added.
 
-        Records that nobody ``asked`` (N,) for are forgotten when they are most of all by ``spare``.
+        Records not ``requested`` (N,) are forgotten when they are most of all by ``spare``.
         """
         if self._fresh is None:
             return False
@@ -138,9 +138,9 @@ class FileMemory:
             file.flush()
         unique, last = np.unique(keys[::-1], return_index=True)  # of a key the newest
         old = np.ones(len(self), bool)
-        unasked = len(self) - int(asked.sum())
+        unasked = len(self) - int(requested.sum())
         if unasked > len(self) - unasked + len(unique) + spare:
-            old = asked.copy()
+            old = requested.copy()
         superseded = self.rows(unique)
         old[superseded[superseded >= 0]] = False
         parts = [(_Table(*files), np.sort(len(keys) - 1 - last))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -88,9 +88,12 @@ class PackedTexts(TextColumn):
     def __init__(self, texts: Iterable[str] = ()) -> None:
         packed, ends, rest = bytearray(), array("Q", [0]), iter(texts)
         while some := list(islice(rest, BLOCK)):
-            for text in some:
-                packed += text.encode("utf-8", _ERRORS)
-                ends.append(len(packed))
+            text = "".join(some)
+            sizes: Iterable[int] = map(len, some)
+            if not text.isascii():  # then a letter may be several bytes
+                sizes = (len(one.encode("utf-8", _ERRORS)) for one in some)
+            ends.extend(islice(accumulate(sizes, initial=len(packed)), 1, None))
+            packed += text.encode("utf-8", _ERRORS)
         self._text = bytes(packed)
         self._ends: np.ndarray = np.array(ends, _unsigned(len(packed)))
 

@@ -34,6 +34,12 @@ class ItemNames(Sequence[tuple[str, ...]]):
         if (np.diff(starts) != 1).any():
             self._items = np.array(starts)
 
+    def take(self, rows: Sequence[int]) -> ItemNames:
+        """The items of these numbers."""
+        if self.single:  # in blocks
+            return ItemNames(PackedTexts(self.names.take(np.array(rows, np.int64))))
+        return ItemNames(self[i] for i in rows)
+
     @property
     def single(self) -> bool:
         """Whether each item is one file, so that :attr:`names` has one an item."""

@@ -55,7 +55,7 @@ def _patients(data: Dataset) -> Iterator[str]:
                 f"each of the {groups} patients ({data.group_origin}) has one class, and no "
                 "class more patients than one: classes cannot be told from patients"
             )
-    if groups == n:
+    if groups == n and not data.group_origin.startswith("PatientID"):
         shared = shared_starts(map(stem_of, each_text(data.ids)))
         if len(shared) > 1:
             some = ", ".join(f"{s!r} ({k} items)" for s, k in shared.most_common(3))

@@ -41,7 +41,7 @@ class Found:
 
     def keep(self, rows: Sequence[int]) -> None:
         """Leave out all items but these, in this order."""
-        self.paths = ItemNames(self.paths[i] for i in rows)
+        self.paths = self.paths.take(rows)
         self.patients = [self.patients[i] for i in rows] if self.patients else []
 
 
@@ -104,9 +104,13 @@ def _at(names: PackedTexts, which: np.ndarray) -> PackedTexts:
 def _kinds(root: Path, names: PackedTexts, index: FileIndex) -> list[str | None]:
     """The kind of each file by its name, or by its header where the name does not tell it."""
     kinds = files.kinds_of_names(names)
-    asked = [i for i, k in enumerate(kinds) if k == "dicom" or not (k or files.is_other(names[i]))]
+    asked = [
+        i for i, (name, kind) in enumerate(zip(names, kinds))
+        if kind == "dicom" or not (kind or files.is_other(name))
+    ]  # fmt: skip
     base = os.path.join(root, "")
-    for i, kind in zip(asked, index.look(base + names[i] for i in asked)):
+    paths = (base + name for name in names.take(np.array(asked, np.int64)))
+    for i, kind in zip(asked, index.look(paths)):
         kinds[i] = kinds[i] or kind
     return kinds
 

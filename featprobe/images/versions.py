@@ -54,9 +54,12 @@ def kinds_of(paths: Iterable[str | Path], opened: bool = True) -> set[str]:
         text = os.fspath(name)
         dot = text.rfind(".")
         plain = text[dot:] in PLAIN or (text[dot:] == ".png" and not opened)
-        if plain and dot > 0 and text[dot - 1] not in "/.":  # as below, for many names
-            found.add("picture")
-            continue
+        if dot > 0 and text[dot - 1] not in "/.":  # as below, for many names
+            if plain:
+                found.add("picture")
+                continue
+            if text[dot + 1 :] in named and text.rfind(".", 0, dot) < text.rfind("/"):
+                continue
         base = os.path.basename(name)
         suffix = os.path.splitext(base)[1].lower()
         if suffix in PLAIN:

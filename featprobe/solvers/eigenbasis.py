@@ -40,26 +40,31 @@ class Axes:
 class Eigenbasis:
     """Centred features ``z`` (N, r) = (x - mean) @ axes, r the numerical rank.
 
-    ``values`` (r,): the variances of the columns of ``z``, falling. Everything but ``z`` is
-    float64.
+    ``extended`` (N, r + 1): these and a column of ones, which an intercept multiplies. ``values``
+    (r,): the variances of the columns of ``z``, falling. Everything but the features is float64.
     """
 
     mean: np.ndarray
     values: np.ndarray
     axes: Axes
-    z: np.ndarray
+    extended: np.ndarray
+
+    @property
+    def z(self) -> np.ndarray:
+        """(N, r)."""
+        return self.extended[:, :-1]
 
     @classmethod
     def of(cls, x: np.ndarray, dtype: np.dtype) -> Eigenbasis:
-        """The basis of x (N, D), with ``z`` in ``dtype``."""
+        """The basis of x (N, D), with the features in ``dtype``."""
         mean, values, axes = _basis(x)
-        z = np.empty((len(x), len(values)), dtype)
+        out = np.ones((len(x), len(values) + 1), dtype)
         if axes.samples is not None:  # (x - mean) @ axes, which a kernel's eigenvectors are already
-            z[:] = axes.matrix * (values * len(x))
-            return cls(mean, values, axes, z)
+            out[:, :-1] = axes.matrix * (values * len(x))
+            return cls(mean, values, axes, out)
         for rows in blocks(x):
-            z[rows] = (x[rows] - mean) @ axes.matrix
-        return cls(mean, values, axes, z)
+            out[rows, :-1] = (x[rows] - mean) @ axes.matrix
+        return cls(mean, values, axes, out)
 
 
 def covariance_basis(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

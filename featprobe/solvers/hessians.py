@@ -7,7 +7,7 @@ import numpy as np
 from featprobe.solvers.curvature import Curvature, Inverse
 from featprobe.solvers.problem import Problem
 
-EAGER = 0.3  # of the price of a model, which rounds without it have to cost
+EAGER = 0.5  # of the price of a model, which rounds without it have to cost
 FEW = 12  # rounds that the best model needs as well: only those beyond count
 
 
@@ -29,53 +29,37 @@ class Hessians:
     def begin(self, start: np.ndarray, ridges: np.ndarray) -> Inverse:
         """For problems that start at (G, per, size), with each of ``ridges`` (G,)."""
         problem, middle = self.problem, start[len(ridges) // 2]
-        self.latest, self.ridges, self._turn = start.copy(), ridges, 0
-        self._renewed = False
-        self._exact = self.plain > problem.price_dense(len(ridges))
-        if self._exact:
-            self.inverse: Inverse = problem.dense(middle, ridges)
-            return self.inverse
-        self.plain = 0.0
-        apart = problem.per > 1 and self.spent > EAGER * problem.price(True)
-        if self.spent > EAGER * problem.price(apart):
-            return self._turned(middle, apart)
+        self.latest, self.ridges, self._turn, self._eager = start.copy(), ridges, 0, EAGER
+        self._exact = self.plain > EAGER * problem.price_dense(len(ridges))
+        if not self._exact:
+            self.plain = 0.0
+        if self._exact or self.spent > EAGER * problem.price():
+            return self._made(middle)
         self.model = problem.curvature(middle, self.model)
-        self.inverse = self.model.inverse(ridges)
+        self.inverse: Inverse = self.model.inverse(ridges)
         return self.inverse
 
     def renew(self, left: np.ndarray, x: np.ndarray) -> Inverse | None:
         """After a round of the problems ``left``, which are at ``x``: a better model, made at the
-        middle one of these, where one pays.
-
-        Of one sigmoid and of each label it is the Hessian itself there. Of a softmax that is too
-        large for this a turned model only comes near to it, and is made once in a group.
-        """
+        middle one of these, where one pays."""
         problem = self.problem
         self.latest.reshape(-1, problem.size)[left] = x
         self._turn += 1
-        if self._exact or self._turn <= FEW:
+        if self._turn <= FEW:
             return None
-        cost = problem.cost(len(left))
+        cost, exact = problem.cost(len(left)), problem.price_dense(len(self.ridges))
         self.spent, self.plain = self.spent + cost, self.plain + cost
-        middle = self.latest[left[len(left) // 2] // problem.per]
-        apart = problem.per > 1
-        if problem.joint:
-            self._exact = self.plain > problem.price_dense(len(self.ridges))
-            if self._exact:
-                self.inverse = problem.dense(middle, self.ridges)
-            elif self._renewed or self.spent <= EAGER * problem.price(False):
-                return None
-            else:
-                self._turned(middle, False)
-                self._renewed = True
-        elif self.spent > EAGER * problem.price(apart):
-            self._turned(middle, apart)
-            self._turn = 0
-        else:
+        self._exact |= self.plain > EAGER * exact
+        if self.spent <= self._eager * (exact if self._exact else problem.price()):
             return None
-        return self.inverse.take(left)
+        self._turn, self._eager = 0, 2 * self._eager  # one that was of no use is not made for ever
+        return self._made(self.latest[left[len(left) // 2] // problem.per]).take(left)
 
-    def _turned(self, point: np.ndarray, apart: bool) -> Inverse:
-        self.model, self.spent = self.problem.turned(point, apart), 0.0
-        self.inverse = self.model.inverse(self.ridges)
+    def _made(self, point: np.ndarray) -> Inverse:
+        self.spent = 0.0
+        if self._exact:
+            self.inverse = self.problem.dense(point, self.ridges)
+        else:
+            self.model = self.problem.turned(point)
+            self.inverse = self.model.inverse(self.ridges)
         return self.inverse

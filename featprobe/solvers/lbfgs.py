@@ -58,21 +58,15 @@ class History:
         """A pair for every problem; one without curvature (s = 0) leaves its problem as it was."""
         curvature = _dot(s, y)
         known = curvature > 1e-30
-        self._rescale(curvature, y, known)
+        ratio = curvature / np.maximum(_dot(y, self.inverse(y)), 1e-30)
+        self.scale = np.where(known, ratio, 1 if self.scale is None else self.scale).astype(y.dtype)
         with np.errstate(divide="ignore"):
             rho = np.where(known, 1 / curvature, 0).astype(s.dtype)
         self.pairs = [*self.pairs[-self.memory + 1 :], (s, y, rho)]
 
-    def _rescale(self, curvature: np.ndarray, y: np.ndarray, known: np.ndarray) -> None:
-        ratio = curvature / np.maximum(_dot(y, self.inverse(y)), 1e-30)
-        self.scale = np.where(known, ratio, 1 if self.scale is None else self.scale).astype(y.dtype)
-
     def renew(self, inverse: Inverse) -> None:
-        """Go on from a better inverse Hessian, its factor that of the last pair."""
-        self.inverse, self.scale = inverse, None
-        if self.pairs:
-            s, y, rho = self.pairs[-1]
-            self._rescale(_dot(s, y), y, rho > 0)
+        """Begin again from a better inverse Hessian: pairs of far points are of another one."""
+        self.inverse, self.scale, self.pairs = inverse, None, []
 
     def take(self, rows: np.ndarray) -> None:
         """Go on with some of the problems."""

@@ -12,17 +12,19 @@ def softmax_loss(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Summed losses (P,), and in place of the logits (P, K, n) their derivatives.
 
-    ``codes`` (1 or P, n): class of each sample; ``weight`` broadcasts to (P, n), None for ones.
+    ``logits`` are contiguous. ``codes`` (1 or P, n): class of each sample; ``weight`` broadcasts to
+    (P, n), None for ones.
     One is never subtracted from a probability near one, so that single precision is enough for
     classes that are nearly separated.
     """
-    problems, _, samples = logits.shape
-    right = (np.arange(problems)[:, None], codes, np.arange(samples))
+    problems, classes, samples = logits.shape
+    flat = logits.reshape(-1)  # contiguous: one index is looked up twice as fast as three
+    right = (np.arange(problems)[:, None] * classes + codes) * samples + np.arange(samples)
     logits -= logits.max(1, keepdims=True)
     np.maximum(logits, -FLOOR, out=logits)
-    hit = np.exp(logits[right])
+    hit = np.exp(flat[right])
     np.exp(logits, out=logits)
-    logits[right] = 0
+    flat[right] = 0
     rest = logits.sum(1)
     cost = np.log1p(rest / hit)
     factor = 1 / (rest + hit)
@@ -30,7 +32,7 @@ def softmax_loss(
         cost *= weight
         factor = factor * weight
     logits *= factor[:, None]
-    logits[right] = -rest * factor
+    flat[right] = -rest * factor
     return cost.sum(1, dtype=np.float64), logits
 
 

@@ -72,12 +72,8 @@ def running_index(values: np.ndarray) -> np.ndarray:
 
 def keys(ids: np.ndarray) -> np.ndarray:
     """Hash every id to a 64-bit number (N,), the same on every machine."""
-    out = np.empty(len(ids), np.uint64)
-    for start in range(0, len(ids), _BLOCK):  # of a million texts few are made at a time
-        block = ids[start : start + _BLOCK].tolist()
-        found = b"".join(blake2b(str(i).encode(), digest_size=8).digest() for i in block)
-        out[start : start + _BLOCK] = np.frombuffer(found, dtype="<u8")
-    return out
+    found = b"".join(blake2b(str(i).encode(), digest_size=8).digest() for i in ids.tolist())
+    return np.frombuffer(found, dtype="<u8")
 
 
 def mixed(key: np.ndarray, seed: Seed) -> np.ndarray:
@@ -95,7 +91,12 @@ def shuffled_groups(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N,) groups as 0, 1, ... in an order that depends on the seed and on the ids of their items,
     and (N,) the mixed number of each item. Without ``ids`` a row's number is its id."""
-    key = mixed(keys(np.arange(len(groups)) if ids is None else ids), seed)
+    key = np.empty(len(groups), np.uint64)
+    for start in range(0, len(key), _BLOCK):  # of a million texts few are made at a time
+        rows = slice(start, min(start + _BLOCK, len(key)))
+        key[rows] = mixed(
+            keys(np.arange(rows.start, rows.stop) if ids is None else ids[rows]), seed
+        )
     code = codes_of(groups)
     least = np.full(int(code.max(initial=-1)) + 1, np.iinfo(np.uint64).max)
     np.minimum.at(least, code, key)

@@ -75,7 +75,10 @@ def of_card(given: argparse.Namespace, arguments: list[str]) -> None:
             minutes, given.dry, out, given.part, given.json, given.resume
         )
         return
-    words = arguments if out else [*arguments, "--out", tempfile.mkdtemp(prefix="bench-")]
+    words = list(arguments)
+    if out is None:
+        words += ["--out", tempfile.mkdtemp(prefix="bench-")]
+    print(f"gpu.json and gpu.md: in {out or words[-1]}", file=sys.stderr)
     raise SystemExit(supervise([sys.executable, "-m", "tests.benchmarks", *words], 60 * minutes))
 
 

@@ -35,7 +35,7 @@ def own_seconds() -> float:
     parent, used = {}, {}
     for place in Path("/proc").glob("[0-9]*/stat"):
         try:  # a name may hold spaces and brackets
-            fields = place.read_text().rpartition(")")[2].split()
+            fields = place.read_text(errors="replace").rpartition(")")[2].split()
         except OSError:  # it has just ended
             continue
         pid = int(place.parent.name)

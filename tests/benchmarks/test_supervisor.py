@@ -80,7 +80,9 @@ echo "$(basename "$(dirname "$0")")/python $*" >> "$LOG"
 case "$*" in
     *cuda*) exit "$NO_TORCH" ;;
     *torch.__version__*) echo torch==2.11.0+cu130 ;;
-    *"-m venv"*) mkdir -p "${@: -1}/bin"; cp "$0" "${@: -1}/bin/python" ;;
+    *torch.__file__*) echo /opt/torch/site-packages ;;
+    *purelib*) echo .venv-gpu/site-packages ;;
+    *"-m venv"*) mkdir -p "${@: -1}/"{bin,site-packages}; cp "$0" "${@: -1}/bin/python" ;;
     *"-m pip"*) [[ "$*" == *"$REFUSED"* ]] && exit 1 ;;
     *"-m tests.benchmarks"*) echo "tables, path $PYTHONPATH" ;;
 esac
@@ -124,6 +126,8 @@ def test_a_torch_that_sees_a_card_is_not_fetched_again(bare: Path) -> None:
     [pip] = [c for c in calls if "-m pip" in c]
     assert "--constraint .venv-gpu/torch.txt --editable .[gpu,timm]" in pip
     assert (bare / ".venv-gpu" / "torch.txt").read_text() == "torch==2.11.0+cu130\n"
+    place = bare / ".venv-gpu" / "site-packages" / "torch_is_here.pth"
+    assert place.read_text() == "/opt/torch/site-packages\n"
     assert not any(c.startswith("setup") for c in calls)
     assert calls[-1] == "bin/python -m tests.benchmarks gpu --minutes 9"
 

@@ -27,6 +27,8 @@ def test_text_and_paths_are_those_that_were_given(items, folder: str) -> None:
     assert list(found.sizes()) == list(map(len, items))
     names = ItemNames(items)
     assert list(names) == [names[i] for i in range(len(names))] == items
+    rows = list(range(len(items)))[::-2]
+    assert list(names.take(rows)) == [items[i] for i in rows]
     assert names.single == all(len(item) == 1 for item in items)
 
 

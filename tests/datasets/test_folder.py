@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import nibabel
@@ -12,6 +13,7 @@ from PIL import Image
 
 from featprobe.core.errors import InputError
 from featprobe.datasets.load import load_dataset
+from featprobe.splits.assign import assign
 
 
 def png(path: Path, value: int = 9) -> None:
@@ -250,3 +252,25 @@ def test_a_table_beside_class_folders_is_no_note(tmp_path: Path) -> None:
         png(tmp_path / name)
     (tmp_path / "list.csv").write_text("file,size\n")
     assert not [n for n in load_dataset(tmp_path).notes if "list.csv" in n]
+
+
+def test_a_file_more_takes_few_bytes(tmp_path: Path) -> None:
+    """Names of 26 letters, a patient of four files each, listed, and split by patient."""
+
+    def peak(files: int) -> int:
+        root = tmp_path / str(files)
+        for i in range(files):
+            where = root / "ab"[i % 2] / f"{i // 500:03d}"
+            where.mkdir(parents=True, exist_ok=True)
+            (where / f"p{i // 4:07d}_{i:07d}.png").touch()
+        tracemalloc.start()
+        data = load_dataset(root, cache=tmp_path)
+        assign(data.targets, data.groups, ids=data.ids)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (len(data), data.facts()[1]["groups"]) == (files, files / 4)
+        return found
+
+    peak(80)  # what is imported on the way
+    few, many = peak(2_000), peak(5_000)
+    assert (many - few) / 3_000 < 150  # of objects it would be 1,000

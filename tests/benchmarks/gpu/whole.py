@@ -45,7 +45,7 @@ def png(folder: Path, n: int) -> None:
 
 def jpeg(folder: Path, n: int) -> None:
     """Films as JPEG."""
-    jpegs(folder, min(n, DISTINCT // 4))
+    jpegs(folder, min(n, DISTINCT // 8))
     repeated(folder, n)
 
 
