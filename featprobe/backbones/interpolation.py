@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SPAN = 96  # input rows of a block beside its borders: at 1024 to 112 pixels a third of a megabyte
+SPAN = 96  # input rows of a block beside its borders: at 1024 to 112 pixels half a megabyte
+CACHED = 1 << 16  # values of several small frames that are resized together
 
 
 class Band(NamedTuple):
@@ -80,19 +81,28 @@ def interpolate(
     """
     if x.device.type != "cpu":
         return F.interpolate(seen(x), size, mode=mode, antialias=True, align_corners=False)
-    (height, width), (h, w) = x.shape[-2:], size
-    rows = None
+    values = x.shape[1] * min(x.shape[-2], 2 * SPAN) * x.shape[-1]  # of a block of one frame
+    step = max(1, CACHED // values)
+    parts = [_products(part, size, mode, seen) for part in x.split(step)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _products(
+    x: Tensor, size: tuple[int, int], mode: str, seen: Callable[[Tensor], Tensor]
+) -> Tensor:
+    (height, width), (h, w), frames = x.shape[-2:], size, len(x)
+    rows, channels = None, 1
     for outputs, inputs, weights in bands(height, h, mode):
         part = seen(x[:, :, inputs])
         channels = part.shape[1]
-        # colours lie beside each other, as in files: (F, k, W x C), which need not be moved before
-        part = torch.matmul(weights, part.permute(0, 2, 3, 1).flatten(2))
+        # one product of two matrices; of one frame in the order of its file nothing is moved
+        part = part.permute(2, 0, 3, 1).reshape(part.shape[2], -1)
         if rows is None:
-            rows = part.new_empty(len(x), h, width * channels)
-        rows[:, outputs] = part
+            rows = part.new_empty(h, part.shape[1])
+        torch.mm(weights, part, out=rows[outputs])
     assert rows is not None
-    lines = rows.view(len(x), h, width, channels).permute(0, 3, 1, 2).contiguous()
-    out = lines.new_empty(len(x), channels, h, w)
+    lines = rows.view(h, frames, width, channels).permute(1, 3, 0, 2).reshape(-1, width)
+    out = lines.new_empty(len(lines), w)
     for outputs, inputs, weights in bands(width, w, mode):
-        out[..., outputs] = torch.matmul(lines[..., inputs], weights.T)
-    return out
+        torch.mm(lines[:, inputs], weights.T, out=out[:, outputs])
+    return out.view(frames, channels, h, w)

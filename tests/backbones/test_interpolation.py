@@ -166,3 +166,16 @@ def test_black_stays_black():
     y = shown(pixels, -160.0, 240.0, Preprocess((112, 112), None))
     assert (y[:, :, 80:] == 0).all()
     assert (y[:, :, :30] > 1 - 1e-6).all()
+
+
+@given(st.integers(1, 40), st.integers(1, 90), st.integers(1, 90), st.sampled_from([1, 3]), MODES)
+def test_frames_that_go_together_are_each_what_they_are_alone(
+    frames, height, width, channels, mode
+):
+    rng = np.random.default_rng([frames, height])
+    pixels = rng.integers(0, 256, (frames, channels, height, width), np.uint8)
+    x = torch.from_numpy(pixels)
+    y = interpolate(x, (23, 41), mode, floats)
+    for k in (0, frames // 2, frames - 1):
+        alone = interpolate(x[k : k + 1], (23, 41), mode, floats)
+        torch.testing.assert_close(y[k : k + 1], alone, rtol=0, atol=255 * ROUNDING)
