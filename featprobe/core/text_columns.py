@@ -173,11 +173,21 @@ def each_text(values: Iterable[str] | np.ndarray) -> Iterator[str]:
 
 def codes_of(values: np.ndarray) -> np.ndarray:
     """(N,) numbers 0, 1, ... of the values that occur, equal where these are."""
-    if not (isinstance(values, CodedTexts) and values.distinct):
-        return np.unique(np.asarray(values), return_inverse=True)[1]
-    there = np.bincount(values.codes, minlength=len(values.table)) > 0
-    codes = values.codes.astype(np.intp)
-    return codes if there.all() else (np.cumsum(there) - 1)[codes]
+    if isinstance(values, CodedTexts) and values.distinct:
+        there = np.bincount(values.codes, minlength=len(values.table)) > 0
+        codes = values.codes.astype(np.intp)
+        return codes if there.all() else (np.cumsum(there) - 1)[codes]
+    if isinstance(values, np.ndarray) and values.dtype.kind != "U":
+        return np.unique(values, return_inverse=True)[1]
+    marks = np.fromiter(map(hash, each_text(values)), np.int64, len(values))
+    codes = np.unique(marks, return_inverse=True)[1]  # numbers are sorted faster than texts
+    one = np.zeros(int(codes.max(initial=-1)) + 1, np.intp)
+    one[codes] = np.arange(len(codes))  # a row of each
+    for start in range(0, len(codes), BLOCK):
+        rows = slice(start, start + BLOCK)
+        if (values[one[codes[rows]]] != values[rows]).any():  # two texts of one mark
+            return np.unique(np.asarray(values), return_inverse=True)[1]
+    return codes
 
 
 def smallest(numbers: np.ndarray, count: int) -> np.ndarray:

@@ -58,6 +58,9 @@ class Dataset(Displayable):
     and split.
 
     ``masks``: the :class:`~featprobe.datasets.masks.Masks` of the items, None where there are none.
+
+    Ids and groups of a folder are :class:`~featprobe.core.text_columns.TextColumn`, to be used as
+    arrays and set as a whole.
     """
 
     name: str

@@ -99,6 +99,7 @@ def minimize(
     most: int = 2000,
     patience: int = PATIENCE,
     renew: Renew | None = None,
+    known: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Minima:
     """Minimise P convex problems from ``start`` (P, M), in its precision.
 
@@ -108,13 +109,14 @@ def minimize(
     estimated as the decrement times the evaluations so far: the decrement alone is what one more
     step would gain, and a problem that took a hundred is a hundred such steps away (measured
     against minima in float64: the estimate is within a factor of 3). ``history`` is extended, and
-    goes on from a better inverse Hessian where ``renew`` has one after a round.
+    goes on from a better inverse Hessian where ``renew`` has one after a round. ``known``: value
+    and gradient at ``start``, where they have been evaluated.
     """
     count = len(start)
     slack = float(np.finfo(start.dtype).eps) / 2  # values closer than this are equal
     left = np.arange(count)
     x = start.copy()
-    value, gradient = evaluate(left, x)
+    value, gradient = known or evaluate(left, x)
     out = Minima(
         x.copy(), value.copy(), gradient.copy(), np.full(count, np.inf),
         np.ones(count, dtype=np.int64), np.zeros(count, dtype=bool),

@@ -37,6 +37,8 @@ WIDE = 2  # times as many where a path is easy: BLAS multiplies with 16 columns 
 EASY = 4  # rounds of the group before
 SHORT = 6  # rounds in float32 without a fall beyond its rounding
 
+Known = tuple[np.ndarray, np.ndarray]  # values (P,) and gradients (P, M)
+
 
 @dataclass(frozen=True)
 class LogisticPath:
@@ -116,11 +118,12 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
         evaluate = problem.evaluate(np.repeat(ridges[now], per))
         before = state[first - 1] if first else problem.start
         start = np.broadcast_to(before, (*shape, width)).reshape(-1, width).astype(np.float32)
+        known = evaluate(np.arange(len(start)), start)
         if first > 1:
             ahead = _ahead(state, np.log(Cs), now).reshape(-1, width).astype(np.float32)
-            start = _better(evaluate, start, ahead)
+            start, known = _better(evaluate, start, known, ahead)
         hessians.begin(start.reshape(*shape, width), ridges[now])
-        found = _solve(problem, evaluate, start, hessians, tolerance)
+        found = _solve(problem, evaluate, start, known, hessians, tolerance)
         state[now] = found.x.reshape(*shape, width)
         gradient[now] = np.linalg.norm(found.gradient, axis=1).reshape(shape)
         value[now], steps[now] = found.value.reshape(shape), found.evaluations.reshape(shape)
@@ -132,9 +135,10 @@ def _follow(problem: Problem, Cs: np.ndarray, tolerance: float) -> list[np.ndarr
 
 
 def _solve(
-    problem: Problem, evaluate: Evaluate, start: np.ndarray, hessians: Hessians, tolerance: float
-) -> Minima:
-    """The minima, in float64, from starts in float32.
+    problem: Problem, evaluate: Evaluate, start: np.ndarray, known: Known, hessians: Hessians,
+    tolerance: float,
+) -> Minima:  # fmt: skip
+    """The minima, in float64, from starts in float32 and what is known there.
 
     All rounds are in float32, of which few are too coarse: only problems whose value stopped to
     fall before they were near enough go on in float64.
@@ -142,7 +146,7 @@ def _solve(
     double = np.dtype(np.float64)
     out = minimize(
         evaluate, start, History(hessians.inverse),
-        tolerance=tolerance, patience=SHORT, renew=hessians.renew,
+        tolerance=tolerance, patience=SHORT, renew=hessians.renew, known=known,
     )  # fmt: skip
     out = replace(out, x=out.x.astype(double), gradient=out.gradient.astype(double))
     if not problem.large:  # values and gradients are to be said more exactly than they were found
@@ -172,8 +176,13 @@ def _ahead(state: np.ndarray, at: np.ndarray, now: np.ndarray) -> np.ndarray:
     return out
 
 
-def _better(evaluate: Evaluate, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Of two starts of each problem the one with the lower value."""
-    every = np.arange(len(one))
-    lower = evaluate(every, other)[0] < evaluate(every, one)[0]
-    return np.where(lower[:, None], other, one)
+def _better(
+    evaluate: Evaluate, start: np.ndarray, known: Known, other: np.ndarray
+) -> tuple[np.ndarray, Known]:
+    """Of two starts of each problem the one with the lower value, and what is known there."""
+    value, gradient = evaluate(np.arange(len(other)), other)
+    lower = value < known[0]
+    mark = lower[:, None]
+    return np.where(mark, other, start), (
+        np.where(lower, value, known[0]), np.where(mark, gradient, known[1]),
+    )  # fmt: skip

@@ -55,6 +55,13 @@ def test_codes_are_equal_where_texts_are(texts: list[str], data: st.DataObject) 
         assert set(codes) == set(range(len(set(drawn))))
 
 
+def test_texts_of_one_mark_are_told_apart(monkeypatch) -> None:
+    monkeypatch.setattr(text_columns, "hash", len, raising=False)
+    texts = np.array(["ab", "c", "ba", "c", "ab"])
+    assert codes_of(texts).tolist() == [0, 2, 1, 2, 0]
+    assert codes_of(np.array(["ab", "c", "c"])).tolist() in ([0, 1, 1], [1, 0, 0])
+
+
 @pytest.mark.parametrize("block", [1, 3, 1024])
 def test_blocks_are_put_together(block: int, monkeypatch) -> None:
     monkeypatch.setattr(text_columns, "BLOCK", block)
