@@ -141,7 +141,7 @@ def main() -> None:
                 os.chdir(folder)
             out = job.run()
             pixels, out.pixels = out.pixels, None
-            send(sock, out, pixels, lent)
+            send(sock, out, pixels, lent if pixels is not None else None)
             if lent is not None:
                 lent.close()
     except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -137,6 +137,23 @@ def test_what_a_dead_decoder_was_lent_is_not_used_again(tmp_path, few):
     assert workers(second).pixels is not None
 
 
+def test_items_that_fail_leave_no_descriptor(tmp_path, few):
+    workers, kept = few
+    data = films(tmp_path, [300, 300, 20])
+    good, broken, small = (make() for make in jobs(data))
+    workers(good)
+    (one,) = kept.free
+    (tmp_path / "01.png").write_bytes(b"no picture")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        failed = workers(broken)
+        assert failed.pixels is None
+        assert failed.text
+        assert workers(small).pixels.shape == (1, 20, 20)  # in the message itself
+        assert list(kept.free) == [one]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 @given(st.lists(st.integers(0, 3), max_size=60))
 def test_nothing_is_lost_or_given_twice(moves):
     kept, held = Memories(), []
