@@ -273,4 +273,5 @@ def test_a_file_more_takes_few_bytes(tmp_path: Path) -> None:
 
     peak(80)  # what is imported on the way
     few, many = peak(2_000), peak(5_000)
-    assert (many - few) / 3_000 < 150  # of objects it would be 1,000
+    # 110 to 155 with what else is taken by blocks; as arrays of texts it was 500, as objects 1,000
+    assert (many - few) / 3_000 < 200

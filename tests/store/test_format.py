@@ -68,7 +68,7 @@ def test_every_part_of_preprocessing_and_frame_recipe_is_in_the_key() -> None:
     recipe = {
         "plane": "axial", "intensity": "minmax", "frames": "n=2", "channels": "neighbours",
         "fit": "pad", "spacing": (1.0, 1.0, 2.0), "channel": 1, "key": "a",
-        "modalities": ("t1", "t2"), "fusion": "late",
+        "modalities": ("t1", "t2"), "fusion": "late", "decode": "device",
     }  # fmt: skip
     rules = [f.name for f in dataclasses.fields(FrameRecipe)]
     for name in rules:
