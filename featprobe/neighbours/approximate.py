@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 FIRST = {"ivf": 16, "hnsw": 128, "ivfpq": 16}  # nprobe or ef where nobody names one
+AGAIN = 10  # times k: candidates of ivfpq that are compared again exactly, where nobody names more
 
 
 def make(faiss: Any, kind: str, rows: int, width: int, metric: int) -> tuple[Any, int]:
     """An empty index for a bank (rows, width), and how many vectors are enough to train it.
 
     ``ivf`` has 4 sqrt(rows) lists; ``ivfpq`` sqrt(rows) lists of 4-bit codes, each for four
-    dimensions (fewer in narrow banks), of which ten times k are compared again exactly.
+    dimensions (fewer in narrow banks), the best of which are compared again exactly.
     """
     lists = 4 * rows**0.5 if kind == "ivf" else rows**0.5
     lists = max(1, min(int(lists), rows // 39))  # FAISS wants 39 rows a list for k-means
@@ -25,11 +26,19 @@ def make(faiss: Any, kind: str, rows: int, width: int, metric: int) -> tuple[Any
     return faiss.index_factory(width, recipe, metric), 64 * max(lists, 64)
 
 
-def look(faiss: Any, index: Any, kind: str, effort: int, k: int) -> None:
-    """Set ``nprobe`` (of ivf, ivfpq) or ``ef`` (of hnsw) for searches of k neighbours."""
+def look(faiss: Any, index: Any, kind: str, effort: int, k: int, again: int = AGAIN) -> None:
+    """Set ``nprobe`` (of ivf, ivfpq) or ``ef`` (of hnsw) for searches of k neighbours.
+
+    ``again``: of ivfpq, so many times k candidates are compared again exactly.
+    """
     setting = {
         "ivf": f"nprobe={effort}",
         "hnsw": f"efSearch={max(effort, k)}",
-        "ivfpq": f"nprobe={effort},k_factor_rf=10",
+        "ivfpq": f"nprobe={effort},k_factor_rf={again}",
     }[kind]
     faiss.ParameterSpace().set_index_parameters(index, setting)
+
+
+def harder(kind: str, effort: int, again: int) -> list[tuple[int, int]]:
+    """Settings that look twice as hard in one respect."""
+    return [(2 * effort, again)] + ([(effort, 2 * again)] if kind == "ivfpq" else [])

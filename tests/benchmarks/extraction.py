@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ import torch
 from PIL import Image
 
 import featprobe as fp
-from tests.benchmarks.rows import Row, side_by_side
+from tests.benchmarks.rows import Row, in_turn, seconds_of
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 PRECISION = "bf16" if DEVICE == "cuda" else "float32"
@@ -170,6 +173,55 @@ def busy_process() -> Iterator[None]:
             process.kill()
 
 
+Loop = Callable[[int], None]  # of so many frames
+
+
+def bare_loop(model: str, side: int, batch: int, device: str, precision: str) -> Loop:
+    """Forward passes of a backbone over tensors that are ready, and nothing else."""
+    backbone = fp.load_backbone(model, init="random", image_size=side).to(device)
+    ready = torch.randn(batch, 3, side, side, device=device)
+
+    def bare(frames: int) -> None:
+        for _ in range(frames // batch):
+            backbone.forward(ready, 4, precision)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    bare(batch)
+    return bare
+
+
+def _serve(pipe: Connection, *loop: object) -> None:
+    bare = bare_loop(*loop)  # type: ignore[arg-type]
+    pipe.send(None)
+    while True:
+        bare(pipe.recv())
+        pipe.send(None)
+
+
+@contextmanager
+def in_its_own_process(*loop: object) -> Iterator[Loop]:
+    """The loop as a script of its own has it, whose memory goes back to the system as it is freed.
+
+    In a process that has extracted before, the loop keeps it, too.
+    """
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, *loop), daemon=True)
+    process.start()
+
+    def bare(frames: int) -> None:
+        here.send(frames)
+        here.recv()
+
+    here.recv()
+    try:
+        yield bare
+    finally:
+        process.kill()
+        process.join()
+
+
 def rows(runs: int = 3, parts: Sequence[str] = ()) -> Iterator[Row]:
     """One row for each kind of input; ``parts``: 224, 112, or busy (112 beside another process)."""
     for part in parts or PARTS:
@@ -180,15 +232,8 @@ def of_part(part: Part, runs: int) -> Iterator[Row]:
     """A row for each of its inputs."""
     side = part.side
     backbone = fp.load_backbone(MODEL, init="random", image_size=side).to(DEVICE)
-    ready = torch.randn(BATCH, 3, side, side, device=DEVICE)
-
-    def bare(frames: int) -> None:
-        for _ in range(frames // BATCH):
-            backbone.forward(ready, 4, PRECISION)
-        if DEVICE == "cuda":
-            torch.cuda.synchronize()
-
-    bare(BATCH)
+    loop = (MODEL, side, BATCH, DEVICE, PRECISION)
+    bare = bare_loop(*loop)
     for name, make in part.inputs.items():
         with tempfile.TemporaryDirectory() as text:
             place = Path(text)
@@ -206,10 +251,20 @@ def of_part(part: Part, runs: int) -> Iterator[Row]:
                 )  # fmt: skip
                 rates.append(out.summary.rate)
 
-            with busy_process() if part.beside else nullcontext():
-                _, theirs = side_by_side(whole, lambda: bare(FRAMES), runs)
+            apart = in_its_own_process(*loop) if DEVICE == "cpu" else nullcontext(bare)
+            with busy_process() if part.beside else nullcontext(), apart as alone:
+                _, theirs, kept = in_turn(
+                    runs,
+                    whole,
+                    *[partial(seconds_of, partial(one, FRAMES)) for one in (alone, bare)],
+                )
+            ours, frames = float(np.median(rates)), FRAMES // BATCH * BATCH
+            notes = ["beside a busy process"] if part.beside else []
+            if DEVICE == "cpu":
+                ratio = ours * float(np.median(kept)) / frames
+                notes.append(f"of a loop that keeps freed memory, too, {ratio:.2f}")
             yield Row(
                 f"extract, {name}, against a bare loop of {MODEL} at {side} on {DEVICE}",
-                float(np.median(rates)), FRAMES // BATCH * BATCH / theirs, "frames/s",
-                part.must, runs=runs, note="beside a busy process" if part.beside else "",
+                ours, frames / float(np.median(theirs)), "frames/s", part.must, runs=runs,
+                note=", ".join(notes),
             )  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featprobe.core.errors import InputError
-from featprobe.neighbours import search
+from featprobe.neighbours import approximate, search
 from featprobe.neighbours.search import Bank, Search
 
 
@@ -128,6 +128,19 @@ def test_an_approximate_search_looks_harder_until_recall_suffices(index: str, mo
     assert bank.recall(q, 10) > max(0.9, plain)
     monkeypatch.setattr(Bank, "_exact", None)  # found once
     bank.search(q, 10)
+
+
+def test_codes_that_are_too_coarse_are_compared_again_more_often(monkeypatch) -> None:
+    """Searching more lists does not help where the codes rank a neighbour too low."""
+    x, q = draw(3, 4000, 200, 64)
+    monkeypatch.setattr(approximate, "AGAIN", 2)
+    bank = Bank(x, Search(index="ivfpq"))
+    assert bank.recall(q, 10) > 0.97
+    assert bank._found is not None
+    assert bank._found[1] > 2
+    monkeypatch.setattr(approximate, "harder", lambda kind, effort, again: [(2 * effort, again)])
+    more_lists = Bank(x, Search(index="ivfpq"))
+    assert more_lists.recall(q, 10) < 0.9
 
 
 def test_recall_among_duplicates_does_not_ask_which_was_found() -> None:
