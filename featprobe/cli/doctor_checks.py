@@ -69,8 +69,9 @@ def devices() -> dict[str, Any]:
         "faiss_gpus": 0,
     }
     if find_spec("faiss"):
-        import faiss
+        from featprobe.neighbours.library import library
 
+        faiss = library()
         found["faiss_gpus"] = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
     return found
 

@@ -171,6 +171,11 @@ def each_text(values: Iterable[str] | np.ndarray) -> Iterator[str]:
         yield from values[start : start + BLOCK].tolist()
 
 
+def hashes(values: np.ndarray) -> np.ndarray:
+    """(N,) numbers of texts, equal where these are, which sort faster and in less memory."""
+    return np.fromiter(map(hash, each_text(values)), np.int64, len(values))
+
+
 def codes_of(values: np.ndarray) -> np.ndarray:
     """(N,) numbers 0, 1, ... of the values that occur, equal where these are."""
     if isinstance(values, CodedTexts) and values.distinct:
@@ -179,7 +184,7 @@ def codes_of(values: np.ndarray) -> np.ndarray:
         return codes if there.all() else (np.cumsum(there) - 1)[codes]
     if isinstance(values, np.ndarray) and values.dtype.kind != "U":
         return np.unique(values, return_inverse=True)[1]
-    marks = np.fromiter(map(hash, each_text(values)), np.int64, len(values))
+    marks = hashes(values)
     codes = np.unique(marks, return_inverse=True)[1]  # numbers are sorted faster than texts
     one = np.zeros(int(codes.max(initial=-1)) + 1, np.intp)
     one[codes] = np.arange(len(codes))  # a row of each

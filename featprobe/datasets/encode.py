@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from featprobe.core.errors import InputError
-from featprobe.core.text_columns import each_text
+from featprobe.core.text_columns import hashes
 from featprobe.datasets.class_order import ordered
 
 TASKS = ("multiclass", "multilabel", "ordinal", "regression")
@@ -55,8 +55,8 @@ def _single(values: Any) -> bool:
 
 def no_id_twice(ids: np.ndarray, name: str) -> None:
     """Raise :class:`InputError` of a data set in which items share an id."""
-    marks = np.fromiter(map(hash, each_text(ids)), np.int64, len(ids))
-    marks.sort()  # of numbers, a sixth of the memory of texts; equal texts have equal ones
+    marks = hashes(ids)
+    marks.sort()
     if not (marks[1:] == marks[:-1]).any():
         return
     found, count = np.unique(np.asarray(ids), return_counts=True)

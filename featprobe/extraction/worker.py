@@ -56,12 +56,13 @@ class Memory:
 
 
 def send(
-    sock: socket.socket, value: Any, pixels: np.ndarray | None = None, lent: Memory | None = None
-) -> None:
+    sock: socket.socket, value: Any, pixels: np.ndarray | None = None, *,
+    into: Memory | None = None, lend: Memory | None = None,
+) -> None:  # fmt: skip
     """One message: a pickled value and, apart from it, pixels.
 
-    ``lent``: a memory that pixels go into where they fit, and which is lent to the other side with
-    a message that has none.
+    ``into``: a memory of the other side that pixels go into where they fit. ``lend``: one of this
+    side, which goes along with a message without pixels.
     """
     shape = inline = made = None
     if pixels is not None:
@@ -70,10 +71,10 @@ def send(
         if pixels.nbytes <= INLINE or not hasattr(os, "memfd_create"):
             inline = pixels.tobytes()
         else:
-            if lent is None or pixels.nbytes > lent.size:
-                lent = made = Memory(os.memfd_create("featprobe"), pixels.nbytes)
-            lent.write(pixels)
-    along = made if pixels is not None else lent
+            if into is None or pixels.nbytes > into.size:
+                into = made = Memory(os.memfd_create("featprobe"), pixels.nbytes)
+            into.write(pixels)
+    along = lend if made is None else made
     head = (value, shape, inline, 0 if along is None else along.size)
     body = pickle.dumps(head, protocol=pickle.HIGHEST_PROTOCOL)
     try:
@@ -141,7 +142,7 @@ def main() -> None:
                 os.chdir(folder)
             out = job.run()
             pixels, out.pixels = out.pixels, None
-            send(sock, out, pixels, lent if pixels is not None else None)
+            send(sock, out, pixels, into=lent)
             if lent is not None:
                 lent.close()
     except (EOFError, BrokenPipeError, ConnectionResetError):

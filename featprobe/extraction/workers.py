@@ -45,7 +45,7 @@ class Worker:
                 worker.receive(self.socket)
                 self.ready = True
             self.socket.settimeout(seconds)
-            worker.send(self.socket, (_here(), job), lent=lent)
+            worker.send(self.socket, (_here(), job), lend=lent)
             out, pixels, memory = worker.receive(self.socket, lent)
         except BaseException as error:
             if lent is not None:  # it may still be written to

@@ -19,7 +19,8 @@ STUCK = 1e-3  # of the value, which a step promises where it has stopped to fall
 PATIENCE = 16  # evaluations without a fall beyond rounding: the value is as low as it gets
 
 # (indices of the problems (p,), points (p, M)) -> values (p,) float64, gradients (p, M)
-Evaluate = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Known = tuple[np.ndarray, np.ndarray]
+Evaluate = Callable[[np.ndarray, np.ndarray], Known]
 
 # (indices of the problems that are left (p,), their points (p, M)) -> a better inverse Hessian of
 # these, or None
@@ -99,7 +100,7 @@ def minimize(
     most: int = 2000,
     patience: int = PATIENCE,
     renew: Renew | None = None,
-    known: tuple[np.ndarray, np.ndarray] | None = None,
+    known: Known | None = None,
 ) -> Minima:
     """Minimise P convex problems from ``start`` (P, M), in its precision.
 

@@ -23,7 +23,7 @@ from featprobe.core.numeric import sigmoid, softmax
 from featprobe.core.threads import cores, one_blas_thread
 from featprobe.solvers.grids import positive
 from featprobe.solvers.hessians import Hessians
-from featprobe.solvers.lbfgs import Evaluate, History, Minima, minimize
+from featprobe.solvers.lbfgs import Evaluate, History, Known, Minima, minimize
 from featprobe.solvers.problem import Problem
 from featprobe.solvers.targets import Targets
 
@@ -36,8 +36,6 @@ APART = 5  # of long rounds: fewer start nearer to their optimum
 WIDE = 2  # times as many where a path is easy: BLAS multiplies with 16 columns twice as fast
 EASY = 4  # rounds of the group before
 SHORT = 6  # rounds in float32 without a fall beyond its rounding
-
-Known = tuple[np.ndarray, np.ndarray]  # values (P,) and gradients (P, M)
 
 
 @dataclass(frozen=True)
